@@ -1,0 +1,73 @@
+"""Addresses (`path`, `file://`, `memory://`, `s3://`) to opened file systems, and their errors to ours."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions
+import fsspec
+
+from storage.errors import ObjectMissing, StorageError, StoreDenied, StoreUnreachable
+
+SCHEMES = ("file", "memory", "s3")
+_CREDENTIALS_HINT = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
+
+
+def scheme_of(address: str) -> str:
+    """Return the scheme of an address; a bare path is `file`."""
+    return address.split("://", 1)[0] if "://" in address else "file"
+
+
+def absolute(address: str, base: str | Path | None = None) -> str:
+    """Return a full URL (`file:///…`, `s3://…`); a relative path counts from `base`, else from the working directory."""
+    scheme = scheme_of(address)
+    if scheme not in SCHEMES:
+        raise StoreUnreachable(f"{address}: scheme {scheme!r} is not known, wanted one of {', '.join(SCHEMES)}")
+    if scheme != "file":
+        return address.rstrip("/")
+    path = Path(address.removeprefix("file://")).expanduser()
+    return "file://" + os.path.abspath(Path(base or Path.cwd()) / path)
+
+
+def open_filesystem(address: str) -> tuple[Any, str]:
+    """Return the fsspec file system of an address and the path inside it.
+
+    S3 takes its credentials and endpoint from the standard AWS variables alone. Listings are never cached:
+    another worker may have written since.
+    """
+    url = absolute(address)
+    options: dict[str, Any] = {}
+    if scheme_of(url) == "s3":
+        options["use_listings_cache"] = False
+        if region := os.environ.get("AWS_REGION"):  # botocore itself reads only AWS_DEFAULT_REGION
+            options["client_kwargs"] = {"region_name": region}
+    filesystem, path = fsspec.core.url_to_fs(url, **options)
+    return filesystem, path
+
+
+@contextmanager
+def readable_errors(address: str) -> Iterator[None]:
+    """Turn what the back ends raise into `StorageError`s that name `address`."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ObjectMissing(f"{address}: nothing is there") from error
+    except (PermissionError, botocore.exceptions.NoCredentialsError) as error:
+        hint = f"; {_CREDENTIALS_HINT}" if scheme_of(address) == "s3" else ""
+        raise StoreDenied(f"{address}: access denied ({_first_line(error)}){hint}") from error
+    except (ConnectionError, TimeoutError, botocore.exceptions.HTTPClientError) as error:
+        raise StoreUnreachable(f"{address}: no answer ({_first_line(error)}); {_CREDENTIALS_HINT}") from error
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        raise StoreDenied(f"{address}: refused ({_first_line(error)}); {_CREDENTIALS_HINT}") from error
+    except OSError as error:
+        if isinstance(error, FileExistsError) and error.filename is None:
+            raise
+        raise StoreDenied(f"{address}: cannot be used ({_first_line(error)})") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

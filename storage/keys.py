@@ -1,0 +1,51 @@
+"""Every key of a store, in one place. Folders are hive partitions, so that any engine can read them."""
+
+import re
+
+from storage.errors import ManifestInvalid
+
+MANIFEST_SUFFIX = ".manifest.json"
+_SAMPLES = re.compile(r"samples-(\d{8,})-(\d{8,})\.parquet$")
+
+
+def outputs(dataset: str, weights: str, identifier: str) -> str:
+    """Prefix of one model's outputs on one data set; the arguments are digests."""
+    return f"outputs/dataset={dataset}/weights={weights}/id={identifier}"
+
+
+def derived(table: str, dataset: str, identifier: str) -> str:
+    """Prefix of a table computed from outputs: coefficients, mixtures, components, predictions."""
+    return f"{table}/dataset={dataset}/id={identifier}"
+
+
+def results(experiment: str, run_id: str) -> str:
+    """Object of one run's results."""
+    return f"results/experiment={experiment}/run_id={run_id}/results.parquet"
+
+
+def latest(experiment: str) -> str:
+    """Pointer to the run of an experiment that finished last."""
+    return f"results/experiment={experiment}/latest.json"
+
+
+def checkpoint(digest: str) -> str:
+    """What is known of a checkpoint that was read and found good."""
+    return f"checkpoints/{digest}.json"
+
+
+def samples(prefix: str, start: int, stop: int) -> str:
+    """Object of the samples `start` to `stop`, `stop` excluded; its name says the last one, included."""
+    return f"{prefix}/samples-{start:08d}-{stop - 1:08d}.parquet"
+
+
+def samples_range(key: str) -> tuple[int, int]:
+    """Return (start, stop) of an object's key, `stop` excluded."""
+    found = _SAMPLES.search(key)
+    if not found:
+        raise ManifestInvalid(f"{key}: wanted a name like samples-00000000-00008191.parquet")
+    return int(found[1]), int(found[2]) + 1
+
+
+def manifest(key: str) -> str:
+    """Manifest of an object."""
+    return key + MANIFEST_SUFFIX

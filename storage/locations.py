@@ -1,0 +1,82 @@
+"""Inputs that are not the store's: checkpoints and images, wherever they lie. Readers get what is opened here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from storage.errors import ObjectMissing
+from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file below a folder: its path relative to the folder, and what changes when its content does."""
+
+    path: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class Location:
+    """A file or folder that somebody else owns: read only."""
+
+    url: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", absolute(self.url))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the file can be read by its path."""
+        return scheme_of(self.url) == "file"
+
+    @property
+    def path(self) -> str:
+        """The path inside its file system."""
+        return str(open_filesystem(self.url)[1])
+
+    def filesystem(self) -> Any:  # noqa: ANN401  fsspec publishes no types
+        """Return the opened file system."""
+        return open_filesystem(self.url)[0]
+
+    def fingerprint(self) -> str:
+        """Return what changes when the file's content does; `ObjectMissing` when there is no file."""
+        filesystem, path = open_filesystem(self.url)
+        with readable_errors(self.url):
+            info = filesystem.info(path)
+        if info["type"] != "file":
+            raise ObjectMissing(f"{self.url}: wanted a file, got a folder")
+        return _etag(info)
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the file for reading."""
+        filesystem, path = open_filesystem(self.url)
+        with readable_errors(self.url):
+            file = filesystem.open(path, "rb")
+        with file:
+            yield file
+
+    def files(self) -> list[FileEntry]:
+        """Return all files below the folder, sorted by path; `ObjectMissing` when there is no such folder."""
+        filesystem, root = open_filesystem(self.url)
+        with readable_errors(self.url):
+            found = filesystem.find(root, detail=True)
+            if not found and not filesystem.isdir(root):
+                raise ObjectMissing(f"{self.url}: no such folder")
+        root = root.rstrip("/")
+        entries = [
+            FileEntry(path.removeprefix(root).lstrip("/"), int(info["size"]), _etag(info))
+            for path, info in found.items()
+        ]
+        return sorted(entries, key=lambda entry: entry.path)
+
+
+def _etag(info: dict[str, Any]) -> str:
+    """S3 says an etag itself; elsewhere the size and the time of the last change stand for one."""
+    if etag := info.get("ETag"):
+        return str(etag).strip('"')
+    changed = info.get("mtime", info.get("created", 0))
+    return f"{info['size']}-{changed}"

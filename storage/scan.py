@@ -1,0 +1,62 @@
+"""Reading a store with polars: lazily, committed objects only, partitions as columns."""
+
+import os
+from io import BytesIO
+
+import polars as pl
+
+from storage.errors import ObjectMissing
+from storage.manifests import committed
+from storage.schemas import TABLES
+from storage.store import Store
+
+
+def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
+    """Return a table of a store as a polars `LazyFrame`.
+
+    Args:
+        table: `results`, `outputs`, `coefficients`, `mixtures`, `components` or `predictions`.
+        store: a store or its address.
+
+    Raises:
+        KeyError: the table is not one of these.
+        ObjectMissing: nothing of it has been committed yet.
+    """
+    if table not in TABLES:
+        raise KeyError(f"no table {table!r}; there are {', '.join(TABLES)}")
+    opened = store if isinstance(store, Store) else Store(store)
+    keys = list(committed(opened, table))
+    if not keys:
+        raise ObjectMissing(f"{opened.address(table)}: nothing has been committed there yet")
+    if opened.scheme == "memory":
+        return pl.concat([_from_memory(opened, key) for key in keys], how="diagonal_relaxed")
+    urls = [opened.address(key).removeprefix("file://") for key in keys]
+    # digests are text, whatever they look like: without this a digest of decimal digits alone would turn into a number
+    partitions = {name: pl.String for name, _ in _partitions(keys[0])}
+    return pl.scan_parquet(
+        urls,
+        hive_partitioning=True,
+        hive_schema=partitions,
+        storage_options=_storage_options() if opened.scheme == "s3" else None,
+    )
+
+
+def _partitions(key: str) -> list[tuple[str, str]]:
+    parts = [part.split("=", 1) for part in key.split("/")[:-1] if "=" in part]
+    return [(name, value) for name, value in parts]
+
+
+def _from_memory(store: Store, key: str) -> pl.LazyFrame:
+    frame = pl.read_parquet(BytesIO(store.read(key)))
+    return frame.with_columns(pl.lit(value).alias(name) for name, value in _partitions(key)).lazy()
+
+
+def _storage_options() -> dict[str, str]:
+    """What polars' own S3 reader does not take from the AWS variables by itself: a plain-http endpoint."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    options = {"aws_region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
+    if endpoint:
+        options["aws_endpoint_url"] = endpoint
+    if endpoint.startswith("http://"):
+        options["aws_allow_http"] = "true"
+    return options

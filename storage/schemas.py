@@ -1,0 +1,119 @@
+"""The tables and their columns. A change that a reader could notice raises the table's version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from storage.errors import SchemaMismatch
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """A table's name, version and columns.
+
+    `vectors` are columns of fixed-size lists; how long they are (classes, models, components) is known only
+    when a table is written, and is the same for all rows of one object.
+    """
+
+    name: str
+    version: int
+    columns: tuple[pa.Field, ...]
+    vectors: Mapping[str, pa.DataType] = field(default_factory=dict)
+
+    def arrow(self, widths: Mapping[str, int]) -> pa.Schema:
+        """Return the pyarrow schema for vectors of the given widths."""
+        if set(widths) != set(self.vectors):
+            raise SchemaMismatch(f"{self.name}: widths wanted for {sorted(self.vectors)}, got {sorted(widths)}")
+        vectors = [
+            pa.field(name, pa.list_(type_, widths[name]), nullable=False) for name, type_ in self.vectors.items()
+        ]
+        return pa.schema(
+            [*self.columns, *vectors], metadata={"dawin.table": self.name, "dawin.version": str(self.version)}
+        )
+
+    def check(self, schema: pa.Schema, where: str) -> None:
+        """Refuse a schema that is not this table's; `where` names the object in the message."""
+        metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
+        version = metadata.get("dawin.version")
+        if metadata.get("dawin.table") != self.name or version != str(self.version):
+            raise SchemaMismatch(
+                f"{where}: wanted table {self.name} version {self.version}, "
+                f"got {metadata.get('dawin.table')} version {version}"
+            )
+        widths = {n: schema.field(n).type.list_size for n in self.vectors if _is_vector(schema, n)}
+        if set(widths) != set(self.vectors) or not schema.equals(self.arrow(widths)):
+            wanted = [f"{f.name}: {f.type}" for f in self.columns] + [f"{n}: [{t}]" for n, t in self.vectors.items()]
+            got = [f"{f.name}: {f.type}" for f in schema]
+            raise SchemaMismatch(f"{where}: wanted columns {wanted}, got {got}")
+
+
+def _is_vector(schema: pa.Schema, name: str) -> bool:
+    return name in schema.names and pa.types.is_fixed_size_list(schema.field(name).type)
+
+
+def _column(name: str, type_: pa.DataType, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, type_, nullable=nullable)
+
+
+_INDEX = _column("sample_index", pa.int64())
+# what a classifier says of one sample; the label and what follows from it are null where a data set has no labels
+_PREDICTION = (
+    _INDEX,
+    _column("label", pa.int32(), nullable=True),
+    _column("prediction", pa.int32()),
+    _column("label_rank", pa.int32(), nullable=True),  # how many classes score above the label: 0 is top-1 correct
+    _column("loss", pa.float64(), nullable=True),  # cross-entropy against the label, nats
+    _column("entropy", pa.float64()),  # of the predicted probabilities, nats
+)
+
+OUTPUTS = TableSchema("outputs", 1, _PREDICTION, {"logits": pa.float32()})
+COEFFICIENTS = TableSchema("coefficients", 1, (_INDEX,), {"coefficients": pa.float64()})
+MIXTURES = TableSchema(
+    "mixtures",
+    1,
+    (_INDEX, _column("component", pa.int32())),
+    {"responsibilities": pa.float64(), "coefficients": pa.float64()},
+)
+COMPONENTS = TableSchema(
+    "components",
+    1,
+    (
+        _column("component", pa.int32()),
+        _column("weight", pa.float64()),
+        _column("samples", pa.int64()),
+        _column("lower_bound", pa.float64()),  # of the whole fit: mean log-likelihood per sample
+        _column("bic", pa.float64()),
+        _column("iterations", pa.int32()),
+        _column("converged", pa.bool_()),
+    ),
+    {"concentration": pa.float64(), "coefficients": pa.float64()},
+)
+PREDICTIONS = TableSchema("predictions", 1, _PREDICTION)
+RESULTS = TableSchema(
+    "results",
+    1,
+    (
+        _column("method", pa.string()),
+        _column("dataset", pa.string()),
+        _column("group", pa.string()),
+        _column("metric", pa.string()),
+        _column("value", pa.float64()),
+        _column("ci_low", pa.float64()),
+        _column("ci_high", pa.float64()),
+        _column("samples", pa.int64()),
+        _column("uses_labels", pa.bool_()),  # an oracle: no method for unlabelled data could have scored this
+        # provenance: where the numbers come from
+        _column("samples_table", pa.string()),
+        _column("samples_id", pa.string()),
+        _column("dataset_digest", pa.string()),
+        _column("models", pa.list_(pa.string())),
+        _column("weights", pa.list_(pa.string())),
+        _column("precision", pa.string()),
+        _column("settings", pa.string()),
+        _column("software", pa.string()),
+        _column("created_at", pa.timestamp("us", tz="UTC")),
+    ),
+)
+
+TABLES = {t.name: t for t in (OUTPUTS, COEFFICIENTS, MIXTURES, COMPONENTS, PREDICTIONS, RESULTS)}

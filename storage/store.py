@@ -1,0 +1,160 @@
+"""One small interface over local folders, memory and S3: whole objects, written once, atomically."""
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from storage.errors import ObjectExists, ObjectMissing
+from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
+
+_TEMPORARY = ".tmp"  # the folder of a local store where objects are written before they get their name
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
+
+
+@dataclass(frozen=True)
+class Store:
+    """A place that holds objects under keys.
+
+    Objects are written whole or not at all. `create` refuses to write over an object, `replace` is the asking
+    for it. A store is a value: equal by its URL, picklable without open connections.
+    """
+
+    url: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", absolute(self.url))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url}
+
+    @property
+    def scheme(self) -> str:
+        """`file`, `memory` or `s3`."""
+        return scheme_of(self.url)
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        with readable_errors(self.url):
+            return open_filesystem(self.url)
+
+    def address(self, key: str) -> str:
+        """Return the full URL of a key."""
+        return f"{self.url}/{key}"
+
+    def read(self, key: str) -> bytes:
+        """Return an object's bytes; `ObjectMissing` when there is none."""
+        filesystem, path = self._locate(key)
+        with readable_errors(self.address(key)):
+            content: bytes = filesystem.cat_file(path)
+        return content
+
+    def open(self, key: str) -> Any:  # noqa: ANN401  fsspec publishes no types
+        """Open an object for reading, as a seekable binary file."""
+        filesystem, path = self._locate(key)
+        with readable_errors(self.address(key)):
+            return filesystem.open(path, "rb")
+
+    def create(self, key: str, content: bytes) -> None:
+        """Write a new object whole; `ObjectExists` when the key is taken, whoever took it.
+
+        On S3 this is one conditional PUT. A server that ignores the condition writes over the object instead,
+        which is harmless: what a key names is decided by what the content was computed from.
+        """
+        filesystem, path = self._locate(key)
+        try:
+            with readable_errors(self.address(key)):
+                if self.scheme == "file":
+                    self._write_local(Path(path), content, exclusive=True)
+                else:
+                    filesystem.pipe_file(path, content, mode="create")
+        except FileExistsError as error:
+            raise ObjectExists(f"{self.address(key)}: already written") from error
+
+    def replace(self, key: str, content: bytes) -> None:
+        """Write an object whole, over whatever was there."""
+        filesystem, path = self._locate(key)
+        with readable_errors(self.address(key)):
+            if self.scheme == "file":
+                self._write_local(Path(path), content, exclusive=False)
+            else:
+                filesystem.pipe_file(path, content)
+
+    def exists(self, key: str) -> bool:
+        """Tell whether an object is stored under a key."""
+        filesystem, path = self._locate(key)
+        with readable_errors(self.address(key)):
+            return bool(filesystem.isfile(path))
+
+    def size(self, key: str) -> int:
+        """Return an object's size in bytes."""
+        filesystem, path = self._locate(key)
+        with readable_errors(self.address(key)):
+            return int(filesystem.size(path))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; `ObjectMissing` when there is none."""
+        filesystem, path = self._locate(key)
+        if not self.exists(key):
+            raise ObjectMissing(f"{self.address(key)}: nothing is there")
+        with readable_errors(self.address(key)):
+            filesystem.rm_file(path)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Yield the keys below a prefix (a folder), sorted; nothing when there are none."""
+        filesystem, root = self._opened
+        folder = f"{root}/{prefix}".rstrip("/")
+        with readable_errors(self.address(prefix)):
+            found = filesystem.find(folder)
+        for path in sorted(found):
+            key = path.removeprefix(root).lstrip("/")
+            if not key.startswith(f"{_TEMPORARY}/"):
+                yield key
+
+    def _locate(self, key: str) -> tuple[Any, str]:
+        filesystem, root = self._opened
+        return filesystem, f"{root}/{key}"
+
+    def _write_local(self, path: Path, content: bytes, *, exclusive: bool) -> None:
+        """Write beside the store's objects, then give the name in one step: a crash leaves no half object."""
+        temporary = Path(self._opened[1]) / _TEMPORARY / uuid.uuid4().hex
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            if exclusive:
+                _link(temporary, path)
+            else:
+                temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise FileExistsError(path.name) from None  # without a filename: not an error of the place, but of the key
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        if path.exists():  # a file system without hard links: the check and the rename are two steps there
+            raise FileExistsError(path.name) from None
+        temporary.replace(path)
+
+
+def open_store(url: str, *, writable: bool = True) -> Store:
+    """Return the store at a URL; with `writable`, make sure now that it can be written.
+
+    The marker that this leaves says which version of the layout the store holds.
+    """
+    store = Store(url)
+    if writable:
+        probe = f"{_TEMPORARY}/{uuid.uuid4().hex}"
+        store.replace(probe, b"")
+        store.delete(probe)
+    return store
