@@ -54,7 +54,7 @@ def readable_errors(address: str) -> Iterator[None]:
         yield
     except StorageError:
         raise
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except FileNotFoundError as error:
         raise ObjectMissing(f"{address}: nothing is there") from error
     except (PermissionError, botocore.exceptions.NoCredentialsError) as error:
         hint = f"; {_CREDENTIALS_HINT}" if scheme_of(address) == "s3" else ""

@@ -148,10 +148,7 @@ def _link(temporary: Path, path: Path) -> None:
 
 
 def open_store(url: str, *, writable: bool = True) -> Store:
-    """Return the store at a URL; with `writable`, make sure now that it can be written.
-
-    The marker that this leaves says which version of the layout the store holds.
-    """
+    """Return the store at a URL; with `writable`, make sure now that it can be written, not after hours of work."""
     store = Store(url)
     if writable:
         probe = f"{_TEMPORARY}/{uuid.uuid4().hex}"

@@ -1,0 +1,1 @@
+"""Orchestration: Prefect flows, the experiment file, the command line."""

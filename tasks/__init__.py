@@ -1,0 +1,1 @@
+"""The work, and the mathematics it does."""

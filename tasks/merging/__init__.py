@@ -1,0 +1,1 @@
+"""Weights and what is made of them: torch, no Prefect, no store."""

@@ -1,0 +1,74 @@
+"""Linear combinations of models: θ = Σ_m c_m θ_m, tensor by tensor."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from tasks.errors import ModelMismatch
+
+State = Mapping[str, torch.Tensor]
+"""Tensor name to tensor, as `state_dict()` gives it."""
+
+
+def combine(
+    states: Sequence[State], coefficients: Sequence[float], out: dict[str, torch.Tensor] | None = None
+) -> dict[str, torch.Tensor]:
+    """Return the state Σ_m c_m θ_m.
+
+    One pass over the tensors; with `out` nothing is allocated. A model of coefficient 0 is not read, so that
+    coefficients of one 1 and zeros give that model's tensors exactly. Tensors of integers (counters, such as
+    BatchNorm's number of batches) have no meaningful sum: they are the first state's.
+
+    Args:
+        states: M states with the same names, shapes and dtypes.
+        coefficients: M numbers; any sum is allowed.
+        out: a state of the same names, shapes and dtypes to write into; it may not be one of `states`.
+
+    Raises:
+        ModelMismatch: states differ (the first few differences are named), or there is not one coefficient a state.
+        ValueError: a coefficient is not finite.
+    """
+    if not states or len(states) != len(coefficients):
+        raise ModelMismatch(f"combine: wanted one coefficient a state, got {len(coefficients)} for {len(states)}")
+    if not all(torch.isfinite(torch.tensor(list(coefficients), dtype=torch.float64))):
+        raise ValueError(f"coefficients: wanted finite numbers, got {list(coefficients)}")
+    check_same_layout(states)
+    if out is None:
+        out = {name: torch.empty_like(tensor) for name, tensor in states[0].items()}
+    else:
+        check_same_layout([states[0], out])
+    terms = [(float(c), state) for c, state in zip(coefficients, states, strict=True) if c != 0]
+    for name, target in out.items():
+        if target.is_floating_point():
+            _weighted_sum(target, [(c, state[name]) for c, state in terms])
+        else:
+            target.copy_(states[0][name])
+    return out
+
+
+def check_same_layout(states: Sequence[State], names: Sequence[str] | None = None) -> None:
+    """Raise `ModelMismatch` unless all states have the first one's tensor names, shapes and dtypes."""
+    labels = list(names) if names else [f"state {i}" for i in range(len(states))]
+    layouts = [{name: (tuple(t.shape), str(t.dtype)) for name, t in state.items()} for state in states]
+    for label, layout in zip(labels[1:], layouts[1:], strict=True):
+        if faults := differences(layouts[0], layout):
+            raise ModelMismatch(f"{label} does not fit {labels[0]}: {'; '.join(faults)}")
+
+
+def differences(wanted: Mapping[str, object], got: Mapping[str, object], most: int = 3) -> list[str]:
+    """Return the first few differences between two layouts (tensor name to shape and dtype), in words."""
+    faults = [f"{name} is missing" for name in wanted if name not in got]
+    faults += [f"{name} is not expected" for name in got if name not in wanted]
+    faults += [f"{n}: wanted {wanted[n]}, got {got[n]}" for n in wanted if n in got and wanted[n] != got[n]]
+    return faults[:most] + ([f"and {len(faults) - most} more"] if len(faults) > most else [])
+
+
+@torch.no_grad()
+def _weighted_sum(target: torch.Tensor, terms: Sequence[tuple[float, torch.Tensor]]) -> None:
+    if not terms:
+        target.zero_()
+        return
+    first, *rest = terms
+    torch.mul(first[1], first[0], out=target)
+    for coefficient, tensor in rest:
+        target.add_(tensor, alpha=coefficient)

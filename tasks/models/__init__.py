@@ -1,0 +1,1 @@
+"""Checkpoints and the classifiers that are built from them."""

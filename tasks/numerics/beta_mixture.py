@@ -1,0 +1,82 @@
+"""Mixture of Beta distributions on the interpolation coefficients λ of two models (Oh et al., section 4.2)."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import betaln
+
+from tasks.numerics import concentration
+from tasks.numerics.checks import Floats, finite_array
+from tasks.numerics.expectation_maximization import MixtureModel
+
+_EDGE = 1e-6  # λ of exactly 0 or 1 has an infinite logarithm
+_LEAST_VARIANCE = 1e-10
+
+
+class BetaMixture(MixtureModel):
+    """Mixture of K Beta distributions, fitted by EM.
+
+    Args:
+        n_components: K.
+        n_init: k-means starts.
+        max_iter: iterations of one start.
+        tol: a fit has settled when the mean log-likelihood changes by less.
+        m_step: `moments` matches weighted mean and variance, the variance capped at m(1 − m)/4, as published;
+            `mle` maximises the likelihood (Newton), which then never falls.
+        random_state: seed of the starts.
+
+    Learnt, beside those of the base: `alpha_`, `beta_`, `means_` = α/(α + β), all (K,).
+    """
+
+    alpha_: Floats
+    beta_: Floats
+    means_: Floats
+
+    def __init__(
+        self,
+        n_components: int = 3,
+        *,
+        n_init: int = 3,
+        max_iter: int = 1000,
+        tol: float = 1e-4,
+        m_step: Literal["moments", "mle"] = "moments",
+        random_state: int | None = None,
+    ) -> None:
+        super().__init__(n_components, n_init=n_init, max_iter=max_iter, tol=tol, random_state=random_state)
+        self.m_step = m_step
+
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if self.m_step not in ("moments", "mle"):
+            raise ValueError(f"m_step: wanted 'moments' or 'mle', got {self.m_step!r}")
+
+    def _check(self, x: ArrayLike) -> Floats:
+        samples = finite_array(x, "samples", 1)
+        if samples.min() < 0 or samples.max() > 1:
+            raise ValueError(f"samples: wanted values in [0, 1], got {samples.min()} to {samples.max()}")
+        return np.clip(samples, _EDGE, 1.0 - _EDGE)[:, None]
+
+    def _statistics(self, samples: Floats) -> Floats:
+        x = samples[:, 0]
+        return np.column_stack([np.log(x), np.log1p(-x), x, x * x])
+
+    def _natural(self, parameters: Floats) -> tuple[Floats, Floats]:
+        natural = np.zeros((len(parameters), 4))
+        natural[:, :2] = parameters - 1.0
+        return natural, betaln(parameters[:, 0], parameters[:, 1])
+
+    def _maximize(self, means: Floats, previous: Floats | None) -> Floats:
+        if self.m_step == "mle" and previous is not None:
+            return concentration.maximum_likelihood(means[:, :2], previous)
+        mean = means[:, 2]
+        room = mean * (1.0 - mean)
+        variance = np.clip(means[:, 3] - mean**2, _LEAST_VARIANCE, room / 4)
+        return concentration.from_mean_and_precision(np.column_stack([mean, 1.0 - mean]), room / variance - 1.0)
+
+    def _store(self, parameters: Floats) -> None:
+        self.alpha_, self.beta_ = parameters[:, 0], parameters[:, 1]
+        self.means_ = self.alpha_ / (self.alpha_ + self.beta_)
+
+    def _degrees(self, parameters: Floats) -> int:
+        return int(parameters.size)

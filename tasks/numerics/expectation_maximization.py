@@ -1,0 +1,201 @@
+"""Expectation-maximisation for mixtures of exponential families: one loop for every family.
+
+A family's log density is linear in a few statistics t(x) of a sample, log p_k(x) = η_k · t(x) − A(η_k), and its
+maximisation step needs only the responsibility-weighted means of t. So one pass over the samples in blocks is two
+matrix products per block, and memory does not hold a responsibility for every sample.
+"""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import logsumexp
+from sklearn.cluster import KMeans
+
+from tasks.numerics.checks import Floats
+
+_BLOCK = 1 << 14  # samples; the statistics and responsibilities of a block stay in the processor's cache
+_STARTS_ON_ALL = 1 << 17  # samples; above it the starts compete on an even subset and the best is refined on all
+
+
+class ConvergenceWarning(UserWarning):
+    """The iterations ended before the likelihood settled."""
+
+
+class Fit(NamedTuple):
+    """One run of the loop."""
+
+    weights: Floats
+    parameters: Floats
+    """(K, p): the family's own."""
+    lower_bound: float
+    iterations: int
+    converged: bool
+
+
+class MixtureModel(ABC):
+    """Base of the mixtures; owns starts, stopping and bookkeeping. A family supplies the five methods below.
+
+    Learnt: `weights_` (K,), `means_`, `converged_`, `n_iter_`, `lower_bound_` (mean log-likelihood per sample, nats).
+    """
+
+    def __init__(
+        self, n_components: int, *, n_init: int, max_iter: int, tol: float, random_state: int | None = None
+    ) -> None:
+        self.n_components = n_components
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+
+    @abstractmethod
+    def _check(self, x: ArrayLike) -> Floats:
+        """Return samples (n, d) inside the open support; `ValueError` when they are not samples at all."""
+
+    @abstractmethod
+    def _statistics(self, samples: Floats) -> Floats:
+        """Return t(x), (n, s)."""
+
+    @abstractmethod
+    def _natural(self, parameters: Floats) -> tuple[Floats, Floats]:
+        """Return η (K, s) and A (K,) of parameters (K, p)."""
+
+    @abstractmethod
+    def _maximize(self, means: Floats, previous: Floats | None) -> Floats:
+        """Return parameters (K, p) from the weighted means of the statistics (K, s)."""
+
+    @abstractmethod
+    def _store(self, parameters: Floats) -> None:
+        """Set the family's learnt attributes, `means_` among them, from parameters (K, p)."""
+
+    @abstractmethod
+    def _degrees(self, parameters: Floats) -> int:
+        """Return the number of free parameters of the components, weights not counted."""
+
+    def fit(self, x: ArrayLike) -> Self:
+        """Fit to samples by EM from `n_init` k-means starts; keep the start of the highest likelihood.
+
+        Raises:
+            ValueError: settings out of range, fewer samples than components, samples outside the support.
+        """
+        self._check_settings()
+        samples = self._check(x)
+        if len(samples) < self.n_components:
+            raise ValueError(f"samples: wanted at least n_components={self.n_components}, got {len(samples)}")
+        statistics = self._statistics(samples)
+        stride = -(-len(samples) // _STARTS_ON_ALL)
+        few, few_statistics = samples[::stride], statistics[::stride]
+        seeds = np.random.SeedSequence(self.random_state).generate_state(self.n_init)
+        starts = [self._run(few_statistics, self._start(few, few_statistics, int(seed))) for seed in seeds]
+        best = max(starts, key=lambda fit: fit.lower_bound)
+        if stride > 1:
+            best = self._run(statistics, (best.weights, best.parameters))
+        if not best.converged:
+            warnings.warn(
+                f"{type(self).__name__} did not settle to {self.tol} in {self.max_iter} iterations; "
+                "raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        self._learn(best)
+        return self
+
+    def predict_proba(self, x: ArrayLike) -> Floats:
+        """Return the responsibilities (n, K); rows sum to one."""
+        joint = self._joint(x)
+        result: Floats = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
+        return result
+
+    def predict(self, x: ArrayLike) -> NDArray[np.intp]:
+        """Return each sample's component of largest responsibility, (n,)."""
+        return self._joint(x).argmax(axis=1)
+
+    def score_samples(self, x: ArrayLike) -> Floats:
+        """Return the log density of each sample, (n,), nats."""
+        result: Floats = logsumexp(self._joint(x), axis=1)
+        return result
+
+    def bic(self, x: ArrayLike) -> float:
+        """Return Schwarz's criterion, −2 ln L + (free parameters) ln n: lower is better."""
+        scores = self.score_samples(x)
+        free = self._degrees(self._parameters) + self.n_components - 1
+        return float(-2.0 * scores.sum() + free * np.log(len(scores)))
+
+    def _check_settings(self) -> None:
+        for name in ("n_components", "n_init", "max_iter"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: wanted at least 1, got {getattr(self, name)}")
+        if not self.tol > 0:
+            raise ValueError(f"tol: wanted a number above 0, got {self.tol}")
+
+    def _joint(self, x: ArrayLike) -> Floats:
+        if not hasattr(self, "weights_"):
+            raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
+        statistics = self._statistics(self._check(x))
+        return np.vstack([_joint(block, self.weights_, *self._natural(self._parameters)) for block in _blocks(statistics)])
+
+    def _start(self, samples: Floats, statistics: Floats, seed: int) -> tuple[Floats, Floats]:
+        """Return weights and parameters of a k-means partition."""
+        distinct = min(self.n_components, len(np.unique(samples, axis=0)))
+        labels = KMeans(distinct, n_init=1, random_state=seed).fit_predict(samples)
+        counts = np.bincount(labels, minlength=self.n_components).astype(np.float64)
+        sums = np.column_stack([np.bincount(labels, column, self.n_components) for column in statistics.T])
+        # components left over when there are fewer distinct samples than components start as the whole
+        sums[counts == 0], counts[counts == 0] = statistics.mean(axis=0), 1.0
+        return counts / counts.sum(), self._maximize(sums / counts[:, None], None)
+
+    def _run(self, statistics: Floats, start: tuple[Floats, Floats]) -> Fit:
+        weights, parameters = start
+        bound = -np.inf
+        for iteration in range(1, self.max_iter + 1):
+            mass, sums, new_bound = _expect(statistics, weights, *self._natural(parameters))
+            if abs(new_bound - bound) < self.tol:
+                return Fit(weights, parameters, new_bound, iteration, True)
+            bound = new_bound
+            alive = mass > np.finfo(np.float64).eps * len(statistics)  # an empty component keeps what it had
+            weights = mass / mass.sum()
+            parameters = parameters.copy()
+            parameters[alive] = self._maximize(sums[alive] / mass[alive, None], parameters[alive])
+        return Fit(weights, parameters, bound, self.max_iter, False)
+
+    def _learn(self, fit: Fit) -> None:
+        self.weights_ = fit.weights
+        self.lower_bound_ = fit.lower_bound
+        self.n_iter_ = fit.iterations
+        self.converged_ = fit.converged
+        self._parameters = fit.parameters
+        self._store(fit.parameters)
+
+
+def _blocks(statistics: Floats) -> Iterator[Floats]:
+    for start in range(0, len(statistics), _BLOCK):
+        yield statistics[start : start + _BLOCK]
+
+
+def _joint(statistics: Floats, weights: Floats, natural: Floats, normalizer: Floats) -> Floats:
+    """Return log w_k + log p_k(x), (n, K)."""
+    with np.errstate(divide="ignore"):  # a component of weight 0 has log weight −∞, and so no responsibility
+        constant = np.log(weights) - normalizer
+    return statistics @ natural.T + constant
+
+
+def _expect(
+    statistics: Floats, weights: Floats, natural: Floats, normalizer: Floats
+) -> tuple[Floats, Floats, float]:
+    """Return each component's mass (K,), weighted sums of the statistics (K, s), and the mean log-likelihood."""
+    mass = np.zeros(len(weights))
+    sums = np.zeros((len(weights), statistics.shape[1]))
+    total = 0.0
+    for block in _blocks(statistics):
+        joint = _joint(block, weights, natural, normalizer)
+        highest = joint.max(axis=1, keepdims=True)
+        responsibilities = np.exp(joint - highest)
+        evidence = responsibilities.sum(axis=1, keepdims=True)
+        responsibilities /= evidence
+        total += float(np.sum(np.log(evidence) + highest))
+        mass += responsibilities.sum(axis=0)
+        sums += responsibilities.T @ block
+    return mass, sums, total / len(statistics)
