@@ -1,0 +1,212 @@
+"""The experiment file: what is merged, on which data, and what it is compared with."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from flows.errors import ExperimentError
+from flows.methods import BASELINES, matching
+from storage.filesystem import absolute
+from tasks.references import Precision
+
+_SLUG = r"^[a-z][a-z0-9._-]*$"  # begins with a letter: a hive partition of digits alone would be read as a number
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ModelSettings(_Settings):
+    """One model of the merge."""
+
+    name: str = Field(pattern=_SLUG)
+    """How results call it."""
+    checkpoint: str
+    """Address of the checkpoint: a path, `file://` or `s3://`."""
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """Divides the logits before the entropy; from calibration on labelled in-distribution data."""
+
+
+class DatasetSettings(_Settings):
+    """One data set to evaluate on."""
+
+    name: str = Field(pattern=_SLUG)
+    """How results call it."""
+    images: str
+    """Address of an image folder: one directory per class, or images without labels."""
+    group: str = Field(default="ood", pattern=_SLUG)
+    """Data sets of a group are averaged at display; `id` and `ood` by custom."""
+    label_space: None = None
+    """How the head's classes map to the data set's; null: they are the same."""
+    limit: int | None = Field(default=None, ge=1)
+    """At most so many samples, spread evenly over the data set."""
+
+
+class PreprocessSettings(_Settings):
+    """From image to tensor; null: what the architecture was trained with."""
+
+    size: int | None = Field(default=None, ge=1)
+    """Pixels, of the square."""
+    mean: tuple[float, float, float] | None = None
+    """Of each channel, on a scale of 0 to 1."""
+    std: tuple[float, float, float] | None = None
+    """Of each channel, on a scale of 0 to 1."""
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    """Of the resizing."""
+
+
+class MergeSettings(_Settings):
+    """How the weights are interpolated."""
+
+    kind: Literal["interpolation"] = "interpolation"
+    """`interpolation`: θ = Σ c_m θ_m with c on the simplex."""
+    expertise: Literal["entropy"] = "entropy"
+    """What a model's expertise on a sample is judged by."""
+    offset: bool = True
+    """Offset adjustment of the coefficients; defined for two models, plays no part with more."""
+    granularity: tuple[Literal["clusters", "samples"], ...] = ("clusters",)
+    """One merged model per cluster, per sample, or both."""
+    clusters: int | Literal["auto"] = 3
+    """Number of clusters a data set; `auto` takes the lowest BIC."""
+
+    @field_validator("clusters")
+    @classmethod
+    def _at_least_one(cls, value: int | Literal["auto"]) -> int | Literal["auto"]:
+        if value != "auto" and value < 1:
+            raise ValueError(f"wanted at least 1 or auto, got {value}")
+        return value
+
+
+class Experiment(_Settings):
+    """An experiment. Published with the results: whoever has it and the inputs gets the same numbers."""
+
+    name: str = Field(pattern=_SLUG)
+    """How results call it."""
+    architecture: str | None = None
+    """An open_clip model; null: the vision tower is inferred from the checkpoints' tensors."""
+    models: tuple[ModelSettings, ...] = Field(min_length=2)
+    """Order matters: the first is the base (pre-trained, zero-shot)."""
+    heads: dict[str, str] = Field(default_factory=dict)
+    """Data set name to address of a head, where the heads are not inside the checkpoints."""
+    datasets: tuple[DatasetSettings, ...] = Field(min_length=1)
+    """What is evaluated on."""
+    preprocess: PreprocessSettings = PreprocessSettings()
+    merge: MergeSettings = MergeSettings()
+    baselines: tuple[str, ...] = ("individual", "wise-ft")
+    """Methods, or families of methods, to compare with."""
+    precision: Precision = "fp32"
+    """Of the models' arithmetic."""
+    batch_size: int = Field(default=256, ge=1)
+    """Images at a time; does not change results beyond rounding."""
+    workers: int | None = Field(default=None, ge=0)
+    """Decoding processes; null: one a core."""
+    seed: int = Field(default=1, ge=0)
+    """Of the mixtures' starts."""
+
+    @model_validator(mode="after")
+    def _names(self) -> "Experiment":
+        faults = []
+        for kind, names in (("models", self.models), ("datasets", self.datasets)):
+            seen = [item.name for item in names]
+            faults += [f"{kind}: name {n!r} is there {seen.count(n)} times" for n in sorted(set(seen)) if seen.count(n) > 1]
+        known = [dataset.name for dataset in self.datasets]
+        faults += [f"heads: no data set {n!r}; there are {', '.join(known)}" for n in self.heads if n not in known]
+        faults += [
+            f"baselines: no method {name!r}; there are {', '.join(BASELINES)}"
+            for name in self.baselines
+            if not matching(name, [model.name for model in self.models])
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+
+def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
+    """Return the experiment of a YAML file, with `key=value` settings over it.
+
+    Addresses in the file count from the file's folder; addresses in overrides from the working directory.
+
+    Raises:
+        ExperimentError: there is no such file, it is not YAML, or settings are wrong (all faults at once).
+    """
+    file = Path(path)
+    if not file.is_file():
+        near = ", ".join(str(p) for p in sorted(Path(file.parent).glob("*.y*ml"))) or "no YAML files there"
+        raise ExperimentError(f"experiment {path}: no such file; there are: {near}")
+    try:
+        content = yaml.safe_load(file.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"experiment {path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ExperimentError(f"experiment {path}: wanted a mapping of settings, got {type(content).__name__}")
+    _resolve(content, file.resolve().parent)
+    for override in overrides:
+        _override(content, override)
+    _resolve(content, Path.cwd())
+    return parse_experiment(content, path)
+
+
+def parse_experiment(content: dict[str, Any], where: str) -> Experiment:
+    """Return the experiment of plain values; `ExperimentError` lists all faults, by setting."""
+    try:
+        return Experiment.model_validate(content)
+    except ValidationError as error:
+        faults = [_fault(detail) for detail in error.errors()]
+        raise ExperimentError(f"experiment {where}: {'; '.join(faults)}") from error
+
+
+def _fault(detail: Any) -> str:  # noqa: ANN401  pydantic's typed dict
+    place = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: no such setting"
+    message = re.sub("^Value error, ", "", detail["msg"])
+    shown = "" if isinstance(detail["input"], dict | list) or detail["type"] == "missing" else f" (got {detail['input']!r})"
+    return f"{place}: {message}{shown}" if place else message
+
+
+def _resolve(content: dict[str, Any], base: Path) -> None:
+    """Make every address absolute; what is not an address is left for the validation to refuse."""
+    for section, name in (("models", "checkpoint"), ("datasets", "images")):
+        for item in content.get(section) or []:
+            if isinstance(item, dict) and isinstance(item.get(name), str):
+                item[name] = absolute(item[name], base)
+    heads = content.get("heads")
+    if isinstance(heads, dict):
+        content["heads"] = {k: absolute(v, base) if isinstance(v, str) else v for k, v in heads.items()}
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    """Apply `merge.clusters=5` or `models.1.checkpoint=…`: the value is YAML, numbers pick items of lists."""
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise ExperimentError(f"--set {override}: wanted key=value, such as merge.clusters=5")
+    *parents, last = path.split(".")
+    place: Any = content
+    for part in parents:
+        place = _step(place, part, override)
+    value = yaml.safe_load(text)
+    if isinstance(place, list):
+        place[_index(place, last, override)] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise ExperimentError(f"--set {override}: {'.'.join(parents)} holds no settings")
+
+
+def _step(place: Any, part: str, override: str) -> Any:  # noqa: ANN401  YAML values
+    if isinstance(place, list):
+        return place[_index(place, part, override)]
+    if isinstance(place, dict):
+        if place.get(part) is None:
+            place[part] = {}
+        return place[part]
+    raise ExperimentError(f"--set {override}: {part} is below something that holds no settings")
+
+
+def _index(items: list[Any], part: str, override: str) -> int:
+    if not part.isdigit() or int(part) >= len(items):
+        raise ExperimentError(f"--set {override}: wanted a number from 0 to {len(items) - 1}, got {part!r}")
+    return int(part)

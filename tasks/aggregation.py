@@ -1,0 +1,114 @@
+"""Aggregation: from per-sample predictions to one row per method, data set and metric."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from storage import keys
+from storage.identity import canonical_json
+from storage.manifests import is_committed
+from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
+from storage.store import Store
+from storage.tables import TableWriter, read_samples
+from tasks.numerics.accuracy import top_k
+from tasks.references import OutputsReference, PredictionsReference
+from tasks.streaming import Tally
+
+log = logging.getLogger("dawin.aggregation")
+
+_METRICS = {"top1": 1, "top5": 5}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One method on one data set: a cell of the results table."""
+
+    method: str
+    predictions: PredictionsReference
+    uses_labels: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """Which run of which experiment, and all that its results depend on."""
+
+    experiment: str
+    run_id: str
+    settings: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Where the results lie in a store."""
+        return keys.results(self.experiment, self.run_id)
+
+
+@task(name="aggregate", cache_policy=NO_CACHE)
+def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
+    """Write the results of a run: its rows once, and that it is the experiment's latest."""
+    done = is_committed(store, record.key)
+    if not done:
+        writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
+        rows = [row for cell in cells for row in _rows(record, cell, store)]
+        writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
+        writer.commit()
+    store.replace(keys.latest(record.experiment), canonical_json({"run_id": record.run_id}).encode())
+    return Tally(0, len(cells)) if done else Tally(len(cells), 0)
+
+
+def _identity(record: RunRecord, cells: Sequence[Cell]) -> dict[str, Any]:
+    predictions = {f"{cell.method} on {_dataset(cell).name}": cell.predictions.id for cell in cells}
+    return {"experiment": record.experiment, "settings": record.settings, "predictions": predictions}
+
+
+def _dataset(cell: Cell) -> Any:  # noqa: ANN401  every kind of reference has a data set
+    return cell.predictions.dataset
+
+
+def _rows(record: RunRecord, cell: Cell, store: Store) -> list[dict[str, Any]]:
+    dataset, predictions = cell.predictions.dataset, cell.predictions
+    if dataset.classes is None:
+        return []
+    schema = OUTPUTS if predictions.table == OUTPUTS.name else PREDICTIONS
+    ranks = read_samples(store, predictions.prefix, schema, ["label_rank"])["label_rank"].to_numpy()
+    if len(ranks) != dataset.samples:
+        raise RuntimeError(f"{store.address(predictions.prefix)}: {len(ranks)} of {dataset.samples} samples are there")
+    outputs = [predictions] if isinstance(predictions, OutputsReference) else predictions.outputs
+    shared = {
+        "method": cell.method,
+        "dataset": dataset.name,
+        "group": dataset.group,
+        "uses_labels": cell.uses_labels,
+        "samples_table": predictions.table,
+        "samples_id": predictions.id,
+        "dataset_digest": dataset.digest,
+        "models": [reference.model.name for reference in outputs],
+        "weights": [reference.model.digest for reference in outputs],
+        "precision": outputs[0].precision,
+        "settings": canonical_json(record.settings),
+        "software": f"dawin {version('dawin-pipeline')}, torch {version('torch')}",
+        "created_at": datetime.now(UTC),
+    }
+    rows = []
+    for metric, k in _METRICS.items():
+        if k >= dataset.classes:  # every label is among that many
+            continue
+        estimate = top_k(ranks.astype(np.int32), k)
+        rows.append(
+            {
+                **shared,
+                "metric": metric,
+                "value": estimate.value,
+                "ci_low": estimate.low,
+                "ci_high": estimate.high,
+                "samples": estimate.samples,
+            }
+        )
+    return rows

@@ -1,0 +1,124 @@
+"""Fitting: from the entropies of all models to every sample's coefficients, and to clusters of them. Central, cheap."""
+
+import logging
+import warnings
+
+import numpy as np
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from storage import keys
+from storage.manifests import is_committed
+from storage.schemas import COEFFICIENTS, COMPONENTS, MIXTURES, OUTPUTS, TableSchema
+from storage.store import Store
+from storage.tables import Columns, TableWriter, read_samples, vectors
+from tasks.errors import FitError
+from tasks.numerics.checks import Floats
+from tasks.numerics.clustering import Clustering, cluster_coefficients
+from tasks.numerics.expectation_maximization import ConvergenceWarning
+from tasks.numerics.expertise import model_coefficients
+from tasks.references import CoefficientsReference, DatasetReference, MixtureReference
+from tasks.streaming import Tally
+
+log = logging.getLogger("dawin.fitting")
+
+_EXPERTISE_COLUMN = {"entropy": "entropy", "oracle": "loss"}
+
+
+@task(name="fit coefficients", cache_policy=NO_CACHE)
+def fit_coefficients(reference: CoefficientsReference, store: Store) -> Tally:
+    """Compute every sample's coefficients from one column of each model's outputs."""
+    samples = reference.dataset.samples
+    if is_committed(store, _whole(reference.prefix, reference.dataset)):
+        return Tally(0, samples)
+    column = _EXPERTISE_COLUMN[reference.expertise]
+    uncertainty = [_column(store, outputs.prefix, column) for outputs in reference.outputs]
+    if len(uncertainty) > 2 and reference.offset:
+        log.warning("offset: defined for two models, plays no part with %d", len(uncertainty))
+    coefficients = model_coefficients(np.column_stack(uncertainty), offset=reference.offset)
+    _write(store, reference, COEFFICIENTS, {"coefficients": coefficients}, {"coefficients": coefficients.shape[1]})
+    return Tally(samples, 0)
+
+
+@task(name="fit mixture", cache_policy=NO_CACHE)
+def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
+    """Cluster the coefficients of a data set with a Beta mixture (two models) or a Dirichlet mixture (more)."""
+    dataset = reference.dataset
+    if is_committed(store, _whole(reference.prefix, dataset)):
+        return Tally(0, dataset.samples)
+    if isinstance(reference.components, int) and dataset.samples < reference.components:
+        raise FitError(
+            f"data set {dataset.name}: {dataset.samples} samples, wanted at least as many as "
+            f"merge.clusters={reference.components}"
+        )
+    coefficients = read_coefficients(store, reference.coefficients.prefix, 0, dataset.samples)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        clustering = cluster_coefficients(coefficients, reference.components, seed=reference.seed)
+    for warning in caught:
+        log.warning("data set %s: %s", dataset.name, warning.message)
+    _write_components(store, reference, clustering)
+    columns = {
+        "component": clustering.assignment,
+        "responsibilities": clustering.responsibilities,
+        "coefficients": clustering.coefficients[clustering.assignment],
+    }
+    widths = {"responsibilities": len(clustering.weights), "coefficients": coefficients.shape[1]}
+    _write(store, reference, MIXTURES, columns, widths)
+    return Tally(dataset.samples, 0)
+
+
+def read_coefficients(store: Store, prefix: str, start: int, stop: int) -> Floats:
+    """Return the coefficients (n, M) of the samples `start` to `stop`, from a table of either kind."""
+    schema = MIXTURES if prefix.startswith(MIXTURES.name) else COEFFICIENTS
+    column = read_samples(store, prefix, schema, ["coefficients"])["coefficients"]
+    return vectors(column)[start:stop]
+
+
+def _column(store: Store, prefix: str, column: str) -> Floats:
+    values: Floats = read_samples(store, prefix, OUTPUTS, [column])[column].to_numpy()
+    return values
+
+
+def _whole(prefix: str, dataset: DatasetReference) -> str:
+    return keys.samples(prefix, 0, dataset.samples)
+
+
+def _write(
+    store: Store,
+    reference: CoefficientsReference | MixtureReference,
+    schema: TableSchema,
+    columns: Columns,
+    widths: dict[str, int],
+) -> None:
+    key = _whole(reference.prefix, reference.dataset)
+    writer = TableWriter(store, key, schema, identity=reference.identity, widths=widths, run=flow_run.id)
+    writer.append({"sample_index": np.arange(reference.dataset.samples), **columns})
+    writer.commit()
+
+
+def _write_components(store: Store, reference: MixtureReference, clustering: Clustering) -> None:
+    count = len(clustering.weights)
+    writer = TableWriter(
+        store,
+        f"{reference.components_prefix}/components.parquet",
+        COMPONENTS,
+        identity=reference.identity,
+        widths=dict.fromkeys(COMPONENTS.vectors, clustering.concentration.shape[1]),
+        run=flow_run.id,
+    )
+    writer.append(
+        {
+            "component": np.arange(count),
+            "weight": clustering.weights,
+            "samples": np.bincount(clustering.assignment, minlength=count),
+            "lower_bound": np.full(count, clustering.lower_bound),
+            "bic": np.full(count, clustering.bic),
+            "iterations": np.full(count, clustering.iterations),
+            "converged": np.full(count, clustering.converged),
+            "concentration": clustering.concentration,
+            "coefficients": clustering.coefficients,
+        }
+    )
+    writer.commit()

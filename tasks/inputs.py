@@ -1,0 +1,86 @@
+"""Opening what references name: checkpoints to classifiers, data sets to batches. Joins storage, models and data sets."""
+
+import os
+from collections.abc import Iterator
+
+import torch
+
+from storage.identity import digest_of
+from storage.locations import Location
+from tasks.datasets.image_folder import ImageFolder, evenly, image_folder
+from tasks.datasets.loading import Batch, ImageFiles, Span, batches
+from tasks.datasets.preprocessing import Preprocessing
+from tasks.errors import DatasetError
+from tasks.models.checkpoint import read_checkpoint, read_head
+from tasks.references import DatasetReference, OutputsReference
+
+
+def load_state(outputs: OutputsReference) -> dict[str, torch.Tensor]:
+    """Return the tensors of a model with the head that scores this data set, float32, on the CPU."""
+    location = Location(outputs.model.url)
+    with location.open() as file:
+        state = read_checkpoint(file, location.url, location.path if location.is_local else None)
+    if outputs.head:
+        head = Location(outputs.head.url)
+        with head.open() as file:
+            state |= read_head(file, head.url, head.path if head.is_local else None)
+    return state
+
+
+def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing) -> tuple[ImageFolder, str]:
+    """Return the samples of an image folder, and the digest of all that its batches depend on.
+
+    The digest covers the files' paths, sizes and etags (the time of the last change, where there are none), so it
+    changes when an image does, without any image being read.
+    """
+    location = Location(url)
+    files = location.files()
+    folder = image_folder((entry.path for entry in files), location.url)
+    kept = evenly(len(folder.paths), limit)
+    folder = ImageFolder(tuple(folder.paths[i] for i in kept), folder.labels[kept], folder.classes)
+    by_path = {entry.path: entry for entry in files}
+    identity = {
+        "files": [[path, by_path[path].size, by_path[path].etag] for path in folder.paths],
+        "classes": list(folder.classes),
+        "preprocessing": vars(preprocessing) | {"mean": list(preprocessing.mean), "std": list(preprocessing.std)},
+    }
+    return folder, digest_of(identity)
+
+
+class OpenedDataset:
+    """A data set whose images can be read; refuses one that is no longer what its reference says.
+
+    Args:
+        reference: the data set.
+        batch_size: images at a time.
+        workers: decoding processes; None: one a core.
+        device: where the images are wanted.
+    """
+
+    def __init__(self, reference: DatasetReference, batch_size: int, workers: int | None, device: str) -> None:
+        folder, digest = list_dataset(reference.url, reference.limit, reference.preprocessing)
+        if digest != reference.digest:
+            raise DatasetError(
+                f"data set {reference.name} ({reference.url}): changed since the run began "
+                f"(wanted {reference.digest}, got {digest}); run it again"
+            )
+        location = Location(reference.url)
+        self._files = ImageFiles(location.filesystem(), location.path, folder.paths, reference.preprocessing)
+        self._labels = folder.labels
+        self._batch_size, self._workers = batch_size, default_workers() if workers is None else workers
+        self._device = device
+
+    def batches(self, spans: list[Span]) -> Iterator[Batch]:
+        """Yield the samples of the spans, decoded and on the device, in order."""
+        for batch in batches(self._files, self._labels, spans, self._batch_size, self._workers):
+            yield batch._replace(images=batch.images.to(self._device, non_blocking=True))
+
+
+def default_workers() -> int:
+    """Return how many processes may decode: the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_device() -> str:
+    """Return where models run: the CUDA device, if there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"

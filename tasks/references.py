@@ -1,0 +1,232 @@
+"""References: small frozen records that say what an object is computed from, and so where it lies.
+
+Tasks and flows pass these, never tensors. An identity holds what changes the content and nothing else: no batch
+size, no device, no date, no name and no address.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from storage import keys
+from storage.identity import digest_of
+from tasks.datasets.preprocessing import Preprocessing
+
+SHARD = 8192  # samples an object: a cut by sample range, so that any number of workers reuses what another wrote
+VERSION = 1  # of the computations below; raised whenever the same inputs come to give other numbers
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelReference:
+    """A checkpoint under the name that an experiment gives it."""
+
+    name: str
+    url: str
+    digest: str
+    """SHA-256 of the file."""
+    temperature: float
+    architecture: str | None
+    """An open_clip model, or None: read it off the tensors."""
+
+    @property
+    def weights(self) -> str:
+        """The short form of the digest, for keys."""
+        return self.digest[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadReference:
+    """A classification head in a file of its own."""
+
+    url: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetReference:
+    """A data set under the name that an experiment gives it."""
+
+    name: str
+    url: str
+    group: str
+    digest: str
+    """Of the list of files, the limit, and the preprocessing."""
+    samples: int
+    classes: int | None
+    """None: images without labels."""
+    limit: int | None
+    preprocessing: Preprocessing
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The sample ranges of the objects that hold a per-sample table of this data set."""
+        return spans(self.samples)
+
+
+def spans(samples: int) -> list[tuple[int, int]]:
+    """Cut `samples` into ranges of at most `SHARD`, `stop` excluded."""
+    return [(start, min(start + SHARD, samples)) for start in range(0, samples, SHARD)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputsReference:
+    """One model's outputs on one data set."""
+
+    model: ModelReference
+    dataset: DatasetReference
+    head: HeadReference | None
+    precision: Precision
+
+    table = "outputs"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the outputs depend on."""
+        return {
+            "computation": f"outputs/{VERSION}",
+            "weights": self.model.digest,
+            "architecture": self.model.architecture,
+            "temperature": self.model.temperature,
+            "head": self.head.digest if self.head else None,
+            "dataset": self.dataset.digest,
+            "precision": self.precision,
+        }
+
+    @property
+    def id(self) -> str:
+        """Digest of the identity."""
+        return digest_of(self.identity)
+
+    @property
+    def prefix(self) -> str:
+        """Where the objects lie in a store."""
+        return keys.outputs(self.dataset.digest, self.model.weights, self.id)
+
+
+class _Derived:
+    """What is computed from the outputs of several models on one data set."""
+
+    table: str
+    outputs: tuple[OutputsReference, ...]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    @property
+    def dataset(self) -> DatasetReference:
+        """The data set of the outputs."""
+        return self.outputs[0].dataset
+
+    @property
+    def id(self) -> str:
+        """Digest of the identity."""
+        return digest_of(self.identity)
+
+    @property
+    def prefix(self) -> str:
+        """Where the objects lie in a store."""
+        return keys.derived(self.table, self.dataset.digest, self.id)
+
+    def _computation(self, **depends: Any) -> dict[str, Any]:  # noqa: ANN401  plain JSON values
+        return {
+            "computation": f"{self.table}/{VERSION}",
+            "dataset": self.dataset.digest,
+            "outputs": [reference.id for reference in self.outputs],
+            **depends,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoefficientsReference(_Derived):
+    """Every sample's own coefficients."""
+
+    outputs: tuple[OutputsReference, ...]
+    expertise: Literal["entropy", "oracle"]
+    """`entropy` of the predictions, or the cross-entropy against the true labels."""
+    offset: bool
+
+    table = "coefficients"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the coefficients depend on."""
+        return self._computation(expertise=self.expertise, offset=self.offset and len(self.outputs) == 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureReference(_Derived):
+    """Coefficients clustered: every sample has those of its component's mean."""
+
+    coefficients: CoefficientsReference
+    components: int | Literal["auto"]
+    """K, or the K of lowest BIC."""
+    seed: int
+
+    table = "mixtures"
+
+    @property
+    def outputs(self) -> tuple[OutputsReference, ...]:  # type: ignore[override]  # those of the coefficients
+        """The outputs that the coefficients come from."""
+        return self.coefficients.outputs
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the mixture depends on."""
+        return self._computation(
+            coefficients=self.coefficients.id, components=self.components, seed=self.seed
+        )
+
+    @property
+    def components_prefix(self) -> str:
+        """Where the table of the components lies."""
+        return keys.derived("components", self.dataset.digest, self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeReference(_Derived):
+    """Predictions of merged models: one for all samples, one per cluster, or one per sample."""
+
+    outputs: tuple[OutputsReference, ...]
+    """Of the models that are merged, the base first."""
+    source: tuple[float, ...] | CoefficientsReference | MixtureReference
+    """The coefficients of all samples, or the table that holds each sample's."""
+
+    table = "predictions"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the predictions depend on: the weights, not the models' temperatures; those act on the coefficients."""
+        first = self.outputs[0]
+        source = list(self.source) if isinstance(self.source, tuple) else self.source.id
+        return {
+            "computation": f"merge/{VERSION}",
+            "dataset": self.dataset.digest,
+            "weights": [reference.model.digest for reference in self.outputs],
+            "architecture": first.model.architecture,
+            "head": first.head.digest if first.head else None,
+            "precision": first.precision,
+            "coefficients": source,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleReference(_Derived):
+    """Predictions of an output ensemble: the models' probabilities, mixed."""
+
+    outputs: tuple[OutputsReference, ...]
+    weighting: Literal["uniform", "surest"] | CoefficientsReference
+    """Equal shares; all to the model of lowest entropy; or each sample's own coefficients."""
+
+    table = "predictions"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the predictions depend on."""
+        weighting = self.weighting if isinstance(self.weighting, str) else self.weighting.id
+        return self._computation(ensemble=weighting)
+
+
+PredictionsReference = OutputsReference | MergeReference | EnsembleReference
+"""Whatever holds one method's predictions on one data set: a model's own are in its outputs."""
