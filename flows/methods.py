@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from tasks.aggregation import Cell
 from tasks.references import (
+    Cell,
     CoefficientsReference,
     EnsembleReference,
     MergeReference,

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -19,35 +18,12 @@ from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
 from storage.store import Store
 from storage.tables import TableWriter, read_samples
 from tasks.numerics.accuracy import top_k
-from tasks.references import OutputsReference, PredictionsReference
+from tasks.references import Cell, OutputsReference, RunRecord
 from tasks.streaming import Tally
 
 log = logging.getLogger("dawin.aggregation")
 
 _METRICS = {"top1": 1, "top5": 5}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One method on one data set: a cell of the results table."""
-
-    method: str
-    predictions: PredictionsReference
-    uses_labels: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRecord:
-    """Which run of which experiment, and all that its results depend on."""
-
-    experiment: str
-    run_id: str
-    settings: dict[str, Any]
-
-    @property
-    def key(self) -> str:
-        """Where the results lie in a store."""
-        return keys.results(self.experiment, self.run_id)
 
 
 @task(name="aggregate", cache_policy=NO_CACHE)

@@ -230,3 +230,26 @@ class EnsembleReference(_Derived):
 
 PredictionsReference = OutputsReference | MergeReference | EnsembleReference
 """Whatever holds one method's predictions on one data set: a model's own are in its outputs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One method on one data set: a cell of the results table."""
+
+    method: str
+    predictions: PredictionsReference
+    uses_labels: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """Which run of which experiment, and all that its results depend on."""
+
+    experiment: str
+    run_id: str
+    settings: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Where the results lie in a store."""
+        return keys.results(self.experiment, self.run_id)

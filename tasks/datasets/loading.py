@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from tasks.datasets.preprocessing import Preprocessing, image_transform
+from tasks.datasets.preprocessing import Preprocessing
+from tasks.datasets.transform import image_transform
 from tasks.errors import DatasetError
 
 Span = tuple[int, int]

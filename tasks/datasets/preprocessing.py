@@ -1,11 +1,6 @@
-"""From an image file to what the tower takes: open_clip's own evaluation transform."""
+"""How images are brought to what a tower takes: the settings. Apart from the transform, which is slow to import."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-import torch
-from open_clip.transform import PreprocessCfg, image_transform_v2
-from PIL.Image import Image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +13,3 @@ class Preprocessing:
     std: tuple[float, float, float]
     interpolation: str
     """`bicubic` or `bilinear`."""
-
-
-def image_transform(settings: Preprocessing) -> Callable[[Image], torch.Tensor]:
-    """Return the function from a picture to a tensor (3, size, size), float32; identical to open_clip's."""
-    configuration = PreprocessCfg(
-        size=settings.size, mean=settings.mean, std=settings.std, interpolation=settings.interpolation
-    )
-    transform: Callable[[Image], torch.Tensor] = image_transform_v2(configuration, is_train=False)
-    return transform

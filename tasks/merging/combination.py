@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from tasks.errors import ModelMismatch
+from tasks.layouts import differences
 
 State = Mapping[str, torch.Tensor]
 """Tensor name to tensor, as `state_dict()` gives it."""
@@ -53,14 +54,6 @@ def check_same_layout(states: Sequence[State], names: Sequence[str] | None = Non
     for label, layout in zip(labels[1:], layouts[1:], strict=True):
         if faults := differences(layouts[0], layout):
             raise ModelMismatch(f"{label} does not fit {labels[0]}: {'; '.join(faults)}")
-
-
-def differences(wanted: Mapping[str, object], got: Mapping[str, object], most: int = 3) -> list[str]:
-    """Return the first few differences between two layouts (tensor name to shape and dtype), in words."""
-    faults = [f"{name} is missing" for name in wanted if name not in got]
-    faults += [f"{name} is not expected" for name in got if name not in wanted]
-    faults += [f"{n}: wanted {wanted[n]}, got {got[n]}" for n in wanted if n in got and wanted[n] != got[n]]
-    return faults[:most] + ([f"and {len(faults) - most} more"] if len(faults) > most else [])
 
 
 @torch.no_grad()

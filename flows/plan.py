@@ -1,0 +1,106 @@
+"""A plan: what an experiment comes down to, and what of it a store holds already."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from storage.manifests import is_committed, missing_ranges
+from storage.store import Store
+from tasks.references import (
+    Cell,
+    CoefficientsReference,
+    DatasetReference,
+    EnsembleReference,
+    MergeReference,
+    MixtureReference,
+    OutputsReference,
+    RunRecord,
+)
+
+R = TypeVar("R", OutputsReference, CoefficientsReference, MixtureReference, MergeReference, EnsembleReference)
+
+
+class Step(NamedTuple):
+    """One line of a plan: a kind of work on a data set, and how much of it is there."""
+
+    stage: str
+    dataset: str
+    what: str
+    samples: int
+    """Samples × tables."""
+    lacking: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run computes, by reference."""
+
+    store: Store
+    record: RunRecord
+    outputs: tuple[tuple[OutputsReference, ...], ...]
+    """For each data set, those of every model."""
+    cells: tuple[Cell, ...]
+
+    @property
+    def datasets(self) -> list[DatasetReference]:
+        """The data sets, in the experiment's order."""
+        return [outputs[0].dataset for outputs in self.outputs]
+
+    def merges(self, dataset: DatasetReference) -> list[MergeReference]:
+        """Return the merges to evaluate on a data set, equal ones once."""
+        return _distinct(p for p in self._predictions(dataset) if isinstance(p, MergeReference))
+
+    def ensembles(self, dataset: DatasetReference) -> list[EnsembleReference]:
+        """Return the output ensembles on a data set."""
+        return _distinct(p for p in self._predictions(dataset) if isinstance(p, EnsembleReference))
+
+    def mixtures(self, dataset: DatasetReference) -> list[MixtureReference]:
+        """Return the mixtures to fit on a data set."""
+        return _distinct(m.source for m in self.merges(dataset) if isinstance(m.source, MixtureReference))
+
+    def coefficients(self, dataset: DatasetReference) -> list[CoefficientsReference]:
+        """Return the coefficients to compute on a data set."""
+        sources = [m.source for m in self.merges(dataset)] + [e.weighting for e in self.ensembles(dataset)]
+        own = [source for source in sources if isinstance(source, CoefficientsReference)]
+        return _distinct(own + [mixture.coefficients for mixture in self.mixtures(dataset)])
+
+    def lacking(self, references: Sequence[R]) -> list[R]:
+        """Return those references whose tables are not complete in the store."""
+        return [reference for reference in references if self._missing(reference)]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to run: the results are there, and every table that they point to."""
+        return is_committed(self.store, self.record.key) and not any(step.lacking for step in self.steps())
+
+    def steps(self) -> list[Step]:
+        """Return the plan line by line, stage by stage, with what is there already."""
+        found = []
+        for dataset, outputs in zip(self.datasets, self.outputs, strict=True):
+            for reference in outputs:
+                found.append(self._step("extract", reference.model.name, [reference]))
+            found.append(self._step("fit", "coefficients", self.coefficients(dataset)))
+            found.append(self._step("fit", "mixtures", self.mixtures(dataset)))
+            found.append(self._step("evaluate", "merged models", self.merges(dataset)))
+            found.append(self._step("evaluate", "output ensembles", self.ensembles(dataset)))
+        order = {"extract": 0, "fit": 1, "evaluate": 2}
+        return sorted((step for step in found if step.samples), key=lambda step: order[step.stage])
+
+    def _step(self, stage: str, what: str, references: Sequence[R]) -> Step:
+        if not references:
+            return Step(stage, "", what, 0, 0)
+        dataset = references[0].dataset
+        lacking = sum(stop - start for reference in references for start, stop in self._missing(reference))
+        return Step(stage, dataset.name, what, dataset.samples * len(references), lacking)
+
+    def _missing(self, reference: R) -> list[tuple[int, int]]:
+        samples = reference.dataset.samples
+        whole = isinstance(reference, CoefficientsReference | MixtureReference)  # one object: a fit sees all samples
+        return missing_ranges(self.store, reference.prefix, [(0, samples)] if whole else reference.dataset.spans)
+
+    def _predictions(self, dataset: DatasetReference) -> list[OutputsReference | MergeReference | EnsembleReference]:
+        return [cell.predictions for cell in self.cells if cell.predictions.dataset == dataset]
+
+
+def _distinct(references: Iterable[R]) -> list[R]:
+    return list({reference.id: reference for reference in references}.values())

@@ -1,0 +1,76 @@
+"""Results tables: a method a row, a data set a column, groups averaged."""
+
+import json
+
+import polars as pl
+from tabulate import tabulate
+
+from flows.errors import ExperimentError
+from storage import keys
+from storage.errors import ObjectMissing
+from storage.scan import scan
+from storage.store import Store
+
+FORMATS = ("table", "csv", "json", "markdown", "latex")
+_STYLES = {"table": "simple", "markdown": "github", "latex": "latex_booktabs"}
+_ORACLE_MARK = " (labels)"
+
+
+def results_of(store: Store, experiment: str | None = None, run_id: str | None = None) -> pl.DataFrame:
+    """Return the result rows of an experiment's latest run (or of a given one), or of every experiment's.
+
+    Raises:
+        ExperimentError: there is no such experiment in the store; the message says which there are.
+    """
+    try:
+        rows = scan("results", store=store).collect()
+    except ObjectMissing as error:
+        raise ExperimentError(f"{store.url}: no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`") from error
+    there = rows["experiment"].unique().sort().to_list()
+    if experiment is not None and experiment not in there:
+        raise ExperimentError(f"no results of experiment {experiment!r} in {store.url}; there are {', '.join(there)}")
+    chosen = there if experiment is None else [experiment]
+    runs = {name: run_id or latest_run(store, name) for name in chosen}
+    return pl.concat(
+        [rows.filter((pl.col("experiment") == name) & (pl.col("run_id") == run)) for name, run in runs.items()]
+    )
+
+
+def latest_run(store: Store, experiment: str) -> str:
+    """Return the run of an experiment that finished last."""
+    return str(json.loads(store.read(keys.latest(experiment)))["run_id"])
+
+
+def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
+    """Return one row a method: a metric on each data set and its mean over each group, as percentages.
+
+    Group means weigh every data set alike. Methods that use labels are marked.
+    """
+    chosen = rows.filter(pl.col("metric") == metric)
+    order = chosen["dataset"].unique(maintain_order=True).to_list()
+    groups = chosen["group"].unique(maintain_order=True).to_list()
+    method = pl.col("method") + pl.when(pl.col("uses_labels")).then(pl.lit(_ORACLE_MARK)).otherwise(pl.lit(""))
+    shown = chosen.with_columns(method=method, value=pl.col("value") * 100)
+    table = shown.pivot("dataset", index="method", values="value", aggregate_function="first", maintain_order=True)
+    means = [
+        pl.mean_horizontal(shown.filter(group=group)["dataset"].unique(maintain_order=True).to_list()).alias(
+            f"mean {group}"
+        )
+        for group in groups
+    ]
+    return table.select("method", *order).with_columns(means)
+
+
+def render(rows: pl.DataFrame, style: str) -> str:
+    """Return results as text: `csv` and `json` hold every row and column, the others the table of top-1 accuracies."""
+    if style == "csv":
+        flat = rows.with_columns(pl.col(pl.List(pl.String)).list.join("|"))
+        return flat.write_csv()
+    if style == "json":
+        return rows.write_json()
+    parts = []
+    for (experiment,), mine in rows.group_by("experiment", maintain_order=True):
+        table = wide(mine)
+        text = tabulate(table.rows(), headers=table.columns, tablefmt=_STYLES[style], floatfmt=".2f")
+        parts.append(text if rows["experiment"].n_unique() == 1 else f"{experiment}\n\n{text}")
+    return "\n\n".join(parts)

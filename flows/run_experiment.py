@@ -1,0 +1,73 @@
+"""Parent flow: extract, fit, evaluate, aggregate."""
+
+import logging
+from typing import Any
+
+from prefect import flow
+
+from flows.aggregate_results import aggregate_results
+from flows.dispatch import dispatch
+from flows.evaluate_merges import evaluate_merges
+from flows.experiment import Experiment
+from flows.extract_outputs import extract_outputs
+from flows.plan import Plan
+from flows.preparation import prepare
+from storage.store import open_store
+from tasks.evaluation import evaluate_ensembles
+from tasks.fitting import fit_coefficients, fit_mixture
+from tasks.references import DatasetReference, OutputsReference, RunRecord
+
+log = logging.getLogger("dawin.run")
+
+
+@flow(name="run-experiment", flow_run_name="{experiment.name}")
+async def run_experiment(experiment: Experiment, store: str) -> RunRecord:
+    """Evaluate every method of an experiment on every data set; what the store holds already is not computed again."""
+    plan = prepare(experiment, open_store(store))
+    resources = {"batch_size": experiment.batch_size, "workers": experiment.workers}
+    for outputs in plan.outputs:
+        await _extract(plan, outputs, resources)
+    for dataset in plan.datasets:
+        _fit(plan, dataset)
+    for dataset in plan.datasets:
+        await _evaluate(plan, dataset, resources)
+    await dispatch(
+        aggregate_results,
+        f"aggregate {plan.record.experiment}",
+        record=plan.record,
+        cells=list(plan.cells),
+        store=plan.store.url,
+    )
+    return plan.record
+
+
+async def _extract(plan: Plan, outputs: tuple[OutputsReference, ...], resources: dict[str, Any]) -> None:
+    lacking = plan.lacking(outputs)
+    dataset = outputs[0].dataset.name
+    if reused := [o.model.name for o in outputs if o not in lacking]:
+        log.info("skipped: extract %s × %s (in the store)", dataset, ", ".join(reused))
+    if lacking:
+        name = f"extract {dataset} × {', '.join(o.model.name for o in lacking)}"
+        await dispatch(extract_outputs, name, outputs=lacking, store=plan.store.url, **resources)
+
+
+def _fit(plan: Plan, dataset: DatasetReference) -> None:
+    for coefficients in plan.lacking(plan.coefficients(dataset)):
+        name = f"fit {coefficients.expertise} coefficients of {dataset.name}"
+        fit_coefficients.with_options(task_run_name=name)(coefficients, plan.store)
+    for mixture in plan.lacking(plan.mixtures(dataset)):
+        name = f"fit {mixture.components} clusters of {dataset.name}"
+        fit_mixture.with_options(task_run_name=name)(mixture, plan.store)
+
+
+async def _evaluate(plan: Plan, dataset: DatasetReference, resources: dict[str, Any]) -> None:
+    if ensembles := plan.lacking(plan.ensembles(dataset)):
+        name = f"mix outputs of {dataset.name}"
+        evaluate_ensembles.with_options(task_run_name=name)(ensembles, plan.store)
+    merges = plan.merges(dataset)
+    lacking = plan.lacking(merges)
+    if reused := len(merges) - len(lacking):
+        log.info("skipped: evaluate %s × %d merges (in the store)", dataset.name, reused)
+    if lacking:
+        name = f"evaluate {dataset.name} × {len(lacking)} merges"
+        await dispatch(evaluate_merges, name, merges=lacking, store=plan.store.url, **resources)
