@@ -20,7 +20,9 @@ async def publish(record: RunRecord, store: Store) -> None:
     await acreate_table_artifact(
         key=f"results-{slug}", table=table, description=f"Top-1 accuracy (%), {record.experiment}, run {record.run_id}"
     )
-    prefixes = rows.select("method", "dataset", "samples_table", "dataset_digest", "samples_id").unique(maintain_order=True)
+    prefixes = rows.select("method", "dataset", "samples_table", "dataset_digest", "samples_id").unique(
+        maintain_order=True
+    )
     lines = [
         f"| {method} | {dataset} | `{store.address(f'{table_name}/dataset={digest}')}` | `{identifier}` |"
         for method, dataset, table_name, digest, identifier in prefixes.iter_rows()

@@ -111,7 +111,9 @@ class Experiment(_Settings):
         faults = []
         for kind, names in (("models", self.models), ("datasets", self.datasets)):
             seen = [item.name for item in names]
-            faults += [f"{kind}: name {n!r} is there {seen.count(n)} times" for n in sorted(set(seen)) if seen.count(n) > 1]
+            faults += [
+                f"{kind}: name {n!r} is there {seen.count(n)} times" for n in sorted(set(seen)) if seen.count(n) > 1
+            ]
         known = [dataset.name for dataset in self.datasets]
         faults += [f"heads: no data set {n!r}; there are {', '.join(known)}" for n in self.heads if n not in known]
         faults += [
@@ -163,7 +165,9 @@ def _fault(detail: Any) -> str:  # noqa: ANN401  pydantic's typed dict
     if detail["type"] == "extra_forbidden":
         return f"{place}: no such setting"
     message = re.sub("^Value error, ", "", detail["msg"])
-    shown = "" if isinstance(detail["input"], dict | list) or detail["type"] == "missing" else f" (got {detail['input']!r})"
+    shown = (
+        "" if isinstance(detail["input"], dict | list) or detail["type"] == "missing" else f" (got {detail['input']!r})"
+    )
     return f"{place}: {message}{shown}" if place else message
 
 

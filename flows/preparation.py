@@ -49,9 +49,9 @@ def prepare(experiment: Experiment, store: Store, *, remember: bool = True) -> P
     models = [model for m in experiment.models if (model := faults.collect(known.model, m))]
     heads = {n: head for n, url in experiment.heads.items() if (head := faults.collect(known.head, n, url))}
     size = experiment.preprocess.size or next(iter(known.image_sizes), None)
-    datasets = [] if size is None else [
-        d for s in experiment.datasets if (d := faults.collect(_dataset, s, experiment, size))
-    ]
+    datasets = (
+        [] if size is None else [d for s in experiment.datasets if (d := faults.collect(_dataset, s, experiment, size))]
+    )
     faults.collect(known.check_layouts, models)
     for dataset in datasets:
         faults.collect(known.check_classes, models, heads.get(dataset.name), dataset)
@@ -115,7 +115,7 @@ class _Checkpoints:
         return HeadReference(url=location.url, digest=digest)
 
     def check_layouts(self, models: Sequence[ModelReference]) -> None:
-        """Raise `ModelMismatch` unless all models have the same tensors, the head left aside when it comes from elsewhere."""
+        """Raise `ModelMismatch` unless all models have tensors of the same names, shapes and types."""
         for model in models[1:]:
             wanted, got = self._found[models[0].digest]["layout"], self._found[model.digest]["layout"]
             if faults := differences(wanted, got):
@@ -217,9 +217,7 @@ def _plan(
 ) -> Plan:
     outputs = [
         tuple(
-            OutputsReference(
-                model=model, dataset=dataset, head=heads.get(dataset.name), precision=experiment.precision
-            )
+            OutputsReference(model=model, dataset=dataset, head=heads.get(dataset.name), precision=experiment.precision)
             for model in models
         )
         for dataset in datasets

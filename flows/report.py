@@ -25,7 +25,9 @@ def results_of(store: Store, experiment: str | None = None, run_id: str | None =
     try:
         rows = scan("results", store=store).collect()
     except ObjectMissing as error:
-        raise ExperimentError(f"{store.url}: no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`") from error
+        raise ExperimentError(
+            f"{store.url}: no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`"
+        ) from error
     there = rows["experiment"].unique().sort().to_list()
     if experiment is not None and experiment not in there:
         raise ExperimentError(f"no results of experiment {experiment!r} in {store.url}; there are {', '.join(there)}")

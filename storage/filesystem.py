@@ -21,7 +21,7 @@ def scheme_of(address: str) -> str:
 
 
 def absolute(address: str, base: str | Path | None = None) -> str:
-    """Return a full URL (`file:///…`, `s3://…`); a relative path counts from `base`, else from the working directory."""
+    """Return a full URL (`file:///…`, `s3://…`); a relative path counts from `base`, or the working directory."""
     scheme = scheme_of(address)
     if scheme not in SCHEMES:
         raise StoreUnreachable(f"{address}: scheme {scheme!r} is not known, wanted one of {', '.join(SCHEMES)}")

@@ -1,4 +1,4 @@
-"""Manifests: the small record beside an object that says it is complete. It is written last, and readers trust it alone."""
+"""Manifests: the record beside an object that says it is complete; written last, and the one thing readers trust."""
 
 import json
 from collections.abc import Iterator, Mapping

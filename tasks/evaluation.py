@@ -1,4 +1,4 @@
-"""Evaluation: merged models over the images, and ensembles over the stored outputs; one table of predictions a method."""
+"""Evaluation: merged models over the images, ensembles over the stored outputs; a table of predictions a method."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -14,8 +14,8 @@ from storage import keys
 from storage.schemas import OUTPUTS, PREDICTIONS
 from storage.store import Store
 from storage.tables import Columns, read_table, vectors
+from tasks.coefficients import read_coefficients
 from tasks.datasets.loading import Batch
-from tasks.fitting import read_coefficients
 from tasks.inference import logits_of
 from tasks.inputs import OpenedDataset, default_device, load_state
 from tasks.merging.combination import check_same_layout

@@ -21,9 +21,7 @@ from tasks.streaming import Sink, Tally, fill, scored
 
 
 @task(name="extract", cache_policy=NO_CACHE)
-def extract(
-    outputs: Sequence[OutputsReference], store: Store, *, batch_size: int, workers: int | None = None
-) -> Tally:
+def extract(outputs: Sequence[OutputsReference], store: Store, *, batch_size: int, workers: int | None = None) -> Tally:
     """Run models over one data set, each image decoded once for all of them, and store what they say.
 
     Args:

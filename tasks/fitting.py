@@ -12,7 +12,8 @@ from storage import keys
 from storage.manifests import is_committed
 from storage.schemas import COEFFICIENTS, COMPONENTS, MIXTURES, OUTPUTS, TableSchema
 from storage.store import Store
-from storage.tables import Columns, TableWriter, read_samples, vectors
+from storage.tables import Columns, TableWriter, read_samples
+from tasks.coefficients import read_coefficients
 from tasks.errors import FitError
 from tasks.numerics.checks import Floats
 from tasks.numerics.clustering import Clustering, cluster_coefficients
@@ -67,13 +68,6 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
     widths = {"responsibilities": len(clustering.weights), "coefficients": coefficients.shape[1]}
     _write(store, reference, MIXTURES, columns, widths)
     return Tally(dataset.samples, 0)
-
-
-def read_coefficients(store: Store, prefix: str, start: int, stop: int) -> Floats:
-    """Return the coefficients (n, M) of the samples `start` to `stop`, from a table of either kind."""
-    schema = MIXTURES if prefix.startswith(MIXTURES.name) else COEFFICIENTS
-    column = read_samples(store, prefix, schema, ["coefficients"])["coefficients"]
-    return vectors(column)[start:stop]
 
 
 def _column(store: Store, prefix: str, column: str) -> Floats:

@@ -1,4 +1,4 @@
-"""Opening what references name: checkpoints to classifiers, data sets to batches. Joins storage, models and data sets."""
+"""Opening what references name: checkpoints to states, data sets to batches. Joins storage, models and data sets."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Layouts of states: tensor names to shape and dtype, compared in words. Apart from torch, so that planning is quick."""
+"""Layouts of states (tensor name to shape and dtype), compared in words. Apart from torch: planning is quick."""
 
 from collections.abc import Mapping
 

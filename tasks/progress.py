@@ -1,4 +1,4 @@
-"""Progress of long work: told to whoever listens. The command line draws bars; without a listener there are log lines."""
+"""Progress of long work, told to whoever listens: the command line draws bars; by default there are log lines."""
 
 import logging
 import time
@@ -52,7 +52,8 @@ class LogLines:
         """See `Listener`."""
 
 
-_listener: ContextVar[Listener] = ContextVar("listener", default=LogLines())
+_default = LogLines()
+_listener: ContextVar[Listener] = ContextVar("listener")
 
 
 @contextmanager
@@ -68,7 +69,7 @@ def listening(listener: Listener) -> Iterator[None]:
 @contextmanager
 def work(description: str, total: int) -> Iterator["Work"]:
     """Do a piece of work of `total` samples."""
-    listener = _listener.get()
+    listener = _listener.get(_default)
     number = listener.started(description, total)
     try:
         yield Work(listener, number)

@@ -174,9 +174,7 @@ class MixtureReference(_Derived):
     @property
     def identity(self) -> dict[str, Any]:
         """What the mixture depends on."""
-        return self._computation(
-            coefficients=self.coefficients.id, components=self.components, seed=self.seed
-        )
+        return self._computation(coefficients=self.coefficients.id, components=self.components, seed=self.seed)
 
     @property
     def components_prefix(self) -> str:

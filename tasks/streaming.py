@@ -36,17 +36,17 @@ class Samples(Protocol):
         """The samples' places in the data set."""
 
 
-B = TypeVar("B", bound=Samples, contravariant=True)
+Batch_contra = TypeVar("Batch_contra", bound=Samples, contravariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sink(Generic[B]):
+class Sink(Generic[Batch_contra]):
     """A table to fill."""
 
     prefix: str
     schema: TableSchema
     identity: Mapping[str, Any]
-    compute: Callable[[B], Columns]
+    compute: Callable[[Batch_contra], Columns]
     """From a batch to the table's columns, the sample index left out."""
     widths: Mapping[str, int] = field(default_factory=dict)
 
@@ -60,9 +60,9 @@ class Tally(NamedTuple):
 
 def fill(
     store: Store,
-    sinks: Sequence[Sink[B]],
+    sinks: Sequence[Sink[Batch_contra]],
     spans: Sequence[Span],
-    source: Callable[[list[Span]], Iterator[B]],
+    source: Callable[[list[Span]], Iterator[Batch_contra]],
     *,
     description: str,
     run: str | None = None,
@@ -108,12 +108,12 @@ def _masked(values: NDArray[Any], unknown: NDArray[np.bool_]) -> Any:  # noqa: A
     return np.ma.masked_array(values, mask=unknown) if unknown.any() else values
 
 
-def _append(store: Store, sink: Sink[B], batch: B, writers: dict[str, TableWriter], run: str | None) -> None:
+def _append(
+    store: Store, sink: Sink[Batch_contra], batch: Batch_contra, writers: dict[str, TableWriter], run: str | None
+) -> None:
     key = keys.samples(sink.prefix, *batch.span)
     if key not in writers:
-        writers[key] = TableWriter(
-            store, key, sink.schema, identity=sink.identity, widths=sink.widths, run=run
-        )
+        writers[key] = TableWriter(store, key, sink.schema, identity=sink.identity, widths=sink.widths, run=run)
     writers[key].append({"sample_index": batch.sample_index, **sink.compute(batch)})
     if batch.sample_index[-1] == batch.span[1] - 1:
         writers.pop(key).commit()

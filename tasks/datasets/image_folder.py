@@ -37,7 +37,9 @@ def image_folder(paths: Iterable[str], where: str) -> ImageFolder:
     """
     images = sorted(path for path in paths if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES)
     if not images:
-        raise DatasetError(f"{where}: no images; wanted one directory per class with {', '.join(sorted(IMAGE_SUFFIXES))}")
+        raise DatasetError(
+            f"{where}: no images; wanted one directory per class with {', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
     parts = [path.split("/") for path in images]
     loose = [path for path, p in zip(images, parts, strict=True) if len(p) == 1]
     if loose and len(loose) < len(images):

@@ -1,4 +1,4 @@
-"""Checkpoints of several families, brought to one set of names: `visual.…` (open_clip's) and `head.weight`, `head.bias`."""
+"""Checkpoints of several families, brought to one set of names: open_clip's `visual.…`, `head.weight`, `head.bias`."""
 
 from collections.abc import Mapping
 from typing import BinaryIO

@@ -32,7 +32,9 @@ def skeleton(state: Mapping[str, torch.Tensor], where: str, architecture: str | 
         CheckpointError: the state has no head, or its tensors are not those of the architecture.
     """
     if HEAD[0] not in state:
-        raise CheckpointError(f"{where}: no classification head; wanted classification_head.weight, or name one in `heads`")
+        raise CheckpointError(
+            f"{where}: no classification head; wanted classification_head.weight, or name one in `heads`"
+        )
     classes, features = state[HEAD[0]].shape
     with torch.device("meta"):
         tower = build_named_tower(architecture) if architecture else build_tower(infer_shape(state, where))

@@ -29,13 +29,11 @@ class CheckpointSummary:
         return asdict(self)
 
 
-def summarize(
-    state: Mapping[str, torch.Tensor], where: str, architecture: str | None = None
-) -> CheckpointSummary:
+def summarize(state: Mapping[str, torch.Tensor], where: str, architecture: str | None = None) -> CheckpointSummary:
     """Return the summary of a state; raises `CheckpointError` when its tensors do not make up a classifier's tower."""
     headed = {**state, HEAD[0]: state.get(HEAD[0], _stand_in(state)), HEAD[1]: state.get(HEAD[1], torch.zeros(1))}
     module = skeleton(headed, where, architecture)
-    size = module.visual.image_size if architecture else infer_shape(state, where).image_size
+    size: Any = module.visual.image_size if architecture else infer_shape(state, where).image_size
     return CheckpointSummary(
         layout={name: f"{list(t.shape)} {str(t.dtype).removeprefix('torch.')}" for name, t in sorted(state.items())},
         classes=len(state[HEAD[0]]) if HEAD[0] in state else None,
@@ -48,5 +46,3 @@ def _stand_in(state: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """A head of one class, so that a tower without head can be checked like one with."""
     features = state["visual.proj"].shape[1] if "visual.proj" in state else 1
     return torch.zeros(1, features)
-
-

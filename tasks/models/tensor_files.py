@@ -55,8 +55,7 @@ def _read_torch(file: BinaryIO, where: str, path: str | None) -> Any:  # noqa: A
     except pickle.UnpicklingError as error:
         if "nsupported" in str(error) or "WeightsUnpickler" in str(error):
             raise CheckpointError(
-                f"{where}: holds pickled code or objects, wanted tensors only; none of it was run "
-                f"({_reason(error)})"
+                f"{where}: holds pickled code or objects, wanted tensors only; none of it was run ({_reason(error)})"
             ) from error
         raise CheckpointError(f"{where}: not a checkpoint, or a damaged one ({_reason(error)})") from error
     except Exception as error:  # a damaged file makes the reader raise nearly anything

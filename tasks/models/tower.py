@@ -41,8 +41,7 @@ def infer_shape(state: Mapping[str, torch.Tensor], where: str) -> TowerShape:
         output_dim = state["visual.proj"].shape[1]
     except KeyError as error:
         raise CheckpointError(
-            f"{where}: not a CLIP vision transformer (no {error.args[0]}); name its `architecture`, "
-            "an open_clip model"
+            f"{where}: not a CLIP vision transformer (no {error.args[0]}); name its `architecture`, an open_clip model"
         ) from error
     side = isqrt(positions.shape[0] - 1)
     if side * side != positions.shape[0] - 1 or width % _HEAD_WIDTH:
@@ -68,7 +67,7 @@ def build_tower(shape: TowerShape) -> nn.Module:
 
 
 def build_named_tower(architecture: str) -> nn.Module:
-    """Return the untrained vision tower of an open_clip model; `ViT-B-32-quickgelu` has OpenAI's activation, `ViT-B-32` not."""
+    """Return the untrained vision tower of an open_clip model; `…-quickgelu` have OpenAI's activation."""
     known = open_clip.list_models()
     if architecture not in known:
         close = [name for name in known if name.lower().startswith(architecture.lower()[:5])]

@@ -64,4 +64,5 @@ def _direction(alpha: Floats, mean_log: Floats) -> Floats:
     newton: Floats = -(inner - share * alpha / diagonal)
     if np.all(np.isfinite(newton)) and np.dot(newton, gradient) > 0:
         return newton
-    return gradient / max(float(np.max(np.abs(gradient))), 1e-300)
+    scaled: Floats = gradient / max(float(np.max(np.abs(gradient))), 1e-300)
+    return scaled

@@ -46,7 +46,8 @@ class DirichletMixture(MixtureModel):
         if samples.min() < 0 or not np.allclose(samples.sum(axis=1), 1.0, atol=1e-6):
             raise ValueError("samples: wanted rows on the simplex (at least 0, summing to one)")
         clipped = np.maximum(samples, _EDGE)
-        return clipped / clipped.sum(axis=1, keepdims=True)
+        rows: Floats = clipped / clipped.sum(axis=1, keepdims=True)
+        return rows
 
     def _statistics(self, samples: Floats) -> Floats:
         return np.hstack([np.log(samples), samples, samples * samples])

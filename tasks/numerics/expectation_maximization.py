@@ -111,7 +111,8 @@ class MixtureModel(ABC):
 
     def predict(self, x: ArrayLike) -> NDArray[np.intp]:
         """Return each sample's component of largest responsibility, (n,)."""
-        return self._joint(x).argmax(axis=1)
+        result: NDArray[np.intp] = self._joint(x).argmax(axis=1)
+        return result
 
     def score_samples(self, x: ArrayLike) -> Floats:
         """Return the log density of each sample, (n,), nats."""
@@ -135,7 +136,9 @@ class MixtureModel(ABC):
         if not hasattr(self, "weights_"):
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
         statistics = self._statistics(self._check(x))
-        return np.vstack([_joint(block, self.weights_, *self._natural(self._parameters)) for block in _blocks(statistics)])
+        return np.vstack(
+            [_joint(block, self.weights_, *self._natural(self._parameters)) for block in _blocks(statistics)]
+        )
 
     def _start(self, samples: Floats, statistics: Floats, seed: int) -> tuple[Floats, Floats]:
         """Return weights and parameters of a k-means partition."""
@@ -182,9 +185,7 @@ def _joint(statistics: Floats, weights: Floats, natural: Floats, normalizer: Flo
     return statistics @ natural.T + constant
 
 
-def _expect(
-    statistics: Floats, weights: Floats, natural: Floats, normalizer: Floats
-) -> tuple[Floats, Floats, float]:
+def _expect(statistics: Floats, weights: Floats, natural: Floats, normalizer: Floats) -> tuple[Floats, Floats, float]:
     """Return each component's mass (K,), weighted sums of the statistics (K, s), and the mean log-likelihood."""
     mass = np.zeros(len(weights))
     sums = np.zeros((len(weights), statistics.shape[1]))

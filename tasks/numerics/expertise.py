@@ -41,7 +41,8 @@ def interpolation_coefficients(entropy_base: ArrayLike, entropy_tuned: ArrayLike
         # not the ratio of the two expertises: that is 0/0 where both entropies are large
         return 1.0 / (1.0 + np.exp(tuned - base))
     b, w = _offset(base, tuned)
-    return np.clip((expertise_tuned + b / w) / (expertise_base + expertise_tuned + b), 0.0, 1.0)
+    merged: Floats = np.clip((expertise_tuned + b / w) / (expertise_base + expertise_tuned + b), 0.0, 1.0)
+    return merged
 
 
 def simplex_coefficients(entropies: ArrayLike) -> Floats:

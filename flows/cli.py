@@ -1,0 +1,158 @@
+"""The command line: `dawin quickstart | run | plan | results`.
+
+Exit status: 0 done; 1 a run failed; 2 the request is wrong.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from flows.bars import bars
+from flows.embedded import keep_errors_short, start_prefect_api, wait_for_api
+from flows.experiment import Experiment, load_experiment
+from flows.plan import Plan
+from flows.preparation import prepare
+from flows.report import FORMATS, render, results_of
+from storage.errors import StorageError
+from storage.store import Store, open_store
+from tasks.errors import InputError
+
+DEFAULT_STORE = "./dawin-store"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+    except (InputError, StorageError) as error:
+        print(f"dawin: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("dawin: interrupted; the next run goes on from what is in the store", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if os.environ.get("DAWIN_TRACEBACK"):
+            raise
+        print(
+            f"dawin: the run failed: {type(error).__name__}: {error} (DAWIN_TRACEBACK=1 shows where)", file=sys.stderr
+        )
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dawin", description="Training-free, per-sample interpolation of CLIP weights."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    store = argparse.ArgumentParser(add_help=False)
+    store.add_argument(
+        "--store",
+        default=None,
+        metavar="URI",
+        help=f"where everything is kept (default: $DAWIN_STORE or {DEFAULT_STORE})",
+    )
+    experiment = argparse.ArgumentParser(add_help=False, parents=[store])
+    experiment.add_argument("experiment", metavar="EXPERIMENT.yaml")
+    experiment.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as merge.clusters=5"
+    )
+
+    quickstart = commands.add_parser(
+        "quickstart", parents=[store], help="build a small example and run everything on it"
+    )
+    quickstart.set_defaults(command=_quickstart)
+    run = commands.add_parser("run", parents=[experiment], help="run an experiment")
+    run.set_defaults(command=_run)
+    plan = commands.add_parser("plan", parents=[experiment], help="what would run, and what is there already")
+    plan.set_defaults(command=_plan)
+    results = commands.add_parser("results", parents=[store], help="show results")
+    results.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="default: all")
+    results.add_argument("--format", choices=FORMATS, default="table")
+    results.set_defaults(command=_results)
+    return parser
+
+
+def _store_url(options: argparse.Namespace) -> str:
+    return options.store or os.environ.get("DAWIN_STORE") or DEFAULT_STORE
+
+
+def _run(options: argparse.Namespace) -> int:
+    _execute(load_experiment(options.experiment, tuple(options.set)), _store_url(options))
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    experiment = load_experiment(options.experiment, tuple(options.set))
+    plan = prepare(experiment, open_store(_store_url(options), writable=False), remember=False)
+    print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
+    _show_steps(plan)
+    return 0
+
+
+def _results(options: argparse.Namespace) -> int:
+    print(render(results_of(open_store(_store_url(options), writable=False), options.experiment), options.format))
+    return 0
+
+
+def _quickstart(options: argparse.Namespace) -> int:
+    from flows.quickstart.example import build_example, is_built
+
+    folder = Path("dawin-quickstart")
+    if is_built(folder):
+        print(f"example: {folder} is there, nothing to train")
+    else:
+        print(f"example: rendering the digits and training two small models into {folder} (under a minute)", flush=True)
+        start_prefect_api()
+        with bars():
+            build_example(folder)
+    plan = _execute(load_experiment(str(folder / "digits.yaml")), _store_url(options))
+    _next_steps(plan.store, folder)
+    return 0
+
+
+def _execute(experiment: Experiment, url: str) -> Plan:
+    """Run what an experiment lacks, and show its results."""
+    store = open_store(url)
+    plan = prepare(experiment, store)
+    if plan.is_done:
+        print("nothing to run, all of it is in the store:\n")
+        _show_steps(plan)
+    else:
+        _run_flow(experiment, store)
+    print(f"\n{render(results_of(store, experiment.name, plan.record.run_id), 'table')}\n")
+    print("top-1 accuracy, %; (labels): uses the true labels, no method for unlabelled data")
+    print(f"results: {store.address(plan.record.key)}")
+    return plan
+
+
+def _run_flow(experiment: Experiment, store: Store) -> None:
+    start_prefect_api()
+    from flows.run_experiment import run_experiment
+
+    wait_for_api()
+    keep_errors_short()
+    with bars():
+        asyncio.run(run_experiment(experiment, store.url))
+
+
+def _show_steps(plan: Plan) -> None:
+    for step in plan.steps():
+        state = "skipped, in the store" if not step.lacking else f"{step.lacking} of {step.samples} samples to run"
+        print(f"  {step.stage:<9} {step.dataset:<12} {step.what:<18} {state}")
+
+
+def _next_steps(store: Store, folder: Path) -> None:
+    readable = store.url.removeprefix("file://")
+    print(f"store:   {store.url}")
+    print(f'polars:  pl.scan_parquet("{readable}/results/**/*.parquet", hive_partitioning=True).collect()')
+    print("runs:    .venv/bin/prefect server start, then http://127.0.0.1:4200")
+    print(f"next:    .venv/bin/dawin run {folder}/digits.yaml --set merge.clusters=5")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Building the example: a folder with images, checkpoints and the experiment file, written whole or not at all."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+
+from flows.quickstart.images import LOOKS, Digits, digits, shift
+from flows.quickstart.training import new_classifier, train
+from tasks.models.classifier import ImageClassifier
+
+SEED = 1
+EXPERIMENT = {
+    "name": "digits",
+    "models": [
+        {"name": "zeroshot", "checkpoint": "checkpoints/zeroshot.pt"},
+        {"name": "finetuned", "checkpoint": "checkpoints/finetuned.pt"},
+    ],
+    "datasets": [
+        {"name": look, "images": f"images/{look}", "group": "id" if look == "clean" else "ood"} for look in LOOKS
+    ],
+    "merge": {"kind": "interpolation", "granularity": ["clusters", "samples"], "clusters": 3},
+    "baselines": ["individual", "wise-ft", "output-ensemble", "classifier-selection", "oracle"],
+}
+
+
+def is_built(folder: Path) -> bool:
+    """Tell whether the example is complete: its experiment file is written last."""
+    return (folder / "digits.yaml").is_file()
+
+
+def build_example(folder: Path) -> None:
+    """Render the images, train the two models, write the experiment file."""
+    if folder.exists():
+        shutil.rmtree(folder)  # left by a run that was stopped: the experiment file is not there
+    training, test = digits(SEED)
+    _write_images(folder / "images", test)
+    classifier = new_classifier(SEED)
+    train(classifier, training, list(LOOKS), epochs=30, rate=2e-3, seed=SEED)
+    _write_checkpoint(folder / "checkpoints" / "zeroshot.pt", classifier)
+    train(classifier, training, ["clean"], epochs=12, rate=1e-3, seed=SEED + 1)
+    _write_checkpoint(folder / "checkpoints" / "finetuned.pt", classifier)
+    (folder / "digits.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
+
+
+def _write_images(folder: Path, test: Digits) -> None:
+    for number, look in enumerate(LOOKS):
+        shown = shift(test.images, look, np.random.default_rng([SEED, number]))
+        for i, (image, label) in enumerate(zip(shown, test.labels, strict=True)):
+            path = folder / look / str(label) / f"{i:04d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
+
+
+def _write_checkpoint(path: Path, classifier: ImageClassifier) -> None:
+    """Save in the layout of model-soups and WiSE-FT, as a user's own checkpoints would be."""
+    renamed = {
+        name.replace("head.", "classification_head.", 1) if name.startswith("head.") else f"model.{name}": tensor
+        for name, tensor in classifier.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(renamed, path)
