@@ -12,6 +12,7 @@ import fsspec
 from storage.errors import ObjectMissing, StorageError, StoreDenied, StoreUnreachable
 
 SCHEMES = ("file", "memory", "s3")
+_NO_ANSWER = (ConnectionError, TimeoutError, botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
 _CREDENTIALS_HINT = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
 
 
@@ -59,7 +60,7 @@ def readable_errors(address: str) -> Iterator[None]:
     except (PermissionError, botocore.exceptions.NoCredentialsError) as error:
         hint = f"; {_CREDENTIALS_HINT}" if scheme_of(address) == "s3" else ""
         raise StoreDenied(f"{address}: access denied ({_first_line(error)}){hint}") from error
-    except (ConnectionError, TimeoutError, botocore.exceptions.HTTPClientError) as error:
+    except _NO_ANSWER as error:
         raise StoreUnreachable(f"{address}: no answer ({_first_line(error)}); {_CREDENTIALS_HINT}") from error
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise StoreDenied(f"{address}: refused ({_first_line(error)}); {_CREDENTIALS_HINT}") from error

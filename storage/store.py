@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from storage.errors import ObjectExists, ObjectMissing
+from storage.errors import ObjectExists, ObjectMissing, StorageError
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
 
 _TEMPORARY = ".tmp"  # the folder of a local store where objects are written before they get their name
@@ -152,6 +152,9 @@ def open_store(url: str, *, writable: bool = True) -> Store:
     store = Store(url)
     if writable:
         probe = f"{_TEMPORARY}/{uuid.uuid4().hex}"
-        store.replace(probe, b"")
-        store.delete(probe)
+        try:
+            store.replace(probe, b"")
+            store.delete(probe)
+        except StorageError as error:
+            raise type(error)(str(error).replace(f"/{probe}", "")) from error
     return store

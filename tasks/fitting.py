@@ -93,13 +93,13 @@ def _write(
 
 
 def _write_components(store: Store, reference: MixtureReference, clustering: Clustering) -> None:
-    count = len(clustering.weights)
+    count, models = len(clustering.weights), int(clustering.concentration.shape[1])
     writer = TableWriter(
         store,
         f"{reference.components_prefix}/components.parquet",
         COMPONENTS,
         identity=reference.identity,
-        widths=dict.fromkeys(COMPONENTS.vectors, clustering.concentration.shape[1]),
+        widths=dict.fromkeys(COMPONENTS.vectors, models),
         run=flow_run.id,
     )
     writer.append(

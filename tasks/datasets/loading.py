@@ -77,7 +77,7 @@ def batches(
         workers = 0
     loader: DataLoader[Any] = DataLoader(
         files,
-        batch_sampler=[list(indices) for _, indices in plan],  # type: ignore[arg-type]  # a list of lists is one
+        batch_sampler=[list(indices) for _, indices in plan],
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=torch.cuda.is_available(),

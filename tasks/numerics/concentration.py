@@ -59,9 +59,10 @@ def _direction(alpha: Floats, mean_log: Floats) -> Floats:
     diagonal = -(alpha**2) * polygamma(1, alpha) + gradient
     z = float(polygamma(1, total))
     # Sherman–Morrison on diag(d) + z α αᵀ
-    inner = gradient / diagonal
-    share = np.dot(alpha, inner) / (1.0 / z + np.dot(alpha**2, 1.0 / diagonal))
-    newton: Floats = -(inner - share * alpha / diagonal)
+    with np.errstate(all="ignore"):  # a Hessian that cancels out to nothing has no Newton step; that is seen below
+        inner = gradient / diagonal
+        share = z * np.dot(alpha, inner) / (1.0 + z * np.dot(alpha**2, 1.0 / diagonal))
+        newton: Floats = -(inner - share * alpha / diagonal)
     if np.all(np.isfinite(newton)) and np.dot(newton, gradient) > 0:
         return newton
     scaled: Floats = gradient / max(float(np.max(np.abs(gradient))), 1e-300)

@@ -6,7 +6,7 @@ true label for the oracle. Sources: Oh et al., ICLR 2025, sections 4.1 (two mode
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from tasks.numerics.checks import Floats, finite_array
 
@@ -36,11 +36,11 @@ def interpolation_coefficients(entropy_base: ArrayLike, entropy_tuned: ArrayLike
     base, tuned = _uncertainty(entropy_base, "entropy_base"), _uncertainty(entropy_tuned, "entropy_tuned")
     if base.shape != tuned.shape:
         raise ValueError(f"entropies: wanted one of each per sample, got {base.size} base and {tuned.size} tuned")
+    b, w = _offset(base, tuned) if offset else (0.0, 1.0)
+    if b == 0:  # the ratio in a form that is not 0/0 where both entropies are large
+        ratio: Floats = expit(base - tuned)
+        return ratio
     expertise_base, expertise_tuned = np.exp(-base), np.exp(-tuned)
-    if not offset:
-        # not the ratio of the two expertises: that is 0/0 where both entropies are large
-        return 1.0 / (1.0 + np.exp(tuned - base))
-    b, w = _offset(base, tuned)
     merged: Floats = np.clip((expertise_tuned + b / w) / (expertise_base + expertise_tuned + b), 0.0, 1.0)
     return merged
 
@@ -77,7 +77,8 @@ def model_coefficients(entropies: ArrayLike, *, offset: bool = True) -> Floats:
 def select_surest(entropies: ArrayLike) -> Floats:
     """Return one-hot coefficients (n, M) of the model of lowest entropy; the earlier model wins a tie."""
     values = finite_array(entropies, "entropies", 2)
-    return np.eye(values.shape[1])[np.argmin(values, axis=1)]
+    chosen: Floats = np.eye(values.shape[1])[np.argmin(values, axis=1)]
+    return chosen
 
 
 def _uncertainty(values: ArrayLike, name: str) -> Floats:

@@ -1,0 +1,60 @@
+"""Servers that tests share: S3 (moto) on a free port, Prefect's API in a folder of its own."""
+
+import os
+import uuid
+
+import pytest
+
+# before any test imports prefect: no telemetry, and a run's logs stay out of a missing API
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+for _service in ("EVENT_PERSISTER", "TRIGGERS", "SCHEDULER", "LATE_RUNS"):  # as the command line starts it
+    os.environ.setdefault(f"PREFECT_SERVER_SERVICES_{_service}_ENABLED", "false")
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """The endpoint of an S3 server on a port of its own."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """The address of an empty bucket, the AWS variables set for it."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    bucket = f"bucket-{uuid.uuid4().hex[:12]}"
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=bucket)
+    yield f"s3://{bucket}"
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(scope="session")
+def prefect_api():
+    """Prefect's API for the session, with a database of its own."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def memory():
+    """The address of an empty in-memory store."""
+    import fsspec
+
+    yield f"memory://{uuid.uuid4().hex}"
+    fsspec.filesystem("memory").store.clear()

@@ -1,0 +1,164 @@
+"""What every back end promises: one contract, run over memory, a local folder and S3."""
+
+import pickle
+import threading
+
+import pytest
+
+from storage.errors import ObjectExists, ObjectMissing, StoreDenied, StoreUnreachable
+from storage.store import Store, open_store
+
+
+class StoreContract:
+    """The promises; a subclass says where the store is."""
+
+    def test_reads_what_was_created(self, store):
+        """An object comes back byte for byte, under its key alone."""
+        store.create("a/b.bin", b"\x00content")
+        assert store.read("a/b.bin") == b"\x00content"
+        assert store.size("a/b.bin") == 8
+        assert store.exists("a/b.bin")
+        assert not store.exists("a")
+        with store.open("a/b.bin") as file:
+            file.seek(1)
+            assert file.read(3) == b"con"
+
+    def test_creating_twice_is_refused_and_keeps_the_first(self, store):
+        """Writing over an object has to be asked for."""
+        store.create("key", b"first")
+        with pytest.raises(ObjectExists, match=rf"{store.url}/key"):
+            store.create("key", b"second")
+        assert store.read("key") == b"first"
+
+    def test_replace_writes_over(self, store):
+        """`replace` is the asking."""
+        store.replace("key", b"first")
+        store.replace("key", b"second")
+        assert store.read("key") == b"second"
+
+    def test_a_missing_object_names_its_full_address(self, store):
+        """Whoever reads the message can look there."""
+        for ask in (store.read, store.size, store.delete, store.open):
+            with pytest.raises(ObjectMissing, match=f"{store.url}/no/such"):
+                ask("no/such")
+
+    def test_keys_are_sorted_and_below_the_prefix_only(self, store):
+        """A prefix is a folder, not the beginning of a name; other stores' and temporary objects do not show."""
+        for key in ("b/2", "b/1", "a/1", "bb/1"):
+            store.create(key, b"x")
+        assert list(store.keys("b")) == ["b/1", "b/2"]
+        assert list(store.keys()) == ["a/1", "b/1", "b/2", "bb/1"]
+        assert list(store.keys("nothing")) == []
+
+    def test_delete_removes(self, store):
+        """What is deleted can be created again."""
+        store.create("key", b"x")
+        store.delete("key")
+        assert not store.exists("key")
+        store.create("key", b"y")
+        assert store.read("key") == b"y"
+
+    def test_pickles_without_connections(self, store):
+        """A store is a value that other processes can be handed."""
+        store.create("key", b"x")
+        copy = pickle.loads(pickle.dumps(store))
+        assert copy == store
+        assert copy.read("key") == b"x"
+        assert b"Session" not in pickle.dumps(store)
+
+    def test_of_many_writers_one_wins(self, store):
+        """Two runs at the same work item: one object, whole, from one of them."""
+        outcomes = []
+
+        def write(content):
+            try:
+                store.create("key", content)
+                outcomes.append("wrote")
+            except ObjectExists:
+                outcomes.append("refused")
+
+        contents = [bytes([i]) * 100_000 for i in range(8)]
+        threads = [threading.Thread(target=write, args=(content,)) for content in contents]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == ["refused"] * 7 + ["wrote"]
+        assert store.read("key") in contents
+
+    def test_opening_for_writing_leaves_nothing_behind(self, store):
+        """The probe is gone when the store is open."""
+        assert list(open_store(store.url).keys()) == []
+
+
+class TestLocalStore(StoreContract):
+    """A local folder."""
+
+    @pytest.fixture
+    def store(self, tmp_path):
+        return Store(str(tmp_path / "store"))
+
+    def test_a_place_that_cannot_be_written_is_refused_at_once(self, tmp_path):
+        """Below a file there is no folder to write to."""
+        (tmp_path / "file").write_text("x")
+        with pytest.raises(StoreDenied, match=f"{tmp_path}/file/store"):
+            open_store(str(tmp_path / "file" / "store"))
+
+    def test_works_where_hard_links_do_not(self, store, monkeypatch):
+        """Some network file systems have none."""
+
+        def no_links(source, target):
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr("os.link", no_links)
+        store.create("key", b"first")
+        with pytest.raises(ObjectExists):
+            store.create("key", b"second")
+        assert store.read("key") == b"first"
+
+    def test_a_relative_path_is_made_absolute(self, tmp_path, monkeypatch):
+        """So that a worker elsewhere finds the same store."""
+        monkeypatch.chdir(tmp_path)
+        assert Store("./here").url == f"file://{tmp_path}/here"
+
+
+class TestMemoryStore(StoreContract):
+    """Memory, for tests."""
+
+    @pytest.fixture
+    def store(self, memory):
+        return Store(memory)
+
+
+class TestS3Store(StoreContract):
+    """S3, over the network."""
+
+    @pytest.fixture
+    def store(self, s3):
+        return Store(f"{s3}/some/prefix")
+
+    def test_a_bucket_that_is_not_there_is_refused_at_once(self, s3):
+        """Before any work."""
+        with pytest.raises((StoreDenied, ObjectMissing), match="no-such-bucket-of-ours"):
+            open_store("s3://no-such-bucket-of-ours/store")
+
+    def test_missing_credentials_say_which_variables(self, s3, monkeypatch):
+        """The message names what to set."""
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        with pytest.raises(StoreDenied, match="AWS_ACCESS_KEY_ID"):
+            open_store(f"{s3}/store")
+
+    def test_a_dead_endpoint_is_named(self, s3, monkeypatch):
+        """The message says which address did not answer."""
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        with pytest.raises(StoreUnreachable, match="AWS_ENDPOINT_URL"):
+            open_store(f"{s3}/store")
+
+
+def test_an_unknown_scheme_is_refused():
+    """The message lists the known ones."""
+    with pytest.raises(StoreUnreachable, match=r"scheme 'ftp' is not known, wanted one of file, memory, s3"):
+        Store("ftp://host/store")
