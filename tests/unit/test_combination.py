@@ -1,0 +1,107 @@
+"""Linear combinations of states: endpoints, known values, refusals."""
+
+import pytest
+import torch
+
+from tasks.errors import ModelMismatch
+from tasks.merging.combination import combine
+from tasks.merging.pool import MergedModels
+
+
+def states(count=3):
+    generator = torch.Generator().manual_seed(0)
+    return [
+        {"w": torch.randn(3, 2, generator=generator), "b": torch.randn(3, generator=generator), "n": torch.tensor(i)}
+        for i in range(count)
+    ]
+
+
+def test_known_sum():
+    """½ (2, 4) + ¼ (8, 0) − 1 (1, 1) = (2, 1)."""
+    parts = [{"w": torch.tensor(values)} for values in ([2.0, 4.0], [8.0, 0.0], [1.0, 1.0])]
+    torch.testing.assert_close(combine(parts, [0.5, 0.25, -1.0])["w"], torch.tensor([2.0, 1.0]))
+
+
+@pytest.mark.parametrize("chosen", [0, 1, 2])
+def test_endpoints_are_exact(chosen):
+    """All the weight on one model gives its tensors to the last bit, even beside infinities."""
+    parts = states()
+    parts[(chosen + 1) % 3]["b"][0] = float("inf")
+    merged = combine(parts, [float(i == chosen) for i in range(3)])
+    assert torch.equal(merged["w"], parts[chosen]["w"])
+    assert torch.equal(merged["b"], parts[chosen]["b"])
+
+
+def test_merging_equal_models_changes_nothing():
+    """Whatever the shares."""
+    first = states(1)[0]
+    torch.testing.assert_close(combine([first, first], [0.3, 0.7])["w"], first["w"])
+
+
+def test_counters_are_the_first_states():
+    """Integers have no meaningful sum."""
+    assert combine(states(), [0.2, 0.3, 0.5])["n"] == 0
+
+
+def test_nothing_is_allocated_into_a_given_state():
+    """The result is the very tensors that were given; the inputs stay as they were."""
+    parts = states()
+    before = [part["w"].clone() for part in parts]
+    out = {name: torch.full_like(tensor, 9) for name, tensor in parts[0].items()}
+    places = {name: tensor.data_ptr() for name, tensor in out.items()}
+    assert combine(parts, [0.2, 0.3, 0.5], out=out) is out
+    assert {name: tensor.data_ptr() for name, tensor in out.items()} == places
+    torch.testing.assert_close(out["w"], 0.2 * before[0] + 0.3 * before[1] + 0.5 * before[2])
+    assert all(torch.equal(part["w"], kept) for part, kept in zip(parts, before, strict=True))
+
+
+def test_no_weight_at_all_is_zero():
+    """The empty sum."""
+    assert torch.count_nonzero(combine(states(), [0.0, 0.0, 0.0])["w"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("b"), "state 1 does not fit state 0: b is missing"),
+        (lambda s: s.update(extra=torch.zeros(1)), "state 1 does not fit state 0: extra is not expected"),
+        (lambda s: s.update(w=torch.zeros(2, 2)), r"w: wanted \(\(3, 2\), 'torch.float32'\), got \(\(2, 2\)"),
+        (lambda s: s.update(w=torch.zeros(3, 2).half()), r"w: wanted .*float32.*, got .*float16"),
+    ],
+)
+def test_states_that_differ_are_refused(change, message):
+    """The first few differences are named."""
+    parts = states(2)
+    change(parts[1])
+    with pytest.raises(ModelMismatch, match=message):
+        combine(parts, [0.5, 0.5])
+
+
+def test_only_the_first_few_differences_are_named():
+    """And how many more there are."""
+    parts = [{f"t{i}": torch.zeros(1) for i in range(9)}, {}]
+    with pytest.raises(ModelMismatch, match="t0 is missing; t1 is missing; t2 is missing; and 6 more"):
+        combine(parts, [0.5, 0.5])
+
+
+def test_coefficients_that_do_not_fit_are_refused():
+    """One finite number a state."""
+    with pytest.raises(ModelMismatch, match="wanted one coefficient a state, got 2 for 3"):
+        combine(states(), [0.5, 0.5])
+    with pytest.raises(ValueError, match="coefficients: wanted finite numbers"):
+        combine(states(2), [0.5, float("nan")])
+
+
+def test_the_pool_merges_each_model_once_and_forgets_the_oldest():
+    """As many merges as distinct coefficients while they fit; a model that had to go is made again."""
+    parts = [torch.nn.Linear(2, 1, bias=False).state_dict() for _ in range(2)]
+    pool = MergedModels(torch.nn.Linear(2, 1, bias=False), parts, capacity=2)
+    for coefficients in ((1.0, 0.0), (0.5, 0.5), (1.0, 0.0), (0.5, 0.5)):
+        expected = combine(parts, coefficients)["weight"]
+        assert torch.equal(pool.get(coefficients).weight, expected)
+    assert pool.merges == 2
+    pool.get((0.0, 1.0))
+    assert torch.equal(pool.get((1.0, 0.0)).weight, parts[0]["weight"])
+    assert pool.merges == 4
+    with pytest.raises(ValueError, match="capacity: wanted at least 1, got 0"):
+        MergedModels(torch.nn.Linear(2, 1), parts, 0)

@@ -1,0 +1,220 @@
+"""Checkpoints and classifiers: layouts that users have, safe reading, refusals that name what is wrong."""
+
+import os
+import pickle
+
+import open_clip
+import pytest
+import safetensors.torch
+import tiny
+import torch
+
+from tasks.errors import CheckpointError
+from tasks.models.checkpoint import read_checkpoint, read_head
+from tasks.models.classifier import build_classifier
+from tasks.models.summary import summarize
+from tasks.models.tower import TowerShape, build_named_tower, infer_shape
+
+
+def read(path, local=True):
+    with open(path, "rb") as file:
+        return read_checkpoint(file, str(path), str(path) if local else None)
+
+
+def logits(classifier, seed=0):
+    images = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
+    return classifier(images)
+
+
+def open_clip_layout(state):
+    return {name.replace("model.", "", 1): tensor for name, tensor in state.items()}
+
+
+LAYOUTS = {
+    "model-soups": lambda state: state,
+    "data-parallel": lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+    "open_clip with a head": open_clip_layout,
+    "training checkpoint": lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"lr": 0.1}},
+}
+
+
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_gives_the_same_logits(tmp_path, layout, local):
+    """Whatever the names around the tower, mapped from a path or read from a stream."""
+    path = tmp_path / "any.name"
+    torch.save(LAYOUTS[layout](tiny.soup_state(1)), path)
+    torch.testing.assert_close(logits(build_classifier(read(path, local), "x")), logits(tiny.classifier(1)))
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_safetensors_are_recognised_by_their_content(tmp_path, local):
+    """Not by the file's name."""
+    path = tmp_path / "weights.pt"
+    safetensors.torch.save_file(tiny.soup_state(2), path)
+    torch.testing.assert_close(logits(build_classifier(read(path, local), "x")), logits(tiny.classifier(2)))
+
+
+def test_legacy_torch_files_are_read(tmp_path):
+    """The format before PyTorch 1.6."""
+    path = tmp_path / "old.pt"
+    torch.save(tiny.soup_state(1), path, _use_new_zipfile_serialization=False)
+    torch.testing.assert_close(logits(build_classifier(read(path), "x")), logits(tiny.classifier(1)))
+
+
+def test_half_precision_files_are_held_in_float32(tmp_path):
+    """So that every model of an experiment has one type."""
+    path = tmp_path / "half.pt"
+    torch.save({name: t.half() for name, t in tiny.soup_state(1).items()}, path)
+    assert {t.dtype for t in read(path).values()} == {torch.float32}
+
+
+def test_the_text_tower_is_left_out(tmp_path):
+    """It takes no part in classifying images."""
+    assert all(name.startswith(("visual.", "head.")) for name in read(tiny.checkpoint(tmp_path / "a.pt", 1)))
+
+
+@pytest.mark.parametrize(
+    "name", ["ViT-B-32-quickgelu", "ViT-B-16-quickgelu", "ViT-L-14-quickgelu", "ViT-L-14-336-quickgelu"]
+)
+def test_the_shape_is_read_off_the_tensors(name):
+    """Equal to open_clip's own configuration, for every size that people fine-tune."""
+    with torch.device("meta"):
+        tower = build_named_tower(name)
+    settings = open_clip.get_model_config(name)
+    shape = infer_shape({f"visual.{n}": t for n, t in tower.state_dict().items()}, name)
+    vision = settings["vision_cfg"]
+    assert (shape.image_size, shape.patch_size) == (vision["image_size"], vision["patch_size"])
+    assert (shape.width, shape.layers, shape.output_dim) == (vision["width"], vision["layers"], settings["embed_dim"])
+
+
+def test_the_tower_is_open_clips_own():
+    """QuickGELU as in OpenAI's models: the features are those of open_clip's class built by hand."""
+    made = tiny.classifier(5)
+    by_hand = open_clip.transformer.VisionTransformer(
+        image_size=16, patch_size=8, width=64, layers=1, heads=1, mlp_ratio=2.0, output_dim=16,
+        act_layer=open_clip.transformer.QuickGELU,
+    )
+    by_hand.load_state_dict(made.visual.state_dict())
+    images = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(made.visual(images), by_hand.eval()(images))
+
+
+def test_features_have_unit_length_before_the_head():
+    """Scaling the tower's output changes no logit."""
+    made, scaled = tiny.classifier(1), tiny.classifier(1)
+    scaled.visual.proj.data.mul_(3.0)
+    torch.testing.assert_close(logits(made), logits(scaled))
+
+
+def test_a_head_of_its_own_file(tmp_path):
+    """`weight` and `bias`, or no bias."""
+    path = tmp_path / "head.pt"
+    torch.save({"weight": torch.ones(4, 16)}, path)
+    with open(path, "rb") as file:
+        head = read_head(file, "head")
+    assert head["head.weight"].shape == (4, 16)
+    assert torch.count_nonzero(head["head.bias"]) == 0
+
+
+def test_the_summary_of_a_checkpoint(tmp_path):
+    """What planning needs to know, in plain values."""
+    summary = summarize(read(tiny.checkpoint(tmp_path / "a.pt", 1)), "a")
+    assert (summary.classes, summary.image_size) == (3, 16)
+    assert summary.layout["head.weight"] == "[3, 16] float32"
+
+
+class Bomb:
+    """A pickle that would run a command."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pickled_code_is_refused_and_not_run(tmp_path, zipped):
+    """Neither in a new nor in an old file."""
+    path, marker = tmp_path / "bomb.pt", tmp_path / "ran"
+    torch.save({"visual.conv1.weight": Bomb(marker)}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError, match=rf"{path}: holds pickled code or objects, .* none of it was run"):
+        read(path)
+    assert not marker.exists()
+
+
+def test_a_bare_pickle_is_refused(tmp_path):
+    """Without torch around it."""
+    path, marker = tmp_path / "bomb.pkl", tmp_path / "ran"
+    path.write_bytes(pickle.dumps(Bomb(marker)))
+    with pytest.raises(CheckpointError, match=str(path)):
+        read(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.7, 0.99])
+@pytest.mark.parametrize("kind", ["torch", "safetensors"])
+def test_a_truncated_file_is_one_clear_error(tmp_path, kind, share):
+    """Wherever it ends."""
+    path = tmp_path / "whole"
+    if kind == "torch":
+        torch.save(tiny.soup_state(1), path)
+    else:
+        safetensors.torch.save_file(tiny.soup_state(1), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(CheckpointError, match=f"{path}: ") as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+def broken(change):
+    state = tiny.soup_state(1)
+    change(state)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s["model.visual.proj"].fill_(float("nan")), "visual.proj holds NaN or infinite weights"),
+        (lambda s: s.pop("classification_head.weight"), "no classification head; wanted classification_head.weight"),
+        (lambda s: s.pop("model.visual.proj"), "not a CLIP vision transformer .*visual.proj.*name its `architecture`"),
+        (lambda s: s.pop("model.visual.ln_post.bias"), "visual.ln_post.bias is missing"),
+        (lambda s: s.update({"model.visual.more": torch.zeros(1)}), "visual.more is not expected"),
+        (lambda s: s.update({"model.visual.ln_pre.bias": torch.zeros(3)}), r"ln_pre.bias: wanted \(64,\), got \(3,\)"),
+        (lambda s: [s.pop(n) for n in list(s) if "visual" in n], "no vision tower; wanted tensors named visual"),
+        (lambda s: s.update({"model.visual.positional_embedding": torch.zeros(6, 64)}), "6 positions and width 64"),
+        (lambda s: s.update({"classification_head.weight": torch.zeros(3)}), "head weight wanted as"),
+    ],
+)
+def test_what_is_wrong_with_a_checkpoint_is_named(tmp_path, change, message):
+    """The tensor, what was wanted, what was got."""
+    path = tmp_path / "a.pt"
+    torch.save(broken(change), path)
+    with pytest.raises(CheckpointError, match=message):
+        build_classifier(read(path), str(path))
+
+
+def test_a_file_without_tensors_is_refused(tmp_path):
+    """And says what it holds."""
+    path = tmp_path / "a.pt"
+    torch.save([1, 2], path)
+    with pytest.raises(CheckpointError, match="wanted a state dict .*, got a list"):
+        read(path)
+
+
+def test_an_architecture_that_does_not_fit_is_refused():
+    """And an unknown one is told what there is."""
+    state = {n.replace("model.", "").replace("classification_", ""): t for n, t in tiny.soup_state(1).items()}
+    state = {n: t for n, t in state.items() if n.startswith(("visual.", "head."))}
+    with pytest.raises(CheckpointError, match="does not fit ViT-B-32: visual.transformer.resblocks.1"):
+        build_classifier(state, "x", "ViT-B-32")
+    with pytest.raises(CheckpointError, match="architecture 'ViT-B-33': not an open_clip model; there are ViT-B"):
+        build_named_tower("ViT-B-33")
+
+
+def test_shapes_are_values():
+    """Equal by their fields."""
+    assert TowerShape(**vars(tiny.SHAPE)) == tiny.SHAPE
