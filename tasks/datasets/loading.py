@@ -1,6 +1,8 @@
 """Batches of decoded images, in order, by worker processes where that pays."""
 
+import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.context import ForkServerContext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,14 +83,23 @@ def batches(
         num_workers=workers,
         collate_fn=_collate,
         pin_memory=torch.cuda.is_available(),
-        # forked workers would inherit the locks of threads that do not exist in them
-        multiprocessing_context="forkserver" if workers else None,
+        multiprocessing_context=_forkserver() if workers else None,
     )
     for (span, indices), images in zip(plan, loader, strict=True):
         if isinstance(images, DatasetError):
             raise images
         index = np.arange(indices.start, indices.stop, dtype=np.int64)
         yield Batch(span, index, labels[indices.start : indices.stop], images)
+
+
+def _forkserver() -> ForkServerContext:
+    """Return the way workers start: forked, but not from here, where they would inherit locks of threads they lack.
+
+    The server that they are forked from imports once what they need.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _collate(items: list[tuple[int, torch.Tensor] | DatasetError]) -> torch.Tensor | DatasetError:

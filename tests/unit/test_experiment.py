@@ -1,0 +1,137 @@
+"""The experiment file: what is accepted, every fault at once, overrides, addresses."""
+
+from pathlib import Path
+
+import pytest
+import tiny
+import yaml
+
+from flows.errors import ExperimentError
+from flows.experiment import load_experiment
+from flows.methods import BASELINES, baseline, matching
+from tasks.references import EnsembleReference, MergeReference
+
+
+def write(folder, **changes):
+    content = yaml.safe_load(Path(tiny.experiment(folder)).read_text())
+    content.update(changes)
+    file = folder / "changed.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return str(file)
+
+
+def test_addresses_count_from_the_files_folder(tmp_path, monkeypatch):
+    """Absolute ones and those of other schemes stay."""
+    models = [{"name": "a", "checkpoint": "../a.pt"}, {"name": "b", "checkpoint": "s3://bucket/b.pt"}]
+    file = write(tmp_path, models=models, heads={"one": "/abs/head.pt"})
+    monkeypatch.chdir("/")
+    experiment = load_experiment(file)
+    assert [m.checkpoint for m in experiment.models] == [f"file://{tmp_path.parent}/a.pt", "s3://bucket/b.pt"]
+    assert experiment.heads == {"one": "file:///abs/head.pt"}
+
+
+def test_overrides_reach_every_setting(tmp_path, monkeypatch):
+    """Values are YAML; numbers pick items of lists; paths count from where the command is typed."""
+    monkeypatch.chdir(tmp_path)
+    overrides = ("merge.clusters=5", "models.1.checkpoint=other.pt", "preprocess.size=64", "baselines=[oracle]", "merge.offset=false")
+    experiment = load_experiment(write(tmp_path), overrides)
+    assert (experiment.merge.clusters, experiment.merge.offset, experiment.preprocess.size) == (5, False, 64)
+    assert experiment.models[1].checkpoint == f"file://{tmp_path}/other.pt"
+    assert experiment.baselines == ("oracle",)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("merge.clusters", "wanted key=value"),
+        ("models.7.name=x", "wanted a number from 0 to 1, got '7'"),
+        ("models.one.name=x", "wanted a number from 0 to 1, got 'one'"),
+        ("name.first=x", "holds no settings"),
+        ("merge.cluster=5", "merge.cluster: no such setting"),
+        ("merge.clusters=0", "merge.clusters: wanted at least 1 or auto, got 0"),
+    ],
+)
+def test_overrides_that_make_no_sense_are_refused(tmp_path, override, message):
+    """Each message names the override or the setting."""
+    with pytest.raises(ExperimentError, match=message):
+        load_experiment(write(tmp_path), (override,))
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    """Not one by one."""
+    file = write(
+        tmp_path,
+        colour="blue",
+        precision="fp8",
+        models=[{"name": "Ä", "checkpoint": "a.pt"}],
+        merge={"granularity": ["slices"], "expertise": "vibes"},
+    )
+    with pytest.raises(ExperimentError) as caught:
+        load_experiment(file)
+    for part in ("colour: no such setting", "precision:", "fp8", "models", "merge.granularity.0", "merge.expertise", "vibes"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"baselines": ["wise-fit"]}, f"no method 'wise-fit'; there are {', '.join(BASELINES)}"),
+        ({"baselines": ["individual/other"]}, "no method 'individual/other'"),
+        ({"heads": {"three": "x"}}, "heads: no data set 'three'; there are one, two"),
+        ({"datasets": [{"name": "one", "images": "a"}] * 2}, "datasets: name 'one' is there 2 times"),
+        ({"name": "2024"}, "name: String should match pattern"),
+        ({"models": None}, "models: "),
+        ({"datasets": "one"}, "datasets: "),
+        ({"batch_size": 0}, "batch_size: .*greater than or equal to 1.*got 0"),
+        ({"models": [{"name": "a", "checkpoint": "x", "temperature": -1}] * 2}, "models.0.temperature: .*greater than 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(tmp_path, changes, message):
+    """Each message names the setting and what there is."""
+    with pytest.raises(ExperimentError, match=message):
+        load_experiment(write(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [1", "\x00"])
+def test_files_that_hold_no_settings_are_refused(tmp_path, text):
+    """With the file's name."""
+    file = tmp_path / "odd.yaml"
+    file.write_text(text)
+    with pytest.raises(ExperimentError, match="odd.yaml: "):
+        load_experiment(str(file))
+
+
+def test_a_missing_file_says_what_is_there(tmp_path):
+    """The neighbours may be what was meant."""
+    tiny.experiment(tmp_path)
+    with pytest.raises(ExperimentError, match=r"tinny.yaml: no such file; there are: .*tiny.yaml"):
+        load_experiment(str(tmp_path / "tinny.yaml"))
+
+
+def test_a_family_stands_for_its_members():
+    """And a member for itself."""
+    assert matching("individual", ["a", "b"]) == ["individual/a", "individual/b"]
+    assert matching("wise-ft", ["a", "b"])[0::5] == ["wise-ft/0.00", "wise-ft/0.50", "wise-ft/1.00"]
+    assert matching("wise-ft/0.30", ["a", "b"]) == ["wise-ft/0.30"]
+    assert matching("wise-ft/0.35", ["a", "b"]) == []
+
+
+def test_equal_merges_are_one(tmp_path):
+    """All the weight on one model is that model; wise-ft/0.50 of two is their average."""
+    from flows.preparation import prepare
+    from storage.store import Store
+
+    plan = prepare(load_experiment(tiny.experiment(tmp_path)), Store(str(tmp_path / "store")))
+    outputs = plan.outputs[0]
+    coefficients = plan.coefficients(plan.datasets[0])[0]
+
+    def predictions(method):
+        return baseline(method, outputs, coefficients).predictions
+
+    assert predictions("wise-ft/0.00") == predictions("individual/base") == outputs[0]
+    assert predictions("wise-ft/1.00") == predictions("individual/tuned")
+    assert predictions("wise-ft/0.50").id == predictions("weight-average").id
+    assert isinstance(predictions("wise-ft/0.30"), MergeReference)
+    assert isinstance(predictions("classifier-selection"), EnsembleReference)
+    assert predictions("output-ensemble/uniform").id != predictions("output-ensemble/dynamic").id
+    assert baseline("oracle/samples", outputs, coefficients).uses_labels
