@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from flows.errors import ExperimentError
-from flows.methods import BASELINES, matching
+from flows.methods import existing, matching
 from storage.filesystem import absolute
 from tasks.references import Precision
 
@@ -114,12 +114,12 @@ class Experiment(_Settings):
             faults += [
                 f"{kind}: name {n!r} is there {seen.count(n)} times" for n in sorted(set(seen)) if seen.count(n) > 1
             ]
-        known = [dataset.name for dataset in self.datasets]
+        known, models = [dataset.name for dataset in self.datasets], [model.name for model in self.models]
         faults += [f"heads: no data set {n!r}; there are {', '.join(known)}" for n in self.heads if n not in known]
         faults += [
-            f"baselines: no method {name!r}; there are {', '.join(BASELINES)}"
+            f"baselines: no method {name!r}; {existing(name, models)}"
             for name in self.baselines
-            if not matching(name, [model.name for model in self.models])
+            if not matching(name, models)
         ]
         if faults:
             raise ValueError("; ".join(faults))

@@ -38,6 +38,13 @@ def matching(name: str, models: Sequence[str]) -> list[str]:
     return members if name == family else [member for member in members if member == name]
 
 
+def existing(name: str, models: Sequence[str]) -> str:
+    """Return, in words, which methods there are, for one that is not: all families, and the members of its own."""
+    family = name.split("/", 1)[0]
+    members = f"; {family} of this experiment: {', '.join(matching(family, models))}" if family in _FAMILIES else ""
+    return f"there are {', '.join(BASELINES)}{members}"
+
+
 def static_merge(outputs: Outputs, coefficients: tuple[float, ...]) -> PredictionsReference:
     """Return the predictions of one merged model; with all the weight on one model they are that model's outputs."""
     for reference, coefficient in zip(outputs, coefficients, strict=True):

@@ -125,17 +125,18 @@ class _Checkpoints:
         self, models: Sequence[ModelReference], head: HeadReference | None, dataset: DatasetReference
     ) -> None:
         """Raise `ModelMismatch` unless the heads have the data set's classes; images without labels take any head."""
+        faults = []
         for model in models:
             classes = self._found[head.digest if head else model.digest]["classes"]
             if classes is None:
-                raise ModelMismatch(
-                    f"model {model.name}: no classification head in its checkpoint, and none named for "
-                    f"{dataset.name} in `heads`"
+                faults.append(
+                    f"model {model.name}: no classification head in its checkpoint, and none named in `heads`"
                 )
-            if dataset.classes is not None and classes != dataset.classes:
-                raise ModelMismatch(
-                    f"model {model.name}: head of {classes} classes, but data set {dataset.name} has {dataset.classes}"
-                )
+            elif dataset.classes not in (None, classes):
+                faults.append(f"model {model.name}: head of {classes} classes")
+        if faults:
+            wanted = "" if dataset.classes is None else f", which has {dataset.classes} classes"
+            raise ModelMismatch(f"{' and '.join(faults)}, for data set {dataset.name}{wanted}")
 
     def _digest(self, location: Location, what: str) -> str:
         """Return the SHA-256 of a file: of a local one always computed, of a remote one remembered by its etag."""

@@ -1,5 +1,6 @@
 """Servers that tests share: S3 (moto) on a free port, Prefect's API in a folder of its own."""
 
+import logging
 import os
 import uuid
 
@@ -19,6 +20,7 @@ def s3_server():
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
@@ -44,10 +46,12 @@ def s3(s3_server, monkeypatch):
 
 @pytest.fixture(scope="session")
 def prefect_api():
-    """Prefect's API for the session, with a database of its own."""
+    """Prefect's API for the session, with a database of its own; child processes and the command line find it too."""
+    from prefect.settings import PREFECT_API_URL
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=120), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
         yield
 
 

@@ -139,9 +139,18 @@ def test_results_say_where_they_come_from(example):
     assert rows["models"].to_list()[0] == ["base"]
     direct = pl.scan_parquet(f"{store}/results/**/*.parquet", hive_partitioning=True).collect()
     assert direct.height == rows.height
-    assert {"experiment", "run_id", "method", "dataset", "group", "metric", "value", "ci_low", "ci_high", "samples"} <= set(
-        direct.columns
-    )
+    assert {
+        "experiment",
+        "run_id",
+        "method",
+        "dataset",
+        "group",
+        "metric",
+        "value",
+        "ci_low",
+        "ci_high",
+        "samples",
+    } <= set(direct.columns)
 
 
 def test_running_again_computes_nothing(copied):

@@ -38,7 +38,11 @@ def test_images_directly_inside_have_no_labels():
 
 @pytest.mark.parametrize(
     ("paths", "message"),
-    [([], "here: no images"), (["a/readme.txt"], "here: no images"), (["a/1.png", "2.png"], "1 images outside .* 2.png")],
+    [
+        ([], "here: no images"),
+        (["a/readme.txt"], "here: no images"),
+        (["a/1.png", "2.png"], "1 images outside .* 2.png"),
+    ],
 )
 def test_folders_that_are_no_data_set_are_refused(paths, message):
     """Empty is an error, never an accuracy of 0."""

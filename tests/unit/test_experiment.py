@@ -33,7 +33,13 @@ def test_addresses_count_from_the_files_folder(tmp_path, monkeypatch):
 def test_overrides_reach_every_setting(tmp_path, monkeypatch):
     """Values are YAML; numbers pick items of lists; paths count from where the command is typed."""
     monkeypatch.chdir(tmp_path)
-    overrides = ("merge.clusters=5", "models.1.checkpoint=other.pt", "preprocess.size=64", "baselines=[oracle]", "merge.offset=false")
+    overrides = (
+        "merge.clusters=5",
+        "models.1.checkpoint=other.pt",
+        "preprocess.size=64",
+        "baselines=[oracle]",
+        "merge.offset=false",
+    )
     experiment = load_experiment(write(tmp_path), overrides)
     assert (experiment.merge.clusters, experiment.merge.offset, experiment.preprocess.size) == (5, False, 64)
     assert experiment.models[1].checkpoint == f"file://{tmp_path}/other.pt"
@@ -68,7 +74,15 @@ def test_all_faults_are_told_at_once(tmp_path):
     )
     with pytest.raises(ExperimentError) as caught:
         load_experiment(file)
-    for part in ("colour: no such setting", "precision:", "fp8", "models", "merge.granularity.0", "merge.expertise", "vibes"):
+    for part in (
+        "colour: no such setting",
+        "precision:",
+        "fp8",
+        "models",
+        "merge.granularity.0",
+        "merge.expertise",
+        "vibes",
+    ):
         assert part in str(caught.value)
 
 
@@ -83,7 +97,10 @@ def test_all_faults_are_told_at_once(tmp_path):
         ({"models": None}, "models: "),
         ({"datasets": "one"}, "datasets: "),
         ({"batch_size": 0}, "batch_size: .*greater than or equal to 1.*got 0"),
-        ({"models": [{"name": "a", "checkpoint": "x", "temperature": -1}] * 2}, "models.0.temperature: .*greater than 0"),
+        (
+            {"models": [{"name": "a", "checkpoint": "x", "temperature": -1}] * 2},
+            "models.0.temperature: .*greater than 0",
+        ),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(tmp_path, changes, message):
@@ -97,7 +114,7 @@ def test_files_that_hold_no_settings_are_refused(tmp_path, text):
     """With the file's name."""
     file = tmp_path / "odd.yaml"
     file.write_text(text)
-    with pytest.raises(ExperimentError, match="odd.yaml: "):
+    with pytest.raises(ExperimentError, match=r"odd\.yaml: "):
         load_experiment(str(file))
 
 

@@ -48,7 +48,9 @@ def test_a_file_is_known_by_its_content():
     assert digest_of_file(io.BytesIO(b"a" * 3_000_000)) != digest_of_file(io.BytesIO(b"a" * 2_999_999 + b"b"))
 
 
-@pytest.mark.parametrize("change", [{"digest": "f" * 64}, {"temperature": 1.1}, {"precision": "bf16"}, {"architecture": "RN50"}])
+@pytest.mark.parametrize(
+    "change", [{"digest": "f" * 64}, {"temperature": 1.1}, {"precision": "bf16"}, {"architecture": "RN50"}]
+)
 def test_what_changes_outputs_changes_their_id(change):
     """Weights, temperature, precision, architecture."""
     assert outputs(**change).id != outputs().id
@@ -74,7 +76,9 @@ def test_derived_tables_follow_what_they_come_from():
     assert mixture(pair).id != mixture(pair, seed=2).id
     assert mixture(pair).id != mixture(warm).id
     assert MergeReference(outputs=pair, source=(0.5, 0.5)).id == MergeReference(outputs=warm, source=(0.5, 0.5)).id
-    assert MergeReference(outputs=pair, source=mixture(pair)).id != MergeReference(outputs=warm, source=mixture(warm)).id
+    assert (
+        MergeReference(outputs=pair, source=mixture(pair)).id != MergeReference(outputs=warm, source=mixture(warm)).id
+    )
     uniform = EnsembleReference(outputs=pair, weighting="uniform")
     assert uniform.id != EnsembleReference(outputs=warm, weighting="uniform").id
     assert uniform.id != EnsembleReference(outputs=pair, weighting="surest").id

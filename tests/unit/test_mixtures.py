@@ -78,9 +78,15 @@ def test_one_component_by_likelihood_agrees_with_scipy():
 def test_the_likelihood_never_falls_with_maximum_likelihood_steps(family):
     """Longer runs end at least as high, step by step."""
     if family == "beta":
-        x, make = planted_beta(800)[0], lambda steps: BetaMixture(3, m_step="mle", n_init=1, max_iter=steps, tol=1e-15, random_state=3)
+        x, make = (
+            planted_beta(800)[0],
+            lambda steps: BetaMixture(3, m_step="mle", n_init=1, max_iter=steps, tol=1e-15, random_state=3),
+        )
     else:
-        x, make = planted_dirichlet(800)[0], lambda steps: DirichletMixture(3, n_init=1, max_iter=steps, tol=1e-15, random_state=3)
+        x, make = (
+            planted_dirichlet(800)[0],
+            lambda steps: DirichletMixture(3, n_init=1, max_iter=steps, tol=1e-15, random_state=3),
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", em.ConvergenceWarning)
         bounds = [make(steps).fit(x).lower_bound_ for steps in range(1, 25)]
@@ -92,7 +98,10 @@ def test_densities_are_the_mixtures():
     """log Σ_k w_k Beta(x; α_k, β_k), by scipy."""
     x, _ = planted_beta(300)
     mixture = BetaMixture(2, random_state=0).fit(x)
-    parts = [w * beta_distribution.pdf(x, a, b) for w, a, b in zip(mixture.weights_, mixture.alpha_, mixture.beta_, strict=True)]
+    parts = [
+        w * beta_distribution.pdf(x, a, b)
+        for w, a, b in zip(mixture.weights_, mixture.alpha_, mixture.beta_, strict=True)
+    ]
     np.testing.assert_allclose(mixture.score_samples(x), np.log(np.sum(parts, axis=0)), rtol=1e-9)
     assert mixture.lower_bound_ == pytest.approx(mixture.score_samples(x).mean(), abs=1e-3)
     y, _ = planted_dirichlet(50)

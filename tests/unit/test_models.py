@@ -92,7 +92,13 @@ def test_the_tower_is_open_clips_own():
     """QuickGELU as in OpenAI's models: the features are those of open_clip's class built by hand."""
     made = tiny.classifier(5)
     by_hand = open_clip.transformer.VisionTransformer(
-        image_size=16, patch_size=8, width=64, layers=1, heads=1, mlp_ratio=2.0, output_dim=16,
+        image_size=16,
+        patch_size=8,
+        width=64,
+        layers=1,
+        heads=1,
+        mlp_ratio=2.0,
+        output_dim=16,
         act_layer=open_clip.transformer.QuickGELU,
     )
     by_hand.load_state_dict(made.visual.state_dict())
@@ -201,7 +207,7 @@ def test_a_file_without_tensors_is_refused(tmp_path):
     """And says what it holds."""
     path = tmp_path / "a.pt"
     torch.save([1, 2], path)
-    with pytest.raises(CheckpointError, match="wanted a state dict .*, got a list"):
+    with pytest.raises(CheckpointError, match=r"wanted a state dict .*, got a list"):
         read(path)
 
 
@@ -209,7 +215,7 @@ def test_an_architecture_that_does_not_fit_is_refused():
     """And an unknown one is told what there is."""
     state = {n.replace("model.", "").replace("classification_", ""): t for n, t in tiny.soup_state(1).items()}
     state = {n: t for n, t in state.items() if n.startswith(("visual.", "head."))}
-    with pytest.raises(CheckpointError, match="does not fit ViT-B-32: visual.transformer.resblocks.1"):
+    with pytest.raises(CheckpointError, match=r"does not fit ViT-B-32: visual\.transformer"):
         build_classifier(state, "x", "ViT-B-32")
     with pytest.raises(CheckpointError, match="architecture 'ViT-B-33': not an open_clip model; there are ViT-B"):
         build_named_tower("ViT-B-33")

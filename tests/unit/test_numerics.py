@@ -86,7 +86,7 @@ def test_swapping_the_models_maps_to_one_minus(base, seed):
 
 @given(entropies, st.integers(0, 2**32 - 1), st.booleans())
 def test_coefficients_are_shares(base, seed, offset):
-    """Rows on the simplex, for two models and for three, whatever the entropies; also far below what e^{−H} can hold."""
+    """Rows on the simplex, for two models and for three, whatever the entropies."""
     random = np.random.default_rng(seed)
     for models in (2, 3):
         values = np.column_stack([base, *random.uniform(0, 2000, (models - 1, base.size))])
@@ -126,7 +126,7 @@ def test_coefficients_of_nonsense_are_refused(base, tuned, message):
     """Each message says which argument and what was wrong with it."""
     with pytest.raises(ValueError, match=message):
         interpolation_coefficients(base, tuned)
-    with pytest.raises(ValueError, match="got -2.0"):
+    with pytest.raises(ValueError, match=r"got -2\.0"):
         simplex_coefficients([[1.0, -2.0]])
 
 

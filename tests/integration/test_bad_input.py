@@ -1,0 +1,182 @@
+"""Wrong requests: one line that names what is wrong, exit status 2, and nothing half-written."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+import yaml
+
+from flows.cli import main
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+
+class Bomb:
+    """A pickle that would run a command."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+def refused(capsys, *arguments):
+    """Run the command line; return its one line of complaint."""
+    status = main(list(arguments))
+    shown = capsys.readouterr()
+    complaints = [line for line in shown.err.splitlines() if line.startswith("dawin: ")]
+    assert status == 2, shown
+    assert len(complaints) == 1
+    assert "Traceback" not in shown.err + shown.out
+    return complaints[0]
+
+
+def rewrite(file, **changes):
+    content = yaml.safe_load(Path(file).read_text())
+    content.update(changes)
+    Path(file).write_text(yaml.safe_dump(content))
+
+
+def resave(path, change):
+    state = torch.load(path, weights_only=True)
+    change(state)
+    torch.save(state, path)
+
+
+def truncate(folder):
+    path = folder / "tuned.pt"
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def add_tensor(folder):
+    resave(folder / "tuned.pt", lambda s: s.update({"model.visual.extra": torch.zeros(1)}))
+
+
+def poison(folder):
+    resave(folder / "tuned.pt", lambda s: s["model.visual.proj"].__setitem__((0, 0), float("nan")))
+
+
+def empty(folder):
+    (folder / "bare").mkdir()
+    rewrite(folder / "tiny.yaml", datasets=[{"name": "one", "images": "bare"}])
+
+
+CASES = {
+    "no such checkpoint": (
+        lambda f: (f / "tuned.pt").unlink(),
+        r"model tuned: checkpoint file://.*/tuned.pt: no such file; .* holds base.pt, tiny.yaml",
+    ),
+    "a truncated checkpoint": (truncate, r"tuned.pt: not a checkpoint, or a (truncated|damaged) one"),
+    "a pickle with code": (
+        lambda f: torch.save({"visual.proj": Bomb(f / "ran")}, f / "tuned.pt"),
+        r"tuned.pt: holds pickled code or objects, wanted tensors only; none of it was run",
+    ),
+    "a tensor that does not belong": (add_tensor, r"tuned.pt: does not fit .*: visual.extra is not expected"),
+    "towers of other shapes": (
+        lambda f: tiny.checkpoint(f / "tuned.pt", 2, shape=tiny.TowerShape(16, 8, 64, 2, 1, 2.0, 16)),
+        r"model tuned does not fit base: visual.transformer.resblocks.1.\S+ is not expected; .* and \d+ more",
+    ),
+    "NaN in the weights": (poison, r"tuned.pt: visual.proj holds NaN or infinite weights"),
+    "a head of another class count": (
+        lambda f: [tiny.checkpoint(f / f"{n}.pt", 1, classes=4) for n in ("base", "tuned")],
+        r"model base: head of 4 classes and model tuned: .* for data set one, which has 3 classes; .* data set two",
+    ),
+    "no such folder": (
+        lambda f: (f / "one").rename(f / "gone"),
+        r"data set one: images file://.*/one: no such folder",
+    ),
+    "an empty folder": (empty, r"/bare: no images; wanted one directory per class"),
+    "fewer samples than clusters": (
+        lambda f: rewrite(f / "tiny.yaml", merge={"clusters": 40}),
+        r"data set one: 30 samples, wanted at least as many as merge.clusters=40",
+    ),
+    "an unknown setting": (lambda f: rewrite(f / "tiny.yaml", colour="blue"), r"colour: no such setting"),
+    "an unknown method": (
+        lambda f: rewrite(f / "tiny.yaml", baselines=["wise-fit"]),
+        r"no method 'wise-fit'; there are individual, wise-ft,",
+    ),
+    "an unknown model": (
+        lambda f: rewrite(f / "tiny.yaml", baselines=["individual/ours"]),
+        r"no method 'individual/ours'; .* of this experiment: individual/base, individual/tuned",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_wrong_inputs_are_refused_before_anything_is_computed(tmp_path, capsys, case, command):
+    """By `run` and by `plan`; no table is written, no code runs."""
+    change, message = CASES[case]
+    file = tiny.experiment(tmp_path)
+    change(tmp_path)
+    complaint = refused(capsys, command, file, "--store", str(tmp_path / "store"))
+    assert re.search(message, complaint), complaint
+    assert not list((tmp_path / "store").rglob("*.parquet"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_every_faulty_input_is_told_at_once(tmp_path, capsys):
+    """Not one a run."""
+    file = tiny.experiment(tmp_path)
+    (tmp_path / "base.pt").unlink()
+    truncate(tmp_path)
+    (tmp_path / "two").rename(tmp_path / "gone")
+    complaint = refused(capsys, "run", file, "--store", str(tmp_path / "store"), "--set", "preprocess.size=16")
+    for part in ("base.pt: no such file", "tuned.pt: not a checkpoint", "two: no such folder"):
+        assert part in complaint
+
+
+def test_a_broken_image_is_named_and_what_was_whole_stays(tmp_path, capfd, prefect_api):
+    """Found while decoding: the run ends, in one line, with no half table."""
+    file = tiny.experiment(tmp_path)
+    (tmp_path / "two" / "class1" / "00004.png").write_bytes(b"no picture")
+    status = main(["run", file, "--store", str(tmp_path / "store")])
+    shown = capfd.readouterr()
+    assert status == 2
+    assert "two/class1/00004.png: broken image" in shown.err.splitlines()[-1]
+    assert "Traceback" not in shown.err
+    tables = list((tmp_path / "store").rglob("*.parquet"))
+    assert len(tables) == 2
+    assert all(path.with_name(path.name + ".manifest.json").exists() for path in tables)
+    tiny.image_folder(tmp_path / "two", 30, 4)
+    assert main(["run", file, "--store", str(tmp_path / "store")]) == 0
+
+
+def test_a_store_that_cannot_be_written(tmp_path, capsys):
+    """Below a file."""
+    file = tiny.experiment(tmp_path)
+    complaint = refused(capsys, "run", file, "--store", f"{tmp_path}/base.pt/store")
+    assert f"{tmp_path}/base.pt/store: cannot be used" in complaint
+
+
+@pytest.fixture
+def guarded_s3(s3, monkeypatch):
+    """A bucket on a server that checks who asks."""
+    from moto import settings
+
+    monkeypatch.setattr(settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0.0)
+    return s3
+
+
+def test_wrong_credentials(tmp_path, capsys, guarded_s3):
+    """Refused by the server: the message says which variables to look at."""
+    file = tiny.experiment(tmp_path)
+    complaint = refused(capsys, "run", file, "--store", f"{guarded_s3}/store")
+    assert f"{guarded_s3}/store" in complaint
+    assert "AWS_ACCESS_KEY_ID" in complaint
+
+
+def test_commands_that_make_no_sense(tmp_path, capsys):
+    """Unknown experiments, empty stores, misspelt options."""
+    complaint = refused(capsys, "results", "--store", str(tmp_path))
+    assert "no results yet" in complaint
+    with pytest.raises(SystemExit) as caught:
+        main(["run"])
+    assert caught.value.code == 2
+    with pytest.raises(SystemExit) as caught:
+        main(["results", "--format", "xml"])
+    assert caught.value.code == 2

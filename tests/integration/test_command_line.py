@@ -1,0 +1,112 @@
+"""The commands: plan, run, results in every format."""
+
+import csv
+import io
+import json
+
+import pytest
+import tiny
+
+from flows.cli import main
+
+pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_api")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, prefect_api):
+    """A store with the results of a run."""
+    folder = tmp_path_factory.mktemp("cli")
+    file, store = tiny.experiment(folder), str(folder / "store")
+    assert main(["run", file, "--store", store]) == 0
+    return file, store
+
+
+def test_planning_computes_and_writes_nothing(tmp_path, capsys):
+    """Everything is still to run."""
+    store = tmp_path / "store"
+    assert main(["plan", tiny.experiment(tmp_path), "--store", str(store)]) == 0
+    shown = capsys.readouterr().out
+    assert "extract   one          base               30 of 30 samples to run" in shown
+    assert not store.exists()
+
+
+def test_a_plan_of_a_finished_run_skips_everything(finished, capsys):
+    """And of a changed one only what it needs."""
+    file, store = finished
+    assert main(["plan", file, "--store", store]) == 0
+    assert "to run" not in capsys.readouterr().out
+    assert main(["plan", file, "--store", store, "--set", "merge.clusters=3"]) == 0
+    to_run = [line.split()[:3] for line in capsys.readouterr().out.splitlines() if "to run" in line]
+    assert to_run == [
+        ["fit", "one", "mixtures"],
+        ["fit", "two", "mixtures"],
+        ["evaluate", "one", "merged"],
+        ["evaluate", "two", "merged"],
+    ]
+
+
+def test_running_again_shows_the_same_table_and_says_what_it_skipped(finished, capsys):
+    """Without starting anything."""
+    file, store = finished
+    assert main(["results", "tiny", "--store", store]) == 0
+    table = capsys.readouterr().out.strip()
+    assert main(["run", file, "--store", store]) == 0
+    shown = capsys.readouterr().out
+    assert "nothing to run" in shown
+    assert "extract   two          tuned              skipped, in the store" in shown
+    assert table in shown
+
+
+def test_the_formats_of_results(finished, capsys):
+    """Rows for programs, tables for people and papers."""
+    _, store = finished
+    shown = {}
+    for style in ("table", "csv", "json", "markdown", "latex"):
+        assert main(["results", "--store", store, "--format", style]) == 0
+        shown[style] = capsys.readouterr().out
+    rows = list(csv.DictReader(io.StringIO(shown["csv"])))
+    assert len(rows) == len(json.loads(shown["json"])) > 30
+    assert {"method", "dataset", "value", "run_id"} <= rows[0].keys()
+    assert "oracle/samples (labels)" in shown["table"]
+    assert "mean ood" in shown["table"]
+    assert shown["markdown"].startswith("| method")
+    assert "\\toprule" in shown["latex"]
+    value = next(r for r in rows if r["method"] == "dawin/samples" and r["dataset"] == "one")["value"]
+    line = next(line for line in shown["table"].splitlines() if line.startswith("dawin/samples"))
+    assert f"{100 * float(value):.2f}" in line
+
+
+def test_the_run_can_be_watched_in_prefect(finished):
+    """Runs named by what they do, the results table and a report as artifacts."""
+    import asyncio
+
+    from prefect.client.orchestration import get_client
+
+    async def seen():
+        async with get_client() as client:
+            runs = {run.name for run in await client.read_flow_runs()}
+            artifacts = {artifact.key: artifact for artifact in await client.read_artifacts()}
+            return runs, artifacts
+
+    runs, artifacts = asyncio.run(seen())
+    assert {"tiny", "extract one × base, tuned", "evaluate two × 12 merges", "aggregate tiny"} <= runs
+    assert "dawin/samples" in artifacts["results-tiny"].data
+    assert "Results: `file:///" in artifacts["report-tiny"].data
+
+
+def test_the_store_is_taken_from_the_environment(finished, capsys, monkeypatch, tmp_path):
+    """`--store`, else `$DAWIN_STORE`, else `./dawin-store`."""
+    _, store = finished
+    monkeypatch.setenv("DAWIN_STORE", store)
+    assert main(["results", "tiny"]) == 0
+    monkeypatch.delenv("DAWIN_STORE")
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert main(["results", "tiny"]) == 2
+    assert f"{tmp_path}/dawin-store" in capsys.readouterr().err
+
+
+def test_an_unknown_experiment_is_told_what_there_is(finished, capsys):
+    """Results of another name."""
+    assert main(["results", "digits", "--store", finished[1]]) == 2
+    assert "no results of experiment 'digits'" in capsys.readouterr().err

@@ -1,0 +1,62 @@
+"""Killed anywhere, a run goes on from what it committed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import tiny
+
+pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_api"), pytest.mark.slow]
+
+KILL_AT = Path(__file__).parents[1] / "support" / "kill_at.py"
+STAGES = [
+    ("outputs", "object", 2),
+    ("outputs", "manifest", 1),
+    ("coefficients", "manifest", 2),
+    ("components", "object", 1),
+    ("mixtures", "object", 1),
+    ("predictions", "object", 5),
+    ("predictions", "manifest", 9),
+    ("results", "object", 1),
+]
+
+
+def run(file, store, log, stage=("nothing", "object", 1)):
+    command = [sys.executable, str(KILL_AT), str(log), *map(str, stage), "--", "run", file, "--store", str(store)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+
+def results(store):
+    frame = pl.scan_parquet(f"{store}/results/**/*.parquet", hive_partitioning=True).collect()
+    return frame.select("run_id", "method", "dataset", "metric", "value", "samples_id").sort(pl.all())
+
+
+def test_killed_at_every_stage_a_run_completes_and_nothing_is_computed_twice(tmp_path):
+    """Before and after each kind of commit; the results are those of an undisturbed run."""
+    file, store, log = tiny.experiment(tmp_path / "example"), tmp_path / "store", tmp_path / "log"
+    for stage in STAGES:
+        assert run(file, store, log, stage).returncode == -9, stage
+        assert not list(store.glob("results/**/latest.json"))
+    finished = run(file, store, log)
+    assert finished.returncode == 0, finished.stderr
+    commits = log.read_text().splitlines()
+    assert len(commits) == len(set(commits))
+    assert len(commits) == len(list(store.glob("**/*.parquet")))
+    undisturbed = tmp_path / "undisturbed"
+    assert run(file, undisturbed, tmp_path / "log2").returncode == 0
+    assert results(store).equals(results(undisturbed))
+
+
+def test_two_runs_at_the_same_time_both_complete_with_one_copy(tmp_path):
+    """Whoever is second at an object leaves it."""
+    file, store = tiny.experiment(tmp_path / "example"), tmp_path / "store"
+    command = [sys.executable, "-m", "flows.cli", "run", file, "--store", str(store)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    ended = [(process.communicate(timeout=240), process.returncode) for process in both]
+    assert [status for _, status in ended] == [0, 0], ended
+    tables = [output[0].split("\n\n")[-2] for output, _ in ended]
+    assert tables[0] == tables[1]
+    assert len(results(store)["run_id"].unique()) == 1
+    assert pl.scan_parquet(f"{store}/outputs/**/*.parquet", hive_partitioning=True).collect().height == 4 * 30

@@ -1,0 +1,46 @@
+"""Run the command line and kill the process when it writes a certain object: `kill_at.py LOG TABLE PART COUNT -- ARGS`.
+
+TABLE is the first part of the key, PART `object` (just after the data, before the manifest) or `manifest` (just
+after the commit), COUNT the how manieth. LOG gets the key of every commit. TABLE `nothing` never kills.
+"""
+
+import os
+import signal
+import sys
+
+from storage.store import Store
+
+log, table, part, count = sys.argv[1:5]
+seen = 0
+
+
+def strike(key, is_manifest):
+    global seen  # noqa: PLW0603  a script of one run
+    if key.startswith(f"{table}/") and is_manifest == (part == "manifest"):
+        seen += 1
+        if seen == int(count):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+create, replace = Store.create, Store.replace
+
+
+def watched_create(self, key, content):
+    create(self, key, content)
+    strike(key, False)
+
+
+def watched_replace(self, key, content):
+    replace(self, key, content)
+    if key.endswith(".manifest.json"):
+        with open(log, "a") as file:
+            file.write(key + "\n")
+        strike(key, True)
+
+
+Store.create, Store.replace = watched_create, watched_replace
+
+if __name__ == "__main__":
+    from flows.cli import main
+
+    sys.exit(main(sys.argv[6:]))
