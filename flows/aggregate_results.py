@@ -3,16 +3,17 @@
 from prefect import flow
 
 from flows.artifacts import publish
+from flows.experiment import Experiment
+from flows.preparation import prepare
 from storage.store import Store
 from tasks.aggregation import aggregate
-from tasks.references import Cell, RunRecord
 from tasks.streaming import Tally
 
 
 @flow(name="aggregate-results")
-async def aggregate_results(record: RunRecord, cells: list[Cell], store: str) -> Tally:
-    """Write the results of a run and publish them."""
-    opened = Store(store)
-    tally = aggregate(record, cells, opened)
-    await publish(record, opened)
+async def aggregate_results(experiment: Experiment, store: str) -> Tally:
+    """Write the results of an experiment whose predictions are all in the store, and publish them."""
+    plan = prepare(experiment, Store(store))
+    tally = aggregate(plan.record, plan.cells, plan.store)
+    await publish(plan.record, plan.store)
     return tally

@@ -10,8 +10,13 @@ from tasks.references import RunRecord
 
 
 async def publish(record: RunRecord, store: Store) -> None:
-    """Publish a run's results table and report, each under one key per experiment, so that the UI shows its history."""
+    """Publish a run's results table and report, each under one key per experiment: the UI shows its history.
+
+    A run on images without labels has no results to show.
+    """
     rows = results_of(store, record.experiment, record.run_id)
+    if rows.is_empty():
+        return
     slug = re.sub(r"[^a-z0-9-]", "-", record.experiment)
     table = [
         {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in row.items()}

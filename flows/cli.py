@@ -17,6 +17,7 @@ from flows.plan import Plan
 from flows.preparation import prepare
 from flows.report import FORMATS, render, results_of
 from storage.errors import StorageError
+from storage.pointers import experiments, point_to_latest
 from storage.store import Store, open_store
 from tasks.errors import InputError
 
@@ -118,8 +119,11 @@ def _quickstart(options: argparse.Namespace) -> int:
 def _execute(experiment: Experiment, url: str) -> Plan:
     """Run what an experiment lacks, and show its results."""
     store = open_store(url)
+    if experiment.name not in experiments(store):
+        start_prefect_api()  # something will have to run: the API starts while the inputs are looked at
     plan = prepare(experiment, store)
     if plan.is_done:
+        point_to_latest(store, experiment.name, plan.record.run_id)
         print("nothing to run, all of it is in the store:\n")
         _show_steps(plan)
     else:

@@ -1,10 +1,13 @@
-"""Prefect without a server of one's own: the in-process API, quiet, and ready by the time the models are loaded."""
+"""Prefect without a server of one's own: its API in a child process, quiet, ready by the time the models are loaded."""
 
 import logging
 import os
-import threading
-
-from tasks.errors import InputError
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 
 _STARTUP_SECONDS = 120
 
@@ -14,59 +17,74 @@ _ALWAYS = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",  # what tasks log with the standard library is shown with their runs
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # and what is logged outside of runs only here
 }
-_EMBEDDED = {
-    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(_STARTUP_SECONDS),
-    # nothing here waits for events or schedules; their writes to SQLite hold up those of the runs for two seconds each
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
-    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
-    "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
-    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
+# nothing here waits for events or schedules; their writes to SQLite hold up those of the runs for two seconds each
+_SERVICES_OFF = {
+    f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
+    for name in ("EVENT_PERSISTER", "TRIGGERS", "SCHEDULER", "LATE_RUNS")
 }
+
+_started: list[subprocess.Popen[bytes]] = []
 
 
 def start_prefect_api() -> None:
-    """Have a Prefect API: the one that `PREFECT_API_URL` names, else one in a child process, stopped with this one.
+    """Have a Prefect API: the one that `PREFECT_API_URL` names, else one in a child process that ends with this one.
 
-    Call before prefect is imported: it reads its settings from the environment then. The child process takes
-    seconds to start; `wait_for_api` is where it has to be there.
+    Call before prefect is imported: it reads its settings from the environment then. The child takes seconds to
+    start; `wait_for_api` is where it has to be there. It has a session of its own, so that an interrupt from the
+    keyboard ends the run and not the API that the run reports its end to.
     """
     for name, value in _ALWAYS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("dawin").setLevel(logging.INFO)
-    if os.environ.get("PREFECT_API_URL") or _starting:
+    if os.environ.get("PREFECT_API_URL"):  # somebody else's, or started before
         return
-    for name, value in _EMBEDDED.items():
-        os.environ.setdefault(name, value)
-    from prefect.server.api.server import SubprocessASGIServer  # noqa: PLC0415  only now that the settings stand
-
-    server = SubprocessASGIServer()
-    _starting.append(threading.Thread(target=server.start, args=(_STARTUP_SECONDS,), daemon=True))
-    _starting[0].start()
-
-
-_starting: list[threading.Thread] = []
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    environment = {**os.environ, **_SERVICES_OFF}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "flows.api_server", str(port)],
+        stdin=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+    _started.append(server)  # not waited for at the end: it ends when the pipe to it closes, whatever ended this
 
 
 def wait_for_api() -> None:
-    """Return when the API that `start_prefect_api` starts is there."""
-    for thread in _starting:
-        thread.join()
+    """Return when the API that `start_prefect_api` started is there.
+
+    Raises:
+        RuntimeError: it ended, or is not there after two minutes.
+    """
+    deadline = time.monotonic() + _STARTUP_SECONDS
+    for server in _started:
+        while not _answers(f"{os.environ['PREFECT_API_URL']}/health"):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"Prefect's API did not start (exit status {server.poll()})")
+            time.sleep(0.1)
 
 
-class OneLine(logging.Filter):
-    """Leaves the traceback out of log records about wrong requests: their message says all."""
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
+class _ReportedByTheCommand(logging.Filter):
+    """Leaves out what Prefect says of failed runs: the command line says it too, in one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep every record, some without their traceback."""
-        if record.exc_info and isinstance(record.exc_info[1], InputError | OSError):
-            record.exc_info = None
-            record.exc_text = None
-        return True
+        """Keep what is not an error."""
+        return record.levelno < logging.ERROR
 
 
 def keep_errors_short() -> None:
-    """Have wrong requests logged in one line each."""
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs", "dawin"):
+    """Have failed runs told on the console by the command line alone; Prefect keeps all of it, with tracebacks."""
+    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
         for handler in logging.getLogger(name).handlers:
-            handler.addFilter(OneLine())
+            if type(handler).__name__ == "PrefectConsoleHandler":
+                handler.addFilter(_ReportedByTheCommand())

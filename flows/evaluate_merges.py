@@ -2,15 +2,16 @@
 
 from prefect import flow
 
+from flows.experiment import Experiment
+from flows.preparation import prepare
 from storage.store import Store
 from tasks import evaluation
-from tasks.references import MergeReference
 from tasks.streaming import Tally
 
 
 @flow(name="evaluate-merges")
-async def evaluate_merges(
-    merges: list[MergeReference], store: str, batch_size: int, workers: int | None = None
-) -> Tally:
-    """Run merged models over a data set and store their predictions; what is there already is left alone."""
-    return evaluation.evaluate_merges(merges, Store(store), batch_size=batch_size, workers=workers)
+async def evaluate_merges(experiment: Experiment, dataset: str, store: str) -> Tally:
+    """Run those merged models of an experiment over a data set whose predictions are not in the store."""
+    plan = prepare(experiment.on(dataset), Store(store))
+    lacking = plan.lacking(plan.merges(plan.datasets[0]))
+    return evaluation.evaluate_merges(lacking, plan.store, batch_size=experiment.batch_size, workers=experiment.workers)

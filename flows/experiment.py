@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator, model_validator
 
 from flows.errors import ExperimentError
 from flows.methods import existing, matching
@@ -13,6 +13,10 @@ from storage.filesystem import absolute
 from tasks.references import Precision
 
 _SLUG = r"^[a-z][a-z0-9._-]*$"  # begins with a letter: a hive partition of digits alone would be read as a number
+
+
+Channel = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Settings(BaseModel):
@@ -24,9 +28,9 @@ class ModelSettings(_Settings):
 
     name: str = Field(pattern=_SLUG)
     """How results call it."""
-    checkpoint: str
+    checkpoint: str = Field(min_length=1)
     """Address of the checkpoint: a path, `file://` or `s3://`."""
-    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    temperature: float = Field(default=1.0, ge=0.01, le=100, strict=True)
     """Divides the logits before the entropy; from calibration on labelled in-distribution data."""
 
 
@@ -35,7 +39,7 @@ class DatasetSettings(_Settings):
 
     name: str = Field(pattern=_SLUG)
     """How results call it."""
-    images: str
+    images: str = Field(min_length=1)
     """Address of an image folder: one directory per class, or images without labels."""
     group: str = Field(default="ood", pattern=_SLUG)
     """Data sets of a group are averaged at display; `id` and `ood` by custom."""
@@ -49,10 +53,10 @@ class PreprocessSettings(_Settings):
     """From image to tensor; null: what the architecture was trained with."""
 
     size: int | None = Field(default=None, ge=1)
-    """Pixels, of the square."""
-    mean: tuple[float, float, float] | None = None
+    """Pixels, of the square; a tower whose positions are learnt takes its own size only."""
+    mean: tuple[Channel, Channel, Channel] | None = None
     """Of each channel, on a scale of 0 to 1."""
-    std: tuple[float, float, float] | None = None
+    std: tuple[Positive, Positive, Positive] | None = None
     """Of each channel, on a scale of 0 to 1."""
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     """Of the resizing."""
@@ -69,7 +73,7 @@ class MergeSettings(_Settings):
     """Offset adjustment of the coefficients; defined for two models, plays no part with more."""
     granularity: tuple[Literal["clusters", "samples"], ...] = ("clusters",)
     """One merged model per cluster, per sample, or both."""
-    clusters: int | Literal["auto"] = 3
+    clusters: StrictInt | Literal["auto"] = 3
     """Number of clusters a data set; `auto` takes the lowest BIC."""
 
     @field_validator("clusters")
@@ -109,6 +113,10 @@ class Experiment(_Settings):
     @model_validator(mode="after")
     def _names(self) -> "Experiment":
         faults = []
+        if len(set(self.merge.granularity)) < len(self.merge.granularity):
+            faults.append(f"merge.granularity: each at most once, got {', '.join(self.merge.granularity)}")
+        if not self.merge.granularity and not self.baselines:
+            faults.append("merge.granularity, baselines: both empty, there is nothing to evaluate")
         for kind, names in (("models", self.models), ("datasets", self.datasets)):
             seen = [item.name for item in names]
             faults += [
@@ -125,6 +133,13 @@ class Experiment(_Settings):
             raise ValueError("; ".join(faults))
         return self
 
+    def on(self, dataset: str) -> "Experiment":
+        """Return the same experiment on one of its data sets alone."""
+        heads = {name: head for name, head in self.heads.items() if name == dataset}
+        return self.model_copy(
+            update={"datasets": tuple(d for d in self.datasets if d.name == dataset), "heads": heads}
+        )
+
 
 def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
     """Return the experiment of a YAML file, with `key=value` settings over it.
@@ -139,8 +154,8 @@ def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
         near = ", ".join(str(p) for p in sorted(Path(file.parent).glob("*.y*ml"))) or "no YAML files there"
         raise ExperimentError(f"experiment {path}: no such file; there are: {near}")
     try:
-        content = yaml.safe_load(file.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(file.read_text(), _Strict)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ExperimentError(f"experiment {path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ExperimentError(f"experiment {path}: wanted a mapping of settings, got {type(content).__name__}")
@@ -151,31 +166,46 @@ def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
     return parse_experiment(content, path)
 
 
+class _Strict(yaml.SafeLoader):
+    """Refuses a setting that is there twice; plain YAML silently takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """See yaml."""
+        names = [key.value for key, _ in node.value]
+        if twice := sorted({name for name in names if names.count(name) > 1}, key=str):
+            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def parse_experiment(content: dict[str, Any], where: str) -> Experiment:
     """Return the experiment of plain values; `ExperimentError` lists all faults, by setting."""
     try:
         return Experiment.model_validate(content)
     except ValidationError as error:
-        faults = [_fault(detail) for detail in error.errors()]
+        details = error.errors()
+        # an item that is wrong is left out by the validation, which then finds the list too short
+        wrong = {detail["loc"][0] for detail in details if len(detail["loc"]) > 1}
+        told = [d for d in details if not (d["type"] == "too_short" and d["loc"][0] in wrong)]
+        faults = dict.fromkeys(_fault(detail) for detail in told)
         raise ExperimentError(f"experiment {where}: {'; '.join(faults)}") from error
 
 
 def _fault(detail: Any) -> str:  # noqa: ANN401  pydantic's typed dict
-    place = ".".join(str(part) for part in detail["loc"])
+    place = ".".join(str(part) for part in detail["loc"] if part not in ("int", "literal['auto']"))
     if detail["type"] == "extra_forbidden":
         return f"{place}: no such setting"
     message = re.sub("^Value error, ", "", detail["msg"])
-    shown = (
-        "" if isinstance(detail["input"], dict | list) or detail["type"] == "missing" else f" (got {detail['input']!r})"
-    )
+    told = isinstance(detail["input"], dict | list) or detail["type"] == "missing" or "got " in message
+    shown = "" if told else f" (got {detail['input']!r})"
     return f"{place}: {message}{shown}" if place else message
 
 
 def _resolve(content: dict[str, Any], base: Path) -> None:
     """Make every address absolute; what is not an address is left for the validation to refuse."""
     for section, name in (("models", "checkpoint"), ("datasets", "images")):
-        for item in content.get(section) or []:
-            if isinstance(item, dict) and isinstance(item.get(name), str):
+        items = content.get(section)
+        for item in items if isinstance(items, list) else []:
+            if isinstance(item, dict) and isinstance(item.get(name), str) and item[name]:
                 item[name] = absolute(item[name], base)
     heads = content.get("heads")
     if isinstance(heads, dict):
@@ -191,7 +221,10 @@ def _override(content: dict[str, Any], override: str) -> None:
     place: Any = content
     for part in parents:
         place = _step(place, part, override)
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ExperimentError(f"--set {override}: {text!r} is not YAML") from error
     if isinstance(place, list):
         place[_index(place, last, override)] = value
     elif isinstance(place, dict):
@@ -211,6 +244,6 @@ def _step(place: Any, part: str, override: str) -> Any:  # noqa: ANN401  YAML va
 
 
 def _index(items: list[Any], part: str, override: str) -> int:
-    if not part.isdigit() or int(part) >= len(items):
+    if not (part.isascii() and part.isdecimal()) or int(part) >= len(items):
         raise ExperimentError(f"--set {override}: wanted a number from 0 to {len(items) - 1}, got {part!r}")
     return int(part)

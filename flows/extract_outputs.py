@@ -2,15 +2,16 @@
 
 from prefect import flow
 
+from flows.experiment import Experiment
+from flows.preparation import prepare
 from storage.store import Store
 from tasks.extraction import extract
-from tasks.references import OutputsReference
 from tasks.streaming import Tally
 
 
 @flow(name="extract-outputs")
-async def extract_outputs(
-    outputs: list[OutputsReference], store: str, batch_size: int, workers: int | None = None
-) -> Tally:
-    """Run models over a data set and store what they say; what is there already is left alone."""
-    return extract(outputs, Store(store), batch_size=batch_size, workers=workers)
+async def extract_outputs(experiment: Experiment, dataset: str, store: str) -> Tally:
+    """Run those models of an experiment over a data set whose outputs are not in the store."""
+    plan = prepare(experiment.on(dataset), Store(store))
+    lacking = plan.lacking(plan.outputs[0])
+    return extract(lacking, plan.store, batch_size=experiment.batch_size, workers=experiment.workers)

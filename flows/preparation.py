@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from flows.errors import ExperimentError
@@ -53,6 +54,7 @@ def prepare(experiment: Experiment, store: Store, *, remember: bool = True) -> P
         [] if size is None else [d for s in experiment.datasets if (d := faults.collect(_dataset, s, experiment, size))]
     )
     faults.collect(known.check_layouts, models)
+    faults.collect(_check_size, experiment, known.image_sizes)
     for dataset in datasets:
         faults.collect(known.check_classes, models, heads.get(dataset.name), dataset)
         faults.collect(_check_samples, experiment, dataset)
@@ -87,18 +89,22 @@ class _Checkpoints:
 
     def __init__(self, store: Store, architecture: str | None, remember: bool) -> None:
         self._store, self._architecture, self._remember = store, architecture, remember
-        self._found: dict[str, dict[str, Any]] = {}
+        self._models: dict[str, dict[str, Any]] = {}
+        self._heads: dict[str, dict[str, Any]] = {}
 
     @property
     def image_sizes(self) -> list[int]:
         """Of the towers, in pixels, in the models' order."""
-        return [found["image_size"] for found in self._found.values() if "image_size" in found]
+        return [found["image_size"] for found in self._models.values()]
 
     def model(self, settings: ModelSettings) -> ModelReference:
         """Return the reference of a model whose checkpoint is good."""
         location = Location(settings.checkpoint)
         digest = self._digest(location, f"model {settings.name}")
-        self._found[digest] = self._look_up(location, digest, self._architecture, "model")
+        try:
+            self._models[digest] = self._look_up(location, digest, self._architecture, "model")
+        except CheckpointError as error:
+            raise CheckpointError(f"model {settings.name}: {error}") from error
         return ModelReference(
             name=settings.name,
             url=location.url,
@@ -111,13 +117,13 @@ class _Checkpoints:
         """Return the reference of a head whose file is good."""
         location = Location(url)
         digest = self._digest(location, f"head of {dataset}")
-        self._found[digest] = self._look_up(location, digest, None, "head")
+        self._heads[digest] = self._look_up(location, digest, None, "head")
         return HeadReference(url=location.url, digest=digest)
 
     def check_layouts(self, models: Sequence[ModelReference]) -> None:
         """Raise `ModelMismatch` unless all models have tensors of the same names, shapes and types."""
         for model in models[1:]:
-            wanted, got = self._found[models[0].digest]["layout"], self._found[model.digest]["layout"]
+            wanted, got = self._models[models[0].digest]["layout"], self._models[model.digest]["layout"]
             if faults := differences(wanted, got):
                 raise ModelMismatch(f"model {model.name} does not fit {models[0].name}: {'; '.join(faults)}")
 
@@ -127,10 +133,16 @@ class _Checkpoints:
         """Raise `ModelMismatch` unless the heads have the data set's classes; images without labels take any head."""
         faults = []
         for model in models:
-            classes = self._found[head.digest if head else model.digest]["classes"]
+            tower = self._models[model.digest]
+            found = self._heads[head.digest] if head else tower
+            classes = found["classes"]
             if classes is None:
                 faults.append(
                     f"model {model.name}: no classification head in its checkpoint, and none named in `heads`"
+                )
+            elif found["features"] != tower["features"]:
+                faults.append(
+                    f"model {model.name}: head for {found['features']} features, tower of {tower['features']}"
                 )
             elif dataset.classes not in (None, classes):
                 faults.append(f"model {model.name}: head of {classes} classes")
@@ -147,8 +159,7 @@ class _Checkpoints:
         key = keys.checkpoint(f"etag-{digest_of({'url': location.url, 'etag': fingerprint})}")
         if not location.is_local and self._store.exists(key):
             return str(json.loads(self._store.read(key))["sha256"])
-        with location.open() as file:
-            digest = digest_of_file(file)
+        digest = _hashed(location.url, fingerprint)
         if not location.is_local and self._remember:
             self._store.replace(key, json.dumps({"sha256": digest, "url": location.url}).encode())
         return digest
@@ -164,6 +175,13 @@ class _Checkpoints:
         if self._remember:
             self._store.replace(key, json.dumps(found).encode())
         return found
+
+
+@lru_cache(maxsize=1024)
+def _hashed(url: str, _fingerprint: str) -> str:
+    """Hash a file, once a process while it does not change: its fingerprint holds times that cannot be set back."""
+    with Location(url).open() as file:
+        return digest_of_file(file)
 
 
 def _neighbours(location: Location) -> str:
@@ -195,6 +213,12 @@ def _dataset(settings: DatasetSettings, experiment: Experiment, size: int) -> Da
         limit=settings.limit,
         preprocessing=preprocessing,
     )
+
+
+def _check_size(experiment: Experiment, towers: Sequence[int]) -> None:
+    wanted = experiment.preprocess.size
+    if wanted and any(size != wanted for size in towers):
+        raise ModelMismatch(f"preprocess.size: {wanted} pixels, but the models' towers take {towers[0]}; leave it out")
 
 
 def _check_samples(experiment: Experiment, dataset: DatasetReference) -> None:

@@ -1,13 +1,10 @@
 """Results tables: a method a row, a data set a column, groups averaged."""
 
-import json
-
 import polars as pl
 from tabulate import tabulate
 
 from flows.errors import ExperimentError
-from storage import keys
-from storage.errors import ObjectMissing
+from storage.pointers import experiments, latest_run
 from storage.scan import scan
 from storage.store import Store
 
@@ -19,28 +16,21 @@ _ORACLE_MARK = " (labels)"
 def results_of(store: Store, experiment: str | None = None, run_id: str | None = None) -> pl.DataFrame:
     """Return the result rows of an experiment's latest run (or of a given one), or of every experiment's.
 
+    A run on images without labels has none.
+
     Raises:
         ExperimentError: there is no such experiment in the store; the message says which there are.
     """
-    try:
-        rows = scan("results", store=store).collect()
-    except ObjectMissing as error:
-        raise ExperimentError(
-            f"{store.url}: no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`"
-        ) from error
-    there = rows["experiment"].unique().sort().to_list()
+    there = experiments(store)
+    if not there:
+        raise ExperimentError(f"{store.url}: no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`")
     if experiment is not None and experiment not in there:
         raise ExperimentError(f"no results of experiment {experiment!r} in {store.url}; there are {', '.join(there)}")
     chosen = there if experiment is None else [experiment]
     runs = {name: run_id or latest_run(store, name) for name in chosen}
-    return pl.concat(
-        [rows.filter((pl.col("experiment") == name) & (pl.col("run_id") == run)) for name, run in runs.items()]
-    )
-
-
-def latest_run(store: Store, experiment: str) -> str:
-    """Return the run of an experiment that finished last."""
-    return str(json.loads(store.read(keys.latest(experiment)))["run_id"])
+    rows = scan("results", store=store)
+    mine = [rows.filter((pl.col("experiment") == name) & (pl.col("run_id") == run)) for name, run in runs.items()]
+    return pl.concat(mine).collect()
 
 
 def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
@@ -70,6 +60,8 @@ def render(rows: pl.DataFrame, style: str) -> str:
         return flat.write_csv()
     if style == "json":
         return rows.write_json()
+    if rows.is_empty():
+        return "no labels, so no accuracies: the predictions are in the store"
     parts = []
     for (experiment,), mine in rows.group_by("experiment", maintain_order=True):
         table = wide(mine)

@@ -1,7 +1,6 @@
 """Parent flow: extract, fit, evaluate, aggregate."""
 
 import logging
-from typing import Any
 
 from prefect import flow
 
@@ -24,31 +23,25 @@ log = logging.getLogger("dawin.run")
 async def run_experiment(experiment: Experiment, store: str) -> RunRecord:
     """Evaluate every method of an experiment on every data set; what the store holds already is not computed again."""
     plan = prepare(experiment, open_store(store))
-    resources = {"batch_size": experiment.batch_size, "workers": experiment.workers}
     for outputs in plan.outputs:
-        await _extract(plan, outputs, resources)
+        await _extract(plan, experiment, outputs)
     for dataset in plan.datasets:
         _fit(plan, dataset)
     for dataset in plan.datasets:
-        await _evaluate(plan, dataset, resources)
-    await dispatch(
-        aggregate_results,
-        f"aggregate {plan.record.experiment}",
-        record=plan.record,
-        cells=list(plan.cells),
-        store=plan.store.url,
-    )
+        await _evaluate(plan, experiment, dataset)
+    name = f"aggregate {experiment.name}"
+    await dispatch(aggregate_results, name, experiment=experiment, store=plan.store.url)
     return plan.record
 
 
-async def _extract(plan: Plan, outputs: tuple[OutputsReference, ...], resources: dict[str, Any]) -> None:
+async def _extract(plan: Plan, experiment: Experiment, outputs: tuple[OutputsReference, ...]) -> None:
     lacking = plan.lacking(outputs)
     dataset = outputs[0].dataset.name
     if reused := [o.model.name for o in outputs if o not in lacking]:
         log.info("skipped: extract %s × %s (in the store)", dataset, ", ".join(reused))
     if lacking:
         name = f"extract {dataset} × {', '.join(o.model.name for o in lacking)}"
-        await dispatch(extract_outputs, name, outputs=lacking, store=plan.store.url, **resources)
+        await dispatch(extract_outputs, name, experiment=experiment, dataset=dataset, store=plan.store.url)
 
 
 def _fit(plan: Plan, dataset: DatasetReference) -> None:
@@ -60,7 +53,7 @@ def _fit(plan: Plan, dataset: DatasetReference) -> None:
         fit_mixture.with_options(task_run_name=name)(mixture, plan.store)
 
 
-async def _evaluate(plan: Plan, dataset: DatasetReference, resources: dict[str, Any]) -> None:
+async def _evaluate(plan: Plan, experiment: Experiment, dataset: DatasetReference) -> None:
     if ensembles := plan.lacking(plan.ensembles(dataset)):
         name = f"mix outputs of {dataset.name}"
         evaluate_ensembles.with_options(task_run_name=name)(ensembles, plan.store)
@@ -70,4 +63,4 @@ async def _evaluate(plan: Plan, dataset: DatasetReference, resources: dict[str, 
         log.info("skipped: evaluate %s × %d merges (in the store)", dataset.name, reused)
     if lacking:
         name = f"evaluate {dataset.name} × {len(lacking)} merges"
-        await dispatch(evaluate_merges, name, merges=lacking, store=plan.store.url, **resources)
+        await dispatch(evaluate_merges, name, experiment=experiment, dataset=dataset.name, store=plan.store.url)

@@ -27,8 +27,16 @@ def absolute(address: str, base: str | Path | None = None) -> str:
     if scheme not in SCHEMES:
         raise StoreUnreachable(f"{address}: scheme {scheme!r} is not known, wanted one of {', '.join(SCHEMES)}")
     if scheme != "file":
-        return address.rstrip("/")
-    path = Path(address.removeprefix("file://")).expanduser()
+        place = address.removeprefix(f"{scheme}://").strip("/")
+        if not place:
+            raise StoreUnreachable(f"{address}: wanted {scheme}://, then a name, got none")
+        return f"{scheme}://{place}"
+    try:
+        path = Path(address.removeprefix("file://")).expanduser()
+    except RuntimeError as error:
+        raise StoreUnreachable(f"{address}: {error}") from error
+    if "\0" in address or not address:
+        raise StoreUnreachable(f"{address!r}: not an address")
     return "file://" + os.path.abspath(Path(base or Path.cwd()) / path)
 
 

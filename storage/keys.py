@@ -23,6 +23,21 @@ def results(experiment: str, run_id: str) -> str:
     return f"results/experiment={experiment}/run_id={run_id}/results.parquet"
 
 
+def runs(experiment: str) -> str:
+    """Prefix of all results of an experiment."""
+    return f"results/experiment={experiment}"
+
+
+def experiment_of(key: str) -> str:
+    """Return the experiment of a results object."""
+    return key.split("/")[1].removeprefix("experiment=")
+
+
+def run_of(key: str) -> str:
+    """Return the run of a results object."""
+    return key.split("/")[2].removeprefix("run_id=")
+
+
 def latest(experiment: str) -> str:
     """Pointer to the run of an experiment that finished last."""
     return f"results/experiment={experiment}/latest.json"

@@ -48,7 +48,7 @@ class Location:
             info = filesystem.info(path)
         if info["type"] != "file":
             raise ObjectMissing(f"{self.url}: wanted a file, got a folder")
-        return _etag(info)
+        return f"{_etag(info)}-{info.get('created', '')}"
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:

@@ -2,17 +2,21 @@
 
 import os
 from io import BytesIO
+from itertools import groupby
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from storage.errors import ObjectMissing
 from storage.manifests import committed
-from storage.schemas import TABLES
+from storage.schemas import TABLES, TableSchema
 from storage.store import Store
 
 
 def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
-    """Return a table of a store as a polars `LazyFrame`.
+    """Return a table of a store as a polars `LazyFrame`, its partitions as columns of text.
+
+    Vectors come as lists: how long they are differs between runs of two models and of three.
 
     Args:
         table: `results`, `outputs`, `coefficients`, `mixtures`, `components` or `predictions`.
@@ -28,16 +32,40 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
     keys = list(committed(opened, table))
     if not keys:
         raise ObjectMissing(f"{opened.address(table)}: nothing has been committed there yet")
-    if opened.scheme == "memory":
-        return pl.concat([_from_memory(opened, key) for key in keys], how="diagonal_relaxed")
-    urls = [opened.address(key).removeprefix("file://") for key in keys]
-    # digests are text, whatever they look like: without this a digest of decimal digits alone would turn into a number
+    by_width: dict[tuple[int, ...], list[str]] = {}
+    for _, mine in groupby(keys, key=_folder):
+        own = list(mine)
+        by_width.setdefault(_widths(opened, own[0], TABLES[table]), []).extend(own)
+    parts = [_scan_alike(opened, own) for own in by_width.values()]
+    lists = [pl.col(name).arr.to_list() for name in TABLES[table].vectors]
+    return pl.concat([part.with_columns(lists) for part in parts])
+
+
+def _folder(key: str) -> str:
+    return key.rpartition("/")[0]
+
+
+def _widths(store: Store, key: str, table: TableSchema) -> tuple[int, ...]:
+    """How long an object's vectors are; all objects of a folder have the same."""
+    if not table.vectors:
+        return ()
+    with store.open(key) as file:
+        schema = pq.read_schema(file)
+    return tuple(schema.field(name).type.list_size for name in table.vectors)
+
+
+def _scan_alike(store: Store, keys: list[str]) -> pl.LazyFrame:
+    """Scan objects whose vectors are of the same widths."""
+    if store.scheme == "memory":
+        return pl.concat([_from_memory(store, key) for key in keys])
+    # digests are text, whatever they look like: without this one of decimal digits alone would turn into a number
     partitions = {name: pl.String for name, _ in _partitions(keys[0])}
     return pl.scan_parquet(
-        urls,
+        [store.address(key).removeprefix("file://") for key in keys],
+        glob=False,  # addresses may hold characters that mean something in patterns
         hive_partitioning=True,
         hive_schema=partitions,
-        storage_options=_storage_options() if opened.scheme == "s3" else None,
+        storage_options=_storage_options() if store.scheme == "s3" else None,
     )
 
 

@@ -11,9 +11,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from storage import keys
 from storage.identity import canonical_json
 from storage.manifests import is_committed
+from storage.pointers import point_to_latest
 from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
 from storage.store import Store
 from storage.tables import TableWriter, read_samples
@@ -33,9 +33,10 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
     if not done:
         writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
         rows = [row for cell in cells for row in _rows(record, cell, store)]
-        writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
+        if rows:
+            writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
         writer.commit()
-    store.replace(keys.latest(record.experiment), canonical_json({"run_id": record.run_id}).encode())
+    point_to_latest(store, record.experiment, record.run_id)
     return Tally(0, len(cells)) if done else Tally(len(cells), 0)
 
 

@@ -15,7 +15,8 @@ def examine_checkpoint(location: Location, architecture: str | None) -> dict[str
 
 
 def examine_head(location: Location) -> dict[str, Any]:
-    """Read a head and return how many classes it has; `CheckpointError` when it is not good."""
+    """Read a head and return how many classes and features it has; `CheckpointError` when it is not good."""
     with location.open() as file:
         state = read_head(file, location.url, location.path if location.is_local else None)
-    return {"classes": len(state["head.weight"])}
+    classes, features = state["head.weight"].shape
+    return {"classes": classes, "features": features}

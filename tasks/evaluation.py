@@ -47,6 +47,8 @@ def evaluate_merges(
         batch_size: images at a time.
         workers: decoding processes; None: one a core.
     """
+    if not merges:
+        return Tally(0, 0)
     first, device = merges[0], default_device()
     opened = OpenedDataset(first.dataset, batch_size, workers, device)
     states = [load_state(outputs) for outputs in first.outputs]

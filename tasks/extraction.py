@@ -30,6 +30,8 @@ def extract(outputs: Sequence[OutputsReference], store: Store, *, batch_size: in
         batch_size: images at a time.
         workers: decoding processes; None: one a core.
     """
+    if not outputs:
+        return Tally(0, 0)
     dataset, device = outputs[0].dataset, default_device()
     lacking = [reference for reference in outputs if missing_ranges(store, reference.prefix, dataset.spans)]
     opened = OpenedDataset(dataset, batch_size, workers, device)

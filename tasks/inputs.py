@@ -1,28 +1,45 @@
 """Opening what references name: checkpoints to states, data sets to batches. Joins storage, models and data sets."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
 import torch
 
+from storage.identity import digest_of_file
 from storage.locations import Location
 from tasks.datasets.loading import Batch, ImageFiles, Span, batches
-from tasks.errors import DatasetError
+from tasks.errors import CheckpointError, DatasetError
 from tasks.listing import list_dataset
 from tasks.models.checkpoint import read_checkpoint, read_head
 from tasks.references import DatasetReference, OutputsReference
 
 
 def load_state(outputs: OutputsReference) -> dict[str, torch.Tensor]:
-    """Return the tensors of a model with the head that scores this data set, float32, on the CPU."""
-    location = Location(outputs.model.url)
-    with location.open() as file:
-        state = read_checkpoint(file, location.url, location.path if location.is_local else None)
+    """Return the tensors of a model with the head that scores this data set, float32, on the CPU.
+
+    Raises:
+        CheckpointError: a file is no longer the one whose digest the reference holds: its numbers would be stored
+            as another's.
+    """
+    state = _load(outputs.model.url, outputs.model.digest, read_checkpoint)
     if outputs.head:
-        head = Location(outputs.head.url)
-        with head.open() as file:
-            state |= read_head(file, head.url, head.path if head.is_local else None)
+        state |= _load(outputs.head.url, outputs.head.digest, read_head)
     return state
+
+
+def _load(
+    url: str, wanted: str, read: Callable[[BinaryIO, str, str | None], dict[str, torch.Tensor]]
+) -> dict[str, torch.Tensor]:
+    location = Location(url)
+    with location.open() as file:
+        digest = digest_of_file(file)
+        if digest != wanted:
+            raise CheckpointError(
+                f"{url}: changed since the run began (wanted {wanted[:16]}, got {digest[:16]}); run it again"
+            )
+        file.seek(0)
+        return read(file, url, location.path if location.is_local else None)
 
 
 class OpenedDataset:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch.utils.data import DataLoader, Dataset
 
 from tasks.datasets.preprocessing import Preprocessing
@@ -51,7 +51,8 @@ class ImageFiles(Dataset[tuple[int, torch.Tensor] | DatasetError]):
             with self._filesystem.open(path, "rb") as file, Image.open(file) as image:
                 return index, self._transform(image)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            return DatasetError(f"{path}: broken image ({str(error).splitlines()[0] if str(error) else error!r})")
+            reason = "not a picture of a known kind" if isinstance(error, UnidentifiedImageError) else str(error)
+            return DatasetError(f"{path}: broken image ({(reason or repr(error)).splitlines()[0]})")
 
     def __len__(self) -> int:
         return len(self._paths)

@@ -62,6 +62,8 @@ def _head(tensors: Mapping[str, torch.Tensor], where: str, *, required: bool) ->
 def _in_float32(state: Mapping[str, torch.Tensor], where: str) -> dict[str, torch.Tensor]:
     converted = {}
     for name, tensor in state.items():
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+            raise CheckpointError(f"{where}: {name} is not a plain tensor ({tensor.layout}, on {tensor.device})")
         if tensor.is_floating_point():
             tensor = tensor.float()  # noqa: PLW2901  the same tensor where it was float32 already
             if not bool(torch.isfinite(tensor).all()):

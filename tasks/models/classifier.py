@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tasks.errors import CheckpointError, ModelMismatch
+from tasks.errors import CheckpointError
+from tasks.layouts import differences
 from tasks.models.checkpoint import HEAD
 from tasks.models.tower import build_named_tower, build_tower, infer_shape
 
@@ -25,29 +26,55 @@ class ImageClassifier(nn.Module):
         return logits
 
 
-def skeleton(state: Mapping[str, torch.Tensor], where: str, architecture: str | None = None) -> ImageClassifier:
-    """Return a classifier of a state's layout without weights: it costs no memory.
+def empty_tower(state: Mapping[str, torch.Tensor], where: str, architecture: str | None = None) -> nn.Module:
+    """Return the tower of a state's layout without weights: it costs no memory.
 
     Raises:
-        CheckpointError: the state has no head, or its tensors are not those of the architecture.
+        CheckpointError: the state's tensors are not those of the architecture.
     """
-    if HEAD[0] not in state:
-        raise CheckpointError(
-            f"{where}: no classification head; wanted classification_head.weight, or name one in `heads`"
-        )
-    classes, features = state[HEAD[0]].shape
     with torch.device("meta"):
         tower = build_named_tower(architecture) if architecture else build_tower(infer_shape(state, where))
+    _check(state, nn.ModuleDict({"visual": tower}), where, architecture)
+    return tower
+
+
+def features_of(tower: nn.Module) -> int:
+    """Return how many features a tower gives an image."""
+    size = next(int(s) for s in tower.image_size) if isinstance(tower.image_size, tuple) else int(tower.image_size)  # type: ignore[arg-type]  # open_clip's towers have it
+    with torch.device("meta"):
+        return int(tower.eval()(torch.zeros(1, 3, size, size)).shape[-1])
+
+
+def skeleton(state: Mapping[str, torch.Tensor], where: str, architecture: str | None = None) -> ImageClassifier:
+    """Return a classifier of a state's layout without weights.
+
+    Raises:
+        CheckpointError: the state has no head, or one for other features, or what `empty_tower` refuses.
+    """
+    tower = empty_tower(state, where, architecture)
+    if HEAD[0] not in state:
+        raise CheckpointError(
+            f"{where}: no classification head; wanted classification_head.weight, or one named in `heads`"
+        )
+    classes, features = state[HEAD[0]].shape
+    if features != features_of(tower):
+        raise CheckpointError(f"{where}: head for {features} features, but the tower gives {features_of(tower)}")
+    with torch.device("meta"):
         module = ImageClassifier(tower, features, classes)
-    wanted = {name: tuple(t.shape) for name, t in module.state_dict().items()}
-    got = {name: tuple(t.shape) for name, t in state.items()}
-    missing, extra = sorted(wanted.keys() - got.keys()), sorted(got.keys() - wanted.keys())
-    differing = [f"{n}: wanted {wanted[n]}, got {got[n]}" for n in wanted.keys() & got.keys() if wanted[n] != got[n]]
-    if faults := [f"{n} is missing" for n in missing] + [f"{n} is not expected" for n in extra] + sorted(differing):
-        name = architecture or "the vision transformer its tensors suggest"
-        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
-        raise CheckpointError(f"{where}: does not fit {name}: {'; '.join(faults[:3])}{more}")
     return module.eval().requires_grad_(False)
+
+
+def _check(state: Mapping[str, torch.Tensor], module: nn.Module, where: str, architecture: str | None) -> None:
+    """Refuse a state whose tower has other tensors than a module."""
+    wanted = {name: _kind(tensor) for name, tensor in module.state_dict().items()}
+    got = {name: _kind(tensor) for name, tensor in state.items() if name not in HEAD}
+    if faults := differences(wanted, got):
+        name = architecture or "the vision transformer its tensors suggest"
+        raise CheckpointError(f"{where}: does not fit {name}: {'; '.join(faults)}")
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    return f"{tuple(tensor.shape)} {'numbers' if tensor.is_floating_point() else 'counts'}"
 
 
 def build_classifier(
@@ -57,9 +84,3 @@ def build_classifier(
     module = skeleton(state, where, architecture)
     module.load_state_dict({name: tensor.to(device) for name, tensor in state.items()}, assign=True)
     return module.eval().requires_grad_(False)
-
-
-def check_classes(got: int, wanted: int, model: str, dataset: str) -> None:
-    """Raise `ModelMismatch` unless a head has as many classes as a data set."""
-    if got != wanted:
-        raise ModelMismatch(f"model {model}: head of {got} classes, but data set {dataset} has {wanted}")

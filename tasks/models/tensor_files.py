@@ -1,6 +1,7 @@
 """Tensors out of files, safely: no pickle is ever run."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -49,9 +50,9 @@ def _read_torch(file: BinaryIO, where: str, path: str | None) -> Any:  # noqa: A
     is_archive = file.read(4) == b"PK\x03\x04"
     file.seek(0)
     try:
-        if path and is_archive:
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the files' age and kind; what is wrong with them raises
+            return _load(file, path if is_archive else None)
     except pickle.UnpicklingError as error:
         if "nsupported" in str(error) or "WeightsUnpickler" in str(error):
             raise CheckpointError(
@@ -60,6 +61,12 @@ def _read_torch(file: BinaryIO, where: str, path: str | None) -> Any:  # noqa: A
         raise CheckpointError(f"{where}: not a checkpoint, or a damaged one ({_reason(error)})") from error
     except Exception as error:  # a damaged file makes the reader raise nearly anything
         raise CheckpointError(f"{where}: not a checkpoint, or a truncated one ({_reason(error)})") from error
+
+
+def _load(file: BinaryIO, path: str | None) -> Any:  # noqa: ANN401  whatever the file holds
+    if path:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _reason(error: Exception) -> str:

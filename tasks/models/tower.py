@@ -39,11 +39,12 @@ def infer_shape(state: Mapping[str, torch.Tensor], where: str) -> TowerShape:
         layers = sum(name.endswith("attn.in_proj_weight") for name in state)
         mlp = state["visual.transformer.resblocks.0.mlp.c_fc.weight"].shape[0]
         output_dim = state["visual.proj"].shape[1]
-    except KeyError as error:
+        side = isqrt(positions.shape[0] - 1)
+    except (KeyError, IndexError, ValueError) as error:
+        missing = f"no {error.args[0]}" if isinstance(error, KeyError) else "tensors of other shapes"
         raise CheckpointError(
-            f"{where}: not a CLIP vision transformer (no {error.args[0]}); name its `architecture`, an open_clip model"
+            f"{where}: not a CLIP vision transformer ({missing}); name its `architecture`, an open_clip model"
         ) from error
-    side = isqrt(positions.shape[0] - 1)
     if side * side != positions.shape[0] - 1 or width % _HEAD_WIDTH:
         raise CheckpointError(
             f"{where}: {positions.shape[0]} positions and width {width}, wanted a square and one more, and a "

@@ -11,7 +11,7 @@ import yaml
 
 from flows.cli import main
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_api")]
 
 
 class Bomb:
@@ -130,14 +130,16 @@ def test_every_faulty_input_is_told_at_once(tmp_path, capsys):
         assert part in complaint
 
 
-def test_a_broken_image_is_named_and_what_was_whole_stays(tmp_path, capfd, prefect_api):
+def test_a_broken_image_is_named_and_what_was_whole_stays(tmp_path, capfd):
     """Found while decoding: the run ends, in one line, with no half table."""
     file = tiny.experiment(tmp_path)
     (tmp_path / "two" / "class1" / "00004.png").write_bytes(b"no picture")
     status = main(["run", file, "--store", str(tmp_path / "store")])
     shown = capfd.readouterr()
     assert status == 2
-    assert "two/class1/00004.png: broken image" in shown.err.splitlines()[-1]
+    said = [line for line in shown.err.splitlines() if "broken image" in line]
+    assert [line.startswith("dawin: ") for line in said] == [True], said
+    assert "two/class1/00004.png: broken image (not a picture of a known kind)" in said[0]
     assert "Traceback" not in shown.err
     tables = list((tmp_path / "store").rglob("*.parquet"))
     assert len(tables) == 2

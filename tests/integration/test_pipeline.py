@@ -259,6 +259,50 @@ def test_images_without_labels_get_predictions_and_no_accuracy(copied):
     assert unlabelled["prediction"].null_count() == 0
 
 
+def test_only_images_without_labels(tmp_path, example):
+    """A run with nothing to score ends well, and says so."""
+    from flows.report import render
+
+    folder, _, _, _ = example
+    file = tiny.experiment(tmp_path)
+    (tmp_path / "loose").mkdir()
+    for path in (folder / "one").rglob("*.png"):
+        shutil.copy(path, tmp_path / "loose" / path.name)
+    loose = "[{name: loose, images: %s}]" % (tmp_path / "loose")
+    rows = run(file, str(tmp_path / "store"), f"datasets={loose}", "baselines=[individual, wise-ft]")
+    assert rows.is_empty()
+    assert "the predictions are in the store" in render(rows, "table")
+    assert scan("predictions", store=str(tmp_path / "store")).collect().height > 0
+
+
+def test_a_checkpoint_that_changes_during_a_run_is_not_stored_as_another(example, tmp_path):
+    """Its outputs would be found under the first one's digest for ever."""
+    from tasks.errors import CheckpointError
+    from tasks.extraction import extract
+
+    file, store = tiny.experiment(tmp_path), Store(str(tmp_path / "store"))
+    plan = prepare(load_experiment(file), store)
+    tiny.checkpoint(tmp_path / "tuned.pt", 77)
+    with pytest.raises(CheckpointError, match="tuned.pt: changed since the run began"):
+        extract.fn(plan.outputs[0], store, batch_size=16)
+    assert not list((tmp_path / "store").rglob("*.parquet"))
+
+
+def test_the_latest_run_is_the_one_that_was_asked_for_last(copied):
+    """Also when there was nothing left to run, and when the pointer is lost."""
+    from flows.cli import main
+    from storage.pointers import latest_run
+
+    _, file, store, rows = copied
+    first = rows["run_id"][0]
+    second = run(file, store, "merge.clusters=3")["run_id"][0]
+    assert latest_run(Store(store), "tiny") == second != first
+    assert main(["run", file, "--store", store]) == 0
+    assert latest_run(Store(store), "tiny") == first
+    Path(store, "results", "experiment=tiny", "latest.json").unlink()
+    assert latest_run(Store(store), "tiny") in (first, second)
+
+
 def test_a_head_of_its_own(copied):
     """Used for the data set it is named for, in place of the checkpoints' own."""
     folder, file, store, rows = copied

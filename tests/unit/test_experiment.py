@@ -54,6 +54,8 @@ def test_overrides_reach_every_setting(tmp_path, monkeypatch):
         ("models.one.name=x", "wanted a number from 0 to 1, got 'one'"),
         ("name.first=x", "holds no settings"),
         ("merge.cluster=5", "merge.cluster: no such setting"),
+        ("merge.clusters=[1", "'\\[1' is not YAML"),
+        ("models.².name=x", "wanted a number from 0 to 1, got '²'"),
         ("merge.clusters=0", "merge.clusters: wanted at least 1 or auto, got 0"),
     ],
 )
@@ -99,7 +101,7 @@ def test_all_faults_are_told_at_once(tmp_path):
         ({"batch_size": 0}, "batch_size: .*greater than or equal to 1.*got 0"),
         (
             {"models": [{"name": "a", "checkpoint": "x", "temperature": -1}] * 2},
-            "models.0.temperature: .*greater than 0",
+            "models.0.temperature: .*greater than or equal to 0.01",
         ),
     ],
 )
@@ -107,6 +109,33 @@ def test_settings_that_make_no_sense_are_refused(tmp_path, changes, message):
     """Each message names the setting and what there is."""
     with pytest.raises(ExperimentError, match=message):
         load_experiment(write(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": 5}, "models: Input should be a valid tuple"),
+        ({"preprocess": {"std": [0, 1, 1]}}, "preprocess.std.0: .*greater than 0"),
+        ({"preprocess": {"mean": [float("nan"), 0, 0]}}, "preprocess.mean.0: .*finite"),
+        ({"merge": {"granularity": ["samples", "samples"]}}, "merge.granularity: each at most once"),
+        ({"merge": {"granularity": []}, "baselines": []}, "there is nothing to evaluate"),
+        ({"merge": {"clusters": True}}, "merge.clusters: "),
+        ({"datasets": [{"name": "one", "images": ""}]}, "datasets.0.images: .*at least 1 character"),
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused(tmp_path, changes, message):
+    """Nothing is coerced, nothing crashes later."""
+    with pytest.raises(ExperimentError, match=message) as caught:
+        load_experiment(write(tmp_path, **changes))
+    assert "at least 2 items" not in str(caught.value)
+
+
+def test_a_setting_that_is_there_twice_is_refused(tmp_path):
+    """Plain YAML would take the last without a word."""
+    file = tmp_path / "twice.yaml"
+    file.write_text("name: a\nseed: 1\nseed: 2\n")
+    with pytest.raises(ExperimentError, match="seed is there twice"):
+        load_experiment(str(file))
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [1", "\x00"])

@@ -130,6 +130,13 @@ def test_the_summary_of_a_checkpoint(tmp_path):
     assert summary.layout["head.weight"] == "[3, 16] float32"
 
 
+def test_a_head_for_another_tower_is_refused():
+    """Its features have to be the tower's."""
+    state = {n: t for n, t in tiny.classifier(1).state_dict().items() if n.startswith("visual.")}
+    with pytest.raises(CheckpointError, match="head for 5 features, but the tower gives 16"):
+        build_classifier({**state, "head.weight": torch.zeros(3, 5), "head.bias": torch.zeros(3)}, "x")
+
+
 class Bomb:
     """A pickle that would run a command."""
 
@@ -189,10 +196,16 @@ def broken(change):
         (lambda s: s.pop("model.visual.proj"), "not a CLIP vision transformer .*visual.proj.*name its `architecture`"),
         (lambda s: s.pop("model.visual.ln_post.bias"), "visual.ln_post.bias is missing"),
         (lambda s: s.update({"model.visual.more": torch.zeros(1)}), "visual.more is not expected"),
-        (lambda s: s.update({"model.visual.ln_pre.bias": torch.zeros(3)}), r"ln_pre.bias: wanted \(64,\), got \(3,\)"),
+        (
+            lambda s: s.update({"model.visual.ln_pre.bias": torch.zeros(3)}),
+            r"ln_pre.bias: wanted \(64,\) numbers, got \(3,\) numbers",
+        ),
         (lambda s: [s.pop(n) for n in list(s) if "visual" in n], "no vision tower; wanted tensors named visual"),
         (lambda s: s.update({"model.visual.positional_embedding": torch.zeros(6, 64)}), "6 positions and width 64"),
         (lambda s: s.update({"classification_head.weight": torch.zeros(3)}), "head weight wanted as"),
+        (lambda s: s.update({"model.visual.conv1.weight": torch.tensor(1.0)}), "tensors of other shapes"),
+        (lambda s: s.update({"model.visual.ln_pre.bias": torch.zeros(64, dtype=torch.int8)}), "got .*counts"),
+        (lambda s: s.update({"model.visual.proj": torch.zeros(64, 16).to_sparse()}), "proj is not a plain tensor"),
     ],
 )
 def test_what_is_wrong_with_a_checkpoint_is_named(tmp_path, change, message):

@@ -41,6 +41,17 @@ def test_scan_gives_rows_and_partitions(store):
     assert rows["coefficients"].to_list()[4] == [4.0, 0.0]
 
 
+def test_vectors_of_different_widths_are_scanned_together(store):
+    """A store with runs of two models and of three is one table."""
+    write(store, "0001", 0, 3)
+    key = keys.samples(keys.derived("coefficients", "0123", "0003"), 0, 1)
+    writer = TableWriter(store, key, COEFFICIENTS, identity={}, widths={"coefficients": 3})
+    writer.append({"sample_index": [0], "coefficients": [[0.5, 0.25, 0.25]]})
+    writer.commit()
+    rows = scan("coefficients", store=store).sort("id", "sample_index").collect()
+    assert rows["coefficients"].list.len().to_list() == [2, 2, 2, 3]
+
+
 def test_uncommitted_objects_are_left_out(store):
     """Listings are not trusted."""
     write(store, "0001", 0, 3)

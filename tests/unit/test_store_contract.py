@@ -1,6 +1,7 @@
 """What every back end promises: one contract, run over memory, a local folder and S3."""
 
 import pickle
+import re
 import threading
 
 import pytest
@@ -156,6 +157,13 @@ class TestS3Store(StoreContract):
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         with pytest.raises(StoreUnreachable, match="AWS_ENDPOINT_URL"):
             open_store(f"{s3}/store")
+
+
+@pytest.mark.parametrize("address", ["s3://", "s3:///", "memory://", "", "a\0b", "~no-such-user-of-ours/x"])
+def test_addresses_that_name_no_place_are_refused(address):
+    """Not taken for a local folder of that name."""
+    with pytest.raises(StoreUnreachable, match=re.escape(address) if address.isprintable() else "not an address"):
+        Store(address)
 
 
 def test_an_unknown_scheme_is_refused():

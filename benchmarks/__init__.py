@@ -1,0 +1,1 @@
+"""Each figure that README.md claims, as a program: `python -m benchmarks.NAME`."""

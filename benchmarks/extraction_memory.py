@@ -1,0 +1,79 @@
+"""Peak memory of extracting 1,000 and 20,000 images: it must not grow with the data set.
+
+The images and the models (two ViTs of CLIP's smallest width, random) are made in a temporary folder.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.children import run_child
+from benchmarks.reporting import report
+
+
+def _make(folder: Path, samples: int) -> None:
+    """Write a data set of small pictures, ten classes."""
+    from PIL import Image  # noqa: PLC0415  in the child alone
+
+    random = np.random.default_rng(0)
+    pictures = [Image.fromarray(random.integers(0, 256, (64, 64, 3), dtype=np.uint8)) for _ in range(50)]
+    for i in range(samples):
+        path = folder / str(i % 10) / f"{i:06d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pictures[i % len(pictures)].save(path, quality=80)
+
+
+def _checkpoints(folder: Path) -> None:
+    import torch  # noqa: PLC0415
+
+    from tasks.models.classifier import ImageClassifier  # noqa: PLC0415
+    from tasks.models.tower import TowerShape, build_tower  # noqa: PLC0415
+
+    shape = TowerShape(64, 16, 192, 2, 3, 4.0, 64)
+    for seed, name in enumerate(("base", "tuned")):
+        torch.manual_seed(seed)
+        state = ImageClassifier(build_tower(shape), 64, 10).state_dict()
+        torch.save(state, folder / f"{name}.pt")
+
+
+def _extract(folder: Path, samples: int) -> None:
+    from flows.experiment import parse_experiment  # noqa: PLC0415
+    from flows.preparation import prepare  # noqa: PLC0415
+    from storage.store import Store  # noqa: PLC0415
+    from tasks.extraction import extract  # noqa: PLC0415
+
+    models = [{"name": n, "checkpoint": str(folder / f"{n}.pt")} for n in ("base", "tuned")]
+    datasets = [{"name": "images", "images": str(folder / f"images-{samples}")}]
+    experiment = parse_experiment({"name": "memory", "models": models, "datasets": datasets}, "memory")
+    plan = prepare(experiment, Store(str(folder / f"store-{samples}")))
+    print(extract.fn(plan.outputs[0], plan.store, batch_size=128))
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, nargs="+", default=[1_000, 20_000])
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.folder:
+        _extract(arguments.folder, arguments.samples[0])
+        return
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _checkpoints(folder)
+        for samples in arguments.samples:
+            _make(folder / f"images-{samples}", samples)
+            own = ["-m", "benchmarks.extraction_memory", "--folder", name, "--samples", str(samples)]
+            ended = run_child(own)
+            rows.append({"images": samples, "s": ended.seconds, "peak MiB": ended.peak_mib})
+    for row in rows:
+        row["times the first"] = row["peak MiB"] / rows[0]["peak MiB"]
+    report("extraction_memory", rows, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Fitting the Beta mixture: seconds and peak memory by number of samples.
+
+The limit is one pass over the samples' statistics per iteration: n × 4 numbers of 8 bytes, K exponentials a sample.
+"""
+
+import argparse
+import time
+
+from benchmarks.children import run_child
+from benchmarks.reporting import report
+
+
+def _fit(samples: int, components: int, seed: int) -> None:
+    """Fit in this process and print the seconds; the samples are of three overlapping components, and noise."""
+    import numpy as np  # noqa: PLC0415  in the child alone
+
+    from tasks.numerics.beta_mixture import BetaMixture  # noqa: PLC0415
+
+    random = np.random.default_rng(seed)
+    component = random.integers(0, 4, samples)
+    alpha, beta = np.array([[2, 9], [6, 6], [9, 2], [1, 1]]).T
+    x = random.beta(alpha[component], beta[component])
+    BetaMixture(components, random_state=0).fit(x[:1000])  # what is slow only once in a process
+    start = time.perf_counter()
+    mixture = BetaMixture(components, n_init=3, random_state=seed).fit(x)
+    print(f"{time.perf_counter() - start} {mixture.n_iter_} {mixture.converged_}")
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, nargs="+", default=[50_000, 500_000, 5_000_000])
+    parser.add_argument("--components", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        _fit(arguments.one, arguments.components, seed=1)
+        return
+    rows = []
+    for samples in arguments.samples:
+        outcomes = []
+        for _ in range(arguments.runs):
+            ended = run_child(
+                ["-m", "benchmarks.mixture", "--one", str(samples), "--components", str(arguments.components)]
+            )
+            seconds, iterations, _ = ended.shown.split()[-3:]
+            outcomes.append((float(seconds), int(iterations), ended.peak_mib))
+        outcomes.sort()
+        seconds, iterations, peak = outcomes[len(outcomes) // 2]
+        rows.append({"samples": samples, "median s": seconds, "last start's iterations": iterations, "peak MiB": peak})
+    report("mixture", rows, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What orchestration costs: whole processes, the quickstart's six data sets, with Prefect against the bare computation.
+
+Both start from nothing (a new store, the example trained before), import all they need, and compute the same
+tables; the bare one calls the tasks' functions one after the other. Prefect's in-process API is started by the one.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from benchmarks.children import run_child
+from benchmarks.reporting import report, spread
+
+
+def _bare(experiment: str, store: str) -> None:
+    """Do what `dawin run` does, without a flow."""
+    from flows.experiment import load_experiment  # noqa: PLC0415
+    from flows.preparation import prepare  # noqa: PLC0415
+    from storage.store import Store  # noqa: PLC0415
+    from tasks.aggregation import aggregate  # noqa: PLC0415
+    from tasks.evaluation import evaluate_ensembles, evaluate_merges  # noqa: PLC0415
+    from tasks.extraction import extract  # noqa: PLC0415
+    from tasks.fitting import fit_coefficients, fit_mixture  # noqa: PLC0415
+
+    settings = load_experiment(experiment)
+    plan = prepare(settings, Store(store))
+    for dataset, outputs in zip(plan.datasets, plan.outputs, strict=True):
+        extract.fn(outputs, plan.store, batch_size=settings.batch_size)
+        for coefficients in plan.coefficients(dataset):
+            fit_coefficients.fn(coefficients, plan.store)
+        for mixture in plan.mixtures(dataset):
+            fit_mixture.fn(mixture, plan.store)
+        evaluate_ensembles.fn(plan.ensembles(dataset), plan.store)
+        evaluate_merges.fn(plan.merges(dataset), plan.store, batch_size=settings.batch_size)
+    aggregate.fn(plan.record, plan.cells, plan.store)
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--experiment", default="dawin-quickstart/digits.yaml")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--bare", metavar="STORE", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.bare:
+        _bare(arguments.experiment, arguments.bare)
+        return
+    if not Path(arguments.experiment).exists():
+        sys.exit(f"{arguments.experiment}: not there; `dawin quickstart` makes it")
+    seconds: dict[str, list[float]] = {"bare": [], "prefect": []}
+    with tempfile.TemporaryDirectory() as folder:
+        store = f"{folder}/store"
+        for _ in range(arguments.runs):  # in turn, so that a machine that slows down slows both
+            own = ["-m", "benchmarks.pipeline", "--experiment", arguments.experiment, "--bare", store]
+            flows = ["-m", "flows.cli", "run", arguments.experiment, "--store", store]
+            for name, command in (("bare", own), ("prefect", flows)):
+                shutil.rmtree(store, ignore_errors=True)
+                seconds[name].append(run_child(command, PREFECT_HOME=f"{folder}/prefect").seconds)
+    over = [p - b for p, b in zip(seconds["prefect"], seconds["bare"], strict=True)]
+    rows = [{"process": name, "s": spread(values)} for name, values in seconds.items()]
+    rows.append({"process": "orchestration (the difference, pair by pair)", "s": spread(over)})
+    report("pipeline", rows, arguments)
+    print(f"median overhead: {median(over):.1f} s")
+
+
+if __name__ == "__main__":
+    main()

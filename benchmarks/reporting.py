@@ -1,0 +1,33 @@
+"""Printing a benchmark's table and keeping it as JSON, with what it ran on."""
+
+import argparse
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tabulate import tabulate
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def report(name: str, rows: list[dict[str, Any]], arguments: argparse.Namespace | None = None) -> None:
+    """Print the rows as a table and write them to `benchmarks/results/NAME.json`."""
+    print(tabulate(rows, headers="keys", floatfmt=".3g"))
+    record = {
+        "benchmark": name,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "arguments": vars(arguments) if arguments else {},
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "rows": rows,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1))
+
+
+def spread(seconds: list[float]) -> str:
+    """Return the median of some timings, with the least and the greatest."""
+    return f"{median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"
