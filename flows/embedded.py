@@ -78,13 +78,14 @@ class _ReportedByTheCommand(logging.Filter):
     """Leaves out what Prefect says of failed runs: the command line says it too, in one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep what is not an error."""
-        return record.levelno < logging.ERROR
+        """Keep all but Prefect's own errors."""
+        return record.levelno < logging.ERROR or not record.name.startswith("prefect")
 
 
 def keep_errors_short() -> None:
     """Have failed runs told on the console by the command line alone; Prefect keeps all of it, with tracebacks."""
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
-        for handler in logging.getLogger(name).handlers:
-            if type(handler).__name__ == "PrefectConsoleHandler":
-                handler.addFilter(_ReportedByTheCommand())
+    from prefect.logging.configuration import setup_logging  # noqa: PLC0415  only when the settings stand
+
+    setup_logging()  # which the first flow run would do, after this
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_ReportedByTheCommand())

@@ -59,7 +59,8 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
         clustering = cluster_coefficients(coefficients, reference.components, seed=reference.seed)
     for warning in caught:
         log.warning("data set %s: %s", dataset.name, warning.message)
-    _write_components(store, reference, clustering)
+    if not is_committed(store, _components_key(reference)):  # a run that was killed may have come as far as that
+        _write_components(store, reference, clustering)
     columns = {
         "component": clustering.assignment,
         "responsibilities": clustering.responsibilities,
@@ -92,11 +93,15 @@ def _write(
     writer.commit()
 
 
+def _components_key(reference: MixtureReference) -> str:
+    return f"{reference.components_prefix}/components.parquet"
+
+
 def _write_components(store: Store, reference: MixtureReference, clustering: Clustering) -> None:
     count, models = len(clustering.weights), int(clustering.concentration.shape[1])
     writer = TableWriter(
         store,
-        f"{reference.components_prefix}/components.parquet",
+        _components_key(reference),
         COMPONENTS,
         identity=reference.identity,
         widths=dict.fromkeys(COMPONENTS.vectors, models),

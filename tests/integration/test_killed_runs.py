@@ -13,12 +13,10 @@ pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefe
 KILL_AT = Path(__file__).parents[1] / "support" / "kill_at.py"
 STAGES = [
     ("outputs", "object", 2),
-    ("outputs", "manifest", 1),
     ("coefficients", "manifest", 2),
     ("components", "object", 1),
     ("mixtures", "object", 1),
     ("predictions", "object", 5),
-    ("predictions", "manifest", 9),
     ("results", "object", 1),
 ]
 

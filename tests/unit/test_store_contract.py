@@ -162,7 +162,9 @@ class TestS3Store(StoreContract):
 @pytest.mark.parametrize("address", ["s3://", "s3:///", "memory://", "", "a\0b", "~no-such-user-of-ours/x"])
 def test_addresses_that_name_no_place_are_refused(address):
     """Not taken for a local folder of that name."""
-    with pytest.raises(StoreUnreachable, match=re.escape(address) if address.isprintable() else "not an address"):
+    with pytest.raises(
+        StoreUnreachable, match="not an address" if "\0" in address or not address else re.escape(address)
+    ):
         Store(address)
 
 
