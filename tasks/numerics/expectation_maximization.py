@@ -18,6 +18,7 @@ from sklearn.cluster import KMeans
 from tasks.numerics.checks import Floats
 
 _BLOCK = 1 << 14  # samples; the statistics and responsibilities of a block stay in the processor's cache
+_KMEANS = 1 << 13  # samples that k-means looks at
 _STARTS_ON_ALL = 1 << 17  # samples; above it the starts compete on an even subset and the best is refined on all
 
 
@@ -136,12 +137,14 @@ class MixtureModel(ABC):
         if not hasattr(self, "weights_"):
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
         statistics = self._statistics(self._check(x))
-        return np.vstack(
-            [_joint(block, self.weights_, *self._natural(self._parameters)) for block in _blocks(statistics)]
-        )
+        natural, normalizer = self._natural(self._parameters)
+        blocks = [_joint(block, self.weights_, natural, normalizer).T for block in _blocks(statistics)]
+        return np.vstack(blocks)
 
     def _start(self, samples: Floats, statistics: Floats, seed: int) -> tuple[Floats, Floats]:
-        """Return weights and parameters of a k-means partition."""
+        """Return weights and parameters of a k-means partition of an even subset: a start need not be exact."""
+        stride = -(-len(samples) // _KMEANS)
+        samples, statistics = samples[::stride], statistics[::stride]
         distinct = min(self.n_components, len(np.unique(samples, axis=0)))
         labels = KMeans(distinct, n_init=1, random_state=seed).fit_predict(samples)
         counts = np.bincount(labels, minlength=self.n_components).astype(np.float64)
@@ -179,10 +182,10 @@ def _blocks(statistics: Floats) -> Iterator[Floats]:
 
 
 def _joint(statistics: Floats, weights: Floats, natural: Floats, normalizer: Floats) -> Floats:
-    """Return log w_k + log p_k(x), (n, K)."""
+    """Return log w_k + log p_k(x), (K, n): reductions over the components then run along whole rows."""
     with np.errstate(divide="ignore"):  # a component of weight 0 has log weight −∞, and so no responsibility
         constant = np.log(weights) - normalizer
-    return statistics @ natural.T + constant
+    return natural @ statistics.T + constant[:, None]
 
 
 def _expect(statistics: Floats, weights: Floats, natural: Floats, normalizer: Floats) -> tuple[Floats, Floats, float]:
@@ -192,11 +195,11 @@ def _expect(statistics: Floats, weights: Floats, natural: Floats, normalizer: Fl
     total = 0.0
     for block in _blocks(statistics):
         joint = _joint(block, weights, natural, normalizer)
-        highest = joint.max(axis=1, keepdims=True)
+        highest = joint.max(axis=0)
         responsibilities = np.exp(joint - highest)
-        evidence = responsibilities.sum(axis=1, keepdims=True)
+        evidence = responsibilities.sum(axis=0)
         responsibilities /= evidence
         total += float(np.sum(np.log(evidence) + highest))
-        mass += responsibilities.sum(axis=0)
-        sums += responsibilities.T @ block
+        mass += responsibilities.sum(axis=1)
+        sums += responsibilities @ block
     return mass, sums, total / len(statistics)
