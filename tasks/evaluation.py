@@ -19,7 +19,7 @@ from tasks.datasets.loading import Batch
 from tasks.inference import logits_of
 from tasks.inputs import OpenedDataset, default_device, load_state
 from tasks.merging.combination import check_same_layout
-from tasks.merging.pool import MergedModels
+from tasks.merging.pool import FlatWeights, MergedModels
 from tasks.models.classifier import build_classifier
 from tasks.numerics.checks import Floats
 from tasks.numerics.ensemble import mix_predictions
@@ -54,13 +54,15 @@ def evaluate_merges(
     states = [load_state(outputs) for outputs in first.outputs]
     check_same_layout(states, [outputs.model.name for outputs in first.outputs])
     states = [{name: tensor.to(device) for name, tensor in state.items()} for state in states]
+    weights = FlatWeights(states)
     model = build_classifier(states[0], first.outputs[0].model.url, first.outputs[0].model.architecture, device)
     tables = [_coefficients(merge, store) for merge in merges]
     passes = _passes(tables, max(1, _RESIDENT_BYTES // _bytes(states[0])))
+    del states
     computed = 0
     for chosen in passes:
-        few = MergedModels(model, states, max(1, sum(_distinct(tables[i]) for i in chosen if _is_few(tables[i]))))
-        many = MergedModels(model, states, 1)
+        few = MergedModels(model, weights, max(1, sum(_distinct(tables[i]) for i in chosen if _is_few(tables[i]))))
+        many = MergedModels(model, weights, 1)
         sinks = [_merge_sink(merges[i], tables[i], few if _is_few(tables[i]) else many) for i in chosen]
         description = f"evaluate {first.dataset.name}"
         computed += fill(

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import tiny
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_api"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.usefixtures("prefect_api"), pytest.mark.slow]
 
 KILL_AT = Path(__file__).parents[1] / "support" / "kill_at.py"
 STAGES = [

@@ -5,7 +5,7 @@ import torch
 
 from tasks.errors import ModelMismatch
 from tasks.merging.combination import combine
-from tasks.merging.pool import MergedModels
+from tasks.merging.pool import FlatWeights, MergedModels
 
 
 def states(count=3):
@@ -92,10 +92,21 @@ def test_coefficients_that_do_not_fit_are_refused():
         combine(states(2), [0.5, float("nan")])
 
 
+def test_merging_in_one_vector_gives_the_same_bits():
+    """A whole classifier, counters included: what `combine` makes, run by a module of its own."""
+    parts = [torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).state_dict() for _ in range(3)]
+    pool = MergedModels(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)), FlatWeights(parts), 1)
+    merged = pool.get((0.2, -0.3, 1.1)).state_dict()
+    for name, tensor in combine(parts, (0.2, -0.3, 1.1)).items():
+        assert torch.equal(merged[name], tensor), name
+    with pytest.raises(ModelMismatch, match="state 1 does not fit state 0"):
+        FlatWeights([parts[0], {}])
+
+
 def test_the_pool_merges_each_model_once_and_forgets_the_oldest():
     """As many merges as distinct coefficients while they fit; a model that had to go is made again."""
     parts = [torch.nn.Linear(2, 1, bias=False).state_dict() for _ in range(2)]
-    pool = MergedModels(torch.nn.Linear(2, 1, bias=False), parts, capacity=2)
+    pool = MergedModels(torch.nn.Linear(2, 1, bias=False), FlatWeights(parts), capacity=2)
     for coefficients in ((1.0, 0.0), (0.5, 0.5), (1.0, 0.0), (0.5, 0.5)):
         expected = combine(parts, coefficients)["weight"]
         assert torch.equal(pool.get(coefficients).weight, expected)
@@ -104,4 +115,4 @@ def test_the_pool_merges_each_model_once_and_forgets_the_oldest():
     assert torch.equal(pool.get((1.0, 0.0)).weight, parts[0]["weight"])
     assert pool.merges == 4
     with pytest.raises(ValueError, match="capacity: wanted at least 1, got 0"):
-        MergedModels(torch.nn.Linear(2, 1), parts, 0)
+        MergedModels(torch.nn.Linear(2, 1, bias=False), FlatWeights(parts), 0)
