@@ -4,6 +4,7 @@ Tasks and flows pass these, never tensors. An identity holds what changes the co
 size, no device, no date, no name and no address.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -104,15 +105,16 @@ class OutputsReference:
         return keys.outputs(self.dataset.digest, self.model.weights, self.id)
 
 
-class _Derived:
+class _Derived(ABC):
     """What is computed from the outputs of several models on one data set."""
 
     table: str
     outputs: tuple[OutputsReference, ...]
 
     @property
+    @abstractmethod
     def identity(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """What the table depends on."""
 
     @property
     def dataset(self) -> DatasetReference:
