@@ -19,3 +19,11 @@ class DatasetError(InputError, ValueError):
 
 class FitError(InputError, ValueError):
     """There is nothing to fit, or not enough."""
+
+
+class CoefficientError(InputError, ValueError):
+    """Coefficients are not one finite row a sample that sums to one."""
+
+
+class UncoveredLayer(InputError, NotImplementedError):
+    """A layer uses its weights in a way that per-sample merging has no rule for."""
