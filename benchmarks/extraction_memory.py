@@ -47,9 +47,11 @@ def _extract(folder: Path, samples: int) -> None:
 
     models = [{"name": n, "checkpoint": str(folder / f"{n}.pt")} for n in ("base", "tuned")]
     datasets = [{"name": "images", "images": str(folder / f"images-{samples}")}]
-    experiment = parse_experiment({"name": "memory", "models": models, "datasets": datasets}, "memory")
+    experiment = parse_experiment(
+        {"name": "memory", "batch_size": 128, "models": models, "datasets": datasets}, "memory"
+    )
     plan = prepare(experiment, Store(str(folder / f"store-{samples}")))
-    print(extract.fn(plan.outputs[0], plan.store, batch_size=128))
+    print(extract.fn(plan.outputs[0], plan.store, reading=experiment.reading))
 
 
 def main() -> None:

@@ -28,13 +28,13 @@ def _bare(experiment: str, store: str) -> None:
     settings = load_experiment(experiment)
     plan = prepare(settings, Store(store))
     for dataset, outputs in zip(plan.datasets, plan.outputs, strict=True):
-        extract.fn(outputs, plan.store, batch_size=settings.batch_size)
+        extract.fn(outputs, plan.store, reading=settings.reading)
         for coefficients in plan.coefficients(dataset):
             fit_coefficients.fn(coefficients, plan.store)
         for mixture in plan.mixtures(dataset):
             fit_mixture.fn(mixture, plan.store)
         evaluate_ensembles.fn(plan.ensembles(dataset), plan.store)
-        evaluate_merges.fn(plan.merges(dataset), plan.store, batch_size=settings.batch_size)
+        evaluate_merges.fn(plan.merges(dataset), plan.store, reading=settings.reading)
     aggregate.fn(plan.record, plan.cells, plan.store)
 
 

@@ -14,4 +14,4 @@ async def evaluate_merges(experiment: Experiment, dataset: str, store: str) -> T
     """Run those merged models of an experiment over a data set whose predictions are not in the store."""
     plan = prepare(experiment.on(dataset), Store(store))
     lacking = plan.lacking(plan.merges(plan.datasets[0]))
-    return evaluation.evaluate_merges(lacking, plan.store, batch_size=experiment.batch_size, workers=experiment.workers)
+    return evaluation.evaluate_merges(lacking, plan.store, reading=experiment.reading)

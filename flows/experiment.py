@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, f
 from flows.errors import ExperimentError
 from flows.methods import existing, matching
 from storage.filesystem import absolute
+from tasks.reading import Reading
 from tasks.references import Precision
 
 _SLUG = r"^[a-z][a-z0-9._-]*$"  # begins with a letter: a hive partition of digits alone would be read as a number
@@ -71,10 +72,12 @@ class MergeSettings(_Settings):
     """What a model's expertise on a sample is judged by."""
     offset: bool = True
     """Offset adjustment of the coefficients; defined for two models, plays no part with more."""
-    granularity: tuple[Literal["clusters", "samples"], ...] = ("clusters",)
-    """One merged model per cluster, per sample, or both."""
+    granularity: tuple[Literal["clusters", "bins", "samples"], ...] = ("clusters",)
+    """One merged model per cluster, per bin of near coefficients, per sample: any of them."""
     clusters: StrictInt | Literal["auto"] = 3
     """Number of clusters a data set; `auto` takes the lowest BIC."""
+    bins: StrictInt = Field(default=64, ge=1)
+    """Number of bins a data set, at most; those that no sample falls into cost nothing."""
 
     @field_validator("clusters")
     @classmethod
@@ -103,10 +106,14 @@ class Experiment(_Settings):
     """Methods, or families of methods, to compare with."""
     precision: Precision = "fp32"
     """Of the models' arithmetic."""
+    logits: Literal["fp32", "fp16"] = "fp32"
+    """How logits are stored; entropies and scores are computed before."""
     batch_size: int = Field(default=256, ge=1)
     """Images at a time; does not change results beyond rounding."""
     workers: int | None = Field(default=None, ge=0)
     """Decoding processes; null: one a core."""
+    image_cache_gib: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """GiB of decoded images kept on the disk of the machine that decodes, so that a second pass need not; 0: none."""
     seed: int = Field(default=1, ge=0)
     """Of the mixtures' starts."""
 
@@ -132,6 +139,12 @@ class Experiment(_Settings):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    @property
+    def reading(self) -> Reading:
+        """How images are read."""
+        cache = int(self.image_cache_gib * 2**30)
+        return Reading(batch_size=self.batch_size, workers=self.workers, cache_bytes=cache)
 
     def on(self, dataset: str) -> "Experiment":
         """Return the same experiment on one of its data sets alone."""

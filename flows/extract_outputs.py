@@ -11,7 +11,10 @@ from tasks.streaming import Tally
 
 @flow(name="extract-outputs")
 async def extract_outputs(experiment: Experiment, dataset: str, store: str) -> Tally:
-    """Run those models of an experiment over a data set whose outputs are not in the store."""
+    """Run those models of an experiment over a data set whose outputs are not in the store.
+
+    Where no merge has to wait for all outputs, merged models run over the same batches: one pass does it all.
+    """
     plan = prepare(experiment.on(dataset), Store(store))
-    lacking = plan.lacking(plan.outputs[0])
-    return extract(lacking, plan.store, batch_size=experiment.batch_size, workers=experiment.workers)
+    lacking, merges = plan.lacking(plan.outputs[0]), plan.streamed(plan.datasets[0])
+    return extract(lacking, plan.store, reading=experiment.reading, merges=merges)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from tasks.references import (
+    BinsReference,
     Cell,
     CoefficientsReference,
     EnsembleReference,
@@ -78,11 +79,12 @@ def baseline(method: str, outputs: Outputs, coefficients: CoefficientsReference)
     return Cell(method=method, predictions=predictions, uses_labels=family == "oracle")
 
 
-def dawin(granularity: str, mixture: MixtureReference) -> Cell:
-    """Return the cell of DaWin on one data set."""
-    outputs = mixture.outputs
-    if granularity == "clusters":
-        merge = MergeReference(outputs=outputs, source=mixture)
-        return Cell(method=f"dawin/clusters-{mixture.components}", predictions=merge, uses_labels=False)
-    merge = MergeReference(outputs=outputs, source=mixture.coefficients)
-    return Cell(method="dawin/samples", predictions=merge, uses_labels=False)
+def dawin(granularity: str, mixture: MixtureReference, bins: BinsReference) -> Cell:
+    """Return the cell of DaWin on one data set, by how finely it merges."""
+    kinds: dict[str, tuple[str, CoefficientsReference | MixtureReference | BinsReference]] = {
+        "clusters": (f"dawin/clusters-{mixture.components}", mixture),
+        "bins": (f"dawin/bins-{bins.bins}", bins),
+        "samples": ("dawin/samples", mixture.coefficients),
+    }
+    method, source = kinds[granularity]
+    return Cell(method=method, predictions=MergeReference(outputs=mixture.outputs, source=source), uses_labels=False)

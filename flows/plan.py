@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 from storage.manifests import is_committed, missing_ranges
 from storage.store import Store
 from tasks.references import (
+    BinsReference,
     Cell,
     CoefficientsReference,
     DatasetReference,
@@ -17,7 +18,9 @@ from tasks.references import (
     RunRecord,
 )
 
-R = TypeVar("R", OutputsReference, CoefficientsReference, MixtureReference, MergeReference, EnsembleReference)
+R = TypeVar(
+    "R", OutputsReference, CoefficientsReference, MixtureReference, BinsReference, MergeReference, EnsembleReference
+)
 
 
 class Step(NamedTuple):
@@ -54,15 +57,29 @@ class Plan:
         """Return the output ensembles on a data set."""
         return _distinct(p for p in self._predictions(dataset) if isinstance(p, EnsembleReference))
 
+    def streamed(self, dataset: DatasetReference) -> list[MergeReference]:
+        """Return the merges that are evaluated in the pass that extracts: all that lack, if none has to wait for a fit.
+
+        Where one has to, there is a second pass over the images anyway, and all merges are left to it.
+        """
+        lacking = self.lacking(self.merges(dataset))
+        return lacking if all(merge.is_local for merge in lacking) else []
+
     def mixtures(self, dataset: DatasetReference) -> list[MixtureReference]:
         """Return the mixtures to fit on a data set."""
         return _distinct(m.source for m in self.merges(dataset) if isinstance(m.source, MixtureReference))
+
+    def bins(self, dataset: DatasetReference) -> list[BinsReference]:
+        """Return the bins to cut on a data set."""
+        return _distinct(m.source for m in self.merges(dataset) if isinstance(m.source, BinsReference))
 
     def coefficients(self, dataset: DatasetReference) -> list[CoefficientsReference]:
         """Return the coefficients to compute on a data set."""
         sources = [m.source for m in self.merges(dataset)] + [e.weighting for e in self.ensembles(dataset)]
         own = [source for source in sources if isinstance(source, CoefficientsReference)]
-        return _distinct(own + [mixture.coefficients for mixture in self.mixtures(dataset)])
+        own += [mixture.coefficients for mixture in self.mixtures(dataset)]
+        own += [bins.coefficients for bins in self.bins(dataset)]
+        return _distinct(own)
 
     def lacking(self, references: Sequence[R]) -> list[R]:
         """Return those references whose tables are not complete in the store."""
@@ -81,6 +98,7 @@ class Plan:
                 found.append(self._step("extract", reference.model.name, [reference]))
             found.append(self._step("fit", "coefficients", self.coefficients(dataset)))
             found.append(self._step("fit", "mixtures", self.mixtures(dataset)))
+            found.append(self._step("fit", "bins", self.bins(dataset)))
             found.append(self._step("evaluate", "merged models", self.merges(dataset)))
             found.append(self._step("evaluate", "output ensembles", self.ensembles(dataset)))
         order = {"extract": 0, "fit": 1, "evaluate": 2}
@@ -95,7 +113,8 @@ class Plan:
 
     def _missing(self, reference: R) -> list[tuple[int, int]]:
         samples = reference.dataset.samples
-        whole = isinstance(reference, CoefficientsReference | MixtureReference)  # one object: a fit sees all samples
+        # a fit sees all samples: one object
+        whole = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
         return missing_ranges(self.store, reference.prefix, [(0, samples)] if whole else reference.dataset.spans)
 
     def _predictions(self, dataset: DatasetReference) -> list[OutputsReference | MergeReference | EnsembleReference]:

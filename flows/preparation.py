@@ -19,6 +19,7 @@ from tasks.errors import CheckpointError, DatasetError, FitError, InputError, Mo
 from tasks.layouts import differences
 from tasks.listing import list_dataset
 from tasks.references import (
+    BinsReference,
     Cell,
     CoefficientsReference,
     DatasetReference,
@@ -242,13 +243,21 @@ def _plan(
 ) -> Plan:
     outputs = [
         tuple(
-            OutputsReference(model=model, dataset=dataset, head=heads.get(dataset.name), precision=experiment.precision)
+            OutputsReference(
+                model=model,
+                dataset=dataset,
+                head=heads.get(dataset.name),
+                precision=experiment.precision,
+                logits=experiment.logits,
+            )
             for model in models
         )
         for dataset in datasets
     ]
     cells = [cell for of_dataset in outputs for cell in _cells(experiment, of_dataset)]
-    settings = experiment.model_dump(mode="json", include={"merge", "baselines", "precision", "seed", "preprocess"})
+    settings = experiment.model_dump(
+        mode="json", include={"merge", "baselines", "precision", "logits", "seed", "preprocess"}
+    )
     settings["temperatures"] = {model.name: model.temperature for model in models}
     identity = {
         "experiment": experiment.name,
@@ -264,8 +273,9 @@ def _cells(experiment: Experiment, outputs: tuple[OutputsReference, ...]) -> lis
     merge = experiment.merge
     coefficients = CoefficientsReference(outputs=outputs, expertise=merge.expertise, offset=merge.offset)
     mixture = MixtureReference(coefficients=coefficients, components=merge.clusters, seed=experiment.seed)
+    bins = BinsReference(coefficients=coefficients, bins=merge.bins, seed=experiment.seed)
     names = [reference.model.name for reference in outputs]
     methods = dict.fromkeys(method for name in experiment.baselines for method in matching(name, names))
     return [baseline(method, outputs, coefficients) for method in methods] + [
-        dawin(granularity, mixture) for granularity in merge.granularity
+        dawin(granularity, mixture, bins) for granularity in merge.granularity
     ]

@@ -13,7 +13,7 @@ from flows.plan import Plan
 from flows.preparation import prepare
 from storage.store import open_store
 from tasks.evaluation import evaluate_ensembles
-from tasks.fitting import fit_coefficients, fit_mixture
+from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
 from tasks.references import DatasetReference, OutputsReference, RunRecord
 
 log = logging.getLogger("dawin.run")
@@ -40,7 +40,8 @@ async def _extract(plan: Plan, experiment: Experiment, outputs: tuple[OutputsRef
     if reused := [o.model.name for o in outputs if o not in lacking]:
         log.info("skipped: extract %s × %s (in the store)", dataset, ", ".join(reused))
     if lacking:
-        name = f"extract {dataset} × {', '.join(o.model.name for o in lacking)}"
+        also = f" and {len(streamed)} merges" if (streamed := plan.streamed(outputs[0].dataset)) else ""
+        name = f"extract {dataset} × {', '.join(o.model.name for o in lacking)}{also}"
         await dispatch(extract_outputs, name, experiment=experiment, dataset=dataset, store=plan.store.url)
 
 
@@ -51,6 +52,9 @@ def _fit(plan: Plan, dataset: DatasetReference) -> None:
     for mixture in plan.lacking(plan.mixtures(dataset)):
         name = f"fit {mixture.components} clusters of {dataset.name}"
         fit_mixture.with_options(task_run_name=name)(mixture, plan.store)
+    for bins in plan.lacking(plan.bins(dataset)):
+        name = f"cut {bins.bins} bins of {dataset.name}"
+        fit_bins.with_options(task_run_name=name)(bins, plan.store)
 
 
 async def _evaluate(plan: Plan, experiment: Experiment, dataset: DatasetReference) -> None:

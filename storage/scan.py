@@ -12,14 +12,18 @@ from storage.manifests import committed
 from storage.schemas import TABLES, TableSchema
 from storage.store import Store
 
+_POLARS = {"float": pl.Float32, "double": pl.Float64}  # by pyarrow's names
+
 
 def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
     """Return a table of a store as a polars `LazyFrame`, its partitions as columns of text.
 
-    Vectors come as lists: how long they are differs between runs of two models and of three.
+    Vectors come as lists: how long they are differs between runs of two models and of three. Logits that were stored
+    as float16 come as float32, beside others.
 
     Args:
-        table: `results`, `outputs`, `coefficients`, `mixtures`, `components` or `predictions`.
+        table: `results`, `outputs`, `coefficients`, `mixtures`, `components`, `bins` or
+            `predictions`.
         store: a store or its address.
 
     Raises:
@@ -32,12 +36,14 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
     keys = list(committed(opened, table))
     if not keys:
         raise ObjectMissing(f"{opened.address(table)}: nothing has been committed there yet")
-    by_width: dict[tuple[int, ...], list[str]] = {}
+    by_width: dict[tuple[tuple[str, int], ...], list[str]] = {}
     for _, mine in groupby(keys, key=_folder):
         own = list(mine)
         by_width.setdefault(_widths(opened, own[0], TABLES[table]), []).extend(own)
     parts = [_scan_alike(opened, own) for own in by_width.values()]
-    lists = [pl.col(name).arr.to_list() for name in TABLES[table].vectors]
+    lists = [
+        pl.col(name).arr.to_list().cast(pl.List(_POLARS[str(kind)])) for name, kind in TABLES[table].vectors.items()
+    ]
     return pl.concat([part.with_columns(lists) for part in parts])
 
 
@@ -45,13 +51,14 @@ def _folder(key: str) -> str:
     return key.rpartition("/")[0]
 
 
-def _widths(store: Store, key: str, table: TableSchema) -> tuple[int, ...]:
-    """How long an object's vectors are; all objects of a folder have the same."""
+def _widths(store: Store, key: str, table: TableSchema) -> tuple[tuple[str, int], ...]:
+    """Of what, and how long, an object's vectors are; all objects of a folder have the same."""
     if not table.vectors:
         return ()
     with store.open(key) as file:
         schema = pq.read_schema(file)
-    return tuple(schema.field(name).type.list_size for name in table.vectors)
+    types = [schema.field(name).type for name in table.vectors]
+    return tuple((str(kind.value_type), kind.list_size) for kind in types)
 
 
 def _scan_alike(store: Store, keys: list[str]) -> pl.LazyFrame:

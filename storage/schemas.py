@@ -67,7 +67,11 @@ _PREDICTION = (
     _column("entropy", pa.float64()),  # of the predicted probabilities, nats
 )
 
-OUTPUTS = TableSchema("outputs", 1, _PREDICTION, {"logits": pa.float32()})
+# logits as an experiment wants them stored; what follows from them was computed before they were rounded
+OUTPUTS = {
+    "fp32": TableSchema("outputs", 1, _PREDICTION, {"logits": pa.float32()}),
+    "fp16": TableSchema("outputs", 1, _PREDICTION, {"logits": pa.float16()}),
+}
 COEFFICIENTS = TableSchema("coefficients", 1, (_INDEX,), {"coefficients": pa.float64()})
 MIXTURES = TableSchema(
     "mixtures",
@@ -75,6 +79,7 @@ MIXTURES = TableSchema(
     (_INDEX, _column("component", pa.int32())),
     {"responsibilities": pa.float64(), "coefficients": pa.float64()},
 )
+BINS = TableSchema("bins", 1, (_INDEX, _column("bin", pa.int32())), {"coefficients": pa.float64()})
 COMPONENTS = TableSchema(
     "components",
     1,
@@ -99,8 +104,8 @@ RESULTS = TableSchema(
         _column("group", pa.string()),
         _column("metric", pa.string()),
         _column("value", pa.float64()),
-        _column("ci_low", pa.float64()),
-        _column("ci_high", pa.float64()),
+        _column("ci_low", pa.float64(), nullable=True),  # 95 %; null where the value is no estimate
+        _column("ci_high", pa.float64(), nullable=True),
         _column("samples", pa.int64()),
         _column("uses_labels", pa.bool_()),  # an oracle: no method for unlabelled data could have scored this
         # provenance: where the numbers come from
@@ -116,4 +121,4 @@ RESULTS = TableSchema(
     ),
 )
 
-TABLES = {t.name: t for t in (OUTPUTS, COEFFICIENTS, MIXTURES, COMPONENTS, PREDICTIONS, RESULTS)}
+TABLES = {t.name: t for t in (OUTPUTS["fp32"], COEFFICIENTS, MIXTURES, COMPONENTS, BINS, PREDICTIONS, RESULTS)}

@@ -1,7 +1,7 @@
 """Aggregation: from per-sample predictions to one row per method, data set and metric."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -17,8 +17,18 @@ from storage.pointers import point_to_latest
 from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
 from storage.store import Store
 from storage.tables import TableWriter, read_samples
+from tasks.coefficients import read_coefficients
 from tasks.numerics.accuracy import top_k
-from tasks.references import Cell, OutputsReference, RunRecord
+from tasks.numerics.bins import binning_error
+from tasks.references import (
+    BinsReference,
+    Cell,
+    MergeReference,
+    MixtureReference,
+    OutputsReference,
+    PredictionsReference,
+    RunRecord,
+)
 from tasks.streaming import Tally
 
 log = logging.getLogger("dawin.aggregation")
@@ -50,22 +60,16 @@ def _dataset(cell: Cell) -> Any:  # noqa: ANN401  every kind of reference has a 
 
 
 def _rows(record: RunRecord, cell: Cell, store: Store) -> list[dict[str, Any]]:
-    dataset, predictions = cell.predictions.dataset, cell.predictions
-    if dataset.classes is None:
-        return []
-    schema = OUTPUTS if predictions.table == OUTPUTS.name else PREDICTIONS
-    ranks = read_samples(store, predictions.prefix, schema, ["label_rank"])["label_rank"].to_numpy()
-    if len(ranks) != dataset.samples:
-        raise RuntimeError(f"{store.address(predictions.prefix)}: {len(ranks)} of {dataset.samples} samples are there")
+    predictions = cell.predictions
     outputs = [predictions] if isinstance(predictions, OutputsReference) else predictions.outputs
     shared = {
         "method": cell.method,
-        "dataset": dataset.name,
-        "group": dataset.group,
+        "dataset": predictions.dataset.name,
+        "group": predictions.dataset.group,
         "uses_labels": cell.uses_labels,
         "samples_table": predictions.table,
         "samples_id": predictions.id,
-        "dataset_digest": dataset.digest,
+        "dataset_digest": predictions.dataset.digest,
         "models": [reference.model.name for reference in outputs],
         "weights": [reference.model.digest for reference in outputs],
         "precision": outputs[0].precision,
@@ -73,19 +77,36 @@ def _rows(record: RunRecord, cell: Cell, store: Store) -> list[dict[str, Any]]:
         "software": f"dawin {version('dawin-pipeline')}, torch {version('torch')}",
         "created_at": datetime.now(UTC),
     }
-    rows = []
+    return [{**shared, **measured} for measured in (*_accuracies(predictions, store), *_errors(predictions, store))]
+
+
+def _accuracies(predictions: PredictionsReference, store: Store) -> Iterator[dict[str, Any]]:
+    dataset = predictions.dataset
+    if dataset.classes is None:
+        return
+    schema = OUTPUTS[predictions.logits] if isinstance(predictions, OutputsReference) else PREDICTIONS
+    ranks = read_samples(store, predictions.prefix, schema, ["label_rank"])["label_rank"].to_numpy()
+    if len(ranks) != dataset.samples:
+        raise RuntimeError(f"{store.address(predictions.prefix)}: {len(ranks)} of {dataset.samples} samples are there")
     for metric, k in _METRICS.items():
-        if k >= dataset.classes:  # every label is among that many
-            continue
-        estimate = top_k(ranks.astype(np.int32), k)
-        rows.append(
-            {
-                **shared,
-                "metric": metric,
-                "value": estimate.value,
-                "ci_low": estimate.low,
-                "ci_high": estimate.high,
-                "samples": estimate.samples,
-            }
-        )
-    return rows
+        if k < dataset.classes:  # else every label is among that many
+            estimate = top_k(ranks.astype(np.int32), k)
+            low, high = estimate.low, estimate.high
+            yield _measured(metric, estimate.value, estimate.samples, low, high)
+
+
+def _errors(predictions: PredictionsReference, store: Store) -> Iterator[dict[str, Any]]:
+    """Yield how far the coefficients that samples are merged with in groups lie from their own."""
+    source = predictions.source if isinstance(predictions, MergeReference) else None
+    if isinstance(source, MixtureReference | BinsReference):
+        samples = predictions.dataset.samples
+        prefixes = (source.coefficients.prefix, source.prefix)
+        error = binning_error(*(read_coefficients(store, prefix, 0, samples) for prefix in prefixes))
+        yield _measured("coefficient_error_mean", error.mean, samples)
+        yield _measured("coefficient_error_max", error.largest, samples)
+
+
+def _measured(
+    metric: str, value: float, samples: int, low: float | None = None, high: float | None = None
+) -> dict[str, Any]:
+    return {"metric": metric, "value": value, "ci_low": low, "ci_high": high, "samples": samples}

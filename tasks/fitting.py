@@ -10,21 +10,26 @@ from prefect.runtime import flow_run
 
 from storage import keys
 from storage.manifests import is_committed
-from storage.schemas import COEFFICIENTS, COMPONENTS, MIXTURES, OUTPUTS, TableSchema
+from storage.schemas import BINS, COEFFICIENTS, COMPONENTS, MIXTURES, OUTPUTS, TableSchema
 from storage.store import Store
 from storage.tables import Columns, TableWriter, read_samples
 from tasks.coefficients import read_coefficients
 from tasks.errors import FitError
+from tasks.numerics.bins import bin_coefficients, binning_error
 from tasks.numerics.checks import Floats
 from tasks.numerics.clustering import Clustering, cluster_coefficients
 from tasks.numerics.expectation_maximization import ConvergenceWarning
 from tasks.numerics.expertise import model_coefficients
-from tasks.references import CoefficientsReference, DatasetReference, MixtureReference
+from tasks.references import (
+    BinsReference,
+    CoefficientsReference,
+    DatasetReference,
+    MixtureReference,
+    OutputsReference,
+)
 from tasks.streaming import Tally
 
 log = logging.getLogger("dawin.fitting")
-
-_EXPERTISE_COLUMN = {"entropy": "entropy", "oracle": "loss"}
 
 
 @task(name="fit coefficients", cache_policy=NO_CACHE)
@@ -33,8 +38,7 @@ def fit_coefficients(reference: CoefficientsReference, store: Store) -> Tally:
     samples = reference.dataset.samples
     if is_committed(store, _whole(reference.prefix, reference.dataset)):
         return Tally(0, samples)
-    column = _EXPERTISE_COLUMN[reference.expertise]
-    uncertainty = [_column(store, outputs.prefix, column) for outputs in reference.outputs]
+    uncertainty = [_column(store, outputs, reference.column) for outputs in reference.outputs]
     if len(uncertainty) > 2 and reference.offset:
         log.warning("offset: defined for two models, plays no part with %d", len(uncertainty))
     coefficients = model_coefficients(np.column_stack(uncertainty), offset=reference.offset)
@@ -71,8 +75,27 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
     return Tally(dataset.samples, 0)
 
 
-def _column(store: Store, prefix: str, column: str) -> Floats:
-    values: Floats = read_samples(store, prefix, OUTPUTS, [column])[column].to_numpy()
+@task(name="fit bins", cache_policy=NO_CACHE)
+def fit_bins(reference: BinsReference, store: Store) -> Tally:
+    """Cut the coefficients of a data set into bins, and say how far that takes samples from their own."""
+    dataset = reference.dataset
+    if is_committed(store, _whole(reference.prefix, dataset)):
+        return Tally(0, dataset.samples)
+    coefficients = read_coefficients(store, reference.coefficients.prefix, 0, dataset.samples)
+    binning = bin_coefficients(coefficients, reference.bins, seed=reference.seed)
+    used = binning.coefficients[binning.assignment]
+    error = binning_error(coefficients, used)
+    log.info(
+        "data set %s: %d of %d bins have samples; coefficients are off by %.2g in the mean, %.2g at most",
+        *(dataset.name, len(binning.coefficients), reference.bins, *error),
+    )
+    columns = {"bin": binning.assignment, "coefficients": used}
+    _write(store, reference, BINS, columns, {"coefficients": coefficients.shape[1]})
+    return Tally(dataset.samples, 0)
+
+
+def _column(store: Store, outputs: OutputsReference, column: str) -> Floats:
+    values: Floats = read_samples(store, outputs.prefix, OUTPUTS[outputs.logits], [column])[column].to_numpy()
     return values
 
 
@@ -82,7 +105,7 @@ def _whole(prefix: str, dataset: DatasetReference) -> str:
 
 def _write(
     store: Store,
-    reference: CoefficientsReference | MixtureReference,
+    reference: CoefficientsReference | MixtureReference | BinsReference,
     schema: TableSchema,
     columns: Columns,
     widths: dict[str, int],

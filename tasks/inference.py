@@ -1,26 +1,75 @@
-"""From batches of images to logits, in a given precision."""
+"""From batches of decoded images to logits, in a given precision, as many images at a time as the device holds."""
+
+import logging
 
 import numpy as np
 import torch
 from torch import nn
 
+from tasks.datasets.preprocessing import Preprocessing
+from tasks.datasets.transform import normalized
 from tasks.numerics.checks import Floats
 from tasks.references import Precision
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+log = logging.getLogger("dawin.inference")
 
 
-@torch.inference_mode()
-def logits_of(module: nn.Module, images: torch.Tensor, precision: Precision) -> Floats:
-    """Return a module's logits (n, classes) for images on its device; computed in `precision`, handed over as float64.
+class Inference:
+    """Runs modules over images.
 
-    Raises:
-        ValueError: the logits are not finite: numbers that large do not fit `precision`, or the images are not images.
+    Args:
+        preprocessing: how the images are normalised.
+        precision: of the modules' arithmetic.
+        batch_size: images at a time; halved for good when the device runs out of memory.
     """
-    kind = images.device.type
-    with torch.autocast(kind, dtype=_DTYPES[precision], enabled=precision != "fp32"):
-        logits: torch.Tensor = module(images)
-    values = logits.float().cpu().numpy().astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"logits: not finite in {precision}; a wider precision may help")
-    return values
+
+    def __init__(self, preprocessing: Preprocessing, precision: Precision, batch_size: int) -> None:
+        self.precision = precision
+        self._preprocessing, self._batch_size = preprocessing, batch_size
+
+    @torch.inference_mode()
+    def logits(self, module: nn.Module, images: torch.Tensor, coefficients: Floats | None = None) -> Floats:
+        """Return a module's logits (n, classes), computed in the precision, handed over as float64.
+
+        Args:
+            module: called with images, or with images and coefficients.
+            images: (n, 3, h, w), bytes, on the module's device.
+            coefficients: (n, M), of a per-sample merged model.
+
+        Raises:
+            ValueError: the logits are not finite: numbers that large do not fit the precision, or the images are
+                not images.
+            torch.OutOfMemoryError: a single image is too much.
+        """
+        rows = None if coefficients is None else torch.from_numpy(np.ascontiguousarray(coefficients))
+        parts, start = [], 0
+        while start < len(images):
+            piece = slice(start, start + self._batch_size)
+            try:
+                parts.append(self._run(module, images[piece], None if rows is None else rows[piece]))
+            except torch.OutOfMemoryError:
+                if self._batch_size == 1:
+                    raise
+                self._halve(min(self._batch_size, len(images) - start))
+            else:
+                start = piece.stop
+        values: Floats = np.concatenate(parts).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError(f"logits: not finite in {self.precision}; a wider precision may help")
+        return values
+
+    def _run(self, module: nn.Module, images: torch.Tensor, rows: torch.Tensor | None) -> Floats:
+        prepared = normalized(images, self._preprocessing)
+        dtype = DTYPES[self.precision]
+        with torch.autocast(images.device.type, dtype=dtype, enabled=self.precision != "fp32"):
+            logits: torch.Tensor = module(prepared) if rows is None else module(prepared, rows)
+        values: Floats = logits.float().cpu().numpy()
+        return values
+
+    def _halve(self, tried: int) -> None:
+        self._batch_size = max(1, tried // 2)
+        log.warning("out of memory with %d images at a time; going on with %d", tried, self._batch_size)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

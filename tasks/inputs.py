@@ -1,18 +1,28 @@
 """Opening what references name: checkpoints to states, data sets to batches. Joins storage, models and data sets."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
+import numpy as np
 import torch
 
 from storage.identity import digest_of_file
 from storage.locations import Location
-from tasks.datasets.loading import Batch, ImageFiles, Span, batches
+from tasks.datasets.image_cache import ImageCache, Span, default_folder
+from tasks.datasets.loading import Batch, ImageFiles, Order, batches
 from tasks.errors import CheckpointError, DatasetError
 from tasks.listing import list_dataset
 from tasks.models.checkpoint import read_checkpoint, read_head
+from tasks.reading import Reading
 from tasks.references import DatasetReference, OutputsReference
+
+BLOCK = 1024  # samples that many merged models run over before the next ones: a model is merged at most once a block
+
+
+def load_states(outputs: Iterable[OutputsReference], device: str) -> dict[OutputsReference, dict[str, torch.Tensor]]:
+    """Return the tensors of models by reference, on a device."""
+    return {o: {name: tensor.to(device) for name, tensor in load_state(o).items()} for o in outputs}
 
 
 def load_state(outputs: OutputsReference) -> dict[str, torch.Tensor]:
@@ -47,12 +57,11 @@ class OpenedDataset:
 
     Args:
         reference: the data set.
-        batch_size: images at a time.
-        workers: decoding processes; None: one a core.
+        reading: how.
         device: where the images are wanted.
     """
 
-    def __init__(self, reference: DatasetReference, batch_size: int, workers: int | None, device: str) -> None:
+    def __init__(self, reference: DatasetReference, reading: Reading, device: str) -> None:
         folder, digest = list_dataset(reference.url, reference.limit, reference.preprocessing)
         if digest != reference.digest:
             raise DatasetError(
@@ -61,14 +70,64 @@ class OpenedDataset:
             )
         location = Location(reference.url)
         self._files = ImageFiles(location.filesystem(), location.path, folder.paths, reference.preprocessing)
-        self._labels = folder.labels
-        self._batch_size, self._workers = batch_size, default_workers() if workers is None else workers
-        self._device = device
+        self._labels, self._reading, self._device = folder.labels, reading, device
+        size, limit = reference.preprocessing.size, reading.cache_bytes
+        self._cache = ImageCache(default_folder(), reference.digest, size, limit) if limit else None
 
-    def batches(self, spans: list[Span]) -> Iterator[Batch]:
-        """Yield the samples of the spans, decoded and on the device, in order."""
-        for batch in batches(self._files, self._labels, spans, self._batch_size, self._workers):
-            yield batch._replace(images=batch.images.to(self._device, non_blocking=True))
+    def batches(self, spans: Sequence[Span], order: Order | None = None) -> Iterator[Batch]:
+        """Yield the samples of the spans, decoded and on the device."""
+        workers = default_workers() if self._reading.workers is None else self._reading.workers
+        found = batches(
+            self._files, self._labels, spans, self._reading.batch_size, workers, order=order, cache=self._cache
+        )
+        return transferred(found, self._device)
+
+
+def blocks(found: Iterator[Batch], least: int) -> Iterator[Batch]:
+    """Join batches of one span until they hold at least so many samples, or the span ends.
+
+    What runs many models over the same samples wants each model to have many at a time.
+    """
+    held: list[Batch] = []
+    for batch in found:
+        if held and (batch.span != held[0].span or sum(len(b.sample_index) for b in held) >= least):
+            yield _joined(held)
+            held = []
+        held.append(batch)
+    if held:
+        yield _joined(held)
+
+
+def _joined(held: Sequence[Batch]) -> Batch:
+    if len(held) == 1:
+        return held[0]
+    index, labels = (np.concatenate([b[i] for b in held]) for i in (1, 2))
+    return Batch(held[0].span, index, labels, torch.cat([b.images for b in held]))
+
+
+def transferred(found: Iterator[Batch], device: str) -> Iterator[Batch]:
+    """Put batches on a device; on a GPU the next one travels, on a stream of its own, while this one is worked on."""
+    if not device.startswith("cuda"):
+        yield from found
+        return
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    travelling: tuple[Batch, torch.cuda.Event] | None = None
+    for batch in found:
+        with torch.cuda.stream(stream):
+            sent = batch._replace(images=batch.images.to(device, non_blocking=True)), stream.record_event()
+        if travelling:
+            yield _arrived(*travelling)
+        travelling = sent
+    if travelling:
+        yield _arrived(*travelling)
+
+
+def _arrived(batch: Batch, arrival: torch.cuda.Event) -> Batch:
+    """Have what comes next wait for a batch's images, and keep their memory until it is done with them."""
+    current = torch.cuda.current_stream(batch.images.device)
+    current.wait_event(arrival)
+    batch.images.record_stream(current)
+    return batch
 
 
 def default_workers() -> int:

@@ -78,6 +78,8 @@ class OutputsReference:
     dataset: DatasetReference
     head: HeadReference | None
     precision: Precision
+    logits: Literal["fp32", "fp16"] = "fp32"
+    """How the logits are stored; what is computed from them is computed before."""
 
     table = "outputs"
 
@@ -92,6 +94,7 @@ class OutputsReference:
             "head": self.head.digest if self.head else None,
             "dataset": self.dataset.digest,
             "precision": self.precision,
+            "logits": self.logits,
         }
 
     @property
@@ -152,9 +155,19 @@ class CoefficientsReference(_Derived):
     table = "coefficients"
 
     @property
+    def column(self) -> str:
+        """The column of the outputs that says how unsure a model is."""
+        return {"entropy": "entropy", "oracle": "loss"}[self.expertise]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a sample's coefficients follow from that sample alone: no offset, which looks at all of them."""
+        return not (self.offset and len(self.outputs) == 2)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What the coefficients depend on."""
-        return self._computation(expertise=self.expertise, offset=self.offset and len(self.outputs) == 2)
+        return self._computation(expertise=self.expertise, offset=not self.is_local)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,15 +198,45 @@ class MixtureReference(_Derived):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BinsReference(_Derived):
+    """Coefficients cut into bins: every sample has those of its bin's mean."""
+
+    coefficients: CoefficientsReference
+    bins: int
+    seed: int
+    """Of the k-means that makes the bins of more than two models."""
+
+    table = "bins"
+
+    @property
+    def outputs(self) -> tuple[OutputsReference, ...]:  # type: ignore[override]  # those of the coefficients
+        """The outputs that the coefficients come from."""
+        return self.coefficients.outputs
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the bins depend on."""
+        seed = self.seed if len(self.outputs) > 2 else None
+        return self._computation(coefficients=self.coefficients.id, bins=self.bins, seed=seed)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MergeReference(_Derived):
-    """Predictions of merged models: one for all samples, one per cluster, or one per sample."""
+    """Predictions of merged models: one for all samples, one per cluster or bin, or one per sample."""
 
     outputs: tuple[OutputsReference, ...]
     """Of the models that are merged, the base first."""
-    source: tuple[float, ...] | CoefficientsReference | MixtureReference
+    source: tuple[float, ...] | CoefficientsReference | MixtureReference | BinsReference
     """The coefficients of all samples, or the table that holds each sample's."""
 
     table = "predictions"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it can be evaluated in the pass that extracts: no sample waits for another one's outputs."""
+        return isinstance(self.source, tuple) or (
+            isinstance(self.source, CoefficientsReference) and self.source.is_local
+        )
 
     @property
     def identity(self) -> dict[str, Any]:

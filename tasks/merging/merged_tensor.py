@@ -1,7 +1,7 @@
 """A weight of many merged models at once: θ_i = θ_0 + Σ_t c_it Δ_t for every sample i, never formed.
 
 It stands in a module's place for a parameter. What only rearranges it (a view, a slice, another dtype) is done to
-θ_0 and to every Δ_t and gives another such tensor; what uses it is done by a rule of `layer_rules`, since every
+θ_0 and to every Δ_t and gives another such tensor; what uses it is done by a rule of `rules`, since every
 layer is linear in its weights.
 """
 
@@ -91,14 +91,14 @@ class MergedTensor(torch.Tensor):
             f"per-sample merging: {self.origin}: no rule for {use}; use granularity: [bins], which merges whole models"
         )
 
-    def __repr__(self, *, tensor_contents: object = None) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]  # torch takes arguments of its own
         """Say what it is; the values exist per sample only."""
         return f"MergedTensor({self.origin}, {tuple(self.base.shape)}, {1 + len(self.differences)} models)"
 
     @classmethod
     def __torch_function__(
         cls, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:  # noqa: ANN401  whatever torch's function takes and gives
+    ) -> Any:
         """Rearrange, describe, or hand over to the rule; what there is no rule for is an error."""
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunctionSubclass():
@@ -112,7 +112,7 @@ class MergedTensor(torch.Tensor):
             raise first.uncovered(getattr(func, "__name__", repr(func)))
 
 
-def _merged(values: Sequence[Any]) -> Any:  # noqa: ANN401  a generator of merged tensors
+def _merged(values: Sequence[Any]) -> Any:
     for value in values:
         if isinstance(value, MergedTensor):
             yield value
@@ -120,7 +120,7 @@ def _merged(values: Sequence[Any]) -> Any:  # noqa: ANN401  a generator of merge
             yield from _merged(value)
 
 
-def _rearrange(func: Any, tensor: MergedTensor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _rearrange(func: Any, tensor: MergedTensor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     results = [func(part, *args, **kwargs) for part in (tensor.base, *tensor.differences)]
     if not isinstance(results[0], tuple | list):
         return MergedTensor.make(results[0], results[1:], tensor.scales, tensor.origin, tensor.shared)

@@ -4,7 +4,7 @@
 
 No weights per sample exist anywhere: the M models are held once, as θ_0 and M − 1 differences, and a layer costs M
 plain ones. The mechanism is one for all layers: a module's parameters are replaced for the time of a pass by
-`MergedTensor`s, and what the module's own code does with them goes by the rules of `layer_rules`.
+`MergedTensor`s, and what the module's own code does with them goes by the rules of `rules`.
 """
 
 import copy
@@ -17,8 +17,8 @@ from torch.func import functional_call
 from tasks.errors import CoefficientError, ModelMismatch
 from tasks.layouts import differences
 from tasks.merging.combination import State, check_same_layout
-from tasks.merging.layer_rules import RULES
 from tasks.merging.merged_tensor import MergedTensor, Pass
+from tasks.merging.rules import RULES
 from tasks.merging.sample_axes import PROBE
 
 _SUM_TOLERANCE = 1e-4  # of a row's distance from one; float32 sums of many large coefficients miss it by less
@@ -150,6 +150,6 @@ def _check(coefficients: torch.Tensor, samples: int, models: int) -> None:
     if samples and float(off.max()) > _SUM_TOLERANCE:
         row = int(off.argmax())
         raise CoefficientError(
-            f"coefficients: wanted rows that sum to one, got {values[row].tolist()} (sum {float(values[row].sum()):.6g}) "
-            f"for sample {row}"
+            f"coefficients: wanted rows that sum to one, got {values[row].tolist()} for sample {row}, "
+            f"which sum to {float(values[row].sum()):.6g}"
         )

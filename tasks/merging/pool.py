@@ -1,7 +1,6 @@
-"""Merged models on demand, in a fixed number of preallocated places."""
+"""Merged models on demand, in a bounded number of places."""
 
 import copy
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
@@ -54,32 +53,45 @@ class FlatWeights:
 
 
 class MergedModels:
-    """Gives the merged model of a coefficient vector; keeps the last few, so that each is merged once.
+    """Gives the merged model of a coefficient vector.
+
+    The first models that are asked for stay, as many as there are places; all others take turns in one more place.
+    So in a pass that asks for the same models block by block, those that stay are merged once and never again, where
+    to forget the least recently used would be to forget each one just before its turn.
 
     Args:
-        module: a model of the weights' layout; `capacity` copies of it are made now, none later.
+        module: a model of the weights' layout; a copy is made for each place when it is needed.
         weights: of the M models to merge.
-        capacity: how many merged models are held at a time.
+        places: how many merged models stay.
 
     Attributes:
         merges: how many merges were made.
     """
 
-    def __init__(self, module: nn.Module, weights: FlatWeights, capacity: int) -> None:
-        if capacity < 1:
-            raise ValueError(f"capacity: wanted at least 1, got {capacity}")
-        self._weights = weights
-        self._free = [weights.empty_model(module) for _ in range(capacity)]
-        self._held: OrderedDict[tuple[float, ...], tuple[nn.Module, torch.Tensor]] = OrderedDict()
+    def __init__(self, module: nn.Module, weights: FlatWeights, places: int) -> None:
+        if places < 0:
+            raise ValueError(f"places: wanted at least 0, got {places}")
+        self._module, self._weights, self._places = module, weights, places
+        self._staying: dict[tuple[float, ...], nn.Module] = {}
+        self._passing: tuple[nn.Module, torch.Tensor] | None = None
+        self._passing_is: tuple[float, ...] | None = None
         self.merges = 0
 
     def get(self, coefficients: tuple[float, ...]) -> nn.Module:
-        """Return the model Σ_m c_m θ_m. It is valid until `capacity` other ones have been asked for."""
-        if coefficients in self._held:
-            self._held.move_to_end(coefficients)
-            return self._held[coefficients][0]
-        model, vector = self._free.pop() if self._free else self._held.popitem(last=False)[1]
+        """Return the model Σ_m c_m θ_m. It is valid until another one is asked for."""
+        if coefficients in self._staying:
+            return self._staying[coefficients]
+        if len(self._staying) < self._places:
+            model, vector = self._weights.empty_model(self._module)
+            self._merge(coefficients, vector)
+            self._staying[coefficients] = model
+            return model
+        self._passing = self._passing or self._weights.empty_model(self._module)
+        if self._passing_is != coefficients:
+            self._merge(coefficients, self._passing[1])
+            self._passing_is = coefficients
+        return self._passing[0]
+
+    def _merge(self, coefficients: tuple[float, ...], vector: torch.Tensor) -> None:
         self._weights.merge(coefficients, vector)
-        self._held[coefficients] = model, vector
         self.merges += 1
-        return model

@@ -279,12 +279,13 @@ def test_a_checkpoint_that_changes_during_a_run_is_not_stored_as_another(example
     """Its outputs would be found under the first one's digest for ever."""
     from tasks.errors import CheckpointError
     from tasks.extraction import extract
+    from tasks.reading import Reading
 
     file, store = tiny.experiment(tmp_path), Store(str(tmp_path / "store"))
     plan = prepare(load_experiment(file), store)
     tiny.checkpoint(tmp_path / "tuned.pt", 77)
     with pytest.raises(CheckpointError, match=r"tuned\.pt: changed since the run began"):
-        extract.fn(plan.outputs[0], store, batch_size=16)
+        extract.fn(plan.outputs[0], store, reading=Reading(batch_size=16))
     assert not list((tmp_path / "store").rglob("*.parquet"))
 
 

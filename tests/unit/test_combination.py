@@ -95,7 +95,7 @@ def test_coefficients_that_do_not_fit_are_refused():
 def test_merging_in_one_vector_gives_the_same_bits():
     """A whole classifier, counters included: what `combine` makes, run by a module of its own."""
     parts = [torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).state_dict() for _ in range(3)]
-    pool = MergedModels(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)), FlatWeights(parts), 1)
+    pool = MergedModels(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)), FlatWeights(parts), 0)
     merged = pool.get((0.2, -0.3, 1.1)).state_dict()
     for name, tensor in combine(parts, (0.2, -0.3, 1.1)).items():
         assert torch.equal(merged[name], tensor), name
@@ -103,16 +103,17 @@ def test_merging_in_one_vector_gives_the_same_bits():
         FlatWeights([parts[0], {}])
 
 
-def test_the_pool_merges_each_model_once_and_forgets_the_oldest():
-    """As many merges as distinct coefficients while they fit; a model that had to go is made again."""
+def test_the_pool_keeps_the_first_models_and_merges_the_others_in_turn():
+    """What stays is merged once; the place of those that pass is used again, and not for the same model twice."""
     parts = [torch.nn.Linear(2, 1, bias=False).state_dict() for _ in range(2)]
-    pool = MergedModels(torch.nn.Linear(2, 1, bias=False), FlatWeights(parts), capacity=2)
-    for coefficients in ((1.0, 0.0), (0.5, 0.5), (1.0, 0.0), (0.5, 0.5)):
-        expected = combine(parts, coefficients)["weight"]
-        assert torch.equal(pool.get(coefficients).weight, expected)
+    pool = MergedModels(torch.nn.Linear(2, 1, bias=False), FlatWeights(parts), places=1)
+    for _ in range(3):
+        for coefficients in ((1.0, 0.0), (0.5, 0.5)):
+            assert torch.equal(pool.get(coefficients).weight, combine(parts, coefficients)["weight"])
     assert pool.merges == 2
-    pool.get((0.0, 1.0))
+    assert torch.equal(pool.get((0.0, 1.0)).weight, parts[1]["weight"])
+    assert torch.equal(pool.get((0.5, 0.5)).weight, combine(parts, (0.5, 0.5))["weight"])
     assert torch.equal(pool.get((1.0, 0.0)).weight, parts[0]["weight"])
     assert pool.merges == 4
-    with pytest.raises(ValueError, match="capacity: wanted at least 1, got 0"):
-        MergedModels(torch.nn.Linear(2, 1, bias=False), FlatWeights(parts), 0)
+    with pytest.raises(ValueError, match="places: wanted at least 0, got -1"):
+        MergedModels(torch.nn.Linear(2, 1, bias=False), FlatWeights(parts), -1)

@@ -10,6 +10,7 @@ from PIL import Image
 from tasks.datasets.image_folder import evenly, image_folder
 from tasks.datasets.loading import ImageFiles, batches
 from tasks.datasets.preprocessing import Preprocessing
+from tasks.datasets.transform import normalized
 from tasks.errors import DatasetError
 from tasks.listing import list_dataset
 
@@ -71,14 +72,14 @@ def test_preprocessing_is_open_clips_bit_for_bit(tmp_path, mode, interpolation):
     )
     import fsspec
 
-    _, ours = ImageFiles(fsspec.filesystem("file"), str(tmp_path), [f"x.{suffix}"], settings)[0]
-    assert torch.equal(ours, reference(Image.open(path)))
+    ours = ImageFiles(fsspec.filesystem("file"), str(tmp_path), [f"x.{suffix}"], settings)[0]
+    assert torch.equal(normalized(ours[None], settings)[0], reference(Image.open(path)))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_in_order_and_do_not_cross_spans(tmp_path, monkeypatch, workers):
     """Whoever decodes."""
-    monkeypatch.setattr("tasks.datasets.loading._WORTH_WORKERS", 1)
+    monkeypatch.setattr("tasks.datasets.loading._WORTH_PROCESSES", 1)
     tiny.image_folder(tmp_path, 11, seed=0)
     listed, _ = list_dataset(str(tmp_path), None, SETTINGS)
     spans = [(0, 4), (8, 11)]
@@ -86,7 +87,7 @@ def test_batches_come_in_order_and_do_not_cross_spans(tmp_path, monkeypatch, wor
     assert [batch.sample_index.tolist() for batch in found] == [[0, 1, 2], [3], [8, 9, 10]]
     assert [batch.span for batch in found] == [(0, 4), (0, 4), (8, 11)]
     assert [batch.labels.tolist() for batch in found] == [[0, 0, 0], [0], [2, 2, 2]]
-    single = files(tmp_path, listed.paths)[9][1]
+    single = files(tmp_path, listed.paths)[9]
     assert torch.equal(found[-1].images[1], single)
 
 
@@ -94,7 +95,7 @@ def test_batches_come_in_order_and_do_not_cross_spans(tmp_path, monkeypatch, wor
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n cut short"])
 def test_a_broken_image_is_named(tmp_path, monkeypatch, workers, content):
     """In one line, also from a worker process."""
-    monkeypatch.setattr("tasks.datasets.loading._WORTH_WORKERS", 1)
+    monkeypatch.setattr("tasks.datasets.loading._WORTH_PROCESSES", 1)
     tiny.image_folder(tmp_path, 6, seed=0)
     (tmp_path / "class1" / "00001.png").write_bytes(content)
     listed, _ = list_dataset(str(tmp_path), None, SETTINGS)

@@ -1,0 +1,82 @@
+"""Attention: projections packed or separate opened up, scores biased by weights."""
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from tasks.merging.merged_tensor import MergedTensor
+from tasks.merging.rules.products import as_matrix, product, product_dtype
+from tasks.merging.rules.samples import name_of, samples
+
+
+def attention(
+    func: Any,
+    first: MergedTensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Any,
+    in_proj_bias: Any,
+    bias_k: Any,
+    bias_v: Any,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Any,
+    out_proj_bias: Any,
+    *,
+    training: bool = True,
+    attn_mask: torch.Tensor | None = None,
+    is_causal: bool = False,
+    need_weights: bool = True,
+    **named: Any,
+) -> tuple[torch.Tensor, None]:
+    """Rule for torch's `multi_head_attention_forward`, arguments by its names, on (tokens, samples, channels)."""
+    unusual = [bias_k, bias_v, *(named.get(name) for name in ("key_padding_mask", "static_k", "static_v"))]
+    if any(extra is not None for extra in unusual) or add_zero_attn or need_weights or (training and dropout_p):
+        raise first.uncovered("attention with attention weights asked for, padding, added keys or dropout")
+    if attn_mask is not None and attn_mask.ndim > 2:
+        raise first.uncovered("attention with a mask for each sample")
+    found = [samples(func, first, x) for x in (query, key, value)]
+    lead = [x.movedim(axis, 0) for x, axis in found]
+    dtype = product_dtype(lead[0])
+    lead = [x.to(dtype) for x in lead]
+    if in_proj_weight is not None and query is key and key is value:
+        parts = product(lead[0], as_matrix(in_proj_weight, func, dtype), in_proj_bias).chunk(3, dim=-1)
+    else:
+        weights = [named[f"{letter}_proj_weight"] for letter in "qkv"] if in_proj_weight is None else in_proj_weight
+        matrices = [as_matrix(w, func, dtype) for w in (weights if isinstance(weights, list) else _thirds(weights))]
+        biases = [None] * 3 if in_proj_bias is None else _thirds(in_proj_bias)
+        parts = tuple(product(x, matrix, bias) for x, matrix, bias in zip(lead, matrices, biases, strict=True))
+    q, k, v = (part.view(*part.shape[:-1], num_heads, -1).transpose(1, 2) for part in parts)
+    mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask, is_causal=is_causal and attn_mask is None)
+    joined = mixed.transpose(1, 2).flatten(-2).to(dtype)
+    return product(joined, as_matrix(out_proj_weight, func, dtype), out_proj_bias).movedim(0, found[0][1]), None
+
+
+def _thirds(packed: MergedTensor) -> list[MergedTensor]:
+    def third(i: int) -> MergedTensor:
+        return packed.map(lambda part: part.chunk(3)[i])
+
+    return [third(i) for i in range(3)]
+
+
+def biased_attention(
+    func: Any,
+    first: MergedTensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: Any = None,
+    *settings: Any,
+    **named: Any,
+) -> torch.Tensor:
+    """Rule for attention whose scores are biased by weights, such as a table of relative positions."""
+    if any(isinstance(x, MergedTensor) for x in (query, key, value)):
+        raise first.uncovered(f"{name_of(func)} between weights")
+    _, axis = samples(func, first, query)
+    mask = attn_mask.per_sample(axis, query.ndim).to(query.dtype)
+    result: torch.Tensor = func(query, key, value, mask, *settings, **named)
+    return result

@@ -1,0 +1,85 @@
+"""Normalisations: the activation is normalised as ever, then scaled and shifted by every sample's own values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from tasks.merging.merged_tensor import MergedTensor
+from tasks.merging.rules.samples import samples
+
+
+def _affine(y: torch.Tensor, weight: Any, bias: Any, axis: int, trailing: int = 0) -> torch.Tensor:
+    """Return y · w_i + b_i; `trailing` axes follow the channels."""
+    scale, shift = (None if p is None else _channels(p, axis, y.ndim, trailing).to(y.dtype) for p in (weight, bias))
+    if scale is None:
+        return y if shift is None else y + shift
+    return y * scale if shift is None else torch.addcmul(shift, y, scale)
+
+
+def _channels(weight: MergedTensor, axis: int, ndim: int, trailing: int) -> torch.Tensor:
+    """Return every sample's own values of a weight (channels,) that `trailing` axes follow."""
+    return weight.map(lambda part: part[(..., *[None] * trailing)]).per_sample(axis, ndim)
+
+
+def layer_norm(
+    func: Any,
+    first: MergedTensor,
+    input: torch.Tensor,
+    normalized_shape: Sequence[int],
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+) -> torch.Tensor:
+    """Rule for layer normalisation."""
+    x, axis = samples(func, first, input)
+    return _affine(functional.layer_norm(x, normalized_shape, None, None, eps), weight, bias, axis)
+
+
+def rms_norm(
+    func: Any,
+    first: MergedTensor,
+    input: torch.Tensor,
+    normalized_shape: Sequence[int],
+    weight: Any = None,
+    eps: float | None = None,
+) -> torch.Tensor:
+    """Rule for normalisation by the root of the mean square."""
+    x, axis = samples(func, first, input)
+    return _affine(functional.rms_norm(x, normalized_shape, None, eps), weight, None, axis)
+
+
+def group_norm(
+    func: Any,
+    first: MergedTensor,
+    input: torch.Tensor,
+    num_groups: int,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+) -> torch.Tensor:
+    """Rule for group normalisation."""
+    x, axis = samples(func, first, input)
+    return _affine(functional.group_norm(x, num_groups, None, None, eps), weight, bias, axis, x.ndim - 2)
+
+
+def batch_norm(
+    func: Any,
+    first: MergedTensor,
+    input: torch.Tensor,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> torch.Tensor:
+    """Normalise by merged statistics: mean and variance are combined like any other tensor, as `combine` does."""
+    if training or running_mean is None:
+        raise first.uncovered("batch_norm by the batch's own statistics")
+    x, axis = samples(func, first, input)
+    mean, variance = (_channels(s, axis, x.ndim, x.ndim - 2) for s in (running_mean, running_var))
+    normal = (x - mean.to(x.dtype)) * torch.rsqrt(variance + eps).to(x.dtype)
+    return _affine(normal, weight, bias, axis, x.ndim - 2)

@@ -1,0 +1,38 @@
+"""Single models over a batch: the sinks of a pass that extracts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from storage.schemas import OUTPUTS
+from storage.tables import Columns
+from tasks.datasets.loading import Batch
+from tasks.inference import Inference
+from tasks.models.classifier import ImageClassifier
+from tasks.numerics.checks import Floats
+from tasks.numerics.entropy import log_probabilities
+from tasks.references import OutputsReference
+from tasks.sinks import Sink, scored
+
+_STORED = {"fp32": np.float32, "fp16": np.float16}
+
+
+def output_sink(reference: OutputsReference, model: ImageClassifier, inference: Inference) -> Sink[Batch]:
+    """Return the sink of one model's outputs: logits, and what follows from them before they are rounded."""
+
+    def compute(batch: Batch, _: Mapping[str, Any]) -> Floats:
+        return inference.logits(model, batch.images)
+
+    def columns(batch: Batch, logits: Floats) -> Columns:
+        predicted = scored(log_probabilities(logits, reference.model.temperature), batch.labels)
+        return {**predicted, "logits": logits.astype(_STORED[reference.logits])}
+
+    return Sink(
+        prefix=reference.prefix,
+        schema=OUTPUTS[reference.logits],
+        identity=reference.identity,
+        compute=compute,
+        columns=columns,
+        widths={"logits": model.head.out_features},
+    )
