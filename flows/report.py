@@ -60,10 +60,10 @@ def render(rows: pl.DataFrame, style: str) -> str:
         return flat.write_csv()
     if style == "json":
         return rows.write_json()
-    if rows.is_empty():
+    if "top1" not in rows["metric"]:
         return "no labels, so no accuracies: the predictions are in the store"
     parts = []
-    for (experiment,), mine in rows.group_by("experiment", maintain_order=True):
+    for (experiment,), mine in rows.filter(metric="top1").group_by("experiment", maintain_order=True):
         table = wide(mine)
         text = tabulate(table.rows(), headers=table.columns, tablefmt=_STYLES[style], floatfmt=".2f")
         parts.append(text if rows["experiment"].n_unique() == 1 else f"{experiment}\n\n{text}")

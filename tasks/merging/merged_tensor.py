@@ -147,7 +147,7 @@ _REARRANGING = frozenset(
         _T.chunk, _T.split, _T.unbind, _T.narrow, _T.select, _T.__getitem__, _T.flip,
         torch.reshape, torch.flatten, torch.squeeze, torch.unsqueeze, torch.permute, torch.transpose, torch.t,
         torch.chunk, torch.split, torch.unbind, torch.narrow, torch.select,
-        torch.nn.functional.interpolate,
+        torch.nn.functional.interpolate, torch.nn.functional.pad,
         _T.T.__get__, _T.mT.__get__, _T.data.__get__,  # type: ignore[attr-defined]  # getters, as torch hands them over
     }
 )  # fmt: skip
