@@ -15,7 +15,7 @@ from storage.identity import digest_of, digest_of_file
 from storage.locations import Location
 from storage.store import Store
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.errors import CheckpointError, DatasetError, FitError, InputError, ModelMismatch
+from tasks.errors import CheckpointError, DatasetError, FitError, InputError, ModelMismatch, UncoveredLayer
 from tasks.layouts import differences
 from tasks.listing import list_dataset
 from tasks.references import (
@@ -33,6 +33,8 @@ from tasks.references import (
 # of OpenAI's CLIP models and everything tuned from them, per channel; open_clip.OPENAI_DATASET_MEAN and _STD
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+_SUMMARY_VERSION = 2  # of what is remembered of a checkpoint
 
 T = TypeVar("T")
 
@@ -55,6 +57,8 @@ def prepare(experiment: Experiment, store: Store, *, remember: bool = True) -> P
         [] if size is None else [d for s in experiment.datasets if (d := faults.collect(_dataset, s, experiment, size))]
     )
     faults.collect(known.check_layouts, models)
+    if models and _merges_per_sample(experiment):
+        faults.collect(known.check_coverage, models[0])
     faults.collect(_check_size, experiment, known.image_sizes)
     for dataset in datasets:
         faults.collect(known.check_classes, models, heads.get(dataset.name), dataset)
@@ -128,6 +132,11 @@ class _Checkpoints:
             if faults := differences(wanted, got):
                 raise ModelMismatch(f"model {model.name} does not fit {models[0].name}: {'; '.join(faults)}")
 
+    def check_coverage(self, model: ModelReference) -> None:
+        """Raise `UncoveredLayer` when a model's tower cannot be merged per sample."""
+        if reason := self._models[model.digest]["uncovered"]:
+            raise UncoveredLayer(f"model {model.name}: {reason}")
+
     def check_classes(
         self, models: Sequence[ModelReference], head: HeadReference | None, dataset: DatasetReference
     ) -> None:
@@ -166,7 +175,8 @@ class _Checkpoints:
         return digest
 
     def _look_up(self, location: Location, digest: str, architecture: str | None, kind: str) -> dict[str, Any]:
-        key = keys.checkpoint(digest_of({"sha256": digest, "architecture": architecture, "kind": kind}))
+        looked_at = {"sha256": digest, "architecture": architecture, "kind": kind, "version": _SUMMARY_VERSION}
+        key = keys.checkpoint(digest_of(looked_at))
         if self._store.exists(key):
             found: dict[str, Any] = json.loads(self._store.read(key))
             return found
@@ -214,6 +224,10 @@ def _dataset(settings: DatasetSettings, experiment: Experiment, size: int) -> Da
         limit=settings.limit,
         preprocessing=preprocessing,
     )
+
+
+def _merges_per_sample(experiment: Experiment) -> bool:
+    return "samples" in experiment.merge.granularity or any(name.startswith("oracle") for name in experiment.baselines)
 
 
 def _check_size(experiment: Experiment, towers: Sequence[int]) -> None:

@@ -24,6 +24,8 @@ class CheckpointSummary:
     """Pixels, of the square its tower takes."""
     bytes: int
     """Of its tensors, in float32."""
+    uncovered: str | None = None
+    """Why its tower cannot be merged per sample; None: it can."""
 
     def to_json(self) -> dict[str, Any]:
         """Return a record of plain values."""
