@@ -16,7 +16,7 @@ from benchmarks.reporting import report
 
 def _make(folder: Path, samples: int) -> None:
     """Write a data set of small pictures, ten classes."""
-    from PIL import Image  # noqa: PLC0415  in the child alone
+    from PIL import Image
 
     random = np.random.default_rng(0)
     pictures = [Image.fromarray(random.integers(0, 256, (64, 64, 3), dtype=np.uint8)) for _ in range(50)]
@@ -27,10 +27,10 @@ def _make(folder: Path, samples: int) -> None:
 
 
 def _checkpoints(folder: Path) -> None:
-    import torch  # noqa: PLC0415
+    import torch
 
-    from tasks.models.classifier import ImageClassifier  # noqa: PLC0415
-    from tasks.models.tower import TowerShape, build_tower  # noqa: PLC0415
+    from tasks.models.classifier import ImageClassifier
+    from tasks.models.tower import TowerShape, build_tower
 
     shape = TowerShape(64, 16, 192, 2, 3, 4.0, 64)
     for seed, name in enumerate(("base", "tuned")):
@@ -40,10 +40,10 @@ def _checkpoints(folder: Path) -> None:
 
 
 def _extract(folder: Path, samples: int) -> None:
-    from flows.experiment import parse_experiment  # noqa: PLC0415
-    from flows.preparation import prepare  # noqa: PLC0415
-    from storage.store import Store  # noqa: PLC0415
-    from tasks.extraction import extract  # noqa: PLC0415
+    from flows.experiment import parse_experiment
+    from flows.preparation import prepare
+    from storage.store import Store
+    from tasks.extraction import extract
 
     models = [{"name": n, "checkpoint": str(folder / f"{n}.pt")} for n in ("base", "tuned")]
     datasets = [{"name": "images", "images": str(folder / f"images-{samples}")}]

@@ -12,9 +12,9 @@ from benchmarks.reporting import report
 
 def _fit(samples: int, components: int, seed: int) -> None:
     """Fit in this process and print the seconds; the samples are of three overlapping components, and noise."""
-    import numpy as np  # noqa: PLC0415  in the child alone
+    import numpy as np
 
-    from tasks.numerics.beta_mixture import BetaMixture  # noqa: PLC0415
+    from tasks.numerics.beta_mixture import BetaMixture
 
     random = np.random.default_rng(seed)
     component = random.integers(0, 4, samples)

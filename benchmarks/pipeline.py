@@ -17,13 +17,13 @@ from benchmarks.reporting import report, spread
 
 def _bare(experiment: str, store: str) -> None:
     """Do what `dawin run` does, without a flow."""
-    from flows.experiment import load_experiment  # noqa: PLC0415
-    from flows.preparation import prepare  # noqa: PLC0415
-    from storage.store import Store  # noqa: PLC0415
-    from tasks.aggregation import aggregate  # noqa: PLC0415
-    from tasks.evaluation import evaluate_ensembles, evaluate_merges  # noqa: PLC0415
-    from tasks.extraction import extract  # noqa: PLC0415
-    from tasks.fitting import fit_coefficients, fit_mixture  # noqa: PLC0415
+    from flows.experiment import load_experiment
+    from flows.preparation import prepare
+    from storage.store import Store
+    from tasks.aggregation import aggregate
+    from tasks.evaluation import evaluate_ensembles, evaluate_merges
+    from tasks.extraction import extract
+    from tasks.fitting import fit_coefficients, fit_mixture
 
     settings = load_experiment(experiment)
     plan = prepare(settings, Store(store))

@@ -51,17 +51,7 @@ class Merger:
 
     def shared(self, images: torch.Tensor, rows: Floats) -> Floats:
         """Return the logits (n, classes) of models that are the same for many rows of coefficients (n, M)."""
-        distinct, member = np.unique(rows, axis=0, return_inverse=True)
-        logits: Floats | None = None
-        for i, coefficients in enumerate(distinct):
-            mine = np.flatnonzero(member == i)
-            chosen = images if len(distinct) == 1 else images[torch.from_numpy(mine).to(images.device)]
-            values = self._inference.logits(self.pool.get(tuple(coefficients.tolist())), chosen)
-            if logits is None:
-                logits = np.empty((len(rows), values.shape[1]))
-            logits[mine] = values
-        assert logits is not None  # a batch is never empty
-        return logits
+        return run_shared(self._inference, self.pool, images, rows)
 
     def own(self, images: torch.Tensor, rows: Floats) -> Floats:
         """Return the logits (n, classes) of every sample's own model, coefficients (n, M)."""
@@ -84,6 +74,19 @@ class Merger:
     @cached_property
     def _skeleton(self) -> torch.nn.Module:
         return build_classifier(self._states[0], self._first.url, self._first.architecture)
+
+
+def run_shared(inference: Inference, pool: MergedModels, images: torch.Tensor, rows: Floats) -> Floats:
+    """Return the logits (n, classes) of images by models of coefficients (n, M), each model once over all its images."""
+    distinct, member = np.unique(rows, axis=0, return_inverse=True)
+    parts, places = [], []
+    for i, coefficients in enumerate(distinct):
+        mine = np.flatnonzero(member == i)
+        chosen = images if len(distinct) == 1 else images[torch.from_numpy(mine).to(images.device)]
+        parts.append(inference.logits(pool.get(tuple(coefficients.tolist())), chosen))
+        places.append(mine)
+    logits: Floats = np.concatenate(parts)[np.argsort(np.concatenate(places))]
+    return logits
 
 
 def merge_sinks(

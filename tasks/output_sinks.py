@@ -19,19 +19,35 @@ _STORED = {"fp32": np.float32, "fp16": np.float16}
 
 
 def output_sink(reference: OutputsReference, model: ImageClassifier, inference: Inference) -> Sink[Batch]:
-    """Return the sink of one model's outputs: logits, and what follows from them before they are rounded."""
+    """Return the sink of one model's outputs."""
+    temperature = reference.model.temperature
+    return logits_sink(
+        reference.prefix, reference.identity, model, inference, temperature=temperature, stored=reference.logits
+    )
+
+
+def logits_sink(
+    prefix: str,
+    identity: Mapping[str, Any],
+    model: ImageClassifier,
+    inference: Inference,
+    *,
+    temperature: float = 1.0,
+    stored: str = "fp32",
+) -> Sink[Batch]:
+    """Return a sink of logits, and of what follows from them before they are rounded for storage."""
 
     def compute(batch: Batch, _: Mapping[str, Any]) -> Floats:
         return inference.logits(model, batch.images)
 
     def columns(batch: Batch, logits: Floats) -> Columns:
-        predicted = scored(log_probabilities(logits, reference.model.temperature), batch.labels)
-        return {**predicted, "logits": logits.astype(_STORED[reference.logits])}
+        predicted = scored(log_probabilities(logits, temperature), batch.labels)
+        return {**predicted, "logits": logits.astype(_STORED[stored])}
 
     return Sink(
-        prefix=reference.prefix,
-        schema=OUTPUTS[reference.logits],
-        identity=reference.identity,
+        prefix=prefix,
+        schema=OUTPUTS[stored],
+        identity=identity,
         compute=compute,
         columns=columns,
         widths={"logits": model.head.out_features},

@@ -1,0 +1,85 @@
+"""Bins and clusters: a plain pass over every sample, and some merges.
+
+The limit is the plain pass; a merge moves about three times the weights' bytes. The samples lie in memory, decoded,
+and go through what the pipeline runs them through, from blocks in bin order to logits.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from benchmarks.options import options, settle
+from benchmarks.reporting import report, spread
+
+
+def main() -> None:
+    """Measure."""
+    parser = options(__doc__, arch="ViT-S-32-alt", batch=256, runs=2)
+    parser.add_argument("--samples", type=int, default=4096)
+    parser.add_argument("--bins", type=int, default=64)
+    parser.add_argument("--clusters", type=int, default=3)
+    arguments = parser.parse_args()
+    settle(arguments)
+    import torch
+
+    from benchmarks.models import classifiers, in_turn, preprocessing_of, ratio
+    from tasks.inference import Inference
+    from tasks.inputs import BLOCK
+    from tasks.merging.pool import FlatWeights, MergedModels
+    from tasks.numerics.bins import bin_coefficients
+    from tasks.numerics.clustering import cluster_coefficients
+
+    model, states = classifiers(arguments.arch, 2, arguments.device)
+    inference = Inference(preprocessing_of(model), arguments.dtype, arguments.batch)
+    side = preprocessing_of(model).size
+    images = torch.randint(0, 256, (arguments.samples, 3, side, side), dtype=torch.uint8, device=arguments.device)
+    tuned = np.random.default_rng(0).beta(6, 5, arguments.samples)
+    own = np.column_stack([1 - tuned, tuned])
+    binning = bin_coefficients(own, arguments.bins)
+    clustering = cluster_coefficients(own, arguments.clusters, seed=0)
+    weights = FlatWeights(states)
+
+    def plain() -> None:
+        for start in range(0, len(images), arguments.batch):
+            inference.logits(model, images[start : start + arguments.batch])
+
+    def grouped(assignment: Any, coefficients: Any, places: int) -> int:
+        from tasks.merge_sinks import run_shared
+
+        pool = MergedModels(model, weights, places)
+        order = np.argsort(assignment, kind="stable")
+        for start in range(0, len(order), BLOCK):
+            chosen = order[start : start + BLOCK]
+            run_shared(inference, pool, images[torch.from_numpy(chosen)], coefficients[assignment[chosen]])
+        return pool.merges
+
+    seconds = in_turn(
+        {
+            "one plain pass": plain,
+            f"{arguments.bins} bins": lambda: grouped(binning.assignment, binning.coefficients, 0),
+            f"{arguments.clusters} clusters": lambda: grouped(
+                clustering.assignment, clustering.coefficients, arguments.clusters
+            ),
+        },
+        arguments,
+    )
+    merges = {
+        "one plain pass": 0,
+        f"{arguments.bins} bins": len(binning.coefficients),
+        f"{arguments.clusters} clusters": arguments.clusters,
+    }
+    rows = [
+        {
+            "what": name,
+            "models": merges[name] or 1,
+            "s": spread(values),
+            "× plain": ratio(values, seconds["one plain pass"]),
+        }
+        for name, values in seconds.items()
+    ]
+    report("bins", rows, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""The extraction engine: what it costs over the bare forward passes, and whether decoding and computing overlap.
+
+First on decoded batches in memory: the limit is the two models' forward loops. Then from JPEG files, with one thread
+to compute and one process to decode: the limit is the slower of the two alone.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.options import options, settle
+from benchmarks.reporting import report, spread
+
+
+def _dataset(folder: Path, samples: int) -> None:
+    """Write photographs' worth of pixels as JPEG, ten classes; few pictures, many files."""
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    contents = []
+    for _ in range(20):
+        coarse = Image.fromarray(random.integers(0, 256, (38, 50, 3), dtype=np.uint8))
+        coarse.resize((500, 375)).save(folder / "picture.jpg", quality=90)
+        contents.append((folder / "picture.jpg").read_bytes())
+    for i in range(samples):
+        path = folder / "images" / str(i % 10) / f"{i:06d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents[i % len(contents)])
+
+
+def _experiment(folder: Path, arguments: argparse.Namespace) -> Any:
+    import torch
+
+    from benchmarks.models import classifiers
+    from flows.experiment import parse_experiment
+
+    _, states = classifiers(arguments.arch, 2, "cpu")
+    names = ("base", "tuned")
+    for name, state in zip(names, states, strict=True):
+        head = {f"classification_{k}": t for k, t in state.items() if k.startswith("head.")}
+        torch.save(
+            {**{k: t for k, t in state.items() if k.startswith("visual.")}, **_first_ten(head)}, folder / f"{name}.pt"
+        )
+    content = {
+        "name": "extraction",
+        "architecture": arguments.arch,
+        "models": [{"name": name, "checkpoint": str(folder / f"{name}.pt")} for name in names],
+        "datasets": [{"name": "images", "images": str(folder / "images")}],
+        "batch_size": arguments.batch,
+        "precision": arguments.dtype,
+        "workers": 1,
+    }
+    return parse_experiment(content, "extraction")
+
+
+def _first_ten(head: dict[str, Any]) -> dict[str, Any]:
+    return {name: tensor[:10].clone() for name, tensor in head.items()}
+
+
+def _engine(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compare the engine with bare loops on the same decoded batches."""
+    import torch
+
+    from benchmarks.models import classifiers, in_turn, preprocessing_of, ratio
+    from storage.store import Store
+    from tasks.datasets.loading import Batch
+    from tasks.datasets.transform import normalized
+    from tasks.inference import DTYPES, Inference
+    from tasks.output_sinks import logits_sink
+    from tasks.streaming import fill
+
+    model, states = classifiers(arguments.arch, 2, arguments.device)
+    second, _ = classifiers(arguments.arch, 1, arguments.device)
+    second.load_state_dict(states[1])
+    settings = preprocessing_of(model)
+    size, count = settings.size, arguments.samples
+    images = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, device=arguments.device)
+    prepared = normalized(images, settings).split(arguments.batch)
+    labels = np.random.default_rng(0).integers(0, 10, count).astype(np.int32)
+    dtype = DTYPES[arguments.dtype]
+
+    def bare() -> None:
+        with torch.inference_mode(), torch.autocast(arguments.device, dtype=dtype, enabled=arguments.dtype != "fp32"):
+            for each in (model, second):
+                for batch in prepared:
+                    each(batch)
+
+    def engine() -> None:
+        inference = Inference(settings, arguments.dtype, arguments.batch)
+        with tempfile.TemporaryDirectory() as folder:
+            sinks = [
+                logits_sink(f"outputs/{i}", {"model": i}, each, inference) for i, each in enumerate((model, second))
+            ]
+            index = np.arange(count)
+            pieces = [slice(i, i + arguments.batch) for i in range(0, count, arguments.batch)]
+            batches = [Batch((0, count), index[p], labels[p], images[p]) for p in pieces]
+            fill(Store(folder), sinks, [(0, count)], lambda _: iter(batches), description="benchmark")
+
+    seconds = in_turn({"two bare forward loops": bare, "extraction of two models": engine}, arguments)
+    return [
+        {
+            "what": name,
+            "images/s": count / sorted(v)[len(v) // 2],
+            "s": spread(v),
+            "× bare": ratio(v, seconds["two bare forward loops"]),
+        }
+        for name, v in seconds.items()
+    ]
+
+
+def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compare an extraction from files with decoding alone and computing alone."""
+    import shutil
+
+    import torch
+
+    from benchmarks.models import in_turn, ratio
+    from flows.preparation import prepare
+    from storage.store import Store
+    from tasks.extraction import extract
+    from tasks.inference import Inference
+    from tasks.inputs import OpenedDataset, load_state
+    from tasks.models.classifier import build_classifier
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _dataset(folder, arguments.files)
+        experiment = _experiment(folder, arguments)
+        outputs = prepare(experiment, Store(str(folder / "store"))).outputs[0]
+        dataset = outputs[0].dataset
+        opened = OpenedDataset(dataset, experiment.reading, arguments.device)
+        models = [build_classifier(load_state(o), o.model.url, arguments.arch, arguments.device) for o in outputs]
+        inference = Inference(dataset.preprocessing, arguments.dtype, arguments.batch)
+        one = next(iter(opened.batches(dataset.spans[:1]))).images
+
+        def decode() -> None:
+            for _ in opened.batches(dataset.spans):
+                pass
+
+        def compute() -> None:
+            for _ in range(0, arguments.files, len(one)):
+                for model in models:
+                    inference.logits(model, one)
+
+        def both() -> None:
+            shutil.rmtree(folder / "store", ignore_errors=True)
+            extract.fn(outputs, Store(str(folder / "store")), reading=experiment.reading)
+
+        seconds = in_turn({"decode alone": decode, "compute alone": compute, "extraction": both}, arguments)
+    alone = {name: seconds[name] for name in ("decode alone", "compute alone")}
+    slower = max(alone, key=lambda name: sorted(alone[name])[len(alone[name]) // 2])
+    return [
+        {
+            "what": name,
+            "images/s": arguments.files / sorted(v)[len(v) // 2],
+            "s": spread(v),
+            f"× {slower}": ratio(v, seconds[slower]),
+        }
+        for name, v in seconds.items()
+    ]
+
+
+def main() -> None:
+    """Measure."""
+    parser = options(__doc__, batch=32)
+    parser.add_argument("--samples", type=int, default=128, help="decoded images in memory")
+    parser.add_argument("--files", type=int, default=2048, help="JPEG files; 0: leave that part out")
+    arguments = parser.parse_args()
+    settle(arguments)
+    if arguments.samples:
+        report("extraction", _engine(arguments), arguments)
+    if arguments.files:
+        print()
+        report("extraction_decoding", _with_decoding(arguments), arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
