@@ -7,6 +7,7 @@ import argparse
 import time
 
 from benchmarks.children import run_child
+from benchmarks.options import children_environment, options
 from benchmarks.reporting import report
 
 
@@ -28,10 +29,9 @@ def _fit(samples: int, components: int, seed: int) -> None:
 
 def main() -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__)  # --arch, --batch, --device and --dtype have no part here
     parser.add_argument("--samples", type=int, nargs="+", default=[50_000, 500_000, 5_000_000])
     parser.add_argument("--components", type=int, default=3)
-    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -42,7 +42,8 @@ def main() -> None:
         outcomes = []
         for _ in range(arguments.runs):
             ended = run_child(
-                ["-m", "benchmarks.mixture", "--one", str(samples), "--components", str(arguments.components)]
+                ["-m", "benchmarks.mixture", "--one", str(samples), "--components", str(arguments.components)],
+                **children_environment(arguments),
             )
             seconds, iterations, _ = ended.shown.split()[-3:]
             outcomes.append((float(seconds), int(iterations), ended.peak_mib))

@@ -12,10 +12,15 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.children import run_child
+from benchmarks.options import children_environment, options
 from benchmarks.reporting import report, spread
 
 
-def _bare(experiment: str, store: str) -> None:
+def _overrides(arguments: argparse.Namespace) -> tuple[str, ...]:
+    return f"batch_size={arguments.batch}", f"precision={arguments.dtype}"
+
+
+def _bare(experiment: str, store: str, overrides: tuple[str, ...]) -> None:
     """Do what `dawin run` does, without a flow."""
     from flows.experiment import load_experiment
     from flows.preparation import prepare
@@ -23,9 +28,9 @@ def _bare(experiment: str, store: str) -> None:
     from tasks.aggregation import aggregate
     from tasks.evaluation import evaluate_ensembles, evaluate_merges
     from tasks.extraction import extract
-    from tasks.fitting import fit_coefficients, fit_mixture
+    from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
 
-    settings = load_experiment(experiment)
+    settings = load_experiment(experiment, overrides)
     plan = prepare(settings, Store(store))
     for dataset, outputs in zip(plan.datasets, plan.outputs, strict=True):
         extract.fn(outputs, plan.store, reading=settings.reading)
@@ -33,6 +38,8 @@ def _bare(experiment: str, store: str) -> None:
             fit_coefficients.fn(coefficients, plan.store)
         for mixture in plan.mixtures(dataset):
             fit_mixture.fn(mixture, plan.store)
+        for bins in plan.bins(dataset):
+            fit_bins.fn(bins, plan.store)
         evaluate_ensembles.fn(plan.ensembles(dataset), plan.store)
         evaluate_merges.fn(plan.merges(dataset), plan.store, reading=settings.reading)
     aggregate.fn(plan.record, plan.cells, plan.store)
@@ -40,13 +47,12 @@ def _bare(experiment: str, store: str) -> None:
 
 def main() -> None:
     """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options(__doc__, batch=256)  # --arch has no part here: it is the experiment's
     parser.add_argument("--experiment", default="dawin-quickstart/digits.yaml")
-    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--bare", metavar="STORE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.bare:
-        _bare(arguments.experiment, arguments.bare)
+        _bare(arguments.experiment, arguments.bare, _overrides(arguments))
         return
     if not Path(arguments.experiment).exists():
         sys.exit(f"{arguments.experiment}: not there; `dawin quickstart` makes it")
@@ -54,11 +60,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = f"{folder}/store"
         for _ in range(arguments.runs):  # in turn, so that a machine that slows down slows both
-            own = ["-m", "benchmarks.pipeline", "--experiment", arguments.experiment, "--bare", store]
+            shared = ["--batch", str(arguments.batch), "--dtype", arguments.dtype]
+            own = ["-m", "benchmarks.pipeline", "--experiment", arguments.experiment, "--bare", store, *shared]
             flows = ["-m", "flows.cli", "run", arguments.experiment, "--store", store]
+            flows += [part for override in _overrides(arguments) for part in ("--set", override)]
+            environment = {**children_environment(arguments), "PREFECT_HOME": f"{folder}/prefect"}
             for name, command in (("bare", own), ("prefect", flows)):
                 shutil.rmtree(store, ignore_errors=True)
-                seconds[name].append(run_child(command, PREFECT_HOME=f"{folder}/prefect").seconds)
+                seconds[name].append(run_child(command, **environment).seconds)
     over = [p - b for p, b in zip(seconds["prefect"], seconds["bare"], strict=True)]
     rows = [{"process": name, "s": spread(values)} for name, values in seconds.items()]
     rows.append({"process": "orchestration (the difference, pair by pair)", "s": spread(over)})

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -21,11 +22,22 @@ def report(name: str, rows: list[dict[str, Any]], arguments: argparse.Namespace 
         "benchmark": name,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "arguments": vars(arguments) if arguments else {},
-        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "machine": {
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "device": _accelerator(),
+            "python": platform.python_version(),
+        },
         "rows": rows,
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1))
+
+
+def _accelerator() -> str | None:
+    """Name the GPU, if the benchmark was one that could use it."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else None
 
 
 def spread(seconds: list[float]) -> str:

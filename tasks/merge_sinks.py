@@ -77,7 +77,7 @@ class Merger:
 
 
 def run_shared(inference: Inference, pool: MergedModels, images: torch.Tensor, rows: Floats) -> Floats:
-    """Return the logits (n, classes) of images by models of coefficients (n, M), each model once over all its images."""
+    """Return the logits (n, classes) of images by the models of their coefficients (n, M), each model run once."""
     distinct, member = np.unique(rows, axis=0, return_inverse=True)
     parts, places = [], []
     for i, coefficients in enumerate(distinct):
