@@ -164,6 +164,60 @@ def test_samples_between_tokens_and_channels():
     check(Mixed, 4, samples=4)
 
 
+def test_the_other_normalisations():
+    """By groups, and by the root of the mean square; with and without a shift."""
+
+    class Normalised(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.group = nn.Conv2d(3, 4, 1), nn.GroupNorm(2, 4)
+            self.square, self.layer = nn.RMSNorm(4), nn.LayerNorm(4, bias=False)
+            for parameter in (*self.group.parameters(), self.square.weight, self.layer.weight):
+                nn.init.normal_(parameter)
+
+        def forward(self, x):
+            x = self.group(self.conv(x)).permute(0, 2, 3, 1)
+            return self.layer(self.square(x)).mean((1, 2))
+
+    check(Normalised, 4)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (lambda: nn.BatchNorm2d(3, track_running_stats=False), "batch_norm by the batch's own statistics"),
+        (lambda: Attending(need_weights=True), "attention with attention weights asked for"),
+        (lambda: Attending(attn_mask=torch.zeros(10, 16, 16)), "attention with a mask for each sample"),
+        (lambda: Left(), "matmul with the weights on the left"),
+    ],
+)
+def test_unusual_uses_of_a_layer_are_refused(layer, message):
+    """Rather than computed as the usual one."""
+    made = layer().eval()
+    module = merge_per_sample(made, [made.state_dict()] * 2)
+    with pytest.raises(UncoveredLayer, match=message):
+        module(torch.zeros(5, 3, 4, 4), torch.full((5, 2), 0.5))
+
+
+class Attending(nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        self.attention, self.options = nn.MultiheadAttention(3, 1), {"need_weights": False, **options}
+
+    def forward(self, x):
+        tokens = x.flatten(2).permute(2, 0, 1)
+        return self.attention(tokens, tokens, tokens, **self.options)[0]
+
+
+class Left(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(2, 3))
+
+    def forward(self, x):
+        return torch.matmul(self.weight, x.flatten(2))
+
+
 def test_coefficients_outside_of_the_simplex():
     """Task vectors of scale above one: rows sum to one, entries need not lie between."""
     made = towers(vision(), 3, torch.float64)
