@@ -182,23 +182,6 @@ def test_the_other_normalisations():
     check(Normalised, 4)
 
 
-@pytest.mark.parametrize(
-    ("layer", "message"),
-    [
-        (lambda: nn.BatchNorm2d(3, track_running_stats=False), "batch_norm by the batch's own statistics"),
-        (lambda: Attending(need_weights=True), "attention with attention weights asked for"),
-        (lambda: Attending(attn_mask=torch.zeros(10, 16, 16)), "attention with a mask for each sample"),
-        (lambda: Left(), "matmul with the weights on the left"),
-    ],
-)
-def test_unusual_uses_of_a_layer_are_refused(layer, message):
-    """Rather than computed as the usual one."""
-    made = layer().eval()
-    module = merge_per_sample(made, [made.state_dict()] * 2)
-    with pytest.raises(UncoveredLayer, match=message):
-        module(torch.zeros(5, 3, 4, 4), torch.full((5, 2), 0.5))
-
-
 class Attending(nn.Module):
     def __init__(self, **options):
         super().__init__()
@@ -216,6 +199,23 @@ class Left(nn.Module):
 
     def forward(self, x):
         return torch.matmul(self.weight, x.flatten(2))
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (lambda: nn.BatchNorm2d(3, track_running_stats=False), "batch_norm by the batch's own statistics"),
+        (lambda: Attending(need_weights=True), "attention with attention weights asked for"),
+        (lambda: Attending(attn_mask=torch.zeros(10, 16, 16)), "attention with a mask for each sample"),
+        (Left, "matmul with the weights on the left"),
+    ],
+)
+def test_unusual_uses_of_a_layer_are_refused(layer, message):
+    """Rather than computed as the usual one."""
+    made = layer().eval()
+    module = merge_per_sample(made, [made.state_dict()] * 2)
+    with pytest.raises(UncoveredLayer, match=message):
+        module(torch.zeros(5, 3, 4, 4), torch.full((5, 2), 0.5))
 
 
 def test_coefficients_outside_of_the_simplex():
