@@ -1,4 +1,4 @@
-"""Checkpoints of several families, brought to one set of names: open_clip's `visual.…`, `head.weight`, `head.bias`."""
+"""Checkpoints, whatever family they are of, as the models that the pipeline merges: a vision tower and a head."""
 
 from collections.abc import Mapping
 from typing import BinaryIO
@@ -6,57 +6,56 @@ from typing import BinaryIO
 import torch
 
 from tasks.errors import CheckpointError
+from tasks.models.families import Recognised, heads_of, recognise
 from tasks.models.tensor_files import read_tensors
 
 HEAD = ("head.weight", "head.bias")
-_WRAPPERS = ("module.", "model.")  # data-parallel training, and the model-soups wrapper around a CLIP
-_HEAD_PREFIXES = ("classification_head.", "head.")
 
 
 def read_checkpoint(file: BinaryIO, where: str, path: str | None = None) -> dict[str, torch.Tensor]:
-    """Return the vision tower (and head, if there is one) of a checkpoint, in float32.
+    """Return the vision tower (and head, if there is one) of a checkpoint, in float32, by open_clip's names.
 
-    Understands plain state dicts and safetensors in the layouts of model-soups / WiSE-FT (`model.visual.…`,
-    `classification_head.…`) and of OpenAI CLIP / open_clip (`visual.…`), with or without `module.` in front.
-    The text tower is left out: it takes no part in classifying images.
+    The text tower is left out: it takes no part in classifying images. The families that are understood are those of
+    `families`.
 
     Raises:
         CheckpointError: no vision tower in it, numbers that are not finite, or what `read_tensors` refuses.
     """
-    tensors = {_bare(name): tensor for name, tensor in read_tensors(file, where, path).items()}
-    state = {name: t for name, t in tensors.items() if name.startswith("visual.")}
-    if not state:
+    found = read_family(file, where, path).tensors
+    return _in_float32({n: t for n, t in found.items() if n.startswith("visual.") or n in HEAD}, where)
+
+
+def read_family(file: BinaryIO, where: str, path: str | None = None) -> Recognised:
+    """Return all tensors of a checkpoint by open_clip's names, in the types that they are stored in, and its family.
+
+    Raises:
+        CheckpointError: no vision tower in it, a head that is none, or what `read_tensors` refuses.
+    """
+    tensors = read_tensors(file, where, path)
+    found = recognise(tensors)
+    if found is None:
         raise CheckpointError(
-            f"{where}: no vision tower; wanted tensors named visual.… or model.visual.…, "
+            f"{where}: no vision tower; wanted tensors named visual.…, model.visual.… or vision_model.…, "
             f"got {', '.join(list(tensors)[:3])} ({len(tensors)} in all)"
         )
-    state |= _head(tensors, where, required=False)
-    return _in_float32(state, where)
+    _check_head(found.tensors, where)
+    return found
 
 
 def read_head(file: BinaryIO, where: str, path: str | None = None) -> dict[str, torch.Tensor]:
     """Return a head from a file of its own: `weight` (classes, features) and, or zeros, `bias` (classes,)."""
-    return _in_float32(_head(read_tensors(file, where, path), where, required=True), where)
+    tensors = read_tensors(file, where, path)
+    head = heads_of(tensors, bare=True)
+    if not head:
+        raise CheckpointError(f"{where}: no head; wanted a tensor named weight, got {', '.join(list(tensors)[:3])}")
+    _check_head(head, where)
+    return _in_float32(head, where)
 
 
-def _bare(name: str) -> str:
-    for wrapper in _WRAPPERS:
-        name = name.removeprefix(wrapper)
-    return name
-
-
-def _head(tensors: Mapping[str, torch.Tensor], where: str, *, required: bool) -> dict[str, torch.Tensor]:
-    prefixes = (*_HEAD_PREFIXES, "") if required else _HEAD_PREFIXES
-    prefix = next((p for p in prefixes if f"{p}weight" in tensors), None)
-    if prefix is None:
-        if required:
-            raise CheckpointError(f"{where}: no head; wanted a tensor named weight, got {', '.join(list(tensors)[:3])}")
-        return {}
-    weight = tensors[f"{prefix}weight"]
-    if weight.ndim != 2:
+def _check_head(tensors: Mapping[str, torch.Tensor], where: str) -> None:
+    weight = tensors.get("head.weight")
+    if weight is not None and weight.ndim != 2:
         raise CheckpointError(f"{where}: head weight wanted as (classes, features), got {tuple(weight.shape)}")
-    bias = tensors.get(f"{prefix}bias", torch.zeros(len(weight)))
-    return {"head.weight": weight, "head.bias": bias}
 
 
 def _in_float32(state: Mapping[str, torch.Tensor], where: str) -> dict[str, torch.Tensor]:

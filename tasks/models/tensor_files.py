@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import safetensors.torch
@@ -10,15 +10,19 @@ import torch
 from safetensors import SafetensorError
 
 from tasks.errors import CheckpointError
+from tasks.models.inert_pickle import DamagedPickle, Inert, UnsafePickle
+from tasks.models.torch_archive import read_archive
 
 _LARGEST_HEADER = 100_000_000  # bytes; the safetensors format's own limit
+_DEEPEST = 64  # modules within modules
 
 
 def read_tensors(file: BinaryIO, where: str, path: str | None = None) -> dict[str, torch.Tensor]:
     """Return a checkpoint's tensors by name, on the CPU.
 
-    Which kind of file it is, is decided from its content. PyTorch files are read by `torch.load` with
-    `weights_only=True`: one that holds pickled code is refused, and none of the code runs.
+    Which kind of file it is, is decided from its content: safetensors; PyTorch's zip files, of state dicts, of whole
+    pickled modules and of TorchScript, all read by a machine that can call nothing; PyTorch's files before 1.6, by
+    `torch.load` with `weights_only=True`.
 
     Args:
         file: opened for reading, seekable.
@@ -32,7 +36,8 @@ def read_tensors(file: BinaryIO, where: str, path: str | None = None) -> dict[st
     file.seek(0)
     if _is_safetensors(start):
         return _read_safetensors(file, where, path)
-    return _flatten(_read_torch(file, where, path), where)
+    content = _read_zip(file, where, path) if start[:4] == b"PK\x03\x04" else _read_legacy(file, where)
+    return _flatten(content, where)
 
 
 def _is_safetensors(start: bytes) -> bool:
@@ -46,27 +51,30 @@ def _read_safetensors(file: BinaryIO, where: str, path: str | None) -> dict[str,
         raise CheckpointError(f"{where}: damaged safetensors file ({error})") from error
 
 
-def _read_torch(file: BinaryIO, where: str, path: str | None) -> Any:  # noqa: ANN401  whatever the file holds
-    is_archive = file.read(4) == b"PK\x03\x04"
-    file.seek(0)
+def _read_zip(file: BinaryIO, where: str, path: str | None) -> Any:  # noqa: ANN401  whatever the file holds
+    try:
+        return read_archive(file, path)
+    except UnsafePickle as error:
+        raise CheckpointError(_unsafe(where, str(error))) from error
+    except DamagedPickle as error:
+        raise CheckpointError(f"{where}: not a checkpoint, or a truncated one ({error})") from error
+
+
+def _read_legacy(file: BinaryIO, where: str) -> Any:  # noqa: ANN401  whatever the file holds
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the files' age and kind; what is wrong with them raises
-            return _load(file, path if is_archive else None)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "nsupported" in str(error) or "WeightsUnpickler" in str(error):
-            raise CheckpointError(
-                f"{where}: holds pickled code or objects, wanted tensors only; none of it was run ({_reason(error)})"
-            ) from error
+            raise CheckpointError(_unsafe(where, _reason(error))) from error
         raise CheckpointError(f"{where}: not a checkpoint, or a damaged one ({_reason(error)})") from error
     except Exception as error:  # a damaged file makes the reader raise nearly anything
         raise CheckpointError(f"{where}: not a checkpoint, or a truncated one ({_reason(error)})") from error
 
 
-def _load(file: BinaryIO, path: str | None) -> Any:  # noqa: ANN401  whatever the file holds
-    if path:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return torch.load(file, map_location="cpu", weights_only=True)
+def _unsafe(where: str, reason: str) -> str:
+    return f"{where}: holds pickled code or objects, wanted tensors only; none of it was run ({reason})"
 
 
 def _reason(error: Exception) -> str:
@@ -76,12 +84,28 @@ def _reason(error: Exception) -> str:
 
 
 def _flatten(content: Any, where: str) -> dict[str, torch.Tensor]:  # noqa: ANN401  whatever the file holds
-    """Take the state dict out of a training checkpoint, and refuse what is not one."""
+    """Take the state dict out of a training checkpoint or of a module, and refuse what is neither."""
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
-    if not isinstance(content, Mapping):
+    if isinstance(content, Inert):
+        tensors = dict(_of_module(content, "", 0, where))
+    elif isinstance(content, Mapping):
+        tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    else:
         raise CheckpointError(f"{where}: wanted a state dict (names to tensors), got a {type(content).__name__}")
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
     if not tensors:
         raise CheckpointError(f"{where}: wanted a state dict (names to tensors), got no tensor in it")
     return tensors
+
+
+def _of_module(module: Inert, prefix: str, depth: int, where: str) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield what a module's `state_dict()` would have, from what was pickled; TorchScript's has plain attributes."""
+    if depth > _DEEPEST:
+        raise CheckpointError(f"{where}: modules nested more than {_DEEPEST} deep")
+    groups = [module.state.get(name) for name in ("_parameters", "_buffers", "_modules")]
+    members = [group for group in groups if isinstance(group, dict)] or [module.state]
+    for name, value in (pair for group in members for pair in group.items()):
+        if isinstance(value, torch.Tensor):
+            yield f"{prefix}{name}", value
+        elif isinstance(value, Inert):
+            yield from _of_module(value, f"{prefix}{name}.", depth + 1, where)

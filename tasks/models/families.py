@@ -1,0 +1,106 @@
+"""The layouts that checkpoints of CLIP come in, brought to one set of names: open_clip's `visual.…` and `head.…`.
+
+Which one it is, is decided from the tensors' names.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+
+Tensors = Mapping[str, torch.Tensor]
+
+_WRAPPERS = ("module.", "model.")  # data-parallel training, and what wraps a CLIP in model-soups and task-vectors
+_HEADS = ("classification_head.", "head.")
+
+
+class Recognised(NamedTuple):
+    """A checkpoint whose layout is known."""
+
+    family: str
+    tensors: dict[str, torch.Tensor]
+    """By open_clip's names: `visual.…`, `head.weight`, `head.bias`, the text tower's."""
+
+
+def recognise(tensors: Tensors) -> Recognised | None:
+    """Return a checkpoint's tensors by open_clip's names, or None when there is no vision tower among them."""
+    bare = {_bare(name): tensor for name, tensor in tensors.items()}
+    if any(name.startswith("vision_model.") for name in bare):
+        return Recognised("hugging-face", _from_hugging_face(bare) | heads_of(bare))
+    if not any(name.startswith("visual.") for name in bare):
+        return None
+    kept = {name: tensor for name, tensor in bare.items() if not name.startswith(_HEADS)}
+    return Recognised(_family(tensors, bare), kept | heads_of(bare))
+
+
+def _family(tensors: Tensors, bare: Tensors) -> str:
+    if any(name.startswith("classification_head.") for name in bare):
+        return "model-soups" if any(name.startswith("model.") for name in tensors) else "state-dict"
+    if any(name.startswith("model.") for name in tensors):
+        return "task-vectors"
+    return "ours" if "head.weight" in bare and "logit_scale" not in bare else "open-clip"
+
+
+def _bare(name: str) -> str:
+    for wrapper in _WRAPPERS:
+        name = name.removeprefix(wrapper)
+    return name
+
+
+def heads_of(tensors: Tensors, *, bare: bool = False) -> dict[str, torch.Tensor]:
+    """Return `head.weight` and `head.bias` (zeros where there is none), or nothing.
+
+    `bare`: the names may be `weight` and `bias` alone, as in a file that holds nothing but a head.
+    """
+    for prefix in (*_HEADS, *([""] if bare else [])):
+        if f"{prefix}weight" in tensors:
+            weight = tensors[f"{prefix}weight"]
+            classes = weight.shape[0] if weight.ndim else 0
+            return {"head.weight": weight, "head.bias": tensors.get(f"{prefix}bias", torch.zeros(classes))}
+    return {}
+
+
+# Hugging Face's names of a CLIP's vision tower, and open_clip's
+_EMBEDDINGS = {
+    "embeddings.class_embedding": "class_embedding",
+    "embeddings.patch_embedding.weight": "conv1.weight",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "pre_layrnorm.weight": "ln_pre.weight",  # their spelling
+    "pre_layrnorm.bias": "ln_pre.bias",
+    "post_layernorm.weight": "ln_post.weight",
+    "post_layernorm.bias": "ln_post.bias",
+}
+_BLOCK = {
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+    "self_attn.out_proj": "attn.out_proj",
+}
+_LAYER = re.compile(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)$")
+
+
+def _from_hugging_face(tensors: Tensors) -> dict[str, torch.Tensor]:
+    """Rename a vision tower, pack its query, key and value projections, transpose the last projection."""
+    found: dict[str, torch.Tensor] = {}
+    projections: dict[tuple[str, str], dict[str, torch.Tensor]] = {}
+    for full, tensor in tensors.items():
+        name = full.removeprefix("vision_model.")
+        layer = _LAYER.match(name)
+        if full == "visual_projection.weight":
+            found["visual.proj"] = tensor.t().contiguous()
+        elif full == name:
+            continue
+        elif layer and layer[2] in _BLOCK:
+            found[f"visual.transformer.resblocks.{layer[1]}.{_BLOCK[layer[2]]}.{layer[3]}"] = tensor
+        elif layer:
+            projections.setdefault((layer[1], layer[3]), {})[layer[2].removeprefix("self_attn.")] = tensor
+        elif name in _EMBEDDINGS:
+            found[f"visual.{_EMBEDDINGS[name]}"] = tensor
+        elif not name.endswith("position_ids"):  # a range of integers that older files hold
+            found[f"visual.{name}"] = tensor  # for the check against the tower to name
+    for (number, kind), parts in projections.items():
+        packed = [parts[f"{letter}_proj"] for letter in "qkv" if f"{letter}_proj" in parts]
+        found[f"visual.transformer.resblocks.{number}.attn.in_proj_{kind}"] = torch.cat(packed)
+    return found
