@@ -1,4 +1,4 @@
-"""The command line: `dawin quickstart | run | plan | results`.
+"""The command line: `dawin quickstart | run | plan | results | inspect | convert`.
 
 Exit status: 0 done; 1 a run failed; 2 the request is wrong.
 """
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flows.bars import bars
+from flows.checkpoints import checkpoint_file
 from flows.embedded import keep_errors_short, start_prefect_api, wait_for_api
 from flows.experiment import Experiment, load_experiment
 from flows.plan import Plan
@@ -75,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     results.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="default: all")
     results.add_argument("--format", choices=FORMATS, default="table")
     results.set_defaults(command=_results)
+    inspect = commands.add_parser("inspect", help="say what a checkpoint is")
+    inspect.add_argument("checkpoint", metavar="URI")
+    inspect.set_defaults(command=_inspect)
+    convert = commands.add_parser("convert", help="write a checkpoint's tower and head as a safetensors file")
+    convert.add_argument("checkpoint", metavar="URI")
+    convert.add_argument("target", metavar="FILE")
+    convert.set_defaults(command=_convert)
     return parser
 
 
@@ -97,6 +105,23 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _results(options: argparse.Namespace) -> int:
     print(render(results_of(open_store(_store_url(options), writable=False), options.experiment), options.format))
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from tasks.conversion import inspect_checkpoint
+
+    for name, value in inspect_checkpoint(checkpoint_file(options.checkpoint, "inspect")).items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        print(f"{name:<11} {shown}")
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from tasks.conversion import convert_checkpoint
+
+    header = convert_checkpoint(checkpoint_file(options.checkpoint, "convert"), Path(options.target))
+    print(f"{options.target}: {header['family']}, from {header['source']}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Addresses (`path`, `file://`, `memory://`, `s3://`) to opened file systems, and their errors to ours."""
+"""Addresses (`path`, `file://`, `memory://`, `s3://`, `hf://`) to opened file systems, and their errors to ours."""
 
 import os
 from collections.abc import Iterator
@@ -10,8 +10,9 @@ import botocore.exceptions
 import fsspec
 
 from storage.errors import ObjectMissing, StorageError, StoreDenied, StoreUnreachable
+from storage.hub import fetch
 
-SCHEMES = ("file", "memory", "s3")
+SCHEMES = ("file", "memory", "s3", "hf")
 _NO_ANSWER = (ConnectionError, TimeoutError, botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
 _CREDENTIALS_HINT = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
 
@@ -47,6 +48,8 @@ def open_filesystem(address: str) -> tuple[Any, str]:
     another worker may have written since.
     """
     url = absolute(address)
+    if scheme_of(url) == "hf":
+        return fsspec.filesystem("file"), fetch(url)
     options: dict[str, Any] = {}
     if scheme_of(url) == "s3":
         options["use_listings_cache"] = False

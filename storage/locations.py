@@ -1,6 +1,6 @@
 """Inputs that are not the store's: checkpoints and images, wherever they lie. Readers get what is opened here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -30,12 +30,28 @@ class Location:
     @property
     def is_local(self) -> bool:
         """Whether the file can be read by its path."""
-        return scheme_of(self.url) == "file"
+        return scheme_of(self.url) in ("file", "hf")  # the Hub's files are read from its cache here
 
     @property
     def path(self) -> str:
         """The path inside its file system."""
         return str(open_filesystem(self.url)[1])
+
+    def file_among(self, names: Sequence[str]) -> "Location":
+        """Return this location if it is a file, else the first of some names that the folder holds.
+
+        Raises:
+            ObjectMissing: nothing is there, or a folder without any of them.
+        """
+        filesystem, path = open_filesystem(self.url)
+        with readable_errors(self.url):
+            if not filesystem.isdir(path):
+                return self
+            there = sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(path, detail=False))
+        for name in names:
+            if name in there:
+                return Location(f"{self.url}/{name}" if not self.is_local else f"file://{path}/{name}")
+        raise ObjectMissing(f"{self.url}: a folder without {' or '.join(names)}; it holds {', '.join(there[:5])}")
 
     def filesystem(self) -> Any:  # noqa: ANN401  fsspec publishes no types
         """Return the opened file system."""

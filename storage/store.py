@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from storage.errors import ObjectExists, ObjectMissing, StorageError
+from storage.errors import ObjectExists, ObjectMissing, StorageError, StoreDenied
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
 
 _TEMPORARY = ".tmp"  # the folder of a local store where objects are written before they get their name
@@ -28,6 +28,8 @@ class Store:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", absolute(self.url))
+        if self.scheme == "hf":
+            raise StoreDenied(f"{self.url}: a store cannot be on the Hub; wanted a path, file:// or s3://")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url}

@@ -1,0 +1,149 @@
+"""The checkpoints of an experiment: hashed, read whole the first time they are seen, and remembered."""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from flows.experiment import ModelSettings
+from storage import keys
+from storage.errors import ObjectMissing, StorageError
+from storage.identity import digest_of, digest_of_file
+from storage.locations import Location
+from storage.store import Store
+from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
+from tasks.layouts import differences
+from tasks.references import DatasetReference, HeadReference, ModelReference
+
+# in a folder, or a repository of the Hub: what transformers and open_clip call a checkpoint's file
+CHECKPOINT_FILES = (
+    "model.safetensors",
+    "open_clip_model.safetensors",
+    "pytorch_model.bin",
+    "open_clip_pytorch_model.bin",
+)
+_SUMMARY_VERSION = 2  # of what is remembered of a checkpoint
+
+
+class Checkpoints:
+    """Checkpoints, each read at most once, and never again when the store remembers what was found."""
+
+    def __init__(self, store: Store, architecture: str | None, remember: bool) -> None:
+        self._store, self._architecture, self._remember = store, architecture, remember
+        self._models: dict[str, dict[str, Any]] = {}
+        self._heads: dict[str, dict[str, Any]] = {}
+
+    @property
+    def image_sizes(self) -> list[int]:
+        """Of the towers, in pixels, in the models' order."""
+        return [found["image_size"] for found in self._models.values()]
+
+    def model(self, settings: ModelSettings) -> ModelReference:
+        """Return the reference of a model whose checkpoint is good."""
+        location = checkpoint_file(settings.checkpoint, f"model {settings.name}")
+        digest = self._digest(location, f"model {settings.name}")
+        try:
+            self._models[digest] = self._look_up(location, digest, self._architecture, "model")
+        except CheckpointError as error:
+            raise CheckpointError(f"model {settings.name}: {error}") from error
+        return ModelReference(
+            name=settings.name,
+            url=location.url,
+            digest=digest,
+            temperature=settings.temperature,
+            architecture=self._architecture,
+        )
+
+    def head(self, dataset: str, url: str) -> HeadReference:
+        """Return the reference of a head whose file is good."""
+        location = checkpoint_file(url, f"head of {dataset}")
+        digest = self._digest(location, f"head of {dataset}")
+        self._heads[digest] = self._look_up(location, digest, None, "head")
+        return HeadReference(url=location.url, digest=digest)
+
+    def check_layouts(self, models: Sequence[ModelReference]) -> None:
+        """Raise `ModelMismatch` unless all models have tensors of the same names, shapes and types."""
+        for model in models[1:]:
+            wanted, got = self._models[models[0].digest]["layout"], self._models[model.digest]["layout"]
+            if faults := differences(wanted, got):
+                raise ModelMismatch(f"model {model.name} does not fit {models[0].name}: {'; '.join(faults)}")
+
+    def check_coverage(self, model: ModelReference) -> None:
+        """Raise `UncoveredLayer` when a model's tower cannot be merged per sample."""
+        if reason := self._models[model.digest]["uncovered"]:
+            raise UncoveredLayer(f"model {model.name}: {reason}")
+
+    def check_classes(
+        self, models: Sequence[ModelReference], head: HeadReference | None, dataset: DatasetReference
+    ) -> None:
+        """Raise `ModelMismatch` unless the heads have the data set's classes; images without labels take any head."""
+        faults = []
+        for model in models:
+            tower = self._models[model.digest]
+            found = self._heads[head.digest] if head else tower
+            classes = found["classes"]
+            if classes is None:
+                faults.append(
+                    f"model {model.name}: no classification head in its checkpoint, and none named in `heads`"
+                )
+            elif found["features"] != tower["features"]:
+                faults.append(
+                    f"model {model.name}: head for {found['features']} features, tower of {tower['features']}"
+                )
+            elif dataset.classes not in (None, classes):
+                faults.append(f"model {model.name}: head of {classes} classes")
+        if faults:
+            wanted = "" if dataset.classes is None else f", which has {dataset.classes} classes"
+            raise ModelMismatch(f"{' and '.join(faults)}, for data set {dataset.name}{wanted}")
+
+    def _digest(self, location: Location, what: str) -> str:
+        """Return the SHA-256 of a file: of a local one always computed, of a remote one remembered by its etag."""
+        try:
+            fingerprint = location.fingerprint()
+        except ObjectMissing as error:
+            raise CheckpointError(f"{what}: checkpoint {location.url}: no such file{_neighbours(location)}") from error
+        key = keys.checkpoint(f"etag-{digest_of({'url': location.url, 'etag': fingerprint})}")
+        if not location.is_local and self._store.exists(key):
+            return str(json.loads(self._store.read(key))["sha256"])
+        digest = _hashed(location.url, fingerprint)
+        if not location.is_local and self._remember:
+            self._store.replace(key, json.dumps({"sha256": digest, "url": location.url}).encode())
+        return digest
+
+    def _look_up(self, location: Location, digest: str, architecture: str | None, kind: str) -> dict[str, Any]:
+        looked_at = {"sha256": digest, "architecture": architecture, "kind": kind, "version": _SUMMARY_VERSION}
+        key = keys.checkpoint(digest_of(looked_at))
+        if self._store.exists(key):
+            found: dict[str, Any] = json.loads(self._store.read(key))
+            return found
+        from tasks.checking import examine_checkpoint, examine_head  # noqa: PLC0415  loads torch: only when needed
+
+        found = examine_head(location) if kind == "head" else examine_checkpoint(location, architecture)
+        if self._remember:
+            self._store.replace(key, json.dumps(found).encode())
+        return found
+
+
+def checkpoint_file(url: str, what: str) -> Location:
+    """Return the file of a checkpoint, which in a folder has one of the names that the Hub's libraries give it."""
+    try:
+        return Location(url).file_among(CHECKPOINT_FILES)
+    except ObjectMissing as error:
+        raise CheckpointError(f"{what}: checkpoint {error}") from error
+
+
+@lru_cache(maxsize=1024)
+def _hashed(url: str, _fingerprint: str) -> str:
+    """Hash a file, once a process while it does not change: its fingerprint holds times that cannot be set back."""
+    with Location(url).open() as file:
+        return digest_of_file(file)
+
+
+def _neighbours(location: Location) -> str:
+    """What lies beside a file that is missing, in words."""
+    folder, _, _ = location.url.rpartition("/")
+    try:
+        there = [entry.path for entry in Location(folder).files() if "/" not in entry.path]
+    except StorageError:
+        return f"; {folder} does not exist"
+    return f"; {folder} holds {', '.join(there[:5]) or 'no files'}{' …' if len(there) > 5 else ''}"

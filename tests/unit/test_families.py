@@ -1,0 +1,283 @@
+"""Every family of checkpoints, in its exact public layout, gives the logits that its own code base gives."""
+
+import json
+import sys
+import types
+
+import fsspec
+import open_clip
+import pytest
+import safetensors.torch
+import torch
+from open_clip.model import CLIP
+from torch import nn
+
+from flows.checkpoints import checkpoint_file
+from flows.cli import main
+from storage.locations import Location
+from tasks.conversion import convert_checkpoint, inspect_checkpoint
+from tasks.errors import CheckpointError
+from tasks.models.checkpoint import read_checkpoint, read_head
+from tasks.models.tower import build_tower, infer_shape
+
+VISION = {"layers": 2, "width": 128, "patch_size": 8, "image_size": 32}
+TEXT = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
+IMAGES = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(7))
+
+
+def clip(seed=0):
+    """A whole CLIP as open_clip builds it."""
+    torch.manual_seed(seed)
+    return CLIP(embed_dim=24, vision_cfg=VISION, text_cfg=TEXT, quick_gelu=True).eval().requires_grad_(False)
+
+
+def features(state):
+    """What our tower gives for tensors that were read."""
+    tower = build_tower(infer_shape(state, "here"))
+    tower.load_state_dict({n.removeprefix("visual."): t for n, t in state.items() if n.startswith("visual.")})
+    with torch.no_grad():
+        return tower.eval()(IMAGES)
+
+
+def read(url):
+    location = Location(url)
+    with location.open() as file:
+        return read_checkpoint(file, location.url, location.path if location.is_local else None)
+
+
+def source_module(name):
+    """A module of code that is there when a pickle is written and gone when it is read."""
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    return module
+
+
+@pytest.fixture
+def task_vectors(tmp_path):
+    """Pickled modules as the task-vectors code writes them: an encoder around a CLIP, a head that normalises."""
+    package, modeling = source_module("src"), source_module("src.modeling")
+
+    class ImageEncoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = clip(3)
+            self.train_preprocess = open_clip.image_transform(32, is_train=True)
+            self.val_preprocess = open_clip.image_transform(32, is_train=False)
+            self.cache_dir = None
+
+        def forward(self, images):
+            return self.model.encode_image(images)
+
+    class ClassificationHead(nn.Linear):
+        def __init__(self, weights):
+            super().__init__(*reversed(weights.shape))
+            self.normalize = True
+            self.weight = nn.Parameter(weights.clone())
+            self.bias = nn.Parameter(torch.zeros_like(self.bias))
+
+    for kind in (ImageEncoder, ClassificationHead):
+        kind.__module__, kind.__qualname__ = "src.modeling", kind.__name__
+        setattr(modeling, kind.__name__, kind)
+    encoder = ImageEncoder().eval()
+    weights = torch.randn(5, 24, generator=torch.Generator().manual_seed(1))
+    torch.save(encoder, tmp_path / "finetuned.pt")
+    torch.save(ClassificationHead(weights), tmp_path / "head_MNIST.pt")
+    with torch.no_grad():
+        expected = encoder(IMAGES)
+    del sys.modules["src"], sys.modules["src.modeling"], package
+    return tmp_path, expected, weights
+
+
+def write(family, path):
+    """Write a checkpoint of a family by that family's own means; return its features."""
+    made = clip(1)
+    with torch.no_grad():
+        expected = made.encode_image(IMAGES)
+    if family == "open_clip":
+        torch.save(made.state_dict(), path)
+    elif family == "open_clip training":
+        state = {f"module.{name}": tensor for name, tensor in made.state_dict().items()}
+        torch.save({"epoch": 1, "name": "x", "state_dict": state, "optimizer": {"state": {}, "lr": 1e-4}}, path)
+    elif family == "open_clip safetensors":
+        safetensors.torch.save_file(made.state_dict(), path)
+    elif family == "model-soups":
+        state = {f"model.{name}": tensor for name, tensor in made.state_dict().items()}
+        torch.save(
+            {**state, "classification_head.weight": torch.ones(4, 24), "classification_head.bias": torch.zeros(4)}, path
+        )
+    elif family == "openai torchscript":
+
+        class Whole(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.visual, self.logit_scale = made.visual, made.logit_scale
+
+            def forward(self, images):
+                return self.visual(images) * self.logit_scale.exp()
+
+        torch.jit.save(torch.jit.trace(Whole(), IMAGES, check_trace=False), path)
+    return expected
+
+
+FAMILIES = [
+    "open_clip",
+    "open_clip training",
+    "open_clip safetensors",
+    "model-soups",
+    "openai torchscript",
+]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::torch.jit.TracerWarning")  # of writing TorchScript
+@pytest.mark.parametrize("where", ["file", "s3"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_gives_its_own_features(tmp_path, request, family, where):
+    """From a path and from S3, whatever the file is called."""
+    path = tmp_path / "any.name"
+    expected = write(family, path)
+    url = str(path)
+    if where == "s3":
+        url = f"{request.getfixturevalue('s3')}/deep/any.name"
+        filesystem, target = fsspec.core.url_to_fs(url)
+        filesystem.put_file(str(path), target)
+    torch.testing.assert_close(features(read(url)), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_hugging_faces_clip(tmp_path, whole):
+    """A folder as transformers writes it: other names, separate projections; the whole model or its tower."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    vision = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision |= {"image_size": 32, "patch_size": 8, "hidden_act": "quick_gelu"}
+    text = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "vocab_size": 64,
+    }
+    if whole:
+        settings = transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)
+        model = transformers.CLIPModel(settings)
+    else:
+        model = transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**vision, projection_dim=24))
+    model.eval().save_pretrained(tmp_path / "folder")
+    with torch.no_grad():
+        tower, projection = model.vision_model, model.visual_projection
+        expected = projection(tower(pixel_values=IMAGES).pooler_output)
+    location = checkpoint_file(str(tmp_path / "folder"), "model x")
+    torch.testing.assert_close(features(read(location.url)), expected, rtol=1e-5, atol=1e-5)
+    assert inspect_checkpoint(location)["family"] == "hugging-face"
+
+
+def test_pickled_modules_are_read_without_their_code(task_vectors):
+    """The encoder's tower and the head's weights; the classes do not exist when they are read."""
+    folder, expected, weights = task_vectors
+    torch.testing.assert_close(features(read(str(folder / "finetuned.pt"))), expected, rtol=1e-5, atol=1e-5)
+    with open(folder / "head_MNIST.pt", "rb") as file:
+        head = read_head(file, "head_MNIST.pt")
+    assert torch.equal(head["head.weight"], weights)
+    assert inspect_checkpoint(Location(str(folder / "finetuned.pt")))["family"] == "task-vectors"
+
+
+def test_a_resnet_is_read_by_its_name(tmp_path, monkeypatch):
+    """What is no vision transformer needs its architecture; its statistics come along."""
+    from tasks.models.classifier import build_classifier
+
+    tower = open_clip.modified_resnet.ModifiedResNet([1, 1, 1, 1], 24, 4, 64, 16).eval()
+    monkeypatch.setattr(
+        "tasks.models.classifier.build_named_tower",
+        lambda _name: open_clip.modified_resnet.ModifiedResNet([1, 1, 1, 1], 24, 4, 64, 16),
+    )
+    state = {f"visual.{name}": tensor for name, tensor in tower.state_dict().items()}
+    torch.save({**state, "head.weight": torch.randn(3, 24), "logit_scale": torch.tensor(1.0)}, tmp_path / "rn.pt")
+    made = build_classifier(read(str(tmp_path / "rn.pt")), "x", "RN-tiny")
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(made.visual(images), tower(images))
+
+
+def test_our_own_form_is_exact(tmp_path):
+    """Written and read back: the same numbers in the same types, and where they come from in the header."""
+    torch.save({n: t.half() for n, t in clip(1).state_dict().items()}, tmp_path / "in.pt")
+    convert_checkpoint(Location(str(tmp_path / "in.pt")), tmp_path / "deep" / "out.safetensors")
+    with safetensors.safe_open(tmp_path / "deep" / "out.safetensors", "pt") as file:
+        header, names = file.metadata(), set(file.keys())
+        assert all(torch.equal(file.get_tensor(n), clip(1).state_dict()[n].half()) for n in names)
+    assert names == {n for n in clip(1).state_dict() if n.startswith("visual.")}
+    assert (header["dawin.format"], header["family"]) == ("1", "open-clip")
+    assert json.loads(header["tower"])["image_size"] == 32
+    before, after = read(str(tmp_path / "in.pt")), read(str(tmp_path / "deep" / "out.safetensors"))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    with pytest.raises(CheckpointError, match=r"out.safetensors: there is a file already"):
+        convert_checkpoint(Location(str(tmp_path / "in.pt")), tmp_path / "deep" / "out.safetensors")
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out.safetensors"]
+
+
+def test_inspect_and_convert_by_the_command_line(tmp_path, capsys):
+    """What it is, in words; what cannot be read is one line and exit status 2."""
+    path = tmp_path / "soup"
+    write("model-soups", path)
+    assert main(["inspect", str(path)]) == 0
+    shown = capsys.readouterr().out
+    for part in (
+        "family      model-soups",
+        "image_size 32, patch_size 8, width 128",
+        "4 classes of 24 features",
+        "True",
+    ):
+        assert part in shown
+    assert main(["convert", str(path), str(tmp_path / "out")]) == 0
+    assert "out: model-soups, from file://" in capsys.readouterr().out
+    assert main(["inspect", str(tmp_path / "out")]) == 0
+    assert "family      ours" in capsys.readouterr().out
+    assert main(["inspect", str(tmp_path / "nothing")]) == 2
+    (tmp_path / "junk").write_bytes(b"junk")
+    assert main(["inspect", str(tmp_path / "junk")]) == 2
+    assert "junk: not a checkpoint" in capsys.readouterr().err
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """The Hub's cache as its own library lays it out, and the Hub switched off."""
+    root = tmp_path / "hub"
+    repository = root / "models--org--tuned"
+    snapshot = repository / "snapshots" / "abc123"
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc123")
+    torch.save(clip(1).state_dict(), snapshot / "pytorch_model.bin")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(root))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return snapshot
+
+
+@pytest.mark.parametrize("url", ["hf://org/tuned", "hf://org/tuned/pytorch_model.bin"])
+def test_the_hub_is_read_from_its_cache(hub, url):
+    """A repository or a file in it; nothing is asked of the Hub when it is switched off."""
+    with torch.no_grad():
+        expected = clip(1).encode_image(IMAGES)
+    torch.testing.assert_close(features(read(checkpoint_file(url, "model x").url)), expected)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("hf://org/missing", "not in the Hub's cache"),
+        ("hf://org/tuned/other.bin", "not in the Hub's cache"),
+        ("hf://org", "wanted hf://org/repo"),
+    ],
+)
+def test_what_the_hub_does_not_have_is_named(hub, url, message):
+    """One line, the address in it."""
+    with pytest.raises(CheckpointError, match=rf"model x: checkpoint {url}: .*{message}"):
+        checkpoint_file(url, "model x")
+
+
+def test_a_folder_without_a_checkpoint_says_what_it_holds(tmp_path):
+    """And what was looked for."""
+    (tmp_path / "readme.md").write_text("x")
+    with pytest.raises(CheckpointError, match=r"a folder without model.safetensors or .*; it holds readme.md"):
+        checkpoint_file(str(tmp_path), "model x")
