@@ -8,6 +8,7 @@ Python's own library, which no checkpoint needs and every attack does.
 
 import pickletools
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +35,7 @@ class UnsafePickle(ValueError):
     """A pickle asks for something to be called or imported that no checkpoint needs."""
 
 
-class DamagedPickle(ValueError):
+class DamagedFile(ValueError):
     """A pickle ends early, or is none."""
 
 
@@ -67,20 +68,21 @@ def read_pickle(
 
     Raises:
         UnsafePickle: it asks for a call or an import that is not among what checkpoints need.
-        DamagedPickle: it is cut short, malformed or larger than any checkpoint's.
+        DamagedFile: it is cut short, malformed or larger than any checkpoint's.
     """
     if len(pickled) > _LARGEST:
-        raise DamagedPickle(f"a pickle of {len(pickled)} bytes, wanted at most {_LARGEST}")
+        raise DamagedFile(f"a pickle of {len(pickled)} bytes, wanted at most {_LARGEST}")
     machine = _Machine({**PYTHON, **functions}, persistent)
     try:
-        for opcode, argument, _ in pickletools.genops(pickled):
-            machine.step(opcode.name, argument)
-    except (UnsafePickle, DamagedPickle):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd escapes in texts; what is wrong raises
+            machine.run(pickled)
+    except (UnsafePickle, DamagedFile):
         raise
     except RecursionError as error:
-        raise DamagedPickle("nested too deeply") from error
+        raise DamagedFile("nested too deeply") from error
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, AssertionError) as error:
-        raise DamagedPickle(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        raise DamagedFile(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     return machine.result()
 
 
@@ -92,9 +94,13 @@ class _Machine:
         self._memo: dict[int, Any] = {}
         self._stopped = False
 
+    def run(self, pickled: bytes) -> None:
+        for opcode, argument, _ in pickletools.genops(pickled):
+            self.step(opcode.name, argument)
+
     def result(self) -> Any:  # noqa: ANN401
         if not self._stopped or not self._stack:
-            raise DamagedPickle("ends early")
+            raise DamagedFile("ends early")
         return self._stack[-1]
 
     def step(self, name: str, argument: Any) -> None:  # noqa: ANN401
@@ -116,7 +122,7 @@ class _Machine:
 
     def _proto(self, version: int) -> None:
         if version > 5:
-            raise DamagedPickle(f"protocol {version}, wanted at most 5")
+            raise DamagedFile(f"protocol {version}, wanted at most 5")
 
     def _frame(self, _size: int) -> None:
         pass
@@ -185,7 +191,7 @@ class _Machine:
         if isinstance(target, Inert):
             target = target.state
         if not isinstance(target, dict) or len(items) % 2:
-            raise DamagedPickle("items for something that holds none")
+            raise DamagedFile("items for something that holds none")
         for key, value in zip(items[::2], items[1::2], strict=True):
             target[key if isinstance(key, _KEYS) else repr(type(key))] = value
 
@@ -196,7 +202,7 @@ class _Machine:
     def _stack_global(self) -> None:
         module, name = self._stack[-2:]
         if not isinstance(module, str) or not isinstance(name, str):
-            raise DamagedPickle("a name that is not text")
+            raise DamagedFile("a name that is not text")
         self._stack[-2:] = [_named(f"{module}.{name}")]
 
     def _reduce(self) -> None:
@@ -239,7 +245,7 @@ def _items(target: Any) -> list[Any]:  # noqa: ANN401
     if isinstance(target, Inert):
         return target.items
     if not isinstance(target, list):
-        raise DamagedPickle("items for something that holds none")
+        raise DamagedFile("items for something that holds none")
     return target
 
 

@@ -10,10 +10,10 @@ import torch
 from safetensors import SafetensorError
 
 from tasks.errors import CheckpointError
-from tasks.models.inert_pickle import DamagedPickle, Inert, UnsafePickle
+from tasks.models.inert_pickle import DamagedFile, Inert, UnsafePickle
+from tasks.models.safetensors_file import is_safetensors, read_safetensors
 from tasks.models.torch_archive import read_archive
 
-_LARGEST_HEADER = 100_000_000  # bytes; the safetensors format's own limit
 _DEEPEST = 64  # modules within modules
 
 
@@ -34,20 +34,16 @@ def read_tensors(file: BinaryIO, where: str, path: str | None = None) -> dict[st
     """
     start = file.read(9)
     file.seek(0)
-    if _is_safetensors(start):
+    if is_safetensors(start):
         return _read_safetensors(file, where, path)
     content = _read_zip(file, where, path) if start[:4] == b"PK\x03\x04" else _read_legacy(file, where)
     return _flatten(content, where)
 
 
-def _is_safetensors(start: bytes) -> bool:
-    return len(start) == 9 and int.from_bytes(start[:8], "little") <= _LARGEST_HEADER and start[8:9] == b"{"
-
-
 def _read_safetensors(file: BinaryIO, where: str, path: str | None) -> dict[str, torch.Tensor]:
     try:
-        return safetensors.torch.load_file(path) if path else safetensors.torch.load(file.read())
-    except SafetensorError as error:
+        return safetensors.torch.load_file(path) if path else read_safetensors(file)
+    except (SafetensorError, DamagedFile) as error:
         raise CheckpointError(f"{where}: damaged safetensors file ({error})") from error
 
 
@@ -56,7 +52,7 @@ def _read_zip(file: BinaryIO, where: str, path: str | None) -> Any:  # noqa: ANN
         return read_archive(file, path)
     except UnsafePickle as error:
         raise CheckpointError(_unsafe(where, str(error))) from error
-    except DamagedPickle as error:
+    except DamagedFile as error:
         raise CheckpointError(f"{where}: not a checkpoint, or a truncated one ({error})") from error
 
 

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
-from tasks.models.inert_pickle import DamagedPickle, UnsafePickle, read_pickle
+from tasks.models.inert_pickle import DamagedFile, UnsafePickle, read_pickle
 
 _LOCAL_HEADER = 30  # bytes of a zip entry's own header, before its name and its extra field
 _CHUNK = 16 << 20
@@ -31,23 +31,23 @@ def read_archive(file: BinaryIO, path: str | None = None) -> Any:  # noqa: ANN40
 
     Raises:
         UnsafePickle: it asks for something to be called.
-        DamagedPickle: it is not such a file, or damaged.
+        DamagedFile: it is not such a file, or damaged.
     """
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             pickled = next((name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")), None)
             if pickled is None:
-                raise DamagedPickle("a zip file without data.pkl")
+                raise DamagedFile("a zip file without data.pkl")
             folder = pickled.rpartition("/")[0]
             if f"{folder}/byteorder" in names and archive.read(f"{folder}/byteorder") == b"big":
-                raise DamagedPickle("of a machine of the other byte order")
+                raise DamagedFile("of a machine of the other byte order")
             storages = _Storages(archive, folder, file, path)
             return read_pickle(archive.read(pickled), _FUNCTIONS, storages.find)
     except zipfile.BadZipFile as error:
-        raise DamagedPickle(str(error)) from error
+        raise DamagedFile(str(error)) from error
     except (EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise DamagedPickle(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        raise DamagedFile(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 
 
 class _Storages:
@@ -62,7 +62,7 @@ class _Storages:
             raise UnsafePickle("a reference to something that is no storage")
         dtype, key = _DTYPES.get(getattr(identifier[1], "name", "").rpartition(".")[2]), str(identifier[2])
         if dtype is None:
-            raise DamagedPickle(f"a storage of an unknown type {identifier[1]}")
+            raise DamagedFile(f"a storage of an unknown type {identifier[1]}")
         if key not in self._found:
             self._found[key] = self._read(f"{self._folder}/data/{key}")
         return Storage(self._found[key], dtype)
@@ -70,7 +70,7 @@ class _Storages:
     def _read(self, name: str) -> torch.Tensor:
         entry = self._archive.getinfo(name)
         if entry.compress_type != zipfile.ZIP_STORED:
-            raise DamagedPickle(f"{name} is compressed, which PyTorch does not do")
+            raise DamagedFile(f"{name} is compressed, which PyTorch does not do")
         if not entry.file_size:
             return torch.empty(0, dtype=torch.uint8)
         if self._path:
@@ -81,7 +81,7 @@ class _Storages:
             while place < len(content):
                 piece = source.read(min(_CHUNK, len(content) - place))
                 if not piece:
-                    raise DamagedPickle(f"{name} ends early")
+                    raise DamagedFile(f"{name} ends early")
                 view[place : place + len(piece)] = piece
                 place += len(piece)
         return torch.frombuffer(content, dtype=torch.uint8)
@@ -95,7 +95,7 @@ class _Storages:
         name, extra = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
         start = entry.header_offset + _LOCAL_HEADER + name + extra
         if header[:4] != b"PK\x03\x04" or start + entry.file_size > len(self._mapped):
-            raise DamagedPickle(f"{entry.filename} ends early")
+            raise DamagedFile(f"{entry.filename} ends early")
         return torch.frombuffer(self._mapped, dtype=torch.uint8, count=entry.file_size, offset=start)
 
 
@@ -105,12 +105,12 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> torch
         raise UnsafePickle("a tensor of something that is no storage")
     numbers = [offset, *size, *stride]
     if not all(type(n) is int and n >= 0 for n in numbers) or len(size) != len(stride):
-        raise DamagedPickle(f"a tensor of shape {size}, strides {stride}, offset {offset}")
+        raise DamagedFile(f"a tensor of shape {size}, strides {stride}, offset {offset}")
     width = torch.empty(0, dtype=storage.dtype).element_size()
     there, wanted = len(storage.data) // width, prod(size)
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if wanted else offset - 1
     if last >= there or wanted > there:
-        raise DamagedPickle(f"a tensor of shape {tuple(size)}, more than the {there} numbers of its storage")
+        raise DamagedFile(f"a tensor of shape {tuple(size)}, more than the {there} numbers of its storage")
     flat = storage.data[: there * width].view(storage.dtype)
     return flat.as_strided(tuple(size), tuple(stride), offset)
 

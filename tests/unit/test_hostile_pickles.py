@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 
 from tasks.errors import CheckpointError
-from tasks.models.inert_pickle import DamagedPickle, UnsafePickle, read_pickle
+from tasks.models.inert_pickle import DamagedFile, UnsafePickle, read_pickle
 from tasks.models.tensor_files import read_tensors
 
 P = pickle  # opcodes below
@@ -162,15 +162,15 @@ def test_strange_programs_are_refused(program_of):
 def test_huge_numbers_cost_nothing():
     """A memo of four billion places, a text of four gigabytes, a call of a million levels."""
     read_pickle(program(P.NONE + P.LONG_BINPUT + b"\xff\xff\xff\xff"), {})
-    with pytest.raises(DamagedPickle):
+    with pytest.raises(DamagedFile):
         read_pickle(program(P.BINUNICODE + b"\xff\xff\xff\xff"), {})
-    with pytest.raises(DamagedPickle):
+    with pytest.raises(DamagedFile):
         read_pickle(program(P.BINBYTES8 + b"\xff" * 8), {})
     deep = read_pickle(program(P.EMPTY_TUPLE + P.TUPLE1 * 100_000), {})
     assert len(deep) == 1
     nested = P.EMPTY_DICT + (P.EMPTY_TUPLE + P.TUPLE1 * 100_000) + P.NONE + P.SETITEM
     assert list(read_pickle(program(nested), {}).values()) == [None]  # a key that would take a stack to hash
-    with pytest.raises(DamagedPickle, match="a pickle of 70000000 bytes"):
+    with pytest.raises(DamagedFile, match="a pickle of 70000000 bytes"):
         read_pickle(bytes(70_000_000), {})
 
 
@@ -229,7 +229,7 @@ def test_a_pickle_with_bytes_changed(data):
 def test_noise_is_refused(noise):
     """As a pickle, as a zip's start, as a safetensors header."""
     for pickled in (noise, program(noise)):
-        with contextlib.suppress(UnsafePickle, DamagedPickle):
+        with contextlib.suppress(UnsafePickle, DamagedFile):
             read_pickle(pickled, {})
     refused(b"PK\x03\x04" + noise)
     refused(struct.pack("<Q", len(noise)) + b"{" + noise)
