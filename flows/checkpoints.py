@@ -90,10 +90,10 @@ class Checkpoints:
                 faults.append(
                     f"model {model.name}: head for {found['features']} features, tower of {tower['features']}"
                 )
-            elif dataset.classes not in (None, classes):
+            elif dataset.head_classes not in (None, classes):
                 faults.append(f"model {model.name}: head of {classes} classes")
         if faults:
-            wanted = "" if dataset.classes is None else f", which has {dataset.classes} classes"
+            wanted = "" if dataset.head_classes is None else f", which has {dataset.head_classes} classes"
             raise ModelMismatch(f"{' and '.join(faults)}, for data set {dataset.name}{wanted}")
 
     def _digest(self, location: Location, what: str) -> str:

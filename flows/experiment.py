@@ -44,7 +44,7 @@ class DatasetSettings(_Settings):
     """Address of an image folder: one directory per class, or images without labels."""
     group: str = Field(default="ood", pattern=_SLUG)
     """Data sets of a group are averaged at display; `id` and `ood` by custom."""
-    label_space: None = None
+    label_space: Literal["imagenet-1k", "imagenet-r", "imagenet-a", "objectnet"] | None = None
     """How the head's classes map to the data set's; null: they are the same."""
     limit: int | None = Field(default=None, ge=1)
     """At most so many samples, spread evenly over the data set."""

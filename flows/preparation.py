@@ -30,6 +30,8 @@ from tasks.references import (
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
+OBJECTNET_BORDER = 2  # pixels of red around each picture, by which its authors see whether it was trained on
+
 T = TypeVar("T")
 
 
@@ -86,20 +88,27 @@ class _Faults:
 def _dataset(settings: DatasetSettings, experiment: Experiment, size: int) -> DatasetReference:
     chosen = experiment.preprocess
     preprocessing = Preprocessing(
-        size=size, mean=chosen.mean or CLIP_MEAN, std=chosen.std or CLIP_STD, interpolation=chosen.interpolation
+        size=size,
+        mean=chosen.mean or CLIP_MEAN,
+        std=chosen.std or CLIP_STD,
+        interpolation=chosen.interpolation,
+        border=OBJECTNET_BORDER if settings.label_space == "objectnet" else 0,
     )
     try:
-        folder, digest = list_dataset(settings.images, settings.limit, preprocessing)
+        listed = list_dataset(settings.images, settings.limit, preprocessing, settings.label_space)
     except ObjectMissing as error:
         raise DatasetError(f"data set {settings.name}: images {settings.images}: no such folder") from error
     return DatasetReference(
         name=settings.name,
         url=settings.images,
         group=settings.group,
-        digest=digest,
-        samples=len(folder.paths),
-        classes=len(folder.classes) or None,
+        digest=listed.digest,
+        samples=len(listed.folder.paths),
+        classes=len(listed.folder.classes) or None,
         limit=settings.limit,
+        label_space=settings.label_space,
+        groups=listed.space.groups if listed.space and not listed.space.is_whole else None,
+        head_classes=listed.space.head_classes if listed.space else len(listed.folder.classes) or None,
         preprocessing=preprocessing,
     )
 

@@ -35,7 +35,7 @@ def extract(
     dataset, device = outputs[0].dataset, default_device()
     lacking = [reference for reference in outputs if missing_ranges(store, reference.prefix, dataset.spans)]
     opened = OpenedDataset(dataset, reading, device)
-    inference = Inference(dataset.preprocessing, outputs[0].precision, reading.batch_size)
+    inference = Inference(dataset.preprocessing, outputs[0].precision, reading.batch_size, dataset.groups)
     merged = merges[0].outputs if merges else ()
     states = load_states(dict.fromkeys((*lacking, *merged)), device)
     sinks = [

@@ -1,11 +1,13 @@
 """From batches of decoded images to logits, in a given precision, as many images at a time as the device holds."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
+from tasks.datasets.label_spaces import project
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.transform import normalized
 from tasks.numerics.checks import Floats
@@ -23,15 +25,22 @@ class Inference:
         preprocessing: how the images are normalised.
         precision: of the modules' arithmetic.
         batch_size: images at a time; halved for good when the device runs out of memory.
+        groups: of the head's classes, one for each class of the data set; None: they are the same.
     """
 
-    def __init__(self, preprocessing: Preprocessing, precision: Precision, batch_size: int) -> None:
-        self.precision = precision
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        precision: Precision,
+        batch_size: int,
+        groups: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        self.precision, self.groups = precision, groups
         self._preprocessing, self._batch_size = preprocessing, batch_size
 
     @torch.inference_mode()
     def logits(self, module: nn.Module, images: torch.Tensor, coefficients: Floats | None = None) -> Floats:
-        """Return a module's logits (n, classes), computed in the precision, handed over as float64.
+        """Return a module's logits (n, classes) of the data set's classes, handed over as float64.
 
         Args:
             module: called with images, or with images and coefficients.
@@ -58,7 +67,7 @@ class Inference:
         values: Floats = np.concatenate(parts).astype(np.float64)
         if not np.isfinite(values).all():
             raise ValueError(f"logits: not finite in {self.precision}; a wider precision may help")
-        return values
+        return values if self.groups is None else project(values, self.groups)
 
     def _run(self, module: nn.Module, images: torch.Tensor, rows: torch.Tensor | None) -> Floats:
         prepared = normalized(images, self._preprocessing)

@@ -62,7 +62,7 @@ class OpenedDataset:
     """
 
     def __init__(self, reference: DatasetReference, reading: Reading, device: str) -> None:
-        folder, digest = list_dataset(reference.url, reference.limit, reference.preprocessing)
+        folder, _, digest = list_dataset(reference.url, reference.limit, reference.preprocessing, reference.label_space)
         if digest != reference.digest:
             raise DatasetError(
                 f"data set {reference.name} ({reference.url}): changed since the run began "

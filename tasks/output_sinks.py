@@ -50,5 +50,5 @@ def logits_sink(
         identity=identity,
         compute=compute,
         columns=columns,
-        widths={"logits": model.head.out_features},
+        widths={"logits": len(inference.groups) if inference.groups else model.head.out_features},
     )

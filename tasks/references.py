@@ -58,6 +58,12 @@ class DatasetReference:
     """None: images without labels."""
     limit: int | None
     preprocessing: Preprocessing
+    label_space: str | None = None
+    """Name of the label space; None: the data set's own classes."""
+    groups: tuple[tuple[int, ...], ...] | None = None
+    """For each class, the head's classes that it stands for; None: the head's classes are the data set's."""
+    head_classes: int | None = None
+    """How many classes a head has to have; None: any number."""
 
     @property
     def spans(self) -> list[tuple[int, int]]:

@@ -13,3 +13,5 @@ class Preprocessing:
     std: tuple[float, float, float]
     interpolation: str
     """`bicubic` or `bilinear`."""
+    border: int = 0
+    """Pixels cut off on every side before all else."""

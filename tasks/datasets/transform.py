@@ -21,8 +21,13 @@ def cropping(settings: Preprocessing) -> Callable[[Image], torch.Tensor]:
     )
     *steps, to_tensor, normalize = image_transform_v2(configuration, is_train=False).transforms
     assert isinstance(to_tensor, ToTensor) and isinstance(normalize, Normalize)  # noqa: PT018  open_clip changed else
-    transform: Callable[[Image], torch.Tensor] = Compose([*steps, PILToTensor()])
+    before = [_without_border(settings.border)] if settings.border else []
+    transform: Callable[[Image], torch.Tensor] = Compose([*before, *steps, PILToTensor()])
     return transform
+
+
+def _without_border(border: int) -> Callable[[Image], Image]:
+    return lambda image: image.crop((border, border, image.width - border, image.height - border))
 
 
 def normalized(images: torch.Tensor, settings: Preprocessing) -> torch.Tensor:

@@ -81,7 +81,7 @@ def test_batches_come_in_order_and_do_not_cross_spans(tmp_path, monkeypatch, wor
     """Whoever decodes."""
     monkeypatch.setattr("tasks.datasets.loading._WORTH_PROCESSES", 1)
     tiny.image_folder(tmp_path, 11, seed=0)
-    listed, _ = list_dataset(str(tmp_path), None, SETTINGS)
+    listed = list_dataset(str(tmp_path), None, SETTINGS).folder
     spans = [(0, 4), (8, 11)]
     found = list(batches(files(tmp_path, listed.paths), listed.labels, spans, batch_size=3, workers=workers))
     assert [batch.sample_index.tolist() for batch in found] == [[0, 1, 2], [3], [8, 9, 10]]
@@ -98,7 +98,7 @@ def test_a_broken_image_is_named(tmp_path, monkeypatch, workers, content):
     monkeypatch.setattr("tasks.datasets.loading._WORTH_PROCESSES", 1)
     tiny.image_folder(tmp_path, 6, seed=0)
     (tmp_path / "class1" / "00001.png").write_bytes(content)
-    listed, _ = list_dataset(str(tmp_path), None, SETTINGS)
+    listed = list_dataset(str(tmp_path), None, SETTINGS).folder
     with pytest.raises(DatasetError, match=r"class1/00001.png: broken image") as caught:
         list(batches(files(tmp_path, listed.paths), listed.labels, [(0, 6)], batch_size=2, workers=workers))
     assert "\n" not in str(caught.value)
@@ -109,7 +109,7 @@ def test_the_digest_follows_the_images_and_how_they_are_prepared(tmp_path):
     tiny.image_folder(tmp_path, 9, seed=0)
 
     def digest(limit=None, settings=SETTINGS):
-        return list_dataset(str(tmp_path), limit, settings)[1]
+        return list_dataset(str(tmp_path), limit, settings).digest
 
     seen = [digest()]
     assert digest() == seen[0]

@@ -1,0 +1,108 @@
+"""Label spaces: how a head's classes map to a data set's, and a data set's folders to its classes.
+
+ImageNet-R and -A use 200 of ImageNet's 1,000 classes, ObjectNet groups of them. Logits are projected first, to the
+subset or to the largest of each group, and only then turned into probabilities: entropies and predictions are those
+of the data set's own classes. Synsets are timm's lists, ObjectNet's mapping is read from its own files.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+
+from tasks.errors import DatasetError
+from tasks.numerics.checks import Floats
+
+OBJECTNET_FILES = (
+    "folder_to_objectnet_label.json",
+    "objectnet_to_imagenet_1k.json",
+    "pytorch_to_imagenet_2012_id.json",
+    "imagenet_to_label_2012_v2",
+)
+"""ObjectNet's own mapping files, in the folder `mappings` beside its images."""
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes of a data set in terms of those of a head."""
+
+    name: str
+    head_classes: int
+    groups: tuple[tuple[int, ...], ...]
+    """For each class of the data set, the head's classes that it stands for."""
+    folders: Mapping[str, int]
+    """From the name of a class's folder to the class."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the data set's classes are the head's, one for one."""
+        return self.groups == tuple((i,) for i in range(self.head_classes))
+
+    def class_of(self, folder: str, where: str) -> int | None:
+        """Return the class of a folder; None for one that is not scored, as 200 of ObjectNet's 313 are not.
+
+        Raises:
+            DatasetError: the folder is none of this label space's.
+        """
+        if folder in self.folders:
+            return self.folders[folder]
+        if self.name == "objectnet":
+            return None
+        few = ", ".join(list(self.folders)[:3])
+        raise DatasetError(f"{where}: folder {folder!r} is no class of {self.name}; wanted names like {few}")
+
+
+def project(logits: Floats, groups: Sequence[Sequence[int]]) -> Floats:
+    """Return the logits (n, classes) of a data set from a head's: of each group of the head's classes the largest."""
+    if all(len(group) == 1 for group in groups):
+        return logits[:, [group[0] for group in groups]]
+    return np.column_stack([logits[:, list(group)].max(axis=1) for group in groups])
+
+
+def label_space(name: str, read: Callable[[str], bytes]) -> LabelSpace:
+    """Return a label space by name.
+
+    Args:
+        name: `imagenet-1k`, `imagenet-r`, `imagenet-a` or `objectnet`.
+        read: gives a mapping file's content by its name, for those that come with the data set.
+
+    Raises:
+        DatasetError: a mapping file is damaged.
+    """
+    if name == "objectnet":
+        return _objectnet(read)
+    synsets = _synsets("imagenet")
+    own = synsets if name == "imagenet-1k" else _synsets(name.replace("-", "_"))
+    number = {synset: i for i, synset in enumerate(synsets)}
+    folders = {synset: i for i, synset in enumerate(own)}
+    if name == "imagenet-1k":  # ImageNetV2's folders are class numbers
+        folders |= {str(i): i for i in range(len(own))}
+    return LabelSpace(name, len(synsets), tuple((number[synset],) for synset in own), folders)
+
+
+@lru_cache(maxsize=8)
+def _synsets(name: str) -> tuple[str, ...]:
+    return tuple((files("timm") / "data" / "_info" / f"{name}_synsets.txt").read_text().split())
+
+
+def _objectnet(read: Callable[[str], bytes]) -> LabelSpace:
+    """Put together ObjectNet's files: folder → its label → names of ImageNet classes → their numbers."""
+    contents = [read(name) for name in OBJECTNET_FILES]
+    try:
+        labels, to_imagenet, numbers = map(json.loads, contents[:3])
+        lines = contents[3].decode().splitlines()
+        by_identifier = {identifier: int(number) for number, identifier in numbers.items()}
+        number_of = {line.strip(): by_identifier[i] for i, line in enumerate(lines) if i in by_identifier}
+        folder_of = {label: folder for folder, label in labels.items()}
+        scored = {folder_of[label]: names.split("; ") for label, names in to_imagenet.items()}
+        groups = {folder: tuple(number_of[name.strip()] for name in names) for folder, names in scored.items()}
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DatasetError(
+            f"objectnet: its mapping files do not fit together ({type(error).__name__}: {error})"
+        ) from error
+    order = sorted(groups)
+    folders = {folder: i for i, folder in enumerate(order)}
+    return LabelSpace("objectnet", len(lines), tuple(groups[folder] for folder in order), folders)
