@@ -1,4 +1,4 @@
-"""The command line: `dawin quickstart | run | plan | results | inspect | convert`.
+"""The command line: `dawin quickstart | run | plan | results | calibrate | inspect | convert`.
 
 Exit status: 0 done; 1 a run failed; 2 the request is wrong.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from flows.bars import bars
 from flows.checkpoints import checkpoint_file
 from flows.embedded import keep_errors_short, start_prefect_api, wait_for_api
+from flows.errors import ExperimentError
 from flows.experiment import Experiment, load_experiment
 from flows.plan import Plan
 from flows.preparation import prepare
@@ -76,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     results.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="default: all")
     results.add_argument("--format", choices=FORMATS, default="table")
     results.set_defaults(command=_results)
+    calibrate = commands.add_parser(
+        "calibrate", parents=[experiment], help="fit a temperature for each model on a labelled data set"
+    )
+    calibrate.add_argument("--on", metavar="DATASET", help="default: the first one of group id, else the first")
+    calibrate.set_defaults(command=_calibrate)
     inspect = commands.add_parser("inspect", help="say what a checkpoint is")
     inspect.add_argument("checkpoint", metavar="URI")
     inspect.set_defaults(command=_inspect)
@@ -105,6 +111,29 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _results(options: argparse.Namespace) -> int:
     print(render(results_of(open_store(_store_url(options), writable=False), options.experiment), options.format))
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    experiment = load_experiment(options.experiment, tuple(options.set))
+    names = [dataset.name for dataset in experiment.datasets]
+    labelled = [dataset.name for dataset in experiment.datasets if dataset.group == "id"]
+    chosen = options.on or (labelled or names)[0]
+    if chosen not in names:
+        raise ExperimentError(f"--on {chosen}: no such data set; there are {', '.join(names)}")
+    store = open_store(_store_url(options))
+    prepare(experiment.on(chosen), store)
+    start_prefect_api()
+    from flows.calibrate_models import calibrate_models
+
+    wait_for_api()
+    keep_errors_short()
+    with bars():
+        found = asyncio.run(calibrate_models(experiment, chosen, store.url))
+    print(f"on {chosen}, negative log-likelihood and expected calibration error before → after:\n")
+    for name, (fit, before, after) in found.items():
+        loss = f"{fit.before:.4f} → {fit.after:.4f}"
+        print(f"  {name:<12} temperature: {fit.temperature:.4f}   {loss}   {before:.4f} → {after:.4f}")
     return 0
 
 

@@ -21,8 +21,8 @@ class FitError(InputError, ValueError):
     """There is nothing to fit, or not enough."""
 
 
-class CoefficientError(InputError, ValueError):
-    """Coefficients are not one finite row a sample that sums to one."""
+class BatchError(InputError, ValueError):
+    """Images are not images, or coefficients not one finite row a sample that sums to one."""
 
 
 class UncoveredLayer(InputError, NotImplementedError):

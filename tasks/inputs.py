@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.metadata import version
 from typing import BinaryIO
 
 import numpy as np
 import torch
 
-from storage.identity import digest_of_file
+from storage.identity import digest_of, digest_of_file
 from storage.locations import Location
 from tasks.datasets.image_cache import ImageCache, Span, default_folder
 from tasks.datasets.loading import Batch, ImageFiles, Order, batches
@@ -72,7 +73,11 @@ class OpenedDataset:
         self._files = ImageFiles(location.filesystem(), location.path, folder.paths, reference.preprocessing)
         self._labels, self._reading, self._device = folder.labels, reading, device
         size, limit = reference.preprocessing.size, reading.cache_bytes
-        self._cache = ImageCache(default_folder(), reference.digest, size, limit) if limit else None
+        # another version of what decodes and resizes may give other bytes
+        decoded = digest_of(
+            {"dataset": reference.digest, "pillow": version("pillow"), "torchvision": version("torchvision")}
+        )
+        self._cache = ImageCache(default_folder(), decoded, size, limit) if limit else None
 
     def batches(self, spans: Sequence[Span], order: Order | None = None) -> Iterator[Batch]:
         """Yield the samples of the spans, decoded and on the device."""

@@ -73,7 +73,8 @@ class Merger:
 
     @cached_property
     def _skeleton(self) -> torch.nn.Module:
-        return build_classifier(self._states[0], self._first.url, self._first.architecture)
+        device = next(iter(self._states[0].values())).device
+        return build_classifier(self._states[0], self._first.url, self._first.architecture, str(device))
 
 
 def run_shared(inference: Inference, pool: MergedModels, images: torch.Tensor, rows: Floats) -> Floats:

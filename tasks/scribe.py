@@ -37,6 +37,8 @@ class Scribe:
         try:
             while self._pending and kind is None:
                 self._pending.popleft().result()
+            if self._objects and kind is None:
+                raise RuntimeError(f"samples are missing of {', '.join(self._objects)}: the pass ended early")
         finally:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -73,6 +75,8 @@ class _Object:
         if self._waiting:
             joined = {name: _joined([rows[name] for rows in self._waiting]) for name in self._waiting[0]}
             order = np.argsort(joined["sample_index"])
+            if not np.array_equal(joined["sample_index"][order], np.arange(self._next, self._stop)):
+                raise RuntimeError(f"samples {self._next} to {self._stop}: not each of them once")
             self._writer.append({name: values[order] for name, values in joined.items()})
         self._writer.commit()
 

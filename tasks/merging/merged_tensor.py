@@ -5,7 +5,7 @@ It stands in a module's place for a parameter. What only rearranges it (a view, 
 layer is linear in its weights.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import frexp, ldexp
 from typing import Any
 
@@ -15,6 +15,7 @@ from tasks.errors import UncoveredLayer
 from tasks.merging.sample_axes import SampleAxes
 
 Rule = Callable[..., Any]
+_NOTHING = float("nan")
 
 
 class Pass:
@@ -51,7 +52,9 @@ class MergedTensor(torch.Tensor):
         base: torch.Tensor, differences: Sequence[torch.Tensor], scales: Sequence[float], origin: str, shared: Pass
     ) -> "MergedTensor":
         """Return a merged tensor of its parts."""
-        made: MergedTensor = torch.Tensor._make_subclass(MergedTensor, base)
+        # what it holds itself is one NaN: code that gets around `__torch_function__` gives NaN, and not what θ_0 gives
+        own = torch.full((), _NOTHING, dtype=base.dtype, device=base.device).expand(base.shape)
+        made: MergedTensor = torch.Tensor._make_subclass(MergedTensor, own)
         made.base, made.differences, made.scales = base, tuple(differences), tuple(scales)
         made.origin, made.shared = origin, shared
         return made
@@ -60,6 +63,10 @@ class MergedTensor(torch.Tensor):
         """Return the merged tensor of `function` of each part; it has to be linear."""
         parts = [function(part) for part in self.differences]
         return MergedTensor.make(function(self.base), parts, self.scales, self.origin, self.shared)
+
+    def terms(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
+        """Yield for each difference the samples' coefficients (n,), the difference, its scale; a constant has none."""
+        return zip(self.shared.coefficients, self.differences, self.scales, strict=False)
 
     def in_dtype(self, dtype: torch.dtype) -> "MergedTensor":
         """Return the same in another dtype; differences too small for it keep their bits by a scale."""
@@ -80,7 +87,7 @@ class MergedTensor(torch.Tensor):
         lead, broadcast = (1,) * (ndim - self.base.ndim), [1] * ndim
         broadcast[axis] = -1
         result = self.base.to(wide).reshape(lead + self.base.shape)
-        for c, part, scale in zip(self.shared.coefficients, self.differences, self.scales, strict=True):
+        for c, part, scale in self.terms():
             values = part.to(wide).reshape(lead + part.shape)
             result = torch.addcmul(result, values, c.to(wide).view(broadcast), value=scale)
         return result.to(self.base.dtype)
@@ -101,15 +108,20 @@ class MergedTensor(torch.Tensor):
     ) -> Any:
         """Rearrange, describe, or hand over to the rule; what there is no rule for is an error."""
         kwargs = kwargs or {}
-        with torch._C.DisableTorchFunctionSubclass():
-            first = next(_merged([*args, *kwargs.values()]))
-            if func in _REARRANGING and args[0] is first:
+        first = next(_merged([*args, *kwargs.values()]))
+        if args and args[0] is first:
+            if func in _REARRANGING:
                 return _rearrange(func, first, args[1:], kwargs)
-            if func in _DESCRIBING or (func.__name__ == "__get__" and func not in _REARRANGING):
+            if func in _DESCRIBING:
                 return func(first.base, *args[1:], **kwargs)
-            if rule := first.shared.rules.get(func):
-                return rule(func, first, *args, **kwargs)
-            raise first.uncovered(getattr(func, "__name__", repr(func)))
+        if rule := first.shared.rules.get(func):  # a merged tensor that it passes on comes back here
+            return rule(func, first, *args, **kwargs)
+        raise first.uncovered(_name(func))
+
+
+def _name(func: Any) -> str:
+    name = str(getattr(func, "__name__", func))
+    return f"attribute {func.__self__.__name__}" if name == "__get__" else name
 
 
 def _merged(values: Sequence[Any]) -> Any:
@@ -147,13 +159,17 @@ _REARRANGING = frozenset(
         _T.chunk, _T.split, _T.unbind, _T.narrow, _T.select, _T.__getitem__, _T.flip,
         torch.reshape, torch.flatten, torch.squeeze, torch.unsqueeze, torch.permute, torch.transpose, torch.t,
         torch.chunk, torch.split, torch.unbind, torch.narrow, torch.select,
-        torch.nn.functional.interpolate, torch.nn.functional.pad,
-        _T.T.__get__, _T.mT.__get__, _T.data.__get__,  # type: ignore[attr-defined]  # getters, as torch hands them over
+        torch.nn.functional.interpolate,
+        _T.T.__get__, _T.mT.__get__, _T.H.__get__, _T.mH.__get__, _T.real.__get__, _T.data.__get__,  # type: ignore[attr-defined]  # getters, as torch hands them over
     }
 )  # fmt: skip
 _DESCRIBING = frozenset(
     {
         _T.size, _T.dim, _T.numel, _T.nelement, _T.stride, _T.element_size, _T.is_floating_point, _T.is_complex,
         _T.is_contiguous, _T.get_device, _T.__len__, _T.ndimension, torch.numel, torch.is_floating_point,
+        *(getattr(_T, name).__get__ for name in (
+            "shape", "dtype", "device", "ndim", "layout", "requires_grad", "is_leaf", "grad", "grad_fn", "is_cuda",
+            "is_cpu", "is_meta", "is_sparse", "is_quantized", "is_nested", "is_mkldnn", "itemsize", "nbytes",
+        )),
     }
 )  # fmt: skip

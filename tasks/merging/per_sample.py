@@ -14,21 +14,22 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from tasks.errors import CoefficientError, ModelMismatch
+from tasks.errors import BatchError, ModelMismatch, UncoveredLayer
 from tasks.layouts import differences
 from tasks.merging.combination import State, check_same_layout
 from tasks.merging.merged_tensor import MergedTensor, Pass
 from tasks.merging.rules import RULES
-from tasks.merging.sample_axes import PROBE
+from tasks.merging.sample_axes import PROBE, SampleAxes
 
-_SUM_TOLERANCE = 1e-4  # of a row's distance from one; float32 sums of many large coefficients miss it by less
+_SUM_TOLERANCE = 1e-5  # of a row's distance from one; float32 sums of a few large coefficients miss it by less
 
 
 def merge_per_sample(model: nn.Module, states: Sequence[State], *, dtype: torch.dtype | None = None) -> "PerSample":
     """Return a module that gives each image what the model merged for it alone would give.
 
     Called as `module(images, coefficients)` with images (n, 3, h, w) and coefficients (n, M), rows summing to one,
-    it returns what n separately combined models would, to rounding.
+    it returns what n separately combined models would, to rounding. The base's share is taken as one less the others.
+    The module shares the base's tensors with its state; it has no parameters, and stays where the states are.
 
     Args:
         model: a tower, or tower and head, of the states' layout, in evaluation mode; it may lie on the meta device,
@@ -60,14 +61,14 @@ class PerSample(nn.Module):
         self._shared = Pass(RULES)
         self._models = len(states)
         self._dtype = dtype
-        self._module = [_hollow(model)]  # in a list: not a submodule, whose parameters would count as this one's
+        self._module = [_hollow(model, states[0])]  # in a list: no submodule, with parameters of its own
         self._tensors: dict[str, torch.Tensor] = {}
         for name, base in states[0].items():
             base_ = base.detach()
             self._tensors[name] = (
                 MergedTensor.make(
                     base_,
-                    [_difference(state[name].detach(), base_) for state in states[1:]],
+                    [_difference(state[name].detach(), base_, name) for state in states[1:]],
                     [1.0] * (len(states) - 1),
                     name,
                     self._shared,
@@ -82,18 +83,20 @@ class PerSample(nn.Module):
         """Return the merged models' outputs (n, …) of images (n, 3, h, w) with coefficients (n, M).
 
         Raises:
-            CoefficientError: of another shape, not finite, or rows that do not sum to one.
+            BatchError: of another shape, not finite, or rows that do not sum to one.
         """
-        if images.ndim != 4:
-            raise CoefficientError(f"images: wanted (n, 3, h, w), got {tuple(images.shape)}")
+        if images.ndim != 4 or not images.is_floating_point():
+            raise BatchError(f"images: wanted numbers (n, 3, h, w), got {images.dtype} {tuple(images.shape)}")
         _check(coefficients, len(images), self._models)
         self.prepare(tuple(images.shape[1:]), images.dtype)
         wide = torch.float64 if images.dtype == torch.float64 else torch.float32
         columns = coefficients.detach().to(images.device, wide).unbind(1)
         self._shared.coefficients = tuple(column.contiguous() for column in columns[1:])
-        self._shared.axes.play_back()
-        result: torch.Tensor = functional_call(self._module[0], self._tensors, (images,))
-        self._shared.coefficients = ()
+        self._shared.axes.play_back(len(images))
+        try:
+            result: torch.Tensor = functional_call(self._module[0], self._tensors, (images,), tie_weights=False)
+        finally:
+            self._shared.coefficients = ()
         return result
 
     def prepare(self, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
@@ -106,13 +109,23 @@ class PerSample(nn.Module):
         """
         if self._checked == shape:
             return
-        self._shared.axes.record()
+        self._checked = None
+        self._shared.axes = SampleAxes()
         shapes = {
             name: t.map(lambda part: part.to("meta")) if isinstance(t, MergedTensor) else t.to("meta")
             for name, t in self._tensors.items()
         }
         hollow = copy.deepcopy(self._module[0]).to("meta")
-        functional_call(hollow, shapes, (torch.empty(PROBE, *shape, dtype=dtype, device="meta"),))
+        images = torch.empty(PROBE, *shape, dtype=dtype, device="meta")
+        try:
+            functional_call(hollow, shapes, (images,), tie_weights=False)
+        except RuntimeError as error:
+            if isinstance(error, UncoveredLayer):
+                raise
+            raise UncoveredLayer(
+                f"per-sample merging: the model does not run on shapes alone, images {shape} "
+                f"({str(error).splitlines()[0]}); use granularity: [bins], which merges whole models"
+            ) from error
         self._checked = shape
         if self._dtype:
             for name in self._shared.matrices & self._tensors.keys():
@@ -121,8 +134,11 @@ class PerSample(nn.Module):
                 self._tensors[name] = tensor.in_dtype(self._dtype)
 
 
-def _hollow(model: nn.Module) -> nn.Module:
+def _hollow(model: nn.Module, state: State) -> nn.Module:
     """Return a copy of a module without the memory of what its state dict names."""
+    for name, buffer in model.named_buffers():
+        if name not in state and buffer.is_meta and not next(iter(state.values())).is_meta:
+            raise ModelMismatch(f"{name}: a buffer that is in no state, without values on the meta device")
     named = set(model.state_dict(keep_vars=True).values())
     memo: dict[int, object] = {
         id(t): nn.Parameter(t.detach().to("meta"), requires_grad=False) if isinstance(t, nn.Parameter) else t.to("meta")
@@ -131,25 +147,32 @@ def _hollow(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, memo).eval()
 
 
-def _difference(tuned: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-    """Return tuned − base, taken in float32 at least, in the states' dtype."""
+def _difference(tuned: torch.Tensor, base: torch.Tensor, name: str) -> torch.Tensor:
+    """Return tuned − base, taken in float32 at least, in the states' dtype; infinities that both have make none."""
     wide = torch.promote_types(base.dtype, torch.float32)
-    return torch.sub(tuned.to(wide), base.to(wide)).to(base.dtype)
+    difference = torch.sub(tuned.to(wide), base.to(wide)).to(base.dtype)
+    if not base.is_meta and not bool(difference.isfinite().all()):
+        difference = torch.where(tuned == base, torch.zeros_like(base), difference)
+        if not bool(difference.isfinite().all()):
+            raise ModelMismatch(f"{name}: NaN or infinite numbers that are not the same in all states")
+    return difference
 
 
 def _check(coefficients: torch.Tensor, samples: int, models: int) -> None:
     if tuple(coefficients.shape) != (samples, models):
-        raise CoefficientError(
+        raise BatchError(
             f"coefficients: wanted (samples, models) = ({samples}, {models}), got {tuple(coefficients.shape)}"
         )
+    if coefficients.is_floating_point() and coefficients.dtype.itemsize < 4:
+        raise BatchError(f"coefficients: wanted float32 or float64, got {coefficients.dtype}: too coarse")
     values = coefficients.detach().double().cpu()
     if not bool(values.isfinite().all()):
         row = int((~values.isfinite()).any(dim=1).nonzero()[0])
-        raise CoefficientError(f"coefficients: wanted finite numbers, got {values[row].tolist()} for sample {row}")
+        raise BatchError(f"coefficients: wanted finite numbers, got {values[row].tolist()} for sample {row}")
     off = (values.sum(dim=1) - 1).abs()
     if samples and float(off.max()) > _SUM_TOLERANCE:
         row = int(off.argmax())
-        raise CoefficientError(
+        raise BatchError(
             f"coefficients: wanted rows that sum to one, got {values[row].tolist()} for sample {row}, "
             f"which sum to {float(values[row].sum()):.6g}"
         )

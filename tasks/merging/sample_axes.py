@@ -14,21 +14,18 @@ class SampleAxes:
     """The sample axis at each use of a weight, in the order of the uses."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[str, int | None]] = []
+        self._found: list[tuple[str, tuple[int, ...]]] = []
         self._next: int | None = None
+        self._samples = PROBE
 
     @property
     def is_recording(self) -> bool:
         """Whether this is the dry run."""
         return self._next is None
 
-    def record(self) -> None:
-        """Begin the dry run; what was found before is forgotten."""
-        self._found, self._next = [], None
-
-    def play_back(self) -> None:
-        """Begin a pass; the uses have to come in the order of the dry run."""
-        self._next = 0
+    def play_back(self, samples: int) -> None:
+        """Begin a pass over so many samples; the uses have to come as in the dry run."""
+        self._next, self._samples = 0, samples
 
     def axis(self, use: str, shape: Sequence[int]) -> int | None:
         """Return the sample axis of a shape, None if it has none.
@@ -38,12 +35,17 @@ class SampleAxes:
             RuntimeError: the model does not do what it did in the dry run.
         """
         if self._next is None:
-            self._found.append((use, _axis_of(shape)))
-            return self._found[-1][1]
-        if self._next >= len(self._found) or self._found[self._next][0] != use:
-            raise RuntimeError(f"{use}: not what the model did at this place in its dry run")
+            self._found.append((use, tuple(shape)))
+            return _axis_of(shape)
+        wanted = self._found[self._next] if self._next < len(self._found) else ("nothing", ())
+        here = tuple(self._samples if size == PROBE else size for size in wanted[1])
+        if (use, tuple(shape)) != (wanted[0], here):
+            raise RuntimeError(
+                f"{use} on {tuple(shape)}: the model does not do with {self._samples} samples what it did in its dry "
+                f"run, {wanted[0]} on {here}"
+            )
         self._next += 1
-        return self._found[self._next - 1][1]
+        return _axis_of(wanted[1])
 
 
 def _axis_of(shape: Sequence[int]) -> int | None:

@@ -83,4 +83,14 @@ def build_classifier(
     """Return the classifier of a state, on a device, ready to predict."""
     module = skeleton(state, where, architecture)
     module.load_state_dict({name: tensor.to(device) for name, tensor in state.items()}, assign=True)
+    if architecture and any(buffer.is_meta for buffer in module.buffers()):
+        _compute_buffers(module, build_named_tower(architecture), device)
     return module.eval().requires_grad_(False)
+
+
+def _compute_buffers(module: ImageClassifier, tower: nn.Module, device: str) -> None:
+    """Give a module the buffers that are in no state, such as tables of positions, from a tower built for real."""
+    for name, buffer in tower.named_buffers():
+        owner, _, own = name.rpartition(".")
+        if module.visual.get_buffer(name).is_meta:
+            module.visual.get_submodule(owner).register_buffer(own, buffer.to(device), persistent=False)

@@ -198,6 +198,26 @@ def test_a_resnet_is_read_by_its_name(tmp_path, monkeypatch):
         torch.testing.assert_close(made.visual(images), tower(images))
 
 
+def test_a_tower_with_tables_that_are_in_no_state(monkeypatch):
+    """Computed when the tower is built, and not left without values; merged per sample too."""
+    from tasks.merging.per_sample import merge_per_sample
+    from tasks.models.classifier import build_classifier
+
+    def eva(_name=""):
+        return open_clip.timm_model.TimmModel(
+            "eva02_tiny_patch14_224", embed_dim=16, image_size=224, proj="linear", pool=""
+        )
+
+    monkeypatch.setattr("tasks.models.classifier.build_named_tower", eva)
+    torch.manual_seed(0)
+    made = ImageClassifier(eva(), 16, 3).eval().requires_grad_(False)
+    images = torch.randn(2, 3, 224, 224)
+    built = build_classifier(made.state_dict(), "x", "eva")
+    torch.testing.assert_close(built(images), made(images))
+    merged = merge_per_sample(built, [made.state_dict()] * 2)(images, torch.full((2, 2), 0.5))
+    torch.testing.assert_close(merged, made(images))
+
+
 def test_our_own_form_is_exact(tmp_path):
     """Written and read back: the same numbers in the same types, and where they come from in the header."""
     torch.save({n: t.half() for n, t in clip(1).state_dict().items()}, tmp_path / "in.pt")

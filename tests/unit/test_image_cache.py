@@ -60,6 +60,48 @@ def test_what_was_not_completed_is_removed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_process_was_filling_makes_way(tmp_path):
+    """Of this machine, when the process is gone; another's is left alone."""
+    import os
+    import platform
+
+    gone = tmp_path / f"abc-{platform.node()}-{2**22 + 1}.part"
+    alive = tmp_path / f"abc-{platform.node()}-{os.getpid()}.part"
+    elsewhere = tmp_path / "abc-other-host-17.part"
+    for path in (gone, alive, elsewhere):
+        path.write_bytes(bytes(100))
+    cache = ImageCache(tmp_path, "abc", 2, ONE + 128 + 200)
+    cache.write((0, 4), np.arange(4), images(4))
+    assert cache.read((0, 4)) is not None
+    assert (gone.exists(), alive.exists(), elsewhere.exists()) == (False, True, True)
+
+
+def test_a_folder_that_cannot_be_used_is_no_reason_to_fail(tmp_path, caplog):
+    """Told once."""
+    (tmp_path / "file").write_text("")
+    cache = ImageCache(tmp_path / "file" / "images", "abc", 2, 10_000)
+    for start in (0, 4):
+        cache.write((start, start + 4), np.arange(4), images(4))
+        assert cache.read((start, start + 4)) is None
+    assert [record.getMessage().split(" (")[0] for record in caplog.records] == [
+        f"image cache {tmp_path}/file/images: cannot be used"
+    ]
+
+
+def test_many_at_a_time(tmp_path):
+    """Threads that fill, evict and tidy up in one folder."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def fill(i):
+        cache = ImageCache(tmp_path, f"set{i % 5}", 2, 3 * (ONE + 128))
+        cache.write((0, 4), np.arange(4), images(4))
+        found = cache.read((0, 4))
+        return found is None or np.array_equal(found, images(4))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(fill, range(200)))
+
+
 def test_a_damaged_file_is_as_none(tmp_path):
     """Decoding again is always right."""
     (tmp_path / "abc-00000000-00000003.npy").write_bytes(b"cut short")

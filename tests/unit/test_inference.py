@@ -131,3 +131,21 @@ def test_what_fails_while_writing_ends_the_pass(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         fill(store, [broken], [(0, 4)], lambda spans: iter([batch((0, 4), [0, 1, 2, 3])]), description="a test")
     assert list(store.keys("predictions")) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [([[0, 1], [3]], "samples are missing of .*the pass ended early"), ([[0, 1], [3, 1]], "not each of them once")],
+)
+def test_samples_that_are_missing_or_there_twice_are_never_committed(tmp_path, given, message):
+    """Whatever the source gives."""
+    store = Store(str(tmp_path))
+    with pytest.raises(RuntimeError, match=message):
+        fill(
+            store,
+            [predictions("predictions/a")],
+            [(0, 4)],
+            lambda spans: (batch((0, 4), index) for index in given),
+            description="a test",
+        )
+    assert list(store.keys("predictions")) == []

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from tasks.merging.merged_tensor import Rule
 from tasks.merging.rules.attention import attention, biased_attention
-from tasks.merging.rules.elementwise import cat, elementwise
+from tasks.merging.rules.elementwise import cat, elementwise, pad
 from tasks.merging.rules.norms import batch_norm, group_norm, layer_norm, rms_norm
 from tasks.merging.rules.products import conv2d, linear, matmul
 
@@ -24,6 +24,7 @@ RULES: dict[Any, Rule] = {
     functional.rms_norm: rms_norm,
     functional.group_norm: group_norm,
     functional.batch_norm: batch_norm,
+    functional.pad: pad,
     functional.multi_head_attention_forward: attention,
     functional.scaled_dot_product_attention: biased_attention,
     **dict.fromkeys((torch.matmul, _T.matmul, _T.__matmul__, torch.mm, _T.mm), matmul),

@@ -39,21 +39,23 @@ def attention(
         raise first.uncovered("attention with attention weights asked for, padding, added keys or dropout")
     if attn_mask is not None and attn_mask.ndim > 2:
         raise first.uncovered("attention with a mask for each sample")
+    if attn_mask is not None and attn_mask.dtype == torch.bool:  # here True is masked; below it would be attended to
+        attn_mask = ~attn_mask
     found = [samples(func, first, x) for x in (query, key, value)]
     lead = [x.movedim(axis, 0) for x, axis in found]
     dtype = product_dtype(lead[0])
     lead = [x.to(dtype) for x in lead]
     if in_proj_weight is not None and query is key and key is value:
-        parts = product(lead[0], as_matrix(in_proj_weight, func, dtype), in_proj_bias).chunk(3, dim=-1)
+        parts = product(lead[0], as_matrix(in_proj_weight, first, dtype), in_proj_bias).chunk(3, dim=-1)
     else:
         weights = [named[f"{letter}_proj_weight"] for letter in "qkv"] if in_proj_weight is None else in_proj_weight
-        matrices = [as_matrix(w, func, dtype) for w in (weights if isinstance(weights, list) else _thirds(weights))]
+        matrices = [as_matrix(w, first, dtype) for w in (weights if isinstance(weights, list) else _thirds(weights))]
         biases = [None] * 3 if in_proj_bias is None else _thirds(in_proj_bias)
         parts = tuple(product(x, matrix, bias) for x, matrix, bias in zip(lead, matrices, biases, strict=True))
     q, k, v = (part.view(*part.shape[:-1], num_heads, -1).transpose(1, 2) for part in parts)
     mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask, is_causal=is_causal and attn_mask is None)
     joined = mixed.transpose(1, 2).flatten(-2).to(dtype)
-    return product(joined, as_matrix(out_proj_weight, func, dtype), out_proj_bias).movedim(0, found[0][1]), None
+    return product(joined, as_matrix(out_proj_weight, first, dtype), out_proj_bias).movedim(0, found[0][1]), None
 
 
 def _thirds(packed: MergedTensor) -> list[MergedTensor]:
@@ -74,7 +76,7 @@ def biased_attention(
     **named: Any,
 ) -> torch.Tensor:
     """Rule for attention whose scores are biased by weights, such as a table of relative positions."""
-    if any(isinstance(x, MergedTensor) for x in (query, key, value)):
+    if any(isinstance(x, MergedTensor) for x in (query, key, value)) or not isinstance(attn_mask, MergedTensor):
         raise first.uncovered(f"{name_of(func)} between weights")
     _, axis = samples(func, first, query)
     mask = attn_mask.per_sample(axis, query.ndim).to(query.dtype)

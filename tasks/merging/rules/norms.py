@@ -7,12 +7,14 @@ import torch
 from torch.nn import functional
 
 from tasks.merging.merged_tensor import MergedTensor
-from tasks.merging.rules.samples import samples
+from tasks.merging.rules.samples import merged, samples
 
 
-def _affine(y: torch.Tensor, weight: Any, bias: Any, axis: int, trailing: int = 0) -> torch.Tensor:
+def _affine(first: MergedTensor, y: torch.Tensor, weight: Any, bias: Any, axis: int, trailing: int = 0) -> torch.Tensor:
     """Return y · w_i + b_i; `trailing` axes follow the channels."""
-    scale, shift = (None if p is None else _channels(p, axis, y.ndim, trailing).to(y.dtype) for p in (weight, bias))
+    scale, shift = (
+        None if p is None else _channels(merged(p, first), axis, y.ndim, trailing).to(y.dtype) for p in (weight, bias)
+    )
     if scale is None:
         return y if shift is None else y + shift
     return y * scale if shift is None else torch.addcmul(shift, y, scale)
@@ -34,7 +36,7 @@ def layer_norm(
 ) -> torch.Tensor:
     """Rule for layer normalisation."""
     x, axis = samples(func, first, input)
-    return _affine(functional.layer_norm(x, normalized_shape, None, None, eps), weight, bias, axis)
+    return _affine(first, functional.layer_norm(x, normalized_shape, None, None, eps), weight, bias, axis)
 
 
 def rms_norm(
@@ -47,7 +49,7 @@ def rms_norm(
 ) -> torch.Tensor:
     """Rule for normalisation by the root of the mean square."""
     x, axis = samples(func, first, input)
-    return _affine(functional.rms_norm(x, normalized_shape, None, eps), weight, None, axis)
+    return _affine(first, functional.rms_norm(x, normalized_shape, None, eps), weight, None, axis)
 
 
 def group_norm(
@@ -61,7 +63,7 @@ def group_norm(
 ) -> torch.Tensor:
     """Rule for group normalisation."""
     x, axis = samples(func, first, input)
-    return _affine(functional.group_norm(x, num_groups, None, None, eps), weight, bias, axis, x.ndim - 2)
+    return _affine(first, functional.group_norm(x, num_groups, None, None, eps), weight, bias, axis, x.ndim - 2)
 
 
 def batch_norm(
@@ -80,6 +82,6 @@ def batch_norm(
     if training or running_mean is None:
         raise first.uncovered("batch_norm by the batch's own statistics")
     x, axis = samples(func, first, input)
-    mean, variance = (_channels(s, axis, x.ndim, x.ndim - 2) for s in (running_mean, running_var))
+    mean, variance = (_channels(merged(s, first), axis, x.ndim, x.ndim - 2) for s in (running_mean, running_var))
     normal = (x - mean.to(x.dtype)) * torch.rsqrt(variance + eps).to(x.dtype)
-    return _affine(normal, weight, bias, axis, x.ndim - 2)
+    return _affine(first, normal, weight, bias, axis, x.ndim - 2)

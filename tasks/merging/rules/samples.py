@@ -21,3 +21,8 @@ def samples(func: Any, weight: MergedTensor, x: torch.Tensor) -> tuple[torch.Ten
     if axis is None:
         raise weight.uncovered(f"{name_of(func)} of weights alone, before there are samples")
     return (x.per_sample(axis, x.ndim) if isinstance(x, MergedTensor) else x), axis
+
+
+def merged(value: Any, first: MergedTensor) -> MergedTensor:
+    """Return a weight as a merged tensor; a plain tensor beside merged ones is the same in all models."""
+    return value if isinstance(value, MergedTensor) else MergedTensor.make(value, (), (), "a constant", first.shared)
