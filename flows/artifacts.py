@@ -6,7 +6,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from flows.report import render, results_of, wide
 from storage.store import Store
-from tasks.references import RunRecord
+from tasks.derived import RunRecord
 
 
 async def publish(record: RunRecord, store: Store) -> None:

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-from tasks.references import (
+from tasks.derived import (
     BinsReference,
     Cell,
     CoefficientsReference,
     EnsembleReference,
     MergeReference,
     MixtureReference,
-    OutputsReference,
     PredictionsReference,
 )
+from tasks.references import OutputsReference
 
 ALPHAS = tuple(f"{step / 10:.2f}" for step in range(11))
 

@@ -6,17 +6,16 @@ from typing import NamedTuple, TypeVar
 
 from storage.manifests import is_committed, missing_ranges
 from storage.store import Store
-from tasks.references import (
+from tasks.derived import (
     BinsReference,
     Cell,
     CoefficientsReference,
-    DatasetReference,
     EnsembleReference,
     MergeReference,
     MixtureReference,
-    OutputsReference,
     RunRecord,
 )
+from tasks.references import DatasetReference, OutputsReference
 
 R = TypeVar(
     "R", OutputsReference, CoefficientsReference, MixtureReference, BinsReference, MergeReference, EnsembleReference

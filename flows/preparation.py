@@ -12,19 +12,10 @@ from storage.errors import ObjectMissing
 from storage.identity import digest_of
 from storage.store import Store
 from tasks.datasets.preprocessing import Preprocessing
+from tasks.derived import BinsReference, Cell, CoefficientsReference, MixtureReference, RunRecord
 from tasks.errors import DatasetError, FitError, InputError, ModelMismatch
 from tasks.listing import list_dataset
-from tasks.references import (
-    BinsReference,
-    Cell,
-    CoefficientsReference,
-    DatasetReference,
-    HeadReference,
-    MixtureReference,
-    ModelReference,
-    OutputsReference,
-    RunRecord,
-)
+from tasks.references import DatasetReference, HeadReference, ModelReference, OutputsReference
 
 # of OpenAI's CLIP models and everything tuned from them, per channel; open_clip.OPENAI_DATASET_MEAN and _STD
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

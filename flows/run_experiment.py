@@ -12,9 +12,10 @@ from flows.extract_outputs import extract_outputs
 from flows.plan import Plan
 from flows.preparation import prepare
 from storage.store import open_store
+from tasks.derived import RunRecord
 from tasks.evaluation import evaluate_ensembles
 from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
-from tasks.references import DatasetReference, OutputsReference, RunRecord
+from tasks.references import DatasetReference, OutputsReference
 
 log = logging.getLogger("dawin.run")
 

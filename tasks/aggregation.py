@@ -18,17 +18,10 @@ from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
 from storage.store import Store
 from storage.tables import TableWriter, read_samples
 from tasks.coefficients import read_coefficients
+from tasks.derived import BinsReference, Cell, MergeReference, MixtureReference, PredictionsReference, RunRecord
 from tasks.numerics.accuracy import top_k
 from tasks.numerics.bins import binning_error
-from tasks.references import (
-    BinsReference,
-    Cell,
-    MergeReference,
-    MixtureReference,
-    OutputsReference,
-    PredictionsReference,
-    RunRecord,
-)
+from tasks.references import OutputsReference
 from tasks.streaming import Tally
 
 log = logging.getLogger("dawin.aggregation")

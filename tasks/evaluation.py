@@ -14,6 +14,7 @@ from storage.schemas import OUTPUTS, PREDICTIONS
 from storage.store import Store
 from storage.tables import Columns, read_table, vectors
 from tasks.coefficients import read_coefficients
+from tasks.derived import CoefficientsReference, EnsembleReference, MergeReference
 from tasks.inference import Inference
 from tasks.inputs import BLOCK, OpenedDataset, blocks, default_device, load_states
 from tasks.merge_sinks import Merger, merge_sinks
@@ -22,7 +23,6 @@ from tasks.numerics.ensemble import mix_predictions
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expertise import select_surest
 from tasks.reading import Reading
-from tasks.references import CoefficientsReference, EnsembleReference, MergeReference
 from tasks.sinks import Sink, Span, scored
 from tasks.streaming import Tally, fill
 

@@ -8,13 +8,14 @@ from prefect.runtime import flow_run
 
 from storage.manifests import missing_ranges
 from storage.store import Store
+from tasks.derived import MergeReference
 from tasks.inference import Inference
 from tasks.inputs import BLOCK, OpenedDataset, blocks, default_device, load_states
 from tasks.merge_sinks import Merger, merge_sinks
 from tasks.models.classifier import build_classifier
 from tasks.output_sinks import output_sink
 from tasks.reading import Reading
-from tasks.references import MergeReference, OutputsReference
+from tasks.references import OutputsReference
 from tasks.streaming import Tally, fill
 
 

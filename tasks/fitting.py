@@ -14,19 +14,14 @@ from storage.schemas import BINS, COEFFICIENTS, COMPONENTS, MIXTURES, OUTPUTS, T
 from storage.store import Store
 from storage.tables import Columns, TableWriter, read_samples
 from tasks.coefficients import read_coefficients
+from tasks.derived import BinsReference, CoefficientsReference, MixtureReference
 from tasks.errors import FitError
 from tasks.numerics.bins import bin_coefficients, binning_error
 from tasks.numerics.checks import Floats
 from tasks.numerics.clustering import Clustering, cluster_coefficients
 from tasks.numerics.expectation_maximization import ConvergenceWarning
 from tasks.numerics.expertise import model_coefficients
-from tasks.references import (
-    BinsReference,
-    CoefficientsReference,
-    DatasetReference,
-    MixtureReference,
-    OutputsReference,
-)
+from tasks.references import DatasetReference, OutputsReference
 from tasks.streaming import Tally
 
 log = logging.getLogger("dawin.fitting")

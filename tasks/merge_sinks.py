@@ -15,6 +15,7 @@ from storage.store import Store
 from storage.tables import Columns, read_table
 from tasks.coefficients import read_coefficients
 from tasks.datasets.loading import Batch, Order
+from tasks.derived import CoefficientsReference, MergeReference
 from tasks.inference import DTYPES, Inference
 from tasks.merging.combination import check_same_layout
 from tasks.merging.per_sample import PerSample, merge_per_sample
@@ -24,7 +25,7 @@ from tasks.numerics.checks import Floats
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expertise import model_coefficients
 from tasks.numerics.scoring import score
-from tasks.references import CoefficientsReference, MergeReference, OutputsReference
+from tasks.references import OutputsReference
 from tasks.sinks import Sink, Span, scored
 
 _RESIDENT_BYTES = 4 << 30  # of merged models that stay, on a processor

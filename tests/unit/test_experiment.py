@@ -9,7 +9,7 @@ import yaml
 from flows.errors import ExperimentError
 from flows.experiment import load_experiment
 from flows.methods import BASELINES, baseline, matching
-from tasks.references import EnsembleReference, MergeReference
+from tasks.derived import EnsembleReference, MergeReference
 
 
 def write(folder, **changes):

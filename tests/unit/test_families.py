@@ -201,7 +201,7 @@ def test_a_resnet_is_read_by_its_name(tmp_path, monkeypatch):
 def test_a_tower_with_tables_that_are_in_no_state(monkeypatch):
     """Computed when the tower is built, and not left without values; merged per sample too."""
     from tasks.merging.per_sample import merge_per_sample
-    from tasks.models.classifier import build_classifier
+    from tasks.models.classifier import ImageClassifier, build_classifier
 
     def eva(_name=""):
         return open_clip.timm_model.TimmModel(

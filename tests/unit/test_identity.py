@@ -6,16 +6,8 @@ import pytest
 
 from storage.identity import canonical_json, digest_of, digest_of_file
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.references import (
-    CoefficientsReference,
-    DatasetReference,
-    EnsembleReference,
-    MergeReference,
-    MixtureReference,
-    ModelReference,
-    OutputsReference,
-    spans,
-)
+from tasks.derived import CoefficientsReference, EnsembleReference, MergeReference, MixtureReference
+from tasks.references import DatasetReference, ModelReference, OutputsReference, spans
 
 
 def outputs(precision="fp32", **changes):
