@@ -20,7 +20,7 @@ async def calibrate_models(
     experiment: Experiment, dataset: str, store: str
 ) -> dict[str, tuple[Calibration, float, float]]:
     """Return each model's temperature, and its calibration error before and after, from labelled data."""
-    chosen = experiment.on(dataset).model_copy(update={"baselines": ("individual",)})
+    chosen = experiment.models_on(dataset)
     plan = prepare(chosen, open_store(store))
     if plan.lacking(plan.outputs[0]):
         await dispatch(extract_outputs, f"extract {dataset}", experiment=chosen, dataset=dataset, store=plan.store.url)

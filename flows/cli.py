@@ -122,7 +122,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     if chosen not in names:
         raise ExperimentError(f"--on {chosen}: no such data set; there are {', '.join(names)}")
     store = open_store(_store_url(options))
-    prepare(experiment.on(chosen), store)
+    prepare(experiment.models_on(chosen), store)
     start_prefect_api()
     from flows.calibrate_models import calibrate_models
 

@@ -153,6 +153,10 @@ class Experiment(_Settings):
             update={"datasets": tuple(d for d in self.datasets if d.name == dataset), "heads": heads}
         )
 
+    def models_on(self, dataset: str) -> "Experiment":
+        """Return the models alone on one data set: nothing merged, nothing compared with that needs labels."""
+        return self.on(dataset).model_copy(update={"baselines": ("individual",)})
+
 
 def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
     """Return the experiment of a YAML file, with `key=value` settings over it.

@@ -143,7 +143,7 @@ ALL = "merge.granularity=[clusters, bins, samples]"
     [
         ((ALL,), 2),
         ((ALL, "image_cache_gib=0.1"), 1),
-        (("merge.granularity=[samples]", "merge.offset=false", "baselines=[wise-ft, oracle]"), 1),
+        (("merge.granularity=[samples]", "merge.offset=false", "baselines=[oracle]"), 1),
     ],
     ids=["two passes", "cache", "streaming"],
 )

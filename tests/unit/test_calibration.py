@@ -1,8 +1,11 @@
 """Temperatures: recovered where they are known, refused where there is none."""
 
+import re
+
 import numpy as np
 import pytest
 import tiny
+import torch
 from scipy.special import softmax
 
 from tasks.numerics.calibration import expected_calibration_error, fit_temperature
@@ -62,12 +65,53 @@ def test_what_has_no_temperature_is_refused(logits, labels, message):
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.usefixtures("prefect_api")
 def test_the_command(tmp_path, capsys):
-    """A line a model, of the first in-distribution data set; another one by name."""
+    """A line a model, of the in-distribution data set; a head three times as steep has three times the temperature."""
     from flows.cli import main
 
-    file, store = tiny.experiment(tmp_path), str(tmp_path / "store")
-    assert main(["calibrate", file, "--store", store]) in (0, 2)
-    first = capsys.readouterr()
-    assert "on one, " in first.out or "model base on data set one: temperature" in first.err
+    file, store = tiny.experiment(tmp_path, samples=60), str(tmp_path / "store")
+    steep = tiny.soup_state(1)
+    for name in ("weight", "bias"):
+        steep[f"classification_head.{name}"] = steep[f"classification_head.{name}"] * 3
+    torch.save(steep, tmp_path / "tuned.pt")
+    relabel(tmp_path / "one")
+    assert main(["calibrate", file, "--store", store]) == 0
+    shown = capsys.readouterr().out
+    assert "on one, negative log-likelihood" in shown
+    base, tuned = (float(re.search(rf"{name} +temperature: ([0-9.]+)", shown)[1]) for name in ("base", "tuned"))
+    assert tuned == pytest.approx(3 * base, rel=1e-2)
     assert main(["calibrate", file, "--store", store, "--on", "three"]) == 2
     assert "--on three: no such data set; there are one, two" in capsys.readouterr().err
+
+
+def relabel(folder):
+    """Move images to the class that the base model sees in them; one in five to another."""
+    import fsspec
+
+    from flows.preparation import CLIP_MEAN, CLIP_STD
+    from tasks.datasets.loading import ImageFiles
+    from tasks.datasets.preprocessing import Preprocessing
+    from tasks.datasets.transform import normalized
+
+    settings = Preprocessing(size=16, mean=CLIP_MEAN, std=CLIP_STD, interpolation="bicubic")
+    paths = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
+    files = ImageFiles(fsspec.filesystem("file"), str(folder), paths, settings)
+    images = normalized(torch.stack([files[i] for i in range(len(paths))]), settings)
+    seen = tiny.classifier(1)(images).argmax(1)
+    for i, path in enumerate(paths):
+        label = (int(seen[i]) + (i % 5 == 0) * (1 + i % 2)) % 3
+        (folder / path).rename(folder / f"class{label}" / f"x{i:03d}.png")
+
+
+@pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("prefect_api")
+def test_images_without_labels_have_no_temperature(tmp_path, capsys):
+    """One line, exit status 2."""
+    from flows.cli import main
+
+    file = tiny.experiment(tmp_path)
+    (tmp_path / "loose").mkdir()
+    for path in (tmp_path / "one").rglob("*.png"):
+        path.rename(tmp_path / "loose" / path.name)
+    datasets = f"datasets=[{{name: loose, images: {tmp_path}/loose}}]"
+    assert main(["calibrate", file, "--store", str(tmp_path / "store"), "--set", datasets]) == 2
+    assert "data set loose: 30 images have no label; calibration needs them" in capsys.readouterr().err
