@@ -25,6 +25,11 @@ CHECKPOINT_FILES = (
 _SUMMARY_VERSION = 2  # of what is remembered of a checkpoint
 
 
+def told(source: str | None) -> str:
+    """Return, for the end of a message, where something that is missing can be had."""
+    return f"; to be had: {source}" if source else ""
+
+
 class Checkpoints:
     """Checkpoints, each read at most once, and never again when the store remembers what was found."""
 
@@ -40,8 +45,11 @@ class Checkpoints:
 
     def model(self, settings: ModelSettings) -> ModelReference:
         """Return the reference of a model whose checkpoint is good."""
-        location = checkpoint_file(settings.checkpoint, f"model {settings.name}")
-        digest = self._digest(location, f"model {settings.name}")
+        try:
+            location = checkpoint_file(settings.checkpoint, f"model {settings.name}")
+            digest = self._digest(location, f"model {settings.name}")
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}{told(settings.source)}") from error
         try:
             self._models[digest] = self._look_up(location, digest, self._architecture, "model")
         except CheckpointError as error:

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"where everything is kept (default: $DAWIN_STORE or {DEFAULT_STORE})",
     )
     experiment = argparse.ArgumentParser(add_help=False, parents=[store])
-    experiment.add_argument("experiment", metavar="EXPERIMENT.yaml")
+    experiment.add_argument("experiment", metavar="EXPERIMENT.yaml|NAME")
     experiment.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as merge.clusters=5"
     )

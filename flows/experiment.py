@@ -1,5 +1,6 @@
 """The experiment file: what is merged, on which data, and what it is compared with."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,10 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, f
 
 from flows.errors import ExperimentError
 from flows.methods import existing, matching
+from flows.overrides import apply_override
 from storage.filesystem import absolute
 from tasks.reading import Reading
 from tasks.references import Precision
 
+_NAMED = Path(__file__).parent / "experiments"
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SLUG = r"^[a-z][a-z0-9._-]*$"  # begins with a letter: a hive partition of digits alone would be read as a number
 
 
@@ -33,6 +37,8 @@ class ModelSettings(_Settings):
     """Address of the checkpoint: a path, `file://` or `s3://`."""
     temperature: float = Field(default=1.0, ge=0.01, le=100, strict=True)
     """Divides the logits before the entropy; from calibration on labelled in-distribution data."""
+    source: str | None = None
+    """Where it can be had, in words; told when the file is missing."""
 
 
 class DatasetSettings(_Settings):
@@ -48,6 +54,8 @@ class DatasetSettings(_Settings):
     """How the head's classes map to the data set's; null: they are the same."""
     limit: int | None = Field(default=None, ge=1)
     """At most so many samples, spread evenly over the data set."""
+    source: str | None = None
+    """Where it can be had, in words; told when the folder is missing."""
 
 
 class PreprocessSettings(_Settings):
@@ -159,28 +167,53 @@ class Experiment(_Settings):
 
 
 def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
-    """Return the experiment of a YAML file, with `key=value` settings over it.
+    """Return the experiment of a YAML file, or a named one, with `key=value` settings over it.
 
-    Addresses in the file count from the file's folder; addresses in overrides from the working directory.
+    Addresses in the file count from the file's folder, those of a named experiment and in overrides from the working
+    directory. `${NAME}` in an address stands for the environment's variable.
 
     Raises:
         ExperimentError: there is no such file, it is not YAML, or settings are wrong (all faults at once).
     """
     file = Path(path)
+    if path in named_experiments():
+        file = _NAMED / f"{path}.yaml"
     if not file.is_file():
         near = ", ".join(str(p) for p in sorted(Path(file.parent).glob("*.y*ml"))) or "no YAML files there"
-        raise ExperimentError(f"experiment {path}: no such file; there are: {near}")
+        names = ", ".join(named_experiments())
+        raise ExperimentError(f"experiment {path}: no such file; there are: {near}; by name: {names}")
     try:
         content = yaml.load(file.read_text(), _Strict)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ExperimentError(f"experiment {path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ExperimentError(f"experiment {path}: wanted a mapping of settings, got {type(content).__name__}")
-    _resolve(content, file.resolve().parent)
+    _fill_in(content, path)
+    _resolve(content, Path.cwd() if file.parent == _NAMED else file.resolve().parent)
     for override in overrides:
-        _override(content, override)
+        apply_override(content, override)
     _resolve(content, Path.cwd())
     return parse_experiment(content, path)
+
+
+def named_experiments() -> list[str]:
+    """Return the names of the experiments that come with the project."""
+    return sorted(file.stem for file in _NAMED.glob("*.yaml"))
+
+
+def _fill_in(content: dict[str, Any], where: str) -> None:
+    """Put the environment's variables into the addresses; all that are not set are named at once."""
+    unset: dict[str, str] = {}
+    for section, name in (("models", "checkpoint"), ("datasets", "images")):
+        items = content.get(section)
+        for item in items if isinstance(items, list) else []:
+            if isinstance(item, dict) and isinstance(address := item.get(name), str):
+                for variable in set(_VARIABLE.findall(address)) - set(os.environ):
+                    unset.setdefault(variable, address)
+                item[name] = _VARIABLE.sub(lambda found: os.environ.get(found[1], ""), address)
+    if unset:
+        told = "; ".join(f"{name} is not set, wanted for {address}" for name, address in unset.items())
+        raise ExperimentError(f"experiment {where}: {told}")
 
 
 class _Strict(yaml.SafeLoader):
@@ -227,40 +260,3 @@ def _resolve(content: dict[str, Any], base: Path) -> None:
     heads = content.get("heads")
     if isinstance(heads, dict):
         content["heads"] = {k: absolute(v, base) if isinstance(v, str) else v for k, v in heads.items()}
-
-
-def _override(content: dict[str, Any], override: str) -> None:
-    """Apply `merge.clusters=5` or `models.1.checkpoint=…`: the value is YAML, numbers pick items of lists."""
-    path, equals, text = override.partition("=")
-    if not equals or not path:
-        raise ExperimentError(f"--set {override}: wanted key=value, such as merge.clusters=5")
-    *parents, last = path.split(".")
-    place: Any = content
-    for part in parents:
-        place = _step(place, part, override)
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ExperimentError(f"--set {override}: {text!r} is not YAML") from error
-    if isinstance(place, list):
-        place[_index(place, last, override)] = value
-    elif isinstance(place, dict):
-        place[last] = value
-    else:
-        raise ExperimentError(f"--set {override}: {'.'.join(parents)} holds no settings")
-
-
-def _step(place: Any, part: str, override: str) -> Any:  # noqa: ANN401  YAML values
-    if isinstance(place, list):
-        return place[_index(place, part, override)]
-    if isinstance(place, dict):
-        if place.get(part) is None:
-            place[part] = {}
-        return place[part]
-    raise ExperimentError(f"--set {override}: {part} is below something that holds no settings")
-
-
-def _index(items: list[Any], part: str, override: str) -> int:
-    if not (part.isascii() and part.isdecimal()) or int(part) >= len(items):
-        raise ExperimentError(f"--set {override}: wanted a number from 0 to {len(items) - 1}, got {part!r}")
-    return int(part)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from flows.checkpoints import Checkpoints
+from flows.checkpoints import Checkpoints, told
 from flows.errors import ExperimentError
 from flows.experiment import DatasetSettings, Experiment
 from flows.methods import baseline, dawin, matching
@@ -40,9 +40,8 @@ def prepare(experiment: Experiment, store: Store, *, remember: bool = True) -> P
     models = [model for m in experiment.models if (model := faults.collect(known.model, m))]
     heads = {n: head for n, url in experiment.heads.items() if (head := faults.collect(known.head, n, url))}
     size = experiment.preprocess.size or next(iter(known.image_sizes), None)
-    datasets = (
-        [] if size is None else [d for s in experiment.datasets if (d := faults.collect(_dataset, s, experiment, size))]
-    )
+    # where no model was good the size is unknown; the folders are looked for all the same
+    datasets = [d for s in experiment.datasets if (d := faults.collect(_dataset, s, experiment, size or 224))]
     faults.collect(known.check_layouts, models)
     if models and _merges_per_sample(experiment):
         faults.collect(known.check_coverage, models[0])
@@ -88,7 +87,9 @@ def _dataset(settings: DatasetSettings, experiment: Experiment, size: int) -> Da
     try:
         listed = list_dataset(settings.images, settings.limit, preprocessing, settings.label_space)
     except ObjectMissing as error:
-        raise DatasetError(f"data set {settings.name}: images {settings.images}: no such folder") from error
+        raise DatasetError(
+            f"data set {settings.name}: images {settings.images}: no such folder{told(settings.source)}"
+        ) from error
     return DatasetReference(
         name=settings.name,
         url=settings.images,
