@@ -90,17 +90,18 @@ def _dataset(settings: DatasetSettings, experiment: Experiment, size: int) -> Da
         raise DatasetError(
             f"data set {settings.name}: images {settings.images}: no such folder{told(settings.source)}"
         ) from error
+    own = len(listed.samples.classes) or None if listed.samples.named else None
     return DatasetReference(
         name=settings.name,
         url=settings.images,
         group=settings.group,
         digest=listed.digest,
-        samples=len(listed.folder.paths),
-        classes=len(listed.folder.classes) or None,
+        samples=len(listed.samples),
+        classes=len(listed.samples.classes) or None,
         limit=settings.limit,
         label_space=settings.label_space,
         groups=listed.space.groups if listed.space and not listed.space.is_whole else None,
-        head_classes=listed.space.head_classes if listed.space else len(listed.folder.classes) or None,
+        head_classes=listed.space.head_classes if listed.space else own,
         preprocessing=preprocessing,
     )
 

@@ -1,4 +1,5 @@
-"""Addresses on the Hugging Face Hub: `hf://org/repo/file`, `hf://org/repo`, `hf://datasets/org/repo[/folder]`.
+"""Addresses on the Hugging Face Hub: `hf://org/repo/file`, `hf://org/repo`, `hf://datasets/org/repo[/folder]`,
+the last part of which may be a pattern such as `test-*.parquet`.
 
 What is asked for is fetched whole into the Hub's own cache on this machine and read from there; with
 `HF_HUB_OFFLINE=1`, the Hub's own switch, only what the cache holds is found.
@@ -28,7 +29,7 @@ def fetch(url: str) -> str:
     try:
         if kind == "model" and inside:
             return str(huggingface_hub.hf_hub_download(repository, inside))
-        patterns = [f"{inside}/*"] if inside else None
+        patterns = [inside, f"{inside}/*"] if inside else None
         folder = huggingface_hub.snapshot_download(repository, repo_type=kind, allow_patterns=patterns)
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         raise ObjectMissing(f"{url}: not in the Hub's cache, and the Hub cannot be asked ({_first(error)})") from error

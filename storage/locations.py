@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from fnmatch import fnmatchcase
+from typing import Any, BinaryIO, NamedTuple
 
 from storage.errors import ObjectMissing
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
@@ -16,6 +17,14 @@ class FileEntry:
     path: str
     size: int
     etag: str
+
+
+class OpenedLocation(NamedTuple):
+    """What is below a folder: an fsspec file system, the folder inside of it, the files relative to that, sorted."""
+
+    filesystem: Any
+    root: str
+    entries: list[FileEntry]
 
 
 @dataclass(frozen=True)
@@ -53,10 +62,6 @@ class Location:
                 return Location(f"{self.url}/{name}" if not self.is_local else f"file://{path}/{name}")
         raise ObjectMissing(f"{self.url}: a folder without {' or '.join(names)}; it holds {', '.join(there[:5])}")
 
-    def filesystem(self) -> Any:  # noqa: ANN401  fsspec publishes no types
-        """Return the opened file system."""
-        return open_filesystem(self.url)[0]
-
     def fingerprint(self) -> str:
         """Return what changes when the file's content does; `ObjectMissing` when there is no file."""
         filesystem, path = open_filesystem(self.url)
@@ -75,19 +80,34 @@ class Location:
         with file:
             yield file
 
+    def opened(self) -> "OpenedLocation":
+        """Return what is below this folder; of a file itself alone; of a pattern (`test-*.parquet`) what it matches.
+
+        Raises:
+            ObjectMissing: nothing is there, or nothing matches.
+        """
+        filesystem, path = open_filesystem(self.url)
+        root, _, last = path.rstrip("/").rpartition("/")
+        with readable_errors(self.url):
+            if is_pattern := any(sign in last for sign in "*?["):
+                found = filesystem.find(root, maxdepth=1, detail=True)
+                found = {full: info for full, info in found.items() if fnmatchcase(full.rpartition("/")[2], last)}
+            elif filesystem.isfile(path):
+                found = {path: filesystem.info(path)}
+            else:
+                root = path.rstrip("/")
+                found = filesystem.find(root, detail=True)
+            if not found and (is_pattern or not filesystem.isdir(root)):
+                raise ObjectMissing(f"{self.url}: no such {'files' if is_pattern else 'folder'}")
+        entries = [
+            FileEntry(full.removeprefix(root).lstrip("/"), int(info["size"]), _etag(info))
+            for full, info in found.items()
+        ]
+        return OpenedLocation(filesystem, root, sorted(entries, key=lambda entry: entry.path))
+
     def files(self) -> list[FileEntry]:
         """Return all files below the folder, sorted by path; `ObjectMissing` when there is no such folder."""
-        filesystem, root = open_filesystem(self.url)
-        with readable_errors(self.url):
-            found = filesystem.find(root, detail=True)
-            if not found and not filesystem.isdir(root):
-                raise ObjectMissing(f"{self.url}: no such folder")
-        root = root.rstrip("/")
-        entries = [
-            FileEntry(path.removeprefix(root).lstrip("/"), int(info["size"]), _etag(info))
-            for path, info in found.items()
-        ]
-        return sorted(entries, key=lambda entry: entry.path)
+        return self.opened().entries
 
 
 def _etag(info: dict[str, Any]) -> str:

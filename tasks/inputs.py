@@ -10,8 +10,9 @@ import torch
 
 from storage.identity import digest_of, digest_of_file
 from storage.locations import Location
+from tasks.datasets.decoding import Decoder
 from tasks.datasets.image_cache import ImageCache, Span, default_folder
-from tasks.datasets.loading import Batch, ImageFiles, Order, batches
+from tasks.datasets.loading import Batch, Order, batches
 from tasks.errors import CheckpointError, DatasetError
 from tasks.listing import list_dataset
 from tasks.models.checkpoint import read_checkpoint, read_head
@@ -63,15 +64,16 @@ class OpenedDataset:
     """
 
     def __init__(self, reference: DatasetReference, reading: Reading, device: str) -> None:
-        folder, _, digest = list_dataset(reference.url, reference.limit, reference.preprocessing, reference.label_space)
+        samples, _, digest = list_dataset(
+            reference.url, reference.limit, reference.preprocessing, reference.label_space
+        )
         if digest != reference.digest:
             raise DatasetError(
                 f"data set {reference.name} ({reference.url}): changed since the run began "
                 f"(wanted {reference.digest}, got {digest}); run it again"
             )
-        location = Location(reference.url)
-        self._files = ImageFiles(location.filesystem(), location.path, folder.paths, reference.preprocessing)
-        self._labels, self._reading, self._device = folder.labels, reading, device
+        self._decoder = Decoder(samples, reference.preprocessing)
+        self._labels, self._reading, self._device = samples.labels, reading, device
         size, limit = reference.preprocessing.size, reading.cache_bytes
         # another version of what decodes and resizes may give other bytes
         decoded = digest_of(
@@ -83,7 +85,7 @@ class OpenedDataset:
         """Yield the samples of the spans, decoded and on the device."""
         workers = default_workers() if self._reading.workers is None else self._reading.workers
         found = batches(
-            self._files, self._labels, spans, self._reading.batch_size, workers, order=order, cache=self._cache
+            self._decoder, self._labels, spans, self._reading.batch_size, workers, order=order, cache=self._cache
         )
         return transferred(found, self._device)
 

@@ -1,24 +1,26 @@
 """Which samples a data set has, without reading an image."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from storage.errors import ObjectMissing
 from storage.identity import digest_of
-from storage.locations import FileEntry, Location
-from tasks.datasets.image_folder import ImageFolder, evenly, image_folder
+from storage.locations import Location
 from tasks.datasets.label_spaces import LabelSpace, label_space
+from tasks.datasets.layouts import samples_of
+from tasks.datasets.opened import Entry, OpenedFolder
 from tasks.datasets.preprocessing import Preprocessing
+from tasks.datasets.samples import Samples, evenly
 from tasks.errors import DatasetError
 
 
 class Listing(NamedTuple):
     """The samples of a data set, in order."""
 
-    folder: ImageFolder
-    """Paths relative to the folder, labels, names of the classes."""
+    samples: Samples
     space: LabelSpace | None
     """None: the head's classes are the data set's."""
     digest: str
@@ -26,64 +28,71 @@ class Listing(NamedTuple):
 
 
 def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, space: str | None = None) -> Listing:
-    """Return the samples of an image folder.
+    """Return the samples of a data set: image folder, Parquet files, tar shards, or one of torchvision's layouts.
 
     The digest covers the files' paths, sizes and etags (the time of the last change, where there are none), so it
     changes when an image does, without any image being read.
 
     Args:
-        url: the folder's address.
+        url: the address of a folder, a file, or a pattern such as `test-*.parquet`.
         limit: at most so many samples, spread evenly.
         preprocessing: how images are prepared.
         space: name of a label space; None: the data set's own classes.
 
     Raises:
-        DatasetError: no images, folders that are no classes, or mapping files that are missing or damaged.
+        DatasetError: no images, folders that are no classes, or files that are missing or damaged.
     """
-    location = Location(url)
-    files = location.files()
-    folder = image_folder((entry.path for entry in files), location.url)
-    projected = label_space(space, _mappings(location, files)) if space else None
+    folder = opened_folder(url)
+    samples = samples_of(folder)
+    projected = label_space(space, _mappings(folder)) if space else None
     if projected:
-        folder = _relabelled(folder, projected, location.url)
-    kept = evenly(len(folder.paths), limit)
-    folder = ImageFolder(tuple(folder.paths[i] for i in kept), folder.labels[kept], folder.classes)
-    by_path = {entry.path: entry for entry in files}
+        samples = _relabelled(samples, projected, folder.url)
+    samples = samples.only(evenly(len(samples), limit))
     identity = {
-        "files": [[path, by_path[path].size, by_path[path].etag] for path in folder.paths],
-        "classes": list(folder.classes),
+        "pictures": samples.pictures.content(samples.rows),
+        "labels": digest_of(samples.labels.tolist()),
+        "classes": list(samples.classes),
         "groups": projected.groups if projected else None,
         "preprocessing": vars(preprocessing) | {"mean": list(preprocessing.mean), "std": list(preprocessing.std)},
     }
-    return Listing(folder, projected, digest_of(identity))
+    return Listing(samples, projected, digest_of(identity))
 
 
-def _relabelled(folder: ImageFolder, space: LabelSpace, where: str) -> ImageFolder:
+def opened_folder(url: str) -> OpenedFolder:
+    """Return a folder as the readers of data sets take it; `ObjectMissing` when there is none."""
+    location = Location(url)
+    filesystem, root, entries = location.opened()
+    return OpenedFolder(location.url, filesystem, root, {e.path: Entry(e.size, e.etag) for e in entries})
+
+
+def _relabelled(samples: Samples, space: LabelSpace, where: str) -> Samples:
     """Number classes as a label space does; leave out what it does not score."""
-    if not folder.classes:
-        return folder
-    number = [space.class_of(name, where) for name in folder.classes]
-    labels = np.array([-1 if n is None else n for n in number], np.int32)[folder.labels]
+    if not samples.classes:
+        return samples
+    if samples.by_number:
+        number = space.numbers(len(samples.classes), where)
+    else:
+        number = [space.class_of(name, where) for name in samples.classes]
+    labels = np.array([-1 if n is None else n for n in number], np.int32)[samples.labels]
     scored = np.flatnonzero(labels >= 0)
     if not len(scored):
-        raise DatasetError(f"{where}: no folder of {space.name}, got {', '.join(folder.classes[:3])}")
+        raise DatasetError(f"{where}: no folder of {space.name}, got {', '.join(samples.classes[:3])}")
     names = [""] * len(space.groups)
     for name, i in space.folders.items():
         names[i] = names[i] or name
-    return ImageFolder(tuple(folder.paths[i] for i in scored), labels[scored], tuple(names))
+    return replace(samples, labels=labels, classes=tuple(names), named=True).only(scored)
 
 
-def _mappings(location: Location, files: Sequence[FileEntry]) -> Callable[[str], bytes]:
+def _mappings(folder: OpenedFolder) -> Callable[[str], bytes]:
     """Return a reader of the files in `mappings`, inside of the images' folder or beside it."""
-    inside = {entry.path for entry in files}
 
     def read(name: str) -> bytes:
-        place = location.url if f"mappings/{name}" in inside else location.url.rpartition("/")[0]
+        place = folder.url if f"mappings/{name}" in folder.entries else folder.url.rpartition("/")[0]
         wanted = Location(f"{place}/mappings/{name}")
         try:
             with wanted.open() as file:
                 return file.read()
         except ObjectMissing as error:
-            raise DatasetError(f"{location.url}: {wanted.url} is missing, which comes with the data set") from error
+            raise DatasetError(f"{folder.url}: {wanted.url} is missing, which comes with the data set") from error
 
     return read

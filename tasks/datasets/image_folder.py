@@ -1,58 +1,80 @@
 """Image folders: one directory per class, or images without labels directly inside."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.datasets.opened import Entry, OpenedFolder
+from tasks.datasets.samples import Picture, Samples, all_of
 from tasks.errors import DatasetError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
+def is_image(path: str) -> bool:
+    """Tell by a file's name whether it is a picture."""
+    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+
+
 @dataclass(frozen=True)
-class ImageFolder:
-    """The samples of a folder, in order.
+class Files:
+    """Pictures in files of their own."""
 
-    Attributes:
-        paths: relative to the folder, sorted: sample i is `paths[i]`.
-        labels: (n,) class of each sample, −1 without classes.
-        classes: names in sorted order; a class's number is its place. Empty for images without labels.
-    """
-
+    folder: OpenedFolder
     paths: tuple[str, ...]
-    labels: NDArray[np.int32]
-    classes: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+    def read(self, indices: Sequence[int]) -> list[Picture]:
+        """See `Pictures`."""
+        return list(self.folder.read_each([self.paths[i] for i in indices]))
+
+    def name(self, index: int) -> str:
+        """Return the file's path."""
+        return f"{self.folder.root}/{self.paths[index]}"
+
+    def content(self, indices: NDArray[np.int64]) -> list[Any]:
+        """Return the files' paths, sizes and etags."""
+        return [[self.paths[i], *self.entries[i]] for i in indices]
 
 
-def image_folder(paths: Iterable[str], where: str) -> ImageFolder:
-    """Return the samples among the paths of all files below a folder.
+def files(folder: OpenedFolder, paths: Sequence[str]) -> Files:
+    """Return the pictures in files of a folder.
 
-    The first directory of a path is its class. Files that are not images are passed over.
+    Raises:
+        DatasetError: some of them are not there.
+    """
+    if missing := [path for path in paths if path not in folder.entries]:
+        raise DatasetError(f"{folder.url}: {len(missing)} of {len(paths)} pictures are missing, first {missing[0]}")
+    return Files(folder, tuple(paths), tuple(folder.entries[path] for path in paths))
+
+
+def image_folder(folder: OpenedFolder) -> Samples:
+    """Return the samples of a folder in the sorted order of their paths.
+
+    The first directory of a path is its class; classes are numbered in the sorted order of their names. Files that are
+    not images are passed over.
 
     Raises:
         DatasetError: no images, or images both inside and outside of class directories.
     """
-    images = sorted(path for path in paths if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES)
+    images = sorted(path for path in folder.entries if is_image(path))
     if not images:
         raise DatasetError(
-            f"{where}: no images; wanted one directory per class with {', '.join(sorted(IMAGE_SUFFIXES))}"
+            f"{folder.url}: no images; wanted one directory per class with {', '.join(sorted(IMAGE_SUFFIXES))}, "
+            "Parquet files, tar shards, or a layout of torchvision's"
         )
     parts = [path.split("/") for path in images]
     loose = [path for path, p in zip(images, parts, strict=True) if len(p) == 1]
     if loose and len(loose) < len(images):
-        raise DatasetError(f"{where}: {len(loose)} images outside of the class directories, the first is {loose[0]}")
+        raise DatasetError(
+            f"{folder.url}: {len(loose)} images outside of the class directories, the first is {loose[0]}"
+        )
     if loose:
-        return ImageFolder(tuple(images), np.full(len(images), -1, np.int32), ())
+        return all_of(files(folder, images), np.full(len(images), -1, np.int32), ())
     classes = sorted({p[0] for p in parts})
     number = {name: i for i, name in enumerate(classes)}
-    return ImageFolder(tuple(images), np.array([number[p[0]] for p in parts], np.int32), tuple(classes))
-
-
-def evenly(samples: int, limit: int | None) -> NDArray[np.intp]:
-    """Return the indices of at most `limit` samples, spread evenly over all, so that no class is left out."""
-    if limit is None or limit >= samples:
-        return np.arange(samples)
-    return (np.arange(limit) * samples) // limit
+    return all_of(files(folder, images), np.array([number[p[0]] for p in parts], np.int32), classes)

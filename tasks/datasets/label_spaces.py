@@ -54,6 +54,17 @@ class LabelSpace:
         few = ", ".join(list(self.folders)[:3])
         raise DatasetError(f"{where}: folder {folder!r} is no class of {self.name}; wanted names like {few}")
 
+    def numbers(self, classes: int, where: str) -> list[int | None]:
+        """Return the classes of a data set that says them by number: they are its own, in order.
+
+        Raises:
+            DatasetError: more than there are, or ObjectNet, whose classes are told by its folders alone.
+        """
+        if self.name == "objectnet" or classes > len(self.groups):
+            wanted = "folders" if self.name == "objectnet" else f"numbers below {len(self.groups)}"
+            raise DatasetError(f"{where}: classes by number up to {classes - 1}, {self.name} wants {wanted}")
+        return list(range(classes))
+
 
 def project(logits: Floats, groups: Sequence[Sequence[int]]) -> Floats:
     """Return the logits (n, classes) of a data set from a head's: of each group of the head's classes the largest."""

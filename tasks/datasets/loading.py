@@ -10,16 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from tasks.datasets.decoding import Decoded, Decoder
 from tasks.datasets.image_cache import ImageCache, Span
-from tasks.datasets.preprocessing import Preprocessing
-from tasks.datasets.transform import cropping
 from tasks.errors import DatasetError
 
 _WORTH_PROCESSES = 2048  # images; below it starting worker processes takes longer than decoding
 _AHEAD = 2  # batches that threads decode before they are asked for
+_TOGETHER = 8  # images that a thread reads and decodes at a time
 
 Order = Callable[[Span], NDArray[np.int64]]
 """From a span to its samples, in the order in which they are wanted."""
@@ -35,35 +34,8 @@ class Batch(NamedTuple):
     """(n, 3, size, size), bytes: cropped, not normalised."""
 
 
-class ImageFiles(Dataset[torch.Tensor | DatasetError]):
-    """Decodes one file at a time from an opened file system.
-
-    A broken image is handed over as an error, not raised: a worker process would turn the exception's message
-    into a traceback.
-    """
-
-    def __init__(self, filesystem: Any, root: str, paths: Sequence[str], preprocessing: Preprocessing) -> None:  # noqa: ANN401
-        self._filesystem, self._root, self._paths = filesystem, root, paths
-        self._preprocessing = preprocessing
-        self._transform: Callable[[Image.Image], torch.Tensor] | None = None
-
-    def __getitem__(self, index: int) -> torch.Tensor | DatasetError:
-        if self._transform is None:  # made in the process that uses it: transforms need not be picklable
-            self._transform = cropping(self._preprocessing)
-        path = f"{self._root}/{self._paths[index]}"
-        try:
-            with self._filesystem.open(path, "rb") as file, Image.open(file) as image:
-                return self._transform(image)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            reason = "not a picture of a known kind" if isinstance(error, UnidentifiedImageError) else str(error)
-            return DatasetError(f"{path}: broken image ({(reason or repr(error)).splitlines()[0]})")
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-
 def batches(
-    files: ImageFiles,
+    decoder: Decoder,
     labels: NDArray[np.int32],
     spans: Sequence[Span],
     batch_size: int,
@@ -77,7 +49,7 @@ def batches(
     So a span's batches, and with them its numbers to the last bit, do not depend on which spans were done before.
 
     Args:
-        files: the images.
+        decoder: of the data set's samples.
         labels: (n,) of all samples.
         spans: which samples.
         batch_size: samples a batch, at most.
@@ -91,7 +63,7 @@ def batches(
     wanted = {span: np.arange(*span, dtype=np.int64) if order is None else order(span) for span in spans}
     plan = [(s, own[i : i + batch_size]) for s, own in wanted.items() for i in range(0, len(own), batch_size)]
     kept = {span: there for span in spans if cache and (there := cache.read(span)) is not None}
-    decoded = _decoded(files, [index for span, index in plan if span not in kept], workers)
+    decoded = _decoded(decoder, [index for span, index in plan if span not in kept], workers)
     try:
         for span, index in plan:
             offsets = index - span[0]
@@ -108,23 +80,23 @@ def batches(
             cache.close()
 
 
-def _decoded(files: ImageFiles, plan: Sequence[NDArray[np.int64]], workers: int) -> Generator[Any, None, None]:
+def _decoded(decoder: Decoder, plan: Sequence[NDArray[np.int64]], workers: int) -> Generator[Any, None, None]:
     """Yield the images of each piece of the plan; a generator, so that closing it stops the workers."""
     if not workers:
-        found: Iterator[Any] = (_stack([files[int(i)] for i in index]) for index in plan)
+        found: Iterator[Any] = (_stack(decoder.__getitems__(index.tolist())) for index in plan)
     elif sum(map(len, plan)) < _WORTH_PROCESSES:
-        found = _by_threads(files, plan, workers)
+        found = _by_threads(decoder, plan, workers)
     else:
-        found = iter(_by_processes(files, plan, workers))
+        found = iter(_by_processes(decoder, plan, workers))
     for images in found:
         if isinstance(images, DatasetError):
             raise images
         yield images
 
 
-def _by_processes(files: ImageFiles, plan: Sequence[NDArray[np.int64]], workers: int) -> DataLoader[Any]:
+def _by_processes(decoder: Decoder, plan: Sequence[NDArray[np.int64]], workers: int) -> DataLoader[Any]:
     return DataLoader(
-        files,
+        decoder,
         batch_sampler=[index.tolist() for index in plan],
         num_workers=workers,
         collate_fn=_stack,
@@ -133,20 +105,25 @@ def _by_processes(files: ImageFiles, plan: Sequence[NDArray[np.int64]], workers:
     )
 
 
-def _by_threads(files: ImageFiles, plan: Sequence[NDArray[np.int64]], workers: int) -> Iterator[Any]:
-    """Decode a few batches ahead; several files at a time, which hides how long a remote one takes to come."""
+def _by_threads(decoder: Decoder, plan: Sequence[NDArray[np.int64]], workers: int) -> Iterator[Any]:
+    """Decode a few batches ahead; several pieces at a time, which hides how long remote pictures take to come."""
     with ThreadPoolExecutor(4 * workers) as pool:
-        ahead: deque[list[Future[torch.Tensor | DatasetError]]] = deque()
+        ahead: deque[list[Future[list[Decoded]]]] = deque()
         try:
             for index in plan:
-                ahead.append([pool.submit(files.__getitem__, int(i)) for i in index])
+                pieces = [index[i : i + _TOGETHER].tolist() for i in range(0, len(index), _TOGETHER)]
+                ahead.append([pool.submit(decoder.__getitems__, piece) for piece in pieces])
                 if len(ahead) > _AHEAD:
-                    yield _stack([future.result() for future in ahead.popleft()])
+                    yield _gathered(ahead.popleft())
             while ahead:
-                yield _stack([future.result() for future in ahead.popleft()])
+                yield _gathered(ahead.popleft())
         finally:
             for future in (future for batch in ahead for future in batch):
                 future.cancel()
+
+
+def _gathered(futures: list[Future[list[Decoded]]]) -> Decoded:
+    return _stack([item for future in futures for item in future.result()])
 
 
 def _forkserver() -> ForkServerContext:
@@ -159,7 +136,7 @@ def _forkserver() -> ForkServerContext:
     return context
 
 
-def _stack(items: list[torch.Tensor | DatasetError]) -> torch.Tensor | DatasetError:
+def _stack(items: Sequence[Decoded]) -> Decoded:
     tensors = []
     for item in items:
         if isinstance(item, DatasetError):

@@ -16,7 +16,7 @@ from flows.preparation import CLIP_MEAN, CLIP_STD, prepare
 from flows.report import results_of
 from storage import scan
 from storage.store import Store
-from tasks.datasets.loading import ImageFiles
+from tasks.datasets.decoding import Decoder
 from tasks.errors import UncoveredLayer
 
 pytestmark = [pytest.mark.xdist_group("granularities"), pytest.mark.usefixtures("prefect_api")]
@@ -33,14 +33,14 @@ def run(file, store, *overrides):
 def decodes(monkeypatch):
     """How often each image was decoded."""
     count = {}
-    decode = ImageFiles.__getitem__
+    decode = Decoder._decode
 
-    def counted(self, index):
-        path = f"{self._root}/{self._paths[index]}"
+    def counted(self, row, picture):
+        path = self._pictures.name(row)
         count[path] = count.get(path, 0) + 1
-        return decode(self, index)
+        return decode(self, row, picture)
 
-    monkeypatch.setattr(ImageFiles, "__getitem__", counted)
+    monkeypatch.setattr(Decoder, "_decode", counted)
     return count
 
 

@@ -85,17 +85,16 @@ def test_the_command(tmp_path, capsys):
 
 def relabel(folder):
     """Move images to the class that the base model sees in them; one in five to another."""
-    import fsspec
-
     from flows.preparation import CLIP_MEAN, CLIP_STD
-    from tasks.datasets.loading import ImageFiles
+    from tasks.datasets.decoding import Decoder
     from tasks.datasets.preprocessing import Preprocessing
     from tasks.datasets.transform import normalized
+    from tasks.listing import list_dataset
 
     settings = Preprocessing(size=16, mean=CLIP_MEAN, std=CLIP_STD, interpolation="bicubic")
     paths = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
-    files = ImageFiles(fsspec.filesystem("file"), str(folder), paths, settings)
-    images = normalized(torch.stack([files[i] for i in range(len(paths))]), settings)
+    decoder = Decoder(list_dataset(str(folder), None, settings).samples, settings)
+    images = normalized(torch.stack([decoder[i] for i in range(len(paths))]), settings)
     seen = tiny.classifier(1)(images).argmax(1)
     for i, path in enumerate(paths):
         label = (int(seen[i]) + (i % 5 == 0) * (1 + i % 2)) % 3

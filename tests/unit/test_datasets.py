@@ -7,9 +7,12 @@ import tiny
 import torch
 from PIL import Image
 
-from tasks.datasets.image_folder import evenly, image_folder
-from tasks.datasets.loading import ImageFiles, batches
+from tasks.datasets.decoding import Decoder
+from tasks.datasets.image_folder import image_folder
+from tasks.datasets.loading import batches
+from tasks.datasets.opened import Entry, OpenedFolder
 from tasks.datasets.preprocessing import Preprocessing
+from tasks.datasets.samples import evenly
 from tasks.datasets.transform import normalized
 from tasks.errors import DatasetError
 from tasks.listing import list_dataset
@@ -17,23 +20,25 @@ from tasks.listing import list_dataset
 SETTINGS = Preprocessing(size=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4), interpolation="bicubic")
 
 
-def files(folder, paths):
-    import fsspec
+def listing(*paths):
+    return OpenedFolder("here", None, "here", {path: Entry(1, "x") for path in paths})
 
-    return ImageFiles(fsspec.filesystem("file"), str(folder), paths, SETTINGS)
+
+def decoder(folder, settings=SETTINGS):
+    return Decoder(list_dataset(str(folder), None, settings).samples, settings)
 
 
 def test_classes_are_numbered_in_sorted_order_and_samples_in_path_order():
     """Files that are not images are passed over; the first directory is the class, however deep the file."""
-    folder = image_folder(["b/1.png", "a/z.JPG", "b/0.jpeg", "a/deep/2.png", "b/notes.txt", "list.csv"], "here")
-    assert folder.paths == ("a/deep/2.png", "a/z.JPG", "b/0.jpeg", "b/1.png")
+    folder = image_folder(listing("b/1.png", "a/z.JPG", "b/0.jpeg", "a/deep/2.png", "b/notes.txt", "list.csv"))
+    assert folder.pictures.paths == ("a/deep/2.png", "a/z.JPG", "b/0.jpeg", "b/1.png")
     assert folder.classes == ("a", "b")
     np.testing.assert_array_equal(folder.labels, [0, 0, 1, 1])
 
 
 def test_images_directly_inside_have_no_labels():
     """Unlabelled test data."""
-    folder = image_folder(["2.png", "1.png"], "here")
+    folder = image_folder(listing("2.png", "1.png"))
     assert (folder.classes, folder.labels.tolist()) == ((), [-1, -1])
 
 
@@ -48,7 +53,7 @@ def test_images_directly_inside_have_no_labels():
 def test_folders_that_are_no_data_set_are_refused(paths, message):
     """Empty is an error, never an accuracy of 0."""
     with pytest.raises(DatasetError, match=message):
-        image_folder(paths, "here")
+        image_folder(listing(*paths))
 
 
 def test_a_limit_is_spread_evenly():
@@ -70,9 +75,7 @@ def test_preprocessing_is_open_clips_bit_for_bit(tmp_path, mode, interpolation):
     reference = open_clip.image_transform(
         16, is_train=False, mean=settings.mean, std=settings.std, interpolation=interpolation
     )
-    import fsspec
-
-    ours = ImageFiles(fsspec.filesystem("file"), str(tmp_path), [f"x.{suffix}"], settings)[0]
+    ours = decoder(tmp_path, settings)[0]
     assert torch.equal(normalized(ours[None], settings)[0], reference(Image.open(path)))
 
 
@@ -81,13 +84,13 @@ def test_batches_come_in_order_and_do_not_cross_spans(tmp_path, monkeypatch, wor
     """Whoever decodes."""
     monkeypatch.setattr("tasks.datasets.loading._WORTH_PROCESSES", 1)
     tiny.image_folder(tmp_path, 11, seed=0)
-    listed = list_dataset(str(tmp_path), None, SETTINGS).folder
+    labels = list_dataset(str(tmp_path), None, SETTINGS).samples.labels
     spans = [(0, 4), (8, 11)]
-    found = list(batches(files(tmp_path, listed.paths), listed.labels, spans, batch_size=3, workers=workers))
+    found = list(batches(decoder(tmp_path), labels, spans, batch_size=3, workers=workers))
     assert [batch.sample_index.tolist() for batch in found] == [[0, 1, 2], [3], [8, 9, 10]]
     assert [batch.span for batch in found] == [(0, 4), (0, 4), (8, 11)]
     assert [batch.labels.tolist() for batch in found] == [[0, 0, 0], [0], [2, 2, 2]]
-    single = files(tmp_path, listed.paths)[9]
+    single = decoder(tmp_path)[9]
     assert torch.equal(found[-1].images[1], single)
 
 
@@ -98,9 +101,9 @@ def test_a_broken_image_is_named(tmp_path, monkeypatch, workers, content):
     monkeypatch.setattr("tasks.datasets.loading._WORTH_PROCESSES", 1)
     tiny.image_folder(tmp_path, 6, seed=0)
     (tmp_path / "class1" / "00001.png").write_bytes(content)
-    listed = list_dataset(str(tmp_path), None, SETTINGS).folder
+    labels = list_dataset(str(tmp_path), None, SETTINGS).samples.labels
     with pytest.raises(DatasetError, match=r"class1/00001.png: broken image") as caught:
-        list(batches(files(tmp_path, listed.paths), listed.labels, [(0, 6)], batch_size=2, workers=workers))
+        list(batches(decoder(tmp_path), labels, [(0, 6)], batch_size=2, workers=workers))
     assert "\n" not in str(caught.value)
 
 

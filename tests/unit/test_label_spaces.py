@@ -57,9 +57,9 @@ def pictures(folder, *classes):
 def test_numeric_folders_are_sorted_as_numbers(tmp_path):
     """Sorted as text, 10 would come before 2 and be labelled 1."""
     listed = list_dataset(pictures(tmp_path, "0", "10", "2", "101"), None, SETTINGS, "imagenet-1k")
-    assert listed.folder.paths == ("0/0.png", "10/0.png", "101/0.png", "2/0.png")
-    assert listed.folder.labels.tolist() == [0, 10, 101, 2]
-    assert len(listed.folder.classes) == 1000
+    assert listed.samples.pictures.paths == ("0/0.png", "10/0.png", "101/0.png", "2/0.png")
+    assert listed.samples.labels.tolist() == [0, 10, 101, 2]
+    assert len(listed.samples.classes) == 1000
 
 
 def mappings(folder, **changes):
@@ -93,9 +93,10 @@ def test_objectnet_is_read_from_its_own_files(tmp_path, inside):
     url = pictures(images, "alarm_clock", "air", "banana", "mug")
     mappings((images if inside else tmp_path) / "mappings")
     listed = list_dataset(url, None, SETTINGS, "objectnet")
-    assert listed.folder.paths == ("alarm_clock/0.png", "banana/0.png", "mug/0.png")
-    assert listed.folder.labels.tolist() == [0, 1, 2]
-    assert listed.folder.classes == ("alarm_clock", "banana", "mug")
+    paths = [listed.samples.pictures.paths[row] for row in listed.samples.rows]
+    assert paths == ["alarm_clock/0.png", "banana/0.png", "mug/0.png"]
+    assert listed.samples.labels.tolist() == [0, 1, 2]
+    assert listed.samples.classes == ("alarm_clock", "banana", "mug")
     assert listed.space.groups == ((1, 2), (3,), (4,))
 
 

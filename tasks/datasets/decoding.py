@@ -1,0 +1,61 @@
+"""From pictures as they are kept to tensors, some at a time; what the processes that decode are sent."""
+
+import io
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from torch.utils.data import Dataset
+
+from tasks.datasets.preprocessing import Preprocessing
+from tasks.datasets.samples import Picture, Pictures, Samples
+from tasks.datasets.transform import cropping
+from tasks.errors import DatasetError
+
+Decoded = torch.Tensor | DatasetError
+
+
+class Decoder(Dataset[Decoded]):
+    """Decodes samples of a data set.
+
+    A broken picture is handed over as an error, not raised: a worker process would turn the exception's message
+    into a traceback.
+
+    Args:
+        samples: of the data set.
+        preprocessing: how the pictures are prepared.
+    """
+
+    def __init__(self, samples: Samples, preprocessing: Preprocessing) -> None:
+        self._pictures: Pictures = samples.pictures
+        self._rows: NDArray[np.int64] = samples.rows
+        self._preprocessing = preprocessing
+        self._transform: Callable[[Image.Image], torch.Tensor] | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Decoded:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Decoded]:
+        """Return some samples, read together; (3, size, size) each, bytes."""
+        rows = [int(self._rows[i]) for i in indices]
+        return [self._decode(row, picture) for row, picture in zip(rows, self._pictures.read(rows), strict=True)]
+
+    def _decode(self, row: int, picture: Picture) -> Decoded:
+        if self._transform is None:  # made in the process that uses it: transforms need not be picklable
+            self._transform = cropping(self._preprocessing)
+        try:
+            if isinstance(picture, Exception):
+                raise picture
+            if isinstance(picture, np.ndarray):
+                return self._transform(Image.fromarray(picture))
+            with Image.open(io.BytesIO(picture)) as image:
+                return self._transform(image)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            reason = "not a picture of a known kind" if isinstance(error, UnidentifiedImageError) else str(error)
+            told = (reason or repr(error)).splitlines()[0]
+            return DatasetError(f"{self._pictures.name(row)}: broken image ({told})")

@@ -1,0 +1,116 @@
+"""A folder somebody has opened for the readers: its files by name, read whole or in pieces, some at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, NamedTuple
+
+from tasks.errors import DatasetError
+
+_GAP = 64 * 1024  # bytes read in vain, at most, to get two pieces with one request
+_REQUEST = 8 * 1024**2  # bytes a joined request asks for, at most, unless one piece is longer
+
+
+class Entry(NamedTuple):
+    """A file: its size in bytes, and what changes when its content does."""
+
+    size: int
+    etag: str
+
+
+class Piece(NamedTuple):
+    """A range of bytes of a file, `stop` excluded."""
+
+    path: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class OpenedFolder:
+    """The files below a folder; can be sent to another process.
+
+    Attributes:
+        url: the folder's address, for messages.
+        filesystem: an fsspec file system.
+        root: the folder inside of it.
+        entries: by path relative to the folder, sorted.
+    """
+
+    url: str
+    filesystem: Any
+    root: str
+    entries: Mapping[str, Entry] = field(repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the listing behind: whoever reads knows what to read."""
+        return {**vars(self), "entries": {}}
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading."""
+        file: BinaryIO = self.filesystem.open(self._full(path), "rb")
+        return file
+
+    def read(self, path: str) -> bytes:
+        """Return a file's content.
+
+        Raises:
+            DatasetError: it cannot be read.
+        """
+        try:
+            content: bytes = self.filesystem.cat_file(self._full(path))
+        except OSError as error:
+            raise DatasetError(f"{self.url}/{path}: cannot be read ({error})") from error
+        return content
+
+    def read_each(self, paths: Sequence[str]) -> list[bytes | Exception]:
+        """Return the content of files, remote ones at the same time; an error in the place of what cannot be read."""
+        full = [self._full(path) for path in paths]
+        found = self.filesystem.cat(full, on_error="return") if len(full) > 1 else self._cat_one(full)
+        return [found[path] for path in full]
+
+    def read_pieces(self, pieces: Sequence[Piece]) -> list[bytes | Exception]:
+        """Return ranges of bytes; neighbours are fetched together, remote ones at the same time."""
+        requests = _joined(pieces)
+        found = self.filesystem.cat_ranges(
+            [self._full(r.path) for r in requests],
+            [r.start for r in requests],
+            [r.stop for r in requests],
+            on_error="return",
+        )
+        held = dict(zip(requests, found, strict=True))
+        parts: list[bytes | Exception] = []
+        for piece in pieces:
+            request = next(
+                r for r in requests if r.path == piece.path and r.start <= piece.start and piece.stop <= r.stop
+            )
+            content = held[request]
+            if not isinstance(content, Exception):
+                content = content[piece.start - request.start : piece.stop - request.start]
+            parts.append(content)
+        return parts
+
+    def _cat_one(self, full: list[str]) -> dict[str, Any]:
+        try:
+            return {path: self.filesystem.cat_file(path) for path in full}
+        except OSError as error:
+            return dict.fromkeys(full, error)
+
+    def _full(self, path: str) -> str:
+        return f"{self.root}/{path}"
+
+
+def _joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Return fewer, longer pieces that hold all of these, sorted."""
+    joined: list[Piece] = []
+    for piece in sorted(set(pieces)):
+        last = joined[-1] if joined else None
+        if (
+            last
+            and last.path == piece.path
+            and piece.start - last.stop <= _GAP
+            and max(last.stop, piece.stop) - last.start <= _REQUEST
+        ):
+            joined[-1] = last._replace(stop=max(last.stop, piece.stop))
+        else:
+            joined.append(piece)
+    return joined

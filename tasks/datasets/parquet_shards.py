@@ -1,0 +1,177 @@
+"""Parquet in the Hub's convention: a column of pictures (`bytes`, or a struct of `bytes` and `path`), one of labels.
+
+Only the row group that a picture lies in is read. The ones read last are kept: neighbours, and threads that decode
+next to each other, ask for the same.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tasks.datasets.opened import Entry, OpenedFolder
+from tasks.datasets.samples import Picture, Samples, numbered, runs
+from tasks.datasets.shard_index import Index, index_of
+from tasks.errors import DatasetError
+
+IMAGES = ("image", "img", "jpg", "jpeg", "png", "webp")
+LABELS = ("label", "labels", "cls")
+_KEPT = 2  # row groups: a batch may end in one and the next begin in another
+_SPLIT = re.compile(r"(.*?)-\d+-of-\d+(?:-[0-9a-f]+)?\.parquet$")
+
+
+class _Kept:
+    """The row groups read last; another process begins with none."""
+
+    def __init__(self) -> None:
+        self.lock, self.columns = threading.Lock(), dict[int, pa.ChunkedArray]()
+
+    def __reduce__(self) -> tuple[type["_Kept"], tuple[()]]:
+        return _Kept, ()
+
+
+@dataclass(frozen=True)
+class ParquetPictures:
+    """Pictures in a column of Parquet files.
+
+    Attributes:
+        folder: where the files are.
+        shards: the files.
+        column: that holds the pictures.
+        starts: (groups,) samples before each row group.
+        places: (groups, 2) each row group's shard, and its number in there.
+    """
+
+    folder: OpenedFolder
+    shards: tuple[tuple[str, Entry], ...]
+    column: str
+    starts: NDArray[np.int64]
+    places: NDArray[np.int64]
+    _kept: _Kept = field(default_factory=_Kept, compare=False, repr=False)
+
+    def read(self, indices: Sequence[int]) -> list[Picture]:
+        """See `Pictures`."""
+        pictures: list[Picture] = []
+        for index in indices:
+            group = self._group(index)
+            try:
+                value = self._values(group)[index - int(self.starts[group])].as_py()
+            except (OSError, pa.ArrowException) as error:
+                value = error
+            if isinstance(value, dict):
+                value = value.get("bytes")
+            pictures.append(ValueError("no bytes of a picture in this row") if value is None else value)
+        return pictures
+
+    def name(self, index: int) -> str:
+        """Return the file's path and the row."""
+        shard = int(self.places[self._group(index), 0])
+        first = int(self.starts[np.flatnonzero(self.places[:, 0] == shard)[0]])
+        return f"{self.folder.root}/{self.shards[shard][0]}, row {index - first}"
+
+    def content(self, indices: NDArray[np.int64]) -> list[Any]:
+        """Return all files' paths, sizes and etags, and the rows."""
+        return [[[path, *entry] for path, entry in self.shards], self.column, runs(indices)]
+
+    def _group(self, index: int) -> int:
+        return int(np.searchsorted(self.starts, index, "right")) - 1
+
+    def _values(self, group: int) -> pa.ChunkedArray:
+        with self._kept.lock:  # held while reading: the others want the same
+            columns = self._kept.columns
+            if group not in columns:
+                while len(columns) >= _KEPT:
+                    del columns[next(iter(columns))]
+                shard, number = self.places[group]
+                with self.folder.open(self.shards[shard][0]) as file:
+                    table = pq.ParquetFile(file, pre_buffer=True).read_row_group(int(number), columns=[self.column])
+                columns[group] = table.column(0)
+            return columns[group]
+
+
+def parquet_shards(folder: OpenedFolder, paths: Sequence[str]) -> Samples:
+    """Return the samples of Parquet files, file by file in the order given.
+
+    The names of the classes are those that the Hub's `datasets` keeps in the schema's metadata, if it does.
+
+    Raises:
+        DatasetError: several splits, no column of pictures, files of different columns, or damaged ones.
+    """
+    splits = sorted({found[1] if (found := _SPLIT.match(path)) else "" for path in paths})
+    if len(splits) > 1:
+        raise DatasetError(f"{folder.url}: splits {', '.join(splits)}; name one, such as {splits[-1]}-*.parquet")
+    indices = [_index(folder, path) for path in paths]
+    for path, index in zip(paths, indices, strict=True):
+        if any(not np.array_equal(index[part], indices[0][part]) for part in ("column", "names")):
+            raise DatasetError(f"{folder.url}/{path}: columns or names of classes differ from those of {paths[0]}")
+    rows = np.concatenate([index["group_rows"] for index in indices])
+    places = [(shard, number) for shard, index in enumerate(indices) for number in range(len(index["group_rows"]))]
+    pictures = ParquetPictures(
+        folder,
+        tuple((path, folder.entries[path]) for path in paths),
+        str(indices[0]["column"]),
+        np.concatenate([[0], np.cumsum(rows)[:-1]]).astype(np.int64),
+        np.array(places, np.int64).reshape(-1, 2),
+    )
+    labels = np.concatenate([index["labels"] for index in indices])
+    return numbered(pictures, labels, list(map(str, indices[0]["names"])), folder.url)
+
+
+def _index(folder: OpenedFolder, path: str) -> Index:
+    return index_of(folder, path, "parquet/1", lambda: _looked_at(folder, path))
+
+
+def _looked_at(folder: OpenedFolder, path: str) -> Index:
+    """Return what there is to know of a file without its pictures: their column, row groups, labels, class names."""
+    where = f"{folder.url}/{path}"
+    try:
+        with folder.open(path) as file:
+            parquet = pq.ParquetFile(file)
+            schema, metadata = parquet.schema_arrow, parquet.metadata
+            column = next((name for name in IMAGES if name in schema.names), None)
+            label = next((name for name in LABELS if name in schema.names), None)
+            if column is None or not _holds_pictures(schema.field(column).type):
+                raise DatasetError(
+                    f"{where}: no column of pictures; wanted {IMAGES[0]}, as bytes or a struct with bytes, "
+                    f"got {', '.join(f'{f.name}: {f.type}' for f in schema)[:200]}"
+                )
+            return {
+                "column": np.array(column),
+                "group_rows": np.array([metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)], int),
+                "labels": _labels(parquet, label, where),
+                "names": np.array(_class_names(schema, label), dtype=np.str_),
+            }
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"{where}: not a Parquet file ({str(error).splitlines()[0]})") from error
+
+
+def _holds_pictures(type_: pa.DataType) -> bool:
+    if pa.types.is_struct(type_):
+        return bool(type_.get_field_index("bytes") >= 0)
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
+
+
+def _labels(parquet: pq.ParquetFile, column: str | None, where: str) -> NDArray[np.int64]:
+    if column is None:
+        return np.full(parquet.metadata.num_rows, -1, np.int64)
+    values = parquet.read(columns=[column]).column(0)
+    if not pa.types.is_integer(values.type):
+        raise DatasetError(f"{where}: column {column} of {values.type}, wanted whole numbers")
+    labels: NDArray[np.int64] = values.cast(pa.int64()).fill_null(-1).to_numpy()
+    return labels
+
+
+def _class_names(schema: pa.Schema, column: str | None) -> list[str]:
+    """Return the names in the metadata of the Hub's `datasets`: `info.features.<column>.names`."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return list(map(str, features[column]["names"]))
+    except (KeyError, ValueError, TypeError):
+        return []

@@ -1,0 +1,131 @@
+"""WebDataset: tar shards in which the files of a sample follow each other, named by its key and an extension.
+
+Shards are gone through once for where each picture lies; from then on a picture is a range of bytes, and only the ones
+asked for are read.
+"""
+
+import json
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.datasets.image_folder import is_image
+from tasks.datasets.opened import Entry, OpenedFolder, Piece
+from tasks.datasets.samples import Picture, Samples, numbered, runs
+from tasks.datasets.shard_index import Index, index_of
+from tasks.errors import DatasetError
+
+CLASS_NAMES = "classnames.txt"  # one a line, beside the shards or above them
+_LONGEST_LABEL = 64 * 1024  # bytes; a longer file is no label
+
+
+@dataclass(frozen=True)
+class TarPictures:
+    """Pictures in tar files.
+
+    Attributes:
+        folder: where the files are.
+        shards: the files.
+        places: (n, 3) each picture's shard, first byte and size.
+        keys: the samples' own names.
+    """
+
+    folder: OpenedFolder
+    shards: tuple[tuple[str, Entry], ...]
+    places: NDArray[np.int64]
+    keys: tuple[str, ...]
+
+    def read(self, indices: Sequence[int]) -> list[Picture]:
+        """See `Pictures`."""
+        places = self.places[np.asarray(indices, np.int64)].tolist()
+        pieces = [Piece(self.shards[shard][0], start, start + size) for shard, start, size in places]
+        return list(self.folder.read_pieces(pieces))
+
+    def name(self, index: int) -> str:
+        """Return the tar file's path and the sample's key."""
+        return f"{self.folder.root}/{self.shards[int(self.places[index, 0])][0]}, sample {self.keys[index]}"
+
+    def content(self, indices: NDArray[np.int64]) -> list[Any]:
+        """Return all files' paths, sizes and etags, and which samples."""
+        return [[[path, *entry] for path, entry in self.shards], runs(indices)]
+
+
+def tar_shards(folder: OpenedFolder, paths: Sequence[str]) -> Samples:
+    """Return the samples of tar shards, shard by shard in the order given.
+
+    A sample's label is its `.cls`, or `label` or `cls` in its `.json`.
+
+    Raises:
+        DatasetError: a file is no tar, or holds no pictures.
+    """
+    indices = [_index(folder, path) for path in paths]
+    places = [
+        np.column_stack([np.full(len(index["starts"]), shard), index["starts"], index["sizes"]])
+        for shard, index in enumerate(indices)
+    ]
+    keys = tuple(str(key) for index in indices for key in index["keys"])
+    shards = tuple((path, folder.entries[path]) for path in paths)
+    pictures = TarPictures(folder, shards, np.concatenate(places).astype(np.int64), keys)
+    labels = np.concatenate([index["labels"] for index in indices])
+    return numbered(pictures, labels, _class_names(folder), folder.url)
+
+
+def _class_names(folder: OpenedFolder) -> list[str]:
+    if CLASS_NAMES not in folder.entries:
+        return []
+    return [line.strip() for line in folder.read(CLASS_NAMES).decode().splitlines() if line.strip()]
+
+
+def _index(folder: OpenedFolder, path: str) -> Index:
+    return index_of(folder, path, "tar/1", lambda: _looked_through(folder, path))
+
+
+def _looked_through(folder: OpenedFolder, path: str) -> Index:
+    """Return where a shard's pictures are, in order, with keys and labels."""
+    where = f"{folder.url}/{path}"
+    found: dict[str, tuple[int, int]] = {}
+    labels: dict[str, int] = {}
+    try:
+        with folder.open(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in tar:
+                place, _, name = member.name.rpartition("/")
+                stem, _, extension = name.partition(".")
+                key = f"{place}/{stem}".lstrip("./")
+                if not member.isreg() or not stem:
+                    continue
+                if is_image(f"x.{extension}"):
+                    if key in found:
+                        raise DatasetError(f"{where}: sample {key} has two pictures, the second is {member.name}")
+                    found[key] = (member.offset_data, member.size)
+                elif extension in ("cls", "json"):
+                    labels |= _label(tar, member, key, where)
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise DatasetError(f"{where}: not a plain tar file ({str(error) or type(error).__name__})") from error
+    if not found:
+        raise DatasetError(f"{where}: no pictures; wanted samples such as 000001.jpg and 000001.cls")
+    return {
+        "keys": np.array(list(found), dtype=np.str_),
+        "starts": np.array([start for start, _ in found.values()], np.int64),
+        "sizes": np.array([size for _, size in found.values()], np.int64),
+        "labels": np.array([labels.get(key, -1) for key in found], np.int64),
+    }
+
+
+def _label(tar: tarfile.TarFile, member: tarfile.TarInfo, key: str, where: str) -> dict[str, int]:
+    """Return a sample's label by its key; nothing when a JSON has none."""
+    if member.size > _LONGEST_LABEL:
+        raise DatasetError(f"{where}: {member.name} is {member.size} bytes long, wanted a label")
+    file = tar.extractfile(member)
+    content = file.read() if file else b""
+    try:
+        if member.name.endswith(".cls"):
+            return {key: int(content)}
+        record = json.loads(content)
+        value = next((record[name] for name in ("label", "cls") if name in record), None)
+        return {} if value is None else {key: int(value)}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DatasetError(f"{where}: {member.name} holds no label, wanted a whole number") from error
