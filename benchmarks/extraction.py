@@ -134,7 +134,10 @@ def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         outputs = prepare(experiment, Store(str(folder / "store"))).outputs[0]
         dataset = outputs[0].dataset
         opened = OpenedDataset(dataset, experiment.reading, arguments.device)
-        models = [build_classifier(load_state(o), o.model.url, arguments.arch, arguments.device) for o in outputs]
+        models = [
+            build_classifier(load_state(o, Store(f"{folder}/store")), o.model.url, arguments.arch, arguments.device)
+            for o in outputs
+        ]
         inference = Inference(dataset.preprocessing, arguments.dtype, arguments.batch)
         one = next(iter(opened.batches(dataset.spans[:1]))).images
 

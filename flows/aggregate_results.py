@@ -3,8 +3,8 @@
 from prefect import flow
 
 from flows.artifacts import publish
-from flows.experiment import Experiment
 from flows.preparation import prepare
+from flows.settings import Experiment
 from storage.store import Store
 from tasks.aggregation import aggregate
 from tasks.streaming import Tally

@@ -4,9 +4,9 @@ import numpy as np
 from prefect import flow
 
 from flows.dispatch import dispatch
-from flows.experiment import Experiment
 from flows.extract_outputs import extract_outputs
 from flows.preparation import prepare
+from flows.settings import Experiment
 from storage.schemas import OUTPUTS
 from storage.store import open_store
 from storage.tables import read_samples, vectors

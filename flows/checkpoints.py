@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from flows.experiment import ModelSettings
+from flows.settings import ModelSettings
 from storage import keys
 from storage.errors import ObjectMissing, StorageError
 from storage.identity import digest_of, digest_of_file
 from storage.locations import Location
 from storage.store import Store
+from tasks.datasets.prompts import Prompts
 from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
 from tasks.layouts import differences
-from tasks.references import DatasetReference, HeadReference, ModelReference
+from tasks.references import DatasetReference, FileReference, Head, ModelReference, TextHeadReference
 
 # in a folder, or a repository of the Hub: what transformers and open_clip call a checkpoint's file
 CHECKPOINT_FILES = (
@@ -22,7 +23,7 @@ CHECKPOINT_FILES = (
     "pytorch_model.bin",
     "open_clip_pytorch_model.bin",
 )
-_SUMMARY_VERSION = 2  # of what is remembered of a checkpoint
+_SUMMARY_VERSION = 3  # of what is remembered of a checkpoint
 
 
 def told(source: str | None) -> str:
@@ -37,6 +38,7 @@ class Checkpoints:
         self._store, self._architecture, self._remember = store, architecture, remember
         self._models: dict[str, dict[str, Any]] = {}
         self._heads: dict[str, dict[str, Any]] = {}
+        self._base: FileReference | None = None  # the first model
 
     @property
     def image_sizes(self) -> list[int]:
@@ -51,23 +53,49 @@ class Checkpoints:
         except CheckpointError as error:
             raise CheckpointError(f"{error}{told(settings.source)}") from error
         try:
-            self._models[digest] = self._look_up(location, digest, self._architecture, "model")
+            self._models[digest] = found = self._look_up(location, digest, "model", self._base)
         except CheckpointError as error:
             raise CheckpointError(f"model {settings.name}: {error}") from error
+        reference = FileReference(url=location.url, digest=digest)
+        projection = self._base if found["completed"] else None
+        self._base = self._base or reference
         return ModelReference(
             name=settings.name,
             url=location.url,
             digest=digest,
             temperature=settings.temperature,
             architecture=self._architecture,
+            projection=projection,
         )
 
-    def head(self, dataset: str, url: str) -> HeadReference:
+    def head(self, dataset: str, url: str) -> FileReference:
         """Return the reference of a head whose file is good."""
         location = checkpoint_file(url, f"head of {dataset}")
         digest = self._digest(location, f"head of {dataset}")
-        self._heads[digest] = self._look_up(location, digest, None, "head")
-        return HeadReference(url=location.url, digest=digest)
+        self._heads[digest] = self._look_up(location, digest, "head")
+        return FileReference(url=location.url, digest=digest)
+
+    def text_head(self, dataset: str, prompts: Prompts, url: str | None) -> TextHeadReference:
+        """Return the reference of a head made of class names by a text tower: that of a checkpoint, or the base's."""
+        what = f"head of {dataset}"
+        if url is not None:
+            location = checkpoint_file(url, what)
+            text = FileReference(url=location.url, digest=self._digest(location, what))
+            features = self._look_up(location, text.digest, "model")["text_features"]
+        elif self._base is None:
+            raise CheckpointError(f"{what}: no text tower to make it with, the first model is not good")
+        else:
+            text, features = self._base, self._models[self._base.digest]["text_features"]
+        if features is None:
+            raise CheckpointError(
+                f"{what}: {text.url} has no text tower to make it with; name a head's file, or a checkpoint that has "
+                "one as the head's `text`"
+            )
+        head = TextHeadReference(
+            text=text, architecture=self._architecture, classes=prompts.classes, templates=prompts.templates
+        )
+        self._heads[head.digest] = {"classes": len(prompts.classes), "features": features}
+        return head
 
     def check_layouts(self, models: Sequence[ModelReference]) -> None:
         """Raise `ModelMismatch` unless all models have tensors of the same names, shapes and types."""
@@ -81,9 +109,7 @@ class Checkpoints:
         if reason := self._models[model.digest]["uncovered"]:
             raise UncoveredLayer(f"model {model.name}: {reason}")
 
-    def check_classes(
-        self, models: Sequence[ModelReference], head: HeadReference | None, dataset: DatasetReference
-    ) -> None:
+    def check_classes(self, models: Sequence[ModelReference], head: Head | None, dataset: DatasetReference) -> None:
         """Raise `ModelMismatch` unless the heads have the data set's classes; images without labels take any head."""
         faults = []
         for model in models:
@@ -98,10 +124,11 @@ class Checkpoints:
                 faults.append(
                     f"model {model.name}: head for {found['features']} features, tower of {tower['features']}"
                 )
-            elif dataset.head_classes not in (None, classes):
+            elif not _fits(classes, dataset):
                 faults.append(f"model {model.name}: head of {classes} classes")
         if faults:
-            wanted = "" if dataset.head_classes is None else f", which has {dataset.head_classes} classes"
+            count = dataset.head_classes or dataset.classes
+            wanted = "" if count is None else f", which has {count} classes"
             raise ModelMismatch(f"{' and '.join(faults)}, for data set {dataset.name}{wanted}")
 
     def _digest(self, location: Location, what: str) -> str:
@@ -118,18 +145,34 @@ class Checkpoints:
             self._store.replace(key, json.dumps({"sha256": digest, "url": location.url}).encode())
         return digest
 
-    def _look_up(self, location: Location, digest: str, architecture: str | None, kind: str) -> dict[str, Any]:
-        looked_at = {"sha256": digest, "architecture": architecture, "kind": kind, "version": _SUMMARY_VERSION}
+    def _look_up(self, location: Location, digest: str, kind: str, base: FileReference | None = None) -> dict[str, Any]:
+        looked_at = {
+            "sha256": digest,
+            "architecture": self._architecture if kind == "model" else None,
+            "kind": kind,
+            "base": base.digest if base else None,
+            "version": _SUMMARY_VERSION,
+        }
         key = keys.checkpoint(digest_of(looked_at))
         if self._store.exists(key):
             found: dict[str, Any] = json.loads(self._store.read(key))
             return found
         from tasks.checking import examine_checkpoint, examine_head  # noqa: PLC0415  loads torch: only when needed
 
-        found = examine_head(location) if kind == "head" else examine_checkpoint(location, architecture)
+        if kind == "head":
+            found = examine_head(location)
+        else:
+            found = examine_checkpoint(location, self._architecture, Location(base.url) if base else None)
         if self._remember:
             self._store.replace(key, json.dumps(found).encode())
         return found
+
+
+def _fits(classes: int, dataset: DatasetReference) -> bool:
+    """Tell whether a head has the classes of a data set; of one whose labels are numbers it may have more."""
+    if dataset.head_classes is None:
+        return dataset.classes is None or classes >= dataset.classes
+    return classes == dataset.head_classes
 
 
 def checkpoint_file(url: str, what: str) -> Location:

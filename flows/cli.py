@@ -14,10 +14,11 @@ from flows.bars import bars
 from flows.checkpoints import checkpoint_file
 from flows.embedded import keep_errors_short, start_prefect_api, wait_for_api
 from flows.errors import ExperimentError
-from flows.experiment import Experiment, load_experiment
+from flows.experiment import load_experiment
 from flows.plan import Plan
 from flows.preparation import prepare
 from flows.report import FORMATS, render, results_of
+from flows.settings import Experiment
 from storage.errors import StorageError
 from storage.pointers import experiments, point_to_latest
 from storage.store import Store, open_store
@@ -106,6 +107,9 @@ def _plan(options: argparse.Namespace) -> int:
     plan = prepare(experiment, open_store(_store_url(options), writable=False), remember=False)
     print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
     _show_steps(plan)
+    for dataset in plan.datasets:
+        if dataset.note:
+            print(f"\nnote: data set {dataset.name}: {dataset.note}")
     return 0
 
 

@@ -2,8 +2,8 @@
 
 from prefect import flow
 
-from flows.experiment import Experiment
 from flows.preparation import prepare
+from flows.settings import Experiment
 from storage.store import Store
 from tasks import evaluation
 from tasks.streaming import Tally

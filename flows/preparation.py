@@ -5,17 +5,18 @@ from typing import Any, TypeVar
 
 from flows.checkpoints import Checkpoints, told
 from flows.errors import ExperimentError
-from flows.experiment import DatasetSettings, Experiment
 from flows.methods import baseline, dawin, matching
 from flows.plan import Plan
+from flows.settings import DatasetSettings, Experiment, TextHeadSettings
 from storage.errors import ObjectMissing
 from storage.identity import digest_of
 from storage.store import Store
 from tasks.datasets.preprocessing import Preprocessing
+from tasks.datasets.prompts import Prompts, prompts_of
 from tasks.derived import BinsReference, Cell, CoefficientsReference, MixtureReference, RunRecord
 from tasks.errors import DatasetError, FitError, InputError, ModelMismatch
 from tasks.listing import list_dataset
-from tasks.references import DatasetReference, HeadReference, ModelReference, OutputsReference
+from tasks.references import DatasetReference, Head, ModelReference, OutputsReference
 
 # of OpenAI's CLIP models and everything tuned from them, per channel; open_clip.OPENAI_DATASET_MEAN and _STD
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -38,16 +39,19 @@ def prepare(experiment: Experiment, store: Store, *, remember: bool = True) -> P
     known = Checkpoints(store, experiment.architecture, remember)
     faults = _Faults()
     models = [model for m in experiment.models if (model := faults.collect(known.model, m))]
-    heads = {n: head for n, url in experiment.heads.items() if (head := faults.collect(known.head, n, url))}
     size = experiment.preprocess.size or next(iter(known.image_sizes), None)
     # where no model was good the size is unknown; the folders are looked for all the same
-    datasets = [d for s in experiment.datasets if (d := faults.collect(_dataset, s, experiment, size or 224))]
+    found = [d for s in experiment.datasets if (d := faults.collect(_dataset, s, experiment, size or 224))]
+    datasets = [dataset for dataset, _ in found]
+    named = [(dataset.name, classes) for dataset, classes in found if experiment.head_of(dataset.name) is not None]
+    heads = {n: head for n, classes in named if (head := faults.collect(_head, known, experiment, n, classes))}
     faults.collect(known.check_layouts, models)
     if models and _merges_per_sample(experiment):
         faults.collect(known.check_coverage, models[0])
     faults.collect(_check_size, experiment, known.image_sizes)
     for dataset in datasets:
-        faults.collect(known.check_classes, models, heads.get(dataset.name), dataset)
+        if dataset.name in heads or experiment.head_of(dataset.name) is None:
+            faults.collect(known.check_classes, models, heads.get(dataset.name), dataset)
         faults.collect(_check_samples, experiment, dataset)
     faults.raise_any()
     return _plan(experiment, store, models, heads, datasets)
@@ -75,35 +79,57 @@ class _Faults:
             raise ExperimentError("; ".join(dict.fromkeys(str(error) for error in self._errors)))
 
 
-def _dataset(settings: DatasetSettings, experiment: Experiment, size: int) -> DatasetReference:
+def _dataset(settings: DatasetSettings, experiment: Experiment, size: int) -> tuple[DatasetReference, tuple[str, ...]]:
+    """Return a data set's reference, and the names of its classes."""
+    space = settings.scored_space
     chosen = experiment.preprocess
     preprocessing = Preprocessing(
         size=size,
         mean=chosen.mean or CLIP_MEAN,
         std=chosen.std or CLIP_STD,
         interpolation=chosen.interpolation,
-        border=OBJECTNET_BORDER if settings.label_space == "objectnet" else 0,
+        border=OBJECTNET_BORDER if space == "objectnet" else 0,
     )
     try:
-        listed = list_dataset(settings.images, settings.limit, preprocessing, settings.label_space)
+        listed = list_dataset(settings.images, settings.limit, preprocessing, space)
     except ObjectMissing as error:
         raise DatasetError(
-            f"data set {settings.name}: images {settings.images}: no such folder{told(settings.source)}"
+            f"data set {settings.name}: images {settings.images}: no such folder{told(settings.told_source)}"
         ) from error
     own = len(listed.samples.classes) or None if listed.samples.named else None
-    return DatasetReference(
+    record = settings.record
+    reference = DatasetReference(
         name=settings.name,
         url=settings.images,
-        group=settings.group,
+        group=settings.scored_group,
         digest=listed.digest,
         samples=len(listed.samples),
         classes=len(listed.samples.classes) or None,
         limit=settings.limit,
-        label_space=settings.label_space,
+        label_space=space,
         groups=listed.space.groups if listed.space and not listed.space.is_whole else None,
         head_classes=listed.space.head_classes if listed.space else own,
         preprocessing=preprocessing,
+        expected=record.expected(settings.limit) if record else (),
     )
+    return reference, listed.samples.classes
+
+
+def _head(known: Checkpoints, experiment: Experiment, dataset: str, classes: tuple[str, ...]) -> Head:
+    """Return the head that an experiment names for a data set."""
+    wanted = experiment.head_of(dataset)
+    if not isinstance(wanted, TextHeadSettings):
+        return known.head(dataset, str(wanted))
+    record = next(settings.record for settings in experiment.datasets if settings.name == dataset)
+    prompts = Prompts(wanted.classes or (), wanted.templates or ())
+    if not all(prompts):
+        if record is None:
+            raise ExperimentError(
+                f"head of {dataset}: wanted `classes` and `templates`, or the data set's name in the `catalogue`"
+            )
+        listed = prompts_of(record.prompts, classes)
+        prompts = Prompts(wanted.classes or listed.classes, wanted.templates or listed.templates)
+    return known.text_head(dataset, prompts, wanted.text)
 
 
 def _merges_per_sample(experiment: Experiment) -> bool:
@@ -132,7 +158,7 @@ def _plan(
     experiment: Experiment,
     store: Store,
     models: Sequence[ModelReference],
-    heads: dict[str, HeadReference],
+    heads: dict[str, Head],
     datasets: Sequence[DatasetReference],
 ) -> Plan:
     outputs = [

@@ -66,5 +66,12 @@ def render(rows: pl.DataFrame, style: str) -> str:
     for (experiment,), mine in rows.filter(metric="top1").group_by("experiment", maintain_order=True):
         table = wide(mine)
         text = tabulate(table.rows(), headers=table.columns, tablefmt=_STYLES[style], floatfmt=".2f")
+        text = "\n\n".join([text, *(f"{dataset}: {note}" for dataset, note in _notes(mine))])
         parts.append(text if rows["experiment"].n_unique() == 1 else f"{experiment}\n\n{text}")
     return "\n\n".join(parts)
+
+
+def _notes(rows: pl.DataFrame) -> list[tuple[str, str]]:
+    """Return what there is to say of the data sets below a table."""
+    noted = rows.filter(pl.col("note").is_not_null())
+    return list(noted.select("dataset", "note").unique(maintain_order=True).iter_rows())

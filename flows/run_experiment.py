@@ -7,10 +7,10 @@ from prefect import flow
 from flows.aggregate_results import aggregate_results
 from flows.dispatch import dispatch
 from flows.evaluate_merges import evaluate_merges
-from flows.experiment import Experiment
 from flows.extract_outputs import extract_outputs
 from flows.plan import Plan
 from flows.preparation import prepare
+from flows.settings import Experiment
 from storage.store import open_store
 from tasks.derived import RunRecord
 from tasks.evaluation import evaluate_ensembles
@@ -24,6 +24,9 @@ log = logging.getLogger("dawin.run")
 async def run_experiment(experiment: Experiment, store: str) -> RunRecord:
     """Evaluate every method of an experiment on every data set; what the store holds already is not computed again."""
     plan = prepare(experiment, open_store(store))
+    for dataset in plan.datasets:
+        if dataset.note:
+            log.warning("data set %s: %s", dataset.name, dataset.note)
     for outputs in plan.outputs:
         await _extract(plan, experiment, outputs)
     for dataset in plan.datasets:

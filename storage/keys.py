@@ -48,6 +48,11 @@ def checkpoint(digest: str) -> str:
     return f"checkpoints/{digest}.json"
 
 
+def head(digest: str) -> str:
+    """Classification head that was made of class names and prompt templates."""
+    return f"heads/{digest}.safetensors"
+
+
 def samples(prefix: str, start: int, stop: int) -> str:
     """Object of the samples `start` to `stop`, `stop` excluded; its name says the last one, included."""
     return f"{prefix}/samples-{start:08d}-{stop - 1:08d}.parquet"

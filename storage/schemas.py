@@ -97,7 +97,7 @@ COMPONENTS = TableSchema(
 PREDICTIONS = TableSchema("predictions", 1, _PREDICTION)
 RESULTS = TableSchema(
     "results",
-    1,
+    2,
     (
         _column("method", pa.string()),
         _column("dataset", pa.string()),
@@ -112,6 +112,7 @@ RESULTS = TableSchema(
         _column("samples_table", pa.string()),
         _column("samples_id", pa.string()),
         _column("dataset_digest", pa.string()),
+        _column("note", pa.string(), nullable=True),  # what is not as it should be with the data set
         _column("models", pa.list_(pa.string())),
         _column("weights", pa.list_(pa.string())),
         _column("precision", pa.string()),

@@ -63,6 +63,7 @@ def _rows(record: RunRecord, cell: Cell, store: Store) -> list[dict[str, Any]]:
         "samples_table": predictions.table,
         "samples_id": predictions.id,
         "dataset_digest": predictions.dataset.digest,
+        "note": predictions.dataset.note,
         "models": [reference.model.name for reference in outputs],
         "weights": [reference.model.digest for reference in outputs],
         "precision": outputs[0].precision,

@@ -1,25 +1,78 @@
 """Looking a checkpoint over before anything is computed with it. Joins storage, models and merging."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import torch
 
+from storage.errors import StorageError
 from storage.locations import Location
-from tasks.errors import UncoveredLayer
+from tasks.errors import CheckpointError, UncoveredLayer
 from tasks.merging.per_sample import merge_per_sample
-from tasks.models.checkpoint import read_checkpoint, read_head
+from tasks.models.checkpoint import PROJECTION, read_checkpoint, read_family, read_head, vision_of
 from tasks.models.classifier import empty_tower
 from tasks.models.summary import summarize
+from tasks.models.text_tower import text_features
+
+R = TypeVar("R")
 
 
-def examine_checkpoint(location: Location, architecture: str | None) -> dict[str, Any]:
-    """Read a checkpoint whole and return its summary; `CheckpointError` when it is not good."""
-    with location.open() as file:
-        state = read_checkpoint(file, location.url, location.path if location.is_local else None)
+def examine_checkpoint(location: Location, architecture: str | None, base: Location | None = None) -> dict[str, Any]:
+    """Read a checkpoint whole and return its summary; `CheckpointError` when it is not good.
+
+    Args:
+        location: the checkpoint.
+        architecture: an open_clip model; None: read off the tensors.
+        base: the checkpoint whose last projection it takes, if it is a tower of Hugging Face's without one.
+    """
+    found = _read(location, read_family)
+    if architecture is None:
+        _check_activation(location)
+    state = vision_of(found.tensors, location.url)
+    completed = base is not None and found.family == "hugging-face" and PROJECTION not in state
+    if completed and base is not None:
+        projection = _read(base, read_checkpoint).get(PROJECTION)
+        if projection is None:
+            raise CheckpointError(f"{location.url}: no projection of its own, and {base.url} has none to lend")
+        state[PROJECTION] = projection
     summary = summarize(state, location.url, architecture)
     tower = empty_tower(state, location.url, architecture)
-    return replace(summary, uncovered=_uncovered(tower, summary.image_size)).to_json()
+    return replace(
+        summary,
+        uncovered=_uncovered(tower, summary.image_size),
+        text_features=text_features(found.tensors),
+        completed=completed,
+    ).to_json()
+
+
+def _check_activation(location: Location) -> None:
+    """Refuse a tower whose settings, in a file beside it, say another activation than the one it would be built with.
+
+    Tensors do not tell QuickGELU from GELU, and with the wrong one every number would be a little wrong.
+    """
+    folder = location.url.rpartition("/")[0]
+    for name in ("config.json", "open_clip_config.json"):
+        try:
+            with Location(f"{folder}/{name}").open() as file:
+                settings = json.loads(file.read())
+            if name == "config.json":
+                activation = settings.get("vision_config", settings).get("hidden_act", "quick_gelu")
+            else:
+                activation = "quick_gelu" if settings["model_cfg"].get("quick_gelu") else "gelu"
+        except (StorageError, ValueError, KeyError, AttributeError):
+            continue
+        if activation != "quick_gelu":
+            raise CheckpointError(
+                f"{location.url}: its {name} says activation {activation}, but a tower read off its tensors is built "
+                "with quick_gelu; name its `architecture`, an open_clip model, such as ViT-B-32"
+            )
+
+
+def _read(location: Location, read: Callable[[BinaryIO, str, str | None], R]) -> R:
+    with location.open() as file:
+        return read(file, location.url, location.path if location.is_local else None)
 
 
 def _uncovered(tower: torch.nn.Module, size: int) -> str | None:
@@ -34,7 +87,6 @@ def _uncovered(tower: torch.nn.Module, size: int) -> str | None:
 
 def examine_head(location: Location) -> dict[str, Any]:
     """Read a head and return how many classes and features it has; `CheckpointError` when it is not good."""
-    with location.open() as file:
-        state = read_head(file, location.url, location.path if location.is_local else None)
+    state = _read(location, read_head)
     classes, features = state["head.weight"].shape
     return {"classes": classes, "features": features}

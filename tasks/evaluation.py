@@ -40,7 +40,7 @@ def evaluate_merges(merges: Sequence[MergeReference], store: Store, *, reading: 
         return Tally(0, 0)
     outputs, dataset, device = merges[0].outputs, merges[0].dataset, default_device()
     opened = OpenedDataset(dataset, reading, device)
-    states = load_states(outputs, device)
+    states = load_states(outputs, store, device)
     inference = Inference(dataset.preprocessing, outputs[0].precision, reading.batch_size, dataset.groups)
     sinks, order = merge_sinks(merges, Merger(outputs, [states.pop(o) for o in outputs], inference), store)
     return fill(

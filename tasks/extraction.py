@@ -38,7 +38,7 @@ def extract(
     opened = OpenedDataset(dataset, reading, device)
     inference = Inference(dataset.preprocessing, outputs[0].precision, reading.batch_size, dataset.groups)
     merged = merges[0].outputs if merges else ()
-    states = load_states(dict.fromkeys((*lacking, *merged)), device)
+    states = load_states(dict.fromkeys((*lacking, *merged)), store, device)
     sinks = [
         output_sink(o, build_classifier(states[o], o.model.url, o.model.architecture, device), inference)
         for o in lacking

@@ -1,57 +1,51 @@
 """Opening what references name: checkpoints to states, data sets to batches. Joins storage, models and data sets."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
-from typing import BinaryIO
 
 import numpy as np
 import torch
 
-from storage.identity import digest_of, digest_of_file
-from storage.locations import Location
+from storage.identity import digest_of
+from storage.store import Store
 from tasks.datasets.decoding import Decoder
 from tasks.datasets.image_cache import ImageCache, Span, default_folder
 from tasks.datasets.loading import Batch, Order, batches
-from tasks.errors import CheckpointError, DatasetError
+from tasks.errors import DatasetError
+from tasks.heads import load_file, text_head
 from tasks.listing import list_dataset
-from tasks.models.checkpoint import read_checkpoint, read_head
+from tasks.models.checkpoint import PROJECTION, read_checkpoint, read_head
 from tasks.reading import Reading
-from tasks.references import DatasetReference, OutputsReference
+from tasks.references import DatasetReference, OutputsReference, TextHeadReference
 
 BLOCK = 1024  # samples that many merged models run over before the next ones: a model is merged at most once a block
 
 
-def load_states(outputs: Iterable[OutputsReference], device: str) -> dict[OutputsReference, dict[str, torch.Tensor]]:
+def load_states(
+    outputs: Iterable[OutputsReference], store: Store, device: str
+) -> dict[OutputsReference, dict[str, torch.Tensor]]:
     """Return the tensors of models by reference, on a device."""
-    return {o: {name: tensor.to(device) for name, tensor in load_state(o).items()} for o in outputs}
+    return {o: {name: tensor.to(device) for name, tensor in load_state(o, store).items()} for o in outputs}
 
 
-def load_state(outputs: OutputsReference) -> dict[str, torch.Tensor]:
+def load_state(outputs: OutputsReference, store: Store) -> dict[str, torch.Tensor]:
     """Return the tensors of a model with the head that scores this data set, float32, on the CPU.
+
+    A head that is made of class names is made when the store has none yet.
 
     Raises:
         CheckpointError: a file is no longer the one whose digest the reference holds: its numbers would be stored
             as another's.
     """
-    state = _load(outputs.model.url, outputs.model.digest, read_checkpoint)
-    if outputs.head:
-        state |= _load(outputs.head.url, outputs.head.digest, read_head)
+    state = load_file(outputs.model, read_checkpoint)
+    if outputs.model.projection:
+        state[PROJECTION] = load_file(outputs.model.projection, read_checkpoint)[PROJECTION]
+    if isinstance(outputs.head, TextHeadReference):
+        state |= text_head(outputs.head, store)
+    elif outputs.head:
+        state |= load_file(outputs.head, read_head)
     return state
-
-
-def _load(
-    url: str, wanted: str, read: Callable[[BinaryIO, str, str | None], dict[str, torch.Tensor]]
-) -> dict[str, torch.Tensor]:
-    location = Location(url)
-    with location.open() as file:
-        digest = digest_of_file(file)
-        if digest != wanted:
-            raise CheckpointError(
-                f"{url}: changed since the run began (wanted {wanted[:16]}, got {digest[:16]}); run it again"
-            )
-        file.seek(0)
-        return read(file, url, location.path if location.is_local else None)
 
 
 class OpenedDataset:

@@ -28,6 +28,8 @@ class ModelReference:
     temperature: float
     architecture: str | None
     """An open_clip model, or None: read it off the tensors."""
+    projection: "FileReference | None" = None
+    """The checkpoint whose last projection it takes, having none of its own; the base's."""
 
     @property
     def weights(self) -> str:
@@ -36,11 +38,44 @@ class ModelReference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeadReference:
-    """A classification head in a file of its own."""
+class FileReference:
+    """A file: a classification head of its own, or a checkpoint that another one takes a tensor from."""
 
     url: str
     digest: str
+    """SHA-256 of the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextHeadReference:
+    """A classification head that a text tower makes of class names and prompt templates, kept in the store."""
+
+    text: FileReference
+    """The checkpoint with the text tower."""
+    architecture: str | None
+    classes: tuple[str, ...]
+    templates: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """Of all that the head depends on."""
+        return digest_of(
+            {
+                "computation": f"head/{VERSION}",
+                "text": self.text.digest,
+                "architecture": self.architecture,
+                "classes": list(self.classes),
+                "templates": list(self.templates),
+            }
+        )
+
+    @property
+    def key(self) -> str:
+        """Where it lies in a store."""
+        return keys.head(self.digest)
+
+
+Head = FileReference | TextHeadReference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +97,16 @@ class DatasetReference:
     groups: tuple[tuple[int, ...], ...] | None = None
     """For each class, the head's classes that it stands for; None: the head's classes are the data set's."""
     head_classes: int | None = None
-    """How many classes a head has to have; None: any number."""
+    """How many classes a head has to have; None: at least those of the data set."""
+    expected: tuple[int, ...] = ()
+    """How many samples the catalogue says there should be; several where several cuts are in use; empty: unknown."""
+
+    @property
+    def note(self) -> str | None:
+        """What a reader of its results should know: that it is not the data set the catalogue means."""
+        if not self.expected or self.samples in self.expected:
+            return None
+        return f"{self.samples:,} samples, where there should be {' or '.join(f'{n:,}' for n in self.expected)}"
 
     @property
     def spans(self) -> list[tuple[int, int]]:
@@ -81,7 +125,7 @@ class OutputsReference:
 
     model: ModelReference
     dataset: DatasetReference
-    head: HeadReference | None
+    head: Head | None
     precision: Precision
     logits: Literal["fp32", "fp16"] = "fp32"
     """How the logits are stored; what is computed from them is computed before."""
@@ -95,6 +139,7 @@ class OutputsReference:
             "computation": f"outputs/{VERSION}",
             "weights": self.model.digest,
             "architecture": self.model.architecture,
+            "projection": self.model.projection.digest if self.model.projection else None,
             "temperature": self.model.temperature,
             "head": self.head.digest if self.head else None,
             "dataset": self.dataset.digest,

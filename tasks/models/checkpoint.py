@@ -10,6 +10,7 @@ from tasks.models.families import Recognised, heads_of, recognise
 from tasks.models.tensor_files import read_tensors
 
 HEAD = ("head.weight", "head.bias")
+PROJECTION = "visual.proj"
 
 
 def read_checkpoint(file: BinaryIO, where: str, path: str | None = None) -> dict[str, torch.Tensor]:
@@ -21,8 +22,12 @@ def read_checkpoint(file: BinaryIO, where: str, path: str | None = None) -> dict
     Raises:
         CheckpointError: no vision tower in it, numbers that are not finite, or what `read_tensors` refuses.
     """
-    found = read_family(file, where, path).tensors
-    return _in_float32({n: t for n, t in found.items() if n.startswith("visual.") or n in HEAD}, where)
+    return vision_of(read_family(file, where, path).tensors, where)
+
+
+def vision_of(tensors: Mapping[str, torch.Tensor], where: str) -> dict[str, torch.Tensor]:
+    """Return the vision tower and head among a checkpoint's tensors, in float32; see `read_checkpoint`."""
+    return _in_float32({n: t for n, t in tensors.items() if n.startswith("visual.") or n in HEAD}, where)
 
 
 def read_family(file: BinaryIO, where: str, path: str | None = None) -> Recognised:

@@ -26,6 +26,8 @@ class Recognised(NamedTuple):
 def recognise(tensors: Tensors) -> Recognised | None:
     """Return a checkpoint's tensors by open_clip's names, or None when there is no vision tower among them."""
     bare = {_bare(name): tensor for name, tensor in tensors.items()}
+    if "embeddings.patch_embedding.weight" in bare:  # the tower alone, as newer transformers write it
+        bare = {f"vision_model.{name}": tensor for name, tensor in bare.items()}
     if any(name.startswith("vision_model.") for name in bare):
         return Recognised("hugging-face", _from_hugging_face(bare) | heads_of(bare))
     if not any(name.startswith("visual.") for name in bare):
@@ -61,8 +63,8 @@ def heads_of(tensors: Tensors, *, bare: bool = False) -> dict[str, torch.Tensor]
     return {}
 
 
-# Hugging Face's names of a CLIP's vision tower, and open_clip's
-_EMBEDDINGS = {
+# Hugging Face's names of a CLIP's towers, and open_clip's
+_VISION = {
     "embeddings.class_embedding": "class_embedding",
     "embeddings.patch_embedding.weight": "conv1.weight",
     "embeddings.position_embedding.weight": "positional_embedding",
@@ -71,6 +73,13 @@ _EMBEDDINGS = {
     "post_layernorm.weight": "ln_post.weight",
     "post_layernorm.bias": "ln_post.bias",
 }
+_TEXT = {
+    "embeddings.token_embedding.weight": "token_embedding.weight",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "final_layer_norm.weight": "ln_final.weight",
+    "final_layer_norm.bias": "ln_final.bias",
+}
+_PROJECTIONS = {"visual_projection.weight": "visual.proj", "text_projection.weight": "text_projection"}
 _BLOCK = {
     "layer_norm1": "ln_1",
     "layer_norm2": "ln_2",
@@ -82,25 +91,30 @@ _LAYER = re.compile(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)$")
 
 
 def _from_hugging_face(tensors: Tensors) -> dict[str, torch.Tensor]:
-    """Rename a vision tower, pack its query, key and value projections, transpose the last projection."""
+    """Rename both towers, transpose the last projections."""
+    found = {ours: tensors[theirs].t().contiguous() for theirs, ours in _PROJECTIONS.items() if theirs in tensors}
+    found |= {name: tensor for name, tensor in tensors.items() if name == "logit_scale"}
+    return found | _renamed(tensors, "vision_model.", "visual.", _VISION) | _renamed(tensors, "text_model.", "", _TEXT)
+
+
+def _renamed(tensors: Tensors, theirs: str, ours: str, outside: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """Rename a tower, and pack its query, key and value projections."""
     found: dict[str, torch.Tensor] = {}
     projections: dict[tuple[str, str], dict[str, torch.Tensor]] = {}
     for full, tensor in tensors.items():
-        name = full.removeprefix("vision_model.")
+        name = full.removeprefix(theirs)
         layer = _LAYER.match(name)
-        if full == "visual_projection.weight":
-            found["visual.proj"] = tensor.t().contiguous()
-        elif full == name:
+        if full == name:
             continue
-        elif layer and layer[2] in _BLOCK:
-            found[f"visual.transformer.resblocks.{layer[1]}.{_BLOCK[layer[2]]}.{layer[3]}"] = tensor
+        if layer and layer[2] in _BLOCK:
+            found[f"{ours}transformer.resblocks.{layer[1]}.{_BLOCK[layer[2]]}.{layer[3]}"] = tensor
         elif layer:
             projections.setdefault((layer[1], layer[3]), {})[layer[2].removeprefix("self_attn.")] = tensor
-        elif name in _EMBEDDINGS:
-            found[f"visual.{_EMBEDDINGS[name]}"] = tensor
+        elif name in outside:
+            found[f"{ours}{outside[name]}"] = tensor
         elif not name.endswith("position_ids"):  # a range of integers that older files hold
-            found[f"visual.{name}"] = tensor  # for the check against the tower to name
+            found[f"{ours}{name}"] = tensor  # for the check against the tower to name
     for (number, kind), parts in projections.items():
         packed = [parts[f"{letter}_proj"] for letter in "qkv" if f"{letter}_proj" in parts]
-        found[f"visual.transformer.resblocks.{number}.attn.in_proj_{kind}"] = torch.cat(packed)
+        found[f"{ours}transformer.resblocks.{number}.attn.in_proj_{kind}"] = torch.cat(packed)
     return found

@@ -26,6 +26,10 @@ class CheckpointSummary:
     """Of its tensors, in float32."""
     uncovered: str | None = None
     """Why its tower cannot be merged per sample; None: it can."""
+    text_features: int | None = None
+    """That its text tower gives a prompt; None without one."""
+    completed: bool = False
+    """Whether its last projection is another checkpoint's, it having none."""
 
     def to_json(self) -> dict[str, Any]:
         """Return a record of plain values."""

@@ -24,9 +24,10 @@ def test_every_name_is_a_whole_experiment(places):
     for name in SHIFTS:
         experiment = load_experiment(name)
         assert experiment.name == name
-        assert [dataset.group for dataset in experiment.datasets] == ["id"] + ["ood"] * 5
+        assert [dataset.scored_group for dataset in experiment.datasets] == ["id"] + ["ood"] * 5
         assert all(model.checkpoint.startswith(f"file://{places}/models/vit-") for model in experiment.models)
-        assert all(part.source for part in (*experiment.models, *experiment.datasets))
+        assert all(model.source for model in experiment.models)
+        assert all(dataset.told_source for dataset in experiment.datasets)
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
@@ -94,4 +95,5 @@ def test_the_whole_experiment_runs_on_stand_ins(places, capsys):
     (mappings / OBJECTNET_FILES[3]).write_text("\n".join(lines))
     assert main(["run", "imagenet-shifts-vit-b32", "--store", str(places / "store")]) == 0
     shown = capsys.readouterr().out
+    assert "imagenet: 6 samples, where there should be 50,000" in shown
     assert all(name in shown for name in ("imagenet-v2", "objectnet", "mean ood", "dawin/clusters-3", "dawin/samples"))

@@ -8,16 +8,23 @@ import fsspec
 import open_clip
 import pytest
 import safetensors.torch
+import tiny
 import torch
 from open_clip.model import CLIP
 from torch import nn
 
 from flows.checkpoints import checkpoint_file
 from flows.cli import main
+from flows.experiment import load_experiment
+from flows.preparation import prepare
 from storage.locations import Location
+from storage.store import Store
+from tasks.checking import examine_checkpoint
 from tasks.conversion import convert_checkpoint, inspect_checkpoint
-from tasks.errors import CheckpointError
+from tasks.errors import CheckpointError, InputError
+from tasks.inputs import load_state
 from tasks.models.checkpoint import read_checkpoint, read_head
+from tasks.models.classifier import build_classifier
 from tasks.models.tower import build_tower, infer_shape
 
 VISION = {"layers": 2, "width": 128, "patch_size": 8, "image_size": 32}
@@ -169,6 +176,80 @@ def test_hugging_faces_clip(tmp_path, whole):
     location = checkpoint_file(str(tmp_path / "folder"), "model x")
     torch.testing.assert_close(features(read(location.url)), expected, rtol=1e-5, atol=1e-5)
     assert inspect_checkpoint(location)["family"] == "hugging-face"
+
+
+def plan_of(folder, **models):
+    """Prepare an experiment of checkpoints on three images; heads of their own."""
+    experiment = tiny.experiment(folder, samples=3, baselines=["individual"])
+    chosen = [{"name": name, "checkpoint": str(path)} for name, path in models.items()]
+    safetensors.torch.save_file({"weight": torch.randn(3, 24), "bias": torch.zeros(3)}, folder / "head.safetensors")
+    overrides = (f"models={json.dumps(chosen)}", f"heads={{'*': {folder}/head.safetensors}}")
+    return prepare(load_experiment(experiment, overrides), Store(str(folder / "store")))
+
+
+@pytest.mark.parametrize("prefix", ["", "vision_model."])
+def test_a_tower_without_projection_takes_the_bases(tmp_path, prefix):
+    """As public fine-tunes come: `vision_model.…` alone; what they give is the tower's output under the base's."""
+    transformers = pytest.importorskip("transformers")
+    vision = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision |= {"image_size": 32, "patch_size": 8, "hidden_act": "quick_gelu"}
+    torch.manual_seed(0)
+    base = transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**vision, projection_dim=24)).eval()
+    tuned = transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**vision)).eval()
+    base.save_pretrained(tmp_path / "base")
+    (tmp_path / "tuned").mkdir()
+    state = {prefix + name.removeprefix("vision_model."): tensor for name, tensor in tuned.state_dict().items()}
+    safetensors.torch.save_file(state, tmp_path / "tuned" / "model.safetensors")
+    plan = plan_of(tmp_path, base=tmp_path / "base", tuned=tmp_path / "tuned")
+    outputs = plan.outputs[0][1]
+    assert outputs.model.projection.digest == plan.outputs[0][0].model.digest
+    assert outputs.identity["projection"] == outputs.model.projection.digest
+    tower = build_classifier(load_state(outputs, plan.store), "here")
+    with torch.no_grad():
+        expected = base.visual_projection(tuned(pixel_values=IMAGES).pooler_output)
+        torch.testing.assert_close(tower.visual(IMAGES), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_base_has_to_have_its_own_projection(tmp_path):
+    """There is none to take."""
+    transformers = pytest.importorskip("transformers")
+    vision = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 2}
+    tuned = transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**vision, image_size=32, patch_size=8))
+    tuned.save_pretrained(tmp_path / "tuned")
+    with pytest.raises(InputError, match=r"no visual.proj"):
+        plan_of(tmp_path, base=tmp_path / "tuned", tuned=tmp_path / "tuned")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("config.json", {"vision_config": {"hidden_act": "gelu"}}),
+        ("open_clip_config.json", {"model_cfg": {"vision_cfg": {}}}),
+    ],
+)
+def test_another_activation_is_refused_not_guessed(tmp_path, name, settings):
+    """Tensors do not tell; the file beside them does."""
+    path = tiny.checkpoint(tmp_path / "folder" / "model.pt", 1)
+    (tmp_path / "folder" / name).write_text(json.dumps(settings))
+    with pytest.raises(CheckpointError, match=rf"its {name} says activation gelu, .*name its `architecture`"):
+        examine_checkpoint(Location(path), None)
+
+
+def test_a_residual_network_is_read_off_its_tensors(tmp_path):
+    """RN50's kind: no architecture has to be named."""
+    tower = open_clip.modified_resnet.ModifiedResNet([1, 2, 1, 1], 24, 32, 64, 16).eval()
+    for name, tensor in tower.state_dict().items():
+        if "running_var" in name or "bn" in name:
+            tensor.copy_(torch.rand_like(tensor.float()) + 0.5)
+    state = {f"visual.{name}": tensor for name, tensor in tower.state_dict().items()}
+    shape = infer_shape(state, "here")
+    assert (shape.layers, shape.width, shape.heads, shape.image_size) == ((1, 2, 1, 1), 16, 8, 64)
+    images = torch.randn(2, 3, 64, 64)
+    rebuilt = build_tower(shape).eval()
+    rebuilt.load_state_dict(tower.state_dict())
+    wanted = open_clip.modified_resnet.ModifiedResNet([1, 2, 1, 1], 24, 8, 64, 16).eval()
+    wanted.load_state_dict(tower.state_dict())
+    torch.testing.assert_close(rebuilt(images), wanted(images), rtol=1e-5, atol=1e-5)
 
 
 def test_pickled_modules_are_read_without_their_code(task_vectors):

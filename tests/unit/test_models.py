@@ -193,7 +193,7 @@ def broken(change):
     [
         (lambda s: s["model.visual.proj"].fill_(float("nan")), "visual.proj holds NaN or infinite weights"),
         (lambda s: s.pop("classification_head.weight"), "no classification head; wanted classification_head.weight"),
-        (lambda s: s.pop("model.visual.proj"), "not a CLIP vision transformer .*visual.proj.*name its `architecture`"),
+        (lambda s: s.pop("model.visual.proj"), "not a CLIP vision tower .*visual.proj.*name its `architecture`"),
         (lambda s: s.pop("model.visual.ln_post.bias"), "visual.ln_post.bias is missing"),
         (lambda s: s.update({"model.visual.more": torch.zeros(1)}), "visual.more is not expected"),
         (

@@ -1,0 +1,225 @@
+"""The settings of an experiment: what is merged, on which data, and what it is compared with."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
+
+from flows.methods import existing, matching
+from tasks.datasets.catalogue import CATALOGUE, Record
+from tasks.reading import Reading
+from tasks.references import Precision
+
+ZERO_SHOT = "zero-shot"  # a head made of the catalogue's class names and prompt templates
+_SLUG = r"^[a-z][a-z0-9._-]*$"  # begins with a letter: a hive partition of digits alone would be read as a number
+
+
+Channel = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ModelSettings(_Settings):
+    """One model of the merge."""
+
+    name: str = Field(pattern=_SLUG)
+    """How results call it."""
+    checkpoint: str = Field(min_length=1)
+    """Address of the checkpoint: a path, `file://` or `s3://`."""
+    temperature: float = Field(default=1.0, ge=0.01, le=100, strict=True)
+    """Divides the logits before the entropy; from calibration on labelled in-distribution data."""
+    source: str | None = None
+    """Where it can be had, in words; told when the file is missing."""
+
+
+class DatasetSettings(_Settings):
+    """One data set to evaluate on."""
+
+    name: str = Field(pattern=_SLUG)
+    """How results call it."""
+    images: str = Field(min_length=1)
+    """Address of an image folder, Parquet files, tar shards, or of what torchvision downloads; `test-*.parquet` too."""
+    catalogue: str | None = None
+    """Which public data set it is: sets group and label space, and says how many samples there should be."""
+    group: str | None = Field(default=None, pattern=_SLUG)
+    """Data sets of a group are averaged at display; null: the catalogue's, else `ood`."""
+    label_space: Literal["imagenet-1k", "imagenet-r", "imagenet-a", "objectnet", "own"] | None = None
+    """How the head's classes map to the data set's; `own`: they are the same; null: the catalogue's, else `own`."""
+    limit: int | None = Field(default=None, ge=1)
+    """At most so many samples, spread evenly over the data set."""
+    source: str | None = None
+    """Where it can be had, in words; told when the folder is missing; null: the catalogue's."""
+
+    @field_validator("catalogue")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in CATALOGUE:
+            raise ValueError(f"no data set {value!r} in the catalogue; there are {', '.join(CATALOGUE)}")
+        return value
+
+    @property
+    def record(self) -> Record | None:
+        """What the catalogue says of it."""
+        return CATALOGUE[self.catalogue] if self.catalogue else None
+
+    @property
+    def scored_group(self) -> str:
+        """The group it counts for."""
+        return self.group or (self.record.group if self.record else "ood")
+
+    @property
+    def scored_space(self) -> str | None:
+        """The label space it is scored in; None: its own."""
+        space = self.label_space or (self.record.label_space if self.record else None)
+        return None if space == "own" else space
+
+    @property
+    def told_source(self) -> str | None:
+        """Where it can be had, in words."""
+        return self.source or (self.record.source if self.record else None)
+
+
+class TextHeadSettings(_Settings):
+    """A head made by a CLIP's text tower of the names of the classes and prompt templates."""
+
+    text: str | None = None
+    """Address of a checkpoint with a text tower; null: the first model's."""
+    classes: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of the classes, in the order of the labels; null: those of the catalogue's data set."""
+    templates: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Prompts with `{}` where the name goes; null: those of the catalogue's data set."""
+
+    @field_validator("templates")
+    @classmethod
+    def _with_a_place(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for template in value or ():
+            if template.count("{}") != 1 or template.count("{") != 1 or template.count("}") != 1:
+                raise ValueError(f"wanted one {{}} where the name goes, got {template!r}")
+        return value
+
+
+class PreprocessSettings(_Settings):
+    """From image to tensor; null: what the architecture was trained with."""
+
+    size: int | None = Field(default=None, ge=1)
+    """Pixels, of the square; a tower whose positions are learnt takes its own size only."""
+    mean: tuple[Channel, Channel, Channel] | None = None
+    """Of each channel, on a scale of 0 to 1."""
+    std: tuple[Positive, Positive, Positive] | None = None
+    """Of each channel, on a scale of 0 to 1."""
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    """Of the resizing."""
+
+
+class MergeSettings(_Settings):
+    """How the weights are interpolated."""
+
+    kind: Literal["interpolation"] = "interpolation"
+    """`interpolation`: θ = Σ c_m θ_m with c on the simplex."""
+    expertise: Literal["entropy"] = "entropy"
+    """What a model's expertise on a sample is judged by."""
+    offset: bool = True
+    """Offset adjustment of the coefficients; defined for two models, plays no part with more."""
+    granularity: tuple[Literal["clusters", "bins", "samples"], ...] = ("clusters",)
+    """One merged model per cluster, per bin of near coefficients, per sample: any of them."""
+    clusters: StrictInt | Literal["auto"] = 3
+    """Number of clusters a data set; `auto` takes the lowest BIC."""
+    bins: StrictInt = Field(default=64, ge=1)
+    """Number of bins a data set, at most; those that no sample falls into cost nothing."""
+
+    @field_validator("clusters")
+    @classmethod
+    def _at_least_one(cls, value: int | Literal["auto"]) -> int | Literal["auto"]:
+        if value != "auto" and value < 1:
+            raise ValueError(f"wanted at least 1 or auto, got {value}")
+        return value
+
+
+class Experiment(_Settings):
+    """An experiment. Published with the results: whoever has it and the inputs gets the same numbers."""
+
+    name: str = Field(pattern=_SLUG)
+    """How results call it."""
+    architecture: str | None = None
+    """An open_clip model; null: the vision tower is inferred from the checkpoints' tensors."""
+    models: tuple[ModelSettings, ...] = Field(min_length=2)
+    """Order matters: the first is the base (pre-trained, zero-shot)."""
+    heads: dict[str, str | TextHeadSettings] = Field(default_factory=dict)
+    """Data set name (`*`: all others) to a head, where it is not inside the checkpoints: its address, `zero-shot`, or
+    what to make it of."""
+    datasets: tuple[DatasetSettings, ...] = Field(min_length=1)
+    """What is evaluated on."""
+    preprocess: PreprocessSettings = PreprocessSettings()
+    merge: MergeSettings = MergeSettings()
+    baselines: tuple[str, ...] = ("individual", "wise-ft")
+    """Methods, or families of methods, to compare with."""
+    precision: Precision = "fp32"
+    """Of the models' arithmetic."""
+    logits: Literal["fp32", "fp16"] = "fp32"
+    """How logits are stored; entropies and scores are computed before."""
+    batch_size: int = Field(default=256, ge=1)
+    """Images at a time; does not change results beyond rounding."""
+    workers: int | None = Field(default=None, ge=0)
+    """Decoding processes; null: one a core."""
+    image_cache_gib: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """GiB of decoded images kept on the disk of the machine that decodes, so that a second pass need not; 0: none."""
+    seed: int = Field(default=1, ge=0)
+    """Of the mixtures' starts."""
+
+    @field_validator("heads", mode="before")
+    @classmethod
+    def _spelt_out(cls, value: Any) -> Any:  # noqa: ANN401  whatever the file holds
+        made: dict[str, dict[str, str]] = {ZERO_SHOT: {}}
+        return (
+            {k: made.get(v, v) if isinstance(v, str) else v for k, v in value.items()}
+            if isinstance(value, dict)
+            else value
+        )
+
+    @model_validator(mode="after")
+    def _names(self) -> "Experiment":
+        faults = []
+        if len(set(self.merge.granularity)) < len(self.merge.granularity):
+            faults.append(f"merge.granularity: each at most once, got {', '.join(self.merge.granularity)}")
+        if not self.merge.granularity and not self.baselines:
+            faults.append("merge.granularity, baselines: both empty, there is nothing to evaluate")
+        for kind, names in (("models", self.models), ("datasets", self.datasets)):
+            seen = [item.name for item in names]
+            faults += [
+                f"{kind}: name {n!r} is there {seen.count(n)} times" for n in sorted(set(seen)) if seen.count(n) > 1
+            ]
+        known, models = [dataset.name for dataset in self.datasets], [model.name for model in self.models]
+        faults += [
+            f"heads: no data set {n!r}; there are {', '.join(known)}" for n in self.heads if n not in (*known, "*")
+        ]
+        faults += [
+            f"baselines: no method {name!r}; {existing(name, models)}"
+            for name in self.baselines
+            if not matching(name, models)
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @property
+    def reading(self) -> Reading:
+        """How images are read."""
+        cache = int(self.image_cache_gib * 2**30)
+        return Reading(batch_size=self.batch_size, workers=self.workers, cache_bytes=cache)
+
+    def head_of(self, dataset: str) -> str | TextHeadSettings | None:
+        """Return the head of a data set: an address, or what to make it of; None: the checkpoints hold it."""
+        return self.heads.get(dataset, self.heads.get("*"))
+
+    def on(self, dataset: str) -> "Experiment":
+        """Return the same experiment on one of its data sets alone."""
+        heads = {name: head for name, head in self.heads.items() if name in (dataset, "*")}
+        return self.model_copy(
+            update={"datasets": tuple(d for d in self.datasets if d.name == dataset), "heads": heads}
+        )
+
+    def models_on(self, dataset: str) -> "Experiment":
+        """Return the models alone on one data set: nothing merged, nothing compared with that needs labels."""
+        return self.on(dataset).model_copy(update={"baselines": ("individual",)})

@@ -1,0 +1,75 @@
+"""Class names and prompt templates: open_clip's for ImageNet, clip_benchmark's for the others, never lists of our own.
+
+clip_benchmark is an optional dependency, read for two of its files and not imported. Where it has no names of classes,
+they are the data set's own, with spaces for underscores.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from tasks.errors import DatasetError
+
+_PACKAGE = "clip_benchmark"
+_FILES = ("en_classnames.json", "en_zeroshot_classification_templates.json")
+
+
+class Prompts(NamedTuple):
+    """What a head is made of."""
+
+    classes: tuple[str, ...]
+    """Names, in the order of the head's classes."""
+    templates: tuple[str, ...]
+    """With `{}` where the name goes."""
+
+
+def prompts_of(name: str, own: Sequence[str]) -> Prompts:
+    """Return the prompts of a data set of the catalogue.
+
+    Args:
+        name: as the catalogue's record says.
+        own: names of the classes that the data set itself has.
+
+    Raises:
+        DatasetError: clip_benchmark is needed and not there, or its lists are not as they should be.
+    """
+    if name == "imagenet":
+        from open_clip import IMAGENET_CLASSNAMES, OPENAI_IMAGENET_TEMPLATES  # noqa: PLC0415  slow to import
+
+        return Prompts(tuple(IMAGENET_CLASSNAMES), tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES))
+    names, templates = _lists()
+    try:
+        found = tuple(template.replace("{c}", "{}") for template in templates[name])
+        classes = tuple(names[name]) if name in names else tuple(map(_readable, own))
+    except (KeyError, AttributeError, TypeError) as error:
+        raise DatasetError(
+            f"{_PACKAGE} has no prompt templates of {name}; it has {', '.join(templates)[:200]}"
+        ) from error
+    if len(classes) < len(own):
+        raise DatasetError(f"{name}: {len(classes)} names of classes in {_PACKAGE}, but the data set has {len(own)}")
+    return Prompts(classes, found)
+
+
+def _readable(folder: str) -> str:
+    """Return a class's name from that of its folder: SUN397's begin with a letter that only sorts them."""
+    parts = [part for part in folder.split("/") if len(part) > 1]
+    return " ".join(parts).replace("_", " ")
+
+
+@lru_cache(maxsize=1)
+def _lists() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise DatasetError(
+            f"class names and prompt templates come from {_PACKAGE}, which is not installed: pip install {_PACKAGE}; "
+            "or write `classes` and `templates` into the experiment's head"
+        )
+    folder = Path(spec.origin).parent / "datasets"
+    try:
+        names, templates = (json.loads((folder / file).read_text()) for file in _FILES)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{_PACKAGE}: {folder} holds no {' and '.join(_FILES)} ({error})") from error
+    return names, templates

@@ -1,0 +1,73 @@
+"""Heads made of class names and prompt templates, once a store; and files that are still what a reference says."""
+
+import logging
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
+
+import safetensors.torch
+import torch
+
+from storage.errors import ObjectExists
+from storage.identity import digest_of_file
+from storage.locations import Location
+from storage.store import Store
+from tasks.errors import CheckpointError
+from tasks.models.checkpoint import read_family
+from tasks.models.families import Recognised
+from tasks.models.text_tower import zero_shot_head
+from tasks.progress import work
+from tasks.references import FileReference, ModelReference, TextHeadReference
+
+log = logging.getLogger("dawin.heads")
+
+R = TypeVar("R", dict[str, torch.Tensor], Recognised)
+
+
+def text_head(reference: TextHeadReference, store: Store) -> dict[str, torch.Tensor]:
+    """Return a head from the store; the first who asks makes it.
+
+    Raises:
+        CheckpointError: the checkpoint with the text tower changed, or has none.
+    """
+    if not store.exists(reference.key):
+        head = _made(reference)
+        try:
+            store.create(reference.key, safetensors.torch.save(head))
+        except ObjectExists:
+            log.info("head %s: another run made it meanwhile", reference.digest)
+    return safetensors.torch.load(store.read(reference.key))
+
+
+def _made(reference: TextHeadReference) -> dict[str, torch.Tensor]:
+    count, templates = len(reference.classes), len(reference.templates)
+    log.info("head of %d classes × %d prompt templates: made by %s", count, templates, reference.text.url)
+    found = load_file(reference.text, read_family)
+    with work("make head", count) as progress:
+        return zero_shot_head(
+            found.tensors,
+            reference.classes,
+            reference.templates,
+            reference.text.url,
+            architecture=reference.architecture,
+            device="cuda" if torch.cuda.is_available() else "cpu",
+            advanced=progress.advance,
+        )
+
+
+def load_file(reference: FileReference | ModelReference, read: Callable[[BinaryIO, str, str | None], R]) -> R:
+    """Return what a reader makes of a file.
+
+    Raises:
+        CheckpointError: the file is no longer the one whose digest the reference holds: its numbers would be stored
+            as another's.
+    """
+    location = Location(reference.url)
+    with location.open() as file:
+        digest = digest_of_file(file)
+        if digest != reference.digest:
+            raise CheckpointError(
+                f"{reference.url}: changed since the run began (wanted {reference.digest[:16]}, got {digest[:16]}); "
+                "run it again"
+            )
+        file.seek(0)
+        return read(file, reference.url, location.path if location.is_local else None)

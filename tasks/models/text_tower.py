@@ -1,0 +1,114 @@
+"""CLIP's text tower, and the classification head that it makes of names and prompt templates (Radford et al. 2021).
+
+A class's row of the head is the mean of its prompts' embeddings, each of unit length, brought to unit length again and
+multiplied by the checkpoint's own logit scale: logits are then scale × cosine.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.model import CLIPTextCfg, _build_text_tower
+from open_clip.tokenizer import SimpleTokenizer
+from torch import nn
+from torch.nn import functional
+
+from tasks.errors import CheckpointError
+from tasks.models.checkpoint import HEAD
+
+_HEAD_WIDTH = 64  # of one attention head, in every CLIP text tower
+_PREFIX = "text."  # in front of a text tower's names in open_clip's newer models
+_SCALE = 100.0  # where a checkpoint holds no logit scale: what CLIP's were clipped to in training
+_PROMPTS = 256  # at a time
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+def text_features(tensors: Tensors) -> int | None:
+    """Return how many features a checkpoint's text tower gives a prompt; None without a text tower."""
+    text = _text_of(tensors)
+    if "text_projection" in text and "token_embedding.weight" in text:
+        return int(text["text_projection"].shape[1])
+    return None
+
+
+def zero_shot_head(
+    tensors: Tensors,
+    classes: Sequence[str],
+    templates: Sequence[str],
+    where: str,
+    *,
+    architecture: str | None = None,
+    device: str = "cpu",
+    advanced: Callable[[int], object] = lambda _done: None,
+) -> dict[str, torch.Tensor]:
+    """Return `head.weight` (classes, features) and `head.bias` (zeros), float32, on the CPU.
+
+    Args:
+        tensors: of a checkpoint, by open_clip's names, text tower included.
+        classes: their names, in the order of the data set's labels.
+        templates: prompts, `{}` where the name goes.
+        where: the checkpoint's address, for messages.
+        architecture: an open_clip model; None: a CLIP text tower with QuickGELU, its shape read off the tensors.
+        device: where the tower runs.
+        advanced: called with the number of classes done since the last call.
+
+    Raises:
+        CheckpointError: no text tower, or not the architecture's.
+    """
+    text = {name: tensor.float() for name, tensor in _text_of(tensors).items()}
+    tower, tokenize = _tower(text, where, architecture)
+    wanted = tower.state_dict()
+    if missing := sorted(name for name in wanted if name not in text or text[name].shape != wanted[name].shape):
+        raise CheckpointError(f"{where}: its text tower has no {missing[0]} as wanted ({len(missing)} such tensors)")
+    tower.load_state_dict({name: text[name] for name in wanted})
+    tower.to(device).eval()
+    scale = float(tensors["logit_scale"].float().exp()) if "logit_scale" in tensors else _SCALE
+    rows = []
+    with torch.inference_mode():
+        for name in classes:
+            tokens = tokenize([template.format(name) for template in templates])
+            parts = [tower(part.to(device)) for part in torch.split(tokens, _PROMPTS)]
+            embedded = functional.normalize(torch.cat(parts), dim=-1)
+            rows.append(functional.normalize(embedded.mean(0), dim=-1).cpu())
+            advanced(1)
+        weight = torch.stack(rows) * scale
+    return {HEAD[0]: weight.clone(), HEAD[1]: torch.zeros(len(classes))}
+
+
+def _text_of(tensors: Tensors) -> dict[str, torch.Tensor]:
+    outside = (*HEAD, "logit_scale", "logit_bias")
+    return {
+        name.removeprefix(_PREFIX): tensor
+        for name, tensor in tensors.items()
+        if not name.startswith("visual.") and name not in outside
+    }
+
+
+def _tower(
+    text: Tensors, where: str, architecture: str | None
+) -> tuple[nn.Module, Callable[[list[str]], torch.Tensor]]:
+    """Return an untrained tower and its tokenizer."""
+    if architecture:
+        settings = open_clip.get_model_config(architecture)
+        if settings is None or "hf_model_name" in settings["text_cfg"]:
+            raise CheckpointError(f"architecture {architecture!r}: its text tower is not open_clip's own; name a head")
+        features, quick = settings["embed_dim"], settings.get("quick_gelu", False)
+        return _build_text_tower(features, settings["text_cfg"], quick_gelu=quick), open_clip.get_tokenizer(
+            architecture
+        )
+    try:
+        positions, embedding = text["positional_embedding"], text["token_embedding.weight"]
+        projection, width = text["text_projection"], text["ln_final.weight"].shape[0]
+        mlp = text["transformer.resblocks.0.mlp.c_fc.weight"].shape[0]
+    except KeyError as error:
+        raise CheckpointError(
+            f"{where}: no text tower in it ({error.args[0]} is missing), so no head can be made of names; "
+            "name a head's file, or a checkpoint with one as the head's `text`"
+        ) from error
+    layers = sum(name.endswith("attn.in_proj_weight") for name in text)
+    shape: dict[str, Any] = {"context_length": positions.shape[0], "vocab_size": embedding.shape[0], "width": width}
+    configuration = CLIPTextCfg(**shape, heads=width // _HEAD_WIDTH, layers=layers, mlp_ratio=mlp / width)
+    tower: nn.Module = _build_text_tower(projection.shape[1], configuration, quick_gelu=True)
+    return tower, SimpleTokenizer(context_length=positions.shape[0])
