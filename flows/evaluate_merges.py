@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.preparation import prepare
+from flows.preparation import prepare_on
 from flows.settings import Experiment
 from storage.store import Store
 from tasks import evaluation
@@ -12,6 +12,6 @@ from tasks.streaming import Tally
 @flow(name="evaluate-merges")
 async def evaluate_merges(experiment: Experiment, dataset: str, store: str) -> Tally:
     """Run those merged models of an experiment over a data set whose predictions are not in the store."""
-    plan = prepare(experiment.on(dataset), Store(store))
+    plan = prepare_on(experiment, dataset, Store(store))
     lacking = plan.lacking(plan.merges(plan.datasets[0]))
     return evaluation.evaluate_merges(lacking, plan.store, reading=experiment.reading)

@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.preparation import prepare
+from flows.preparation import prepare_on
 from flows.settings import Experiment
 from storage.store import Store
 from tasks.extraction import extract
@@ -15,6 +15,7 @@ async def extract_outputs(experiment: Experiment, dataset: str, store: str) -> T
 
     Where no merge has to wait for all outputs, merged models run over the same batches: one pass does it all.
     """
-    plan = prepare(experiment.on(dataset), Store(store))
-    lacking, merges = plan.lacking(plan.outputs[0]), plan.streamed(plan.datasets[0])
+    plan = prepare_on(experiment, dataset, Store(store))
+    judges = [o for o in plan.judges(plan.datasets[0]) if o.model.recipe and plan.store.exists(o.model.recipe.key)]
+    lacking, merges = plan.lacking([*plan.outputs[0], *judges]), plan.streamed(plan.datasets[0])
     return extract(lacking, plan.store, reading=experiment.reading, merges=merges)

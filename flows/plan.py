@@ -1,7 +1,7 @@
 """A plan: what an experiment comes down to, and what of it a store holds already."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 from storage.manifests import is_committed, missing_ranges
@@ -13,9 +13,10 @@ from tasks.derived import (
     EnsembleReference,
     MergeReference,
     MixtureReference,
+    PredictionsReference,
     RunRecord,
 )
-from tasks.references import DatasetReference, OutputsReference
+from tasks.references import DatasetReference, OutputsReference, WeightMerge
 
 R = TypeVar(
     "R", OutputsReference, CoefficientsReference, MixtureReference, BinsReference, MergeReference, EnsembleReference
@@ -43,6 +44,12 @@ class Plan:
     """For each data set, those of every model."""
     cells: tuple[Cell, ...]
 
+    def on(self, dataset: str) -> "Plan":
+        """Return what of it concerns one data set."""
+        outputs = tuple(found for found in self.outputs if found[0].dataset.name == dataset)
+        cells = tuple(cell for cell in self.cells if cell.predictions.dataset.name == dataset)
+        return replace(self, outputs=outputs, cells=cells)
+
     @property
     def datasets(self) -> list[DatasetReference]:
         """The data sets, in the experiment's order."""
@@ -55,6 +62,29 @@ class Plan:
     def ensembles(self, dataset: DatasetReference) -> list[EnsembleReference]:
         """Return the output ensembles on a data set."""
         return _distinct(p for p in self._predictions(dataset) if isinstance(p, EnsembleReference))
+
+    @property
+    def recipes(self) -> list[WeightMerge]:
+        """The models to make of others' weights, equal ones once."""
+        references = [o for dataset in self.datasets for p in self._predictions(dataset) for o in _all_outputs(p)]
+        references += [judge for dataset in self.datasets for judge in self.judges(dataset)]
+        made = [reference.model.recipe for reference in references if reference.model.recipe]
+        return list({recipe.digest: recipe for recipe in made}.values())
+
+    @property
+    def lacking_recipes(self) -> list[WeightMerge]:
+        """Those models that are not in the store, and that something lacking needs."""
+        if not any(self._needs_recipes(dataset) for dataset in self.datasets):
+            return []
+        return [recipe for recipe in self.recipes if not self.store.exists(recipe.key)]
+
+    def judges(self, dataset: DatasetReference) -> list[OutputsReference]:
+        """Return the outputs on a data set of models whose predictions serve as labels."""
+        return _distinct(c.judge for c in self.coefficients(dataset) if c.judge)
+
+    def _needs_recipes(self, dataset: DatasetReference) -> bool:
+        made = [merge for merge in self.merges(dataset) if any(o.model.recipe for o in merge.outputs)]
+        return bool(self.lacking(made) or self.lacking(self.judges(dataset)))
 
     def streamed(self, dataset: DatasetReference) -> list[MergeReference]:
         """Return the merges that are evaluated in the pass that extracts: all that lack, if none has to wait for a fit.
@@ -95,12 +125,16 @@ class Plan:
         for dataset, outputs in zip(self.datasets, self.outputs, strict=True):
             for reference in outputs:
                 found.append(self._step("extract", reference.model.name, [reference]))
+            for judge in self.judges(dataset):
+                found.append(self._step("extract", judge.model.name, [judge]))
             found.append(self._step("fit", "coefficients", self.coefficients(dataset)))
             found.append(self._step("fit", "mixtures", self.mixtures(dataset)))
             found.append(self._step("fit", "bins", self.bins(dataset)))
             found.append(self._step("evaluate", "merged models", self.merges(dataset)))
             found.append(self._step("evaluate", "output ensembles", self.ensembles(dataset)))
-        order = {"extract": 0, "fit": 1, "evaluate": 2}
+        lacking = {recipe.digest for recipe in self.lacking_recipes}
+        found += [Step("merge", "", r.method, 1, int(r.digest in lacking)) for r in self.recipes]
+        order = {"extract": 0, "merge": 1, "fit": 2, "evaluate": 3}
         return sorted((step for step in found if step.samples), key=lambda step: order[step.stage])
 
     def _step(self, stage: str, what: str, references: Sequence[R]) -> Step:
@@ -118,6 +152,10 @@ class Plan:
 
     def _predictions(self, dataset: DatasetReference) -> list[OutputsReference | MergeReference | EnsembleReference]:
         return [cell.predictions for cell in self.cells if cell.predictions.dataset == dataset]
+
+
+def _all_outputs(predictions: PredictionsReference) -> tuple[OutputsReference, ...]:
+    return (predictions,) if isinstance(predictions, OutputsReference) else predictions.outputs
 
 
 def _distinct(references: Iterable[R]) -> list[R]:

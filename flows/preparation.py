@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from flows.cells import cells_of
 from flows.checkpoints import Checkpoints, told
 from flows.errors import ExperimentError
-from flows.methods import baseline, dawin, matching
 from flows.plan import Plan
 from flows.settings import DatasetSettings, Experiment, TextHeadSettings
 from storage.errors import ObjectMissing
@@ -13,7 +13,7 @@ from storage.identity import digest_of
 from storage.store import Store
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.prompts import Prompts, prompts_of
-from tasks.derived import BinsReference, Cell, CoefficientsReference, MixtureReference, RunRecord
+from tasks.derived import RunRecord
 from tasks.errors import DatasetError, FitError, InputError, ModelMismatch
 from tasks.listing import list_dataset
 from tasks.references import DatasetReference, Head, ModelReference, OutputsReference
@@ -55,6 +55,13 @@ def prepare(experiment: Experiment, store: Store, *, remember: bool = True) -> P
         faults.collect(_check_samples, experiment, dataset)
     faults.raise_any()
     return _plan(experiment, store, models, heads, datasets)
+
+
+def prepare_on(experiment: Experiment, dataset: str, store: Store) -> Plan:
+    """Return the plan of one data set; the others are looked at only where a method does."""
+    if experiment.looks_everywhere:
+        return prepare(experiment, store).on(dataset)
+    return prepare(experiment.on(dataset), store)
 
 
 class _Faults:
@@ -162,19 +169,9 @@ def _plan(
     datasets: Sequence[DatasetReference],
 ) -> Plan:
     outputs = [
-        tuple(
-            OutputsReference(
-                model=model,
-                dataset=dataset,
-                head=heads.get(dataset.name),
-                precision=experiment.precision,
-                logits=experiment.logits,
-            )
-            for model in models
-        )
-        for dataset in datasets
+        tuple(_outputs(experiment, model, dataset, heads.get(dataset.name)) for model in models) for dataset in datasets
     ]
-    cells = [cell for of_dataset in outputs for cell in _cells(experiment, of_dataset)]
+    cells = [cell for of_dataset in outputs for cell in cells_of(experiment, of_dataset, outputs)]
     settings = experiment.model_dump(
         mode="json", include={"merge", "baselines", "precision", "logits", "seed", "preprocess"}
     )
@@ -189,13 +186,9 @@ def _plan(
     return Plan(store=store, record=record, outputs=tuple(outputs), cells=tuple(cells))
 
 
-def _cells(experiment: Experiment, outputs: tuple[OutputsReference, ...]) -> list[Cell]:
-    merge = experiment.merge
-    coefficients = CoefficientsReference(outputs=outputs, expertise=merge.expertise, offset=merge.offset)
-    mixture = MixtureReference(coefficients=coefficients, components=merge.clusters, seed=experiment.seed)
-    bins = BinsReference(coefficients=coefficients, bins=merge.bins, seed=experiment.seed)
-    names = [reference.model.name for reference in outputs]
-    methods = dict.fromkeys(method for name in experiment.baselines for method in matching(name, names))
-    return [baseline(method, outputs, coefficients) for method in methods] + [
-        dawin(granularity, mixture, bins) for granularity in merge.granularity
-    ]
+def _outputs(
+    experiment: Experiment, model: ModelReference, dataset: DatasetReference, head: Head | None
+) -> OutputsReference:
+    return OutputsReference(
+        model=model, dataset=dataset, head=head, precision=experiment.precision, logits=experiment.logits
+    )

@@ -8,6 +8,7 @@ from flows.aggregate_results import aggregate_results
 from flows.dispatch import dispatch
 from flows.evaluate_merges import evaluate_merges
 from flows.extract_outputs import extract_outputs
+from flows.merge_weights import merge_weights
 from flows.plan import Plan
 from flows.preparation import prepare
 from flows.settings import Experiment
@@ -29,7 +30,13 @@ async def run_experiment(experiment: Experiment, store: str) -> RunRecord:
             log.warning("data set %s: %s", dataset.name, dataset.note)
     for outputs in plan.outputs:
         await _extract(plan, experiment, outputs)
+    for recipe in plan.lacking_recipes:
+        name = f"merge {recipe.method}"
+        await dispatch(merge_weights, name, experiment=experiment, method=recipe.method, store=plan.store.url)
     for dataset in plan.datasets:
+        if lacking := plan.lacking(plan.judges(dataset)):
+            name = f"extract {dataset.name} × {', '.join(judge.model.name for judge in lacking)}"
+            await dispatch(extract_outputs, name, experiment=experiment, dataset=dataset.name, store=plan.store.url)
         _fit(plan, dataset)
     for dataset in plan.datasets:
         await _evaluate(plan, experiment, dataset)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
 
-from flows.methods import existing, matching
+from flows.methods import LOOKING, Setup, fault
 from tasks.datasets.catalogue import CATALOGUE, Record
 from tasks.reading import Reading
 from tasks.references import Precision
@@ -13,6 +13,10 @@ ZERO_SHOT = "zero-shot"  # a head made of the catalogue's class names and prompt
 _SLUG = r"^[a-z][a-z0-9._-]*$"  # begins with a letter: a hive partition of digits alone would be read as a number
 
 
+Expertise = Literal[
+    "entropy", "loss", "loss-hard", "loss-merged", "loss-merged-hard", "max-logit", "confidence", "margin"
+]
+Scale = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Channel = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -113,12 +117,25 @@ class PreprocessSettings(_Settings):
     """Of the resizing."""
 
 
+class AdaMergingSettings(_Settings):
+    """Entropy minimisation on unlabelled images of all data sets, by Adam."""
+
+    steps: int = Field(default=500, ge=1)
+    """Each on one batch of every data set."""
+    batch_size: int = Field(default=16, ge=1)
+    """Images a data set and step."""
+    rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
+    """Learning rate."""
+    start: float = Field(default=0.3, ge=0, le=1)
+    """Of every coefficient."""
+
+
 class MergeSettings(_Settings):
     """How the weights are interpolated."""
 
-    kind: Literal["interpolation"] = "interpolation"
-    """`interpolation`: θ = Σ c_m θ_m with c on the simplex."""
-    expertise: Literal["entropy"] = "entropy"
+    kind: Literal["interpolation", "task-vectors"] = "interpolation"
+    """`interpolation`: θ = Σ c_m θ_m with c on the simplex; `task-vectors`: θ = θ_0 + s·M·Σ π_t (θ_t − θ_0)."""
+    expertise: Expertise = "entropy"
     """What a model's expertise on a sample is judged by."""
     offset: bool = True
     """Offset adjustment of the coefficients; defined for two models, plays no part with more."""
@@ -126,8 +143,22 @@ class MergeSettings(_Settings):
     """One merged model per cluster, per bin of near coefficients, per sample: any of them."""
     clusters: StrictInt | Literal["auto"] = 3
     """Number of clusters a data set; `auto` takes the lowest BIC."""
+    scale: tuple[Scale, ...] = (0.3,)
+    """s of the task vectors: one, or several to compare; plays no part in interpolation."""
     bins: StrictInt = Field(default=64, ge=1)
     """Number of bins a data set, at most; those that no sample falls into cost nothing."""
+
+    held_out: str | None = None
+    """Labelled data set that the greedy soup chooses by."""
+    ties_keep: float = Field(default=0.2, gt=0, le=1)
+    """Share of each task vector's numbers that TIES keeps, the largest; `…++` of AdaMerging too."""
+    adamerging: AdaMergingSettings = AdaMergingSettings()
+    """Training of AdaMerging's coefficients."""
+
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:  # noqa: ANN401  whatever the file holds
+        return value if isinstance(value, list | tuple) else (value,)
 
     @field_validator("clusters")
     @classmethod
@@ -194,14 +225,21 @@ class Experiment(_Settings):
         faults += [
             f"heads: no data set {n!r}; there are {', '.join(known)}" for n in self.heads if n not in (*known, "*")
         ]
-        faults += [
-            f"baselines: no method {name!r}; {existing(name, models)}"
-            for name in self.baselines
-            if not matching(name, models)
-        ]
+        if self.merge.held_out not in (None, *known):
+            faults.append(f"merge.held_out: no data set {self.merge.held_out!r}; there are {', '.join(known)}")
+        if self.merge.kind == "task-vectors" and len(models) < 3:
+            faults.append(
+                f"merge.kind: task-vectors needs a base and at least two tasks, there are {len(models)} models"
+            )
+        faults += [f"baselines: {reason}" for name in self.baselines if (reason := fault(name, self.setup))]
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    @property
+    def setup(self) -> Setup:
+        """What decides which methods there are."""
+        return Setup(tuple(model.name for model in self.models), self.merge.held_out)
 
     @property
     def reading(self) -> Reading:
@@ -212,6 +250,11 @@ class Experiment(_Settings):
     def head_of(self, dataset: str) -> str | TextHeadSettings | None:
         """Return the head of a data set: an address, or what to make it of; None: the checkpoints hold it."""
         return self.heads.get(dataset, self.heads.get("*"))
+
+    @property
+    def looks_everywhere(self) -> bool:
+        """Whether a method makes its model by a look at other data sets than the one at hand."""
+        return any(name.split("/", 1)[0] in LOOKING for name in self.baselines)
 
     def on(self, dataset: str) -> "Experiment":
         """Return the same experiment on one of its data sets alone."""

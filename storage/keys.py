@@ -53,6 +53,16 @@ def head(digest: str) -> str:
     return f"heads/{digest}.safetensors"
 
 
+def merged(digest: str) -> str:
+    """Model that was made of others' weights, once for all data sets."""
+    return f"merged/{digest}/model.safetensors"
+
+
+def learnt(digest: str) -> str:
+    """What was learnt on the way to such a model: coefficients, the curve of the loss."""
+    return f"merged/{digest}/learnt.json"
+
+
 def samples(prefix: str, start: int, stop: int) -> str:
     """Object of the samples `start` to `stop`, `stop` excluded; its name says the last one, included."""
     return f"{prefix}/samples-{start:08d}-{stop - 1:08d}.parquet"

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,6 +86,20 @@ class Store:
                 self._write_local(Path(path), content, exclusive=False)
             else:
                 filesystem.pipe_file(path, content)
+
+    def upload(self, key: str, path: Path) -> None:
+        """Move a file of this machine into the store, whole, over whatever was there."""
+        filesystem, place = self._locate(key)
+        with readable_errors(self.address(key)):
+            if self.scheme == "file":
+                target = Path(place)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                beside = target.with_name(f".{uuid.uuid4().hex}")
+                shutil.move(path, beside)
+                beside.replace(target)
+            else:
+                filesystem.put_file(str(path), place)
+                path.unlink()
 
     def exists(self, key: str) -> bool:
         """Tell whether an object is stored under a key."""

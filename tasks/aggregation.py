@@ -91,11 +91,14 @@ def _accuracies(predictions: PredictionsReference, store: Store) -> Iterator[dic
 
 def _errors(predictions: PredictionsReference, store: Store) -> Iterator[dict[str, Any]]:
     """Yield how far the coefficients that samples are merged with in groups lie from their own."""
-    source = predictions.source if isinstance(predictions, MergeReference) else None
+    if not isinstance(predictions, MergeReference):
+        return
+    source = predictions.source
     if isinstance(source, MixtureReference | BinsReference):
         samples = predictions.dataset.samples
         prefixes = (source.coefficients.prefix, source.prefix)
-        error = binning_error(*(read_coefficients(store, prefix, 0, samples) for prefix in prefixes))
+        tables = [predictions.rows(read_coefficients(store, prefix, 0, samples)) for prefix in prefixes]
+        error = binning_error(*tables)
         yield _measured("coefficient_error_mean", error.mean, samples)
         yield _measured("coefficient_error_max", error.largest, samples)
 

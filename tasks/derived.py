@@ -6,7 +6,12 @@ from typing import Any, Literal
 
 from storage import keys
 from storage.identity import digest_of
+from tasks.numerics.checks import Floats
+from tasks.numerics.expertise import task_vector_coefficients
+from tasks.numerics.measures import WITH_OFFSET
 from tasks.references import VERSION, DatasetReference, OutputsReference
+
+_COLUMNS = {"entropy": "entropy", "oracle": "loss"}
 
 
 class _Derived(ABC):
@@ -49,26 +54,44 @@ class CoefficientsReference(_Derived):
     """Every sample's own coefficients."""
 
     outputs: tuple[OutputsReference, ...]
-    expertise: Literal["entropy", "oracle"]
-    """`entropy` of the predictions, or the cross-entropy against the true labels."""
+    expertise: str
+    """A measure by name; `oracle`: the cross-entropy against the true labels; `random-…`: drawn, not measured."""
     offset: bool
+    judge: OutputsReference | None = None
+    """Outputs of the model whose predictions serve as labels, for measures that want them."""
+    seed: int | None = None
+    """Of what is drawn."""
 
     table = "coefficients"
 
     @property
     def column(self) -> str:
         """The column of the outputs that says how unsure a model is."""
-        return {"entropy": "entropy", "oracle": "loss"}[self.expertise]
+        return _COLUMNS[self.expertise]
+
+    @property
+    def in_columns(self) -> bool:
+        """Whether a column of the outputs says all; other measures need the logits."""
+        return self.expertise in _COLUMNS
 
     @property
     def is_local(self) -> bool:
-        """Whether a sample's coefficients follow from that sample alone: no offset, which looks at all of them."""
-        return not (self.offset and len(self.outputs) == 2)
+        """Whether a sample's coefficients follow from a column of that sample alone: no offset, which looks at all."""
+        return self.in_columns and not self._with_offset
+
+    @property
+    def _with_offset(self) -> bool:
+        return self.offset and len(self.outputs) == 2 and self.expertise in WITH_OFFSET
 
     @property
     def identity(self) -> dict[str, Any]:
         """What the coefficients depend on."""
-        return self._computation(expertise=self.expertise, offset=not self.is_local)
+        return self._computation(
+            expertise=self.expertise,
+            offset=self._with_offset,
+            judge=self.judge.id if self.judge else None,
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,12 +152,16 @@ class MergeReference(_Derived):
     """Of the models that are merged, the base first."""
     source: tuple[float, ...] | CoefficientsReference | MixtureReference | BinsReference
     """The coefficients of all samples, or the table that holds each sample's."""
+    scale: float | None = None
+    """Of task vectors: the table holds shares of the models after the base; None: coefficients of all."""
 
     table = "predictions"
 
     @property
     def is_local(self) -> bool:
         """Whether it can be evaluated in the pass that extracts: no sample waits for another one's outputs."""
+        if any(reference.model.recipe for reference in self.outputs):
+            return False  # its weights may be made of what the pass extracts
         return isinstance(self.source, tuple) or (
             isinstance(self.source, CoefficientsReference) and self.source.is_local
         )
@@ -152,7 +179,12 @@ class MergeReference(_Derived):
             "head": first.head.digest if first.head else None,
             "precision": first.precision,
             "coefficients": source,
+            "scale": self.scale,
         }
+
+    def rows(self, table: Floats) -> Floats:
+        """Return coefficients (n, M) of all models, the base first, from the rows of the source's table."""
+        return table if self.scale is None else task_vector_coefficients(table, self.scale)
 
 
 @dataclass(frozen=True, kw_only=True)

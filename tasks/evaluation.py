@@ -32,13 +32,14 @@ def evaluate_merges(merges: Sequence[MergeReference], store: Store, *, reading: 
     """Run merged models over one data set, each image decoded once for all of them, and store their predictions.
 
     Args:
-        merges: of the same models on the same data set.
+        merges: on the same data set.
         store: what is there already is left alone.
         reading: how images are read.
     """
     if not merges:
         return Tally(0, 0)
-    outputs, dataset, device = merges[0].outputs, merges[0].dataset, default_device()
+    outputs = list(dict.fromkeys(reference for merge in merges for reference in merge.outputs))
+    dataset, device = merges[0].dataset, default_device()
     opened = OpenedDataset(dataset, reading, device)
     states = load_states(outputs, store, device)
     inference = Inference(dataset.preprocessing, outputs[0].precision, reading.batch_size, dataset.groups)

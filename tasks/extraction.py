@@ -37,7 +37,7 @@ def extract(
     lacking = [reference for reference in outputs if missing_ranges(store, reference.prefix, dataset.spans)]
     opened = OpenedDataset(dataset, reading, device)
     inference = Inference(dataset.preprocessing, outputs[0].precision, reading.batch_size, dataset.groups)
-    merged = merges[0].outputs if merges else ()
+    merged = tuple(dict.fromkeys(reference for merge in merges for reference in merge.outputs))
     states = load_states(dict.fromkeys((*lacking, *merged)), store, device)
     sinks = [
         output_sink(o, build_classifier(states[o], o.model.url, o.model.architecture, device), inference)

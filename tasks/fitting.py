@@ -12,15 +12,17 @@ from storage import keys
 from storage.manifests import is_committed
 from storage.schemas import BINS, COEFFICIENTS, COMPONENTS, MIXTURES, OUTPUTS, TableSchema
 from storage.store import Store
-from storage.tables import Columns, TableWriter, read_samples
+from storage.tables import Columns, TableWriter, read_samples, read_table, vectors
 from tasks.coefficients import read_coefficients
 from tasks.derived import BinsReference, CoefficientsReference, MixtureReference
 from tasks.errors import FitError
 from tasks.numerics.bins import bin_coefficients, binning_error
 from tasks.numerics.checks import Floats
 from tasks.numerics.clustering import Clustering, cluster_coefficients
+from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expectation_maximization import ConvergenceWarning
 from tasks.numerics.expertise import model_coefficients
+from tasks.numerics.measures import MEASURES, WITH_OFFSET, Said, measured_coefficients, random_coefficients
 from tasks.references import DatasetReference, OutputsReference
 from tasks.streaming import Tally
 
@@ -33,10 +35,9 @@ def fit_coefficients(reference: CoefficientsReference, store: Store) -> Tally:
     samples = reference.dataset.samples
     if is_committed(store, _whole(reference.prefix, reference.dataset)):
         return Tally(0, samples)
-    uncertainty = [_column(store, outputs, reference.column) for outputs in reference.outputs]
-    if len(uncertainty) > 2 and reference.offset:
-        log.warning("offset: defined for two models, plays no part with %d", len(uncertainty))
-    coefficients = model_coefficients(np.column_stack(uncertainty), offset=reference.offset)
+    if len(reference.outputs) > 2 and reference.offset:
+        log.warning("offset: defined for two models, plays no part with %d", len(reference.outputs))
+    coefficients = _coefficients(reference, store)
     _write(store, reference, COEFFICIENTS, {"coefficients": coefficients}, {"coefficients": coefficients.shape[1]})
     return Tally(samples, 0)
 
@@ -87,6 +88,41 @@ def fit_bins(reference: BinsReference, store: Store) -> Tally:
     columns = {"bin": binning.assignment, "coefficients": used}
     _write(store, reference, BINS, columns, {"coefficients": coefficients.shape[1]})
     return Tally(dataset.samples, 0)
+
+
+def _coefficients(reference: CoefficientsReference, store: Store) -> Floats:
+    """Return coefficients (n, M): from a column of the outputs, from the logits, or drawn."""
+    outputs = reference.outputs
+    if reference.in_columns:
+        uncertainty = [_column(store, one, reference.column) for one in outputs]
+        return model_coefficients(np.column_stack(uncertainty), offset=reference.offset)
+    if reference.seed is not None:
+        seed = [reference.seed, int(reference.dataset.digest[:8], 16)]
+        return random_coefficients(
+            reference.expertise.removeprefix("random-"), reference.dataset.samples, len(outputs), seed
+        )
+    scores = [MEASURES[reference.expertise](_said(reference, store, span)) for span in reference.dataset.spans]
+    offset = reference.offset and len(outputs) == 2 and reference.expertise in WITH_OFFSET
+    return measured_coefficients(np.concatenate(scores), offset=offset)
+
+
+def _said(reference: CoefficientsReference, store: Store, span: tuple[int, int]) -> Said:
+    """Return what the models say of the samples of one span."""
+    logits = [_logits(store, outputs, span) for outputs in reference.outputs]
+    temperatures = [outputs.model.temperature for outputs in reference.outputs]
+    judge = None
+    if reference.judge:
+        judge = log_probabilities(_logits(store, reference.judge, span), reference.judge.model.temperature)
+    return Said(
+        logits=[values / t for values, t in zip(logits, temperatures, strict=True)],
+        log_p=[log_probabilities(values, t) for values, t in zip(logits, temperatures, strict=True)],
+        judge=judge,
+    )
+
+
+def _logits(store: Store, outputs: OutputsReference, span: tuple[int, int]) -> Floats:
+    table = read_table(store, keys.samples(outputs.prefix, *span), OUTPUTS[outputs.logits], ["logits"])
+    return vectors(table["logits"]).astype(np.float64)
 
 
 def _column(store: Store, outputs: OutputsReference, column: str) -> Floats:

@@ -1,7 +1,8 @@
 """Heads made of class names and prompt templates, once a store; and files that are still what a reference says."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, TypeVar
 
 import safetensors.torch
@@ -61,6 +62,13 @@ def load_file(reference: FileReference | ModelReference, read: Callable[[BinaryI
         CheckpointError: the file is no longer the one whose digest the reference holds: its numbers would be stored
             as another's.
     """
+    with verified(reference) as (file, path):
+        return read(file, reference.url, path)
+
+
+@contextmanager
+def verified(reference: FileReference | ModelReference) -> Iterator[tuple[BinaryIO, str | None]]:
+    """Open a file that is still what a reference says; its path too, where it has one. See `load_file`."""
     location = Location(reference.url)
     with location.open() as file:
         digest = digest_of_file(file)
@@ -70,4 +78,4 @@ def load_file(reference: FileReference | ModelReference, read: Callable[[BinaryI
                 "run it again"
             )
         file.seek(0)
-        return read(file, reference.url, location.path if location.is_local else None)
+        yield file, location.path if location.is_local else None

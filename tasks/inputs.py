@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 
 import numpy as np
+import safetensors.torch
 import torch
 
 from storage.identity import digest_of
@@ -38,14 +39,20 @@ def load_state(outputs: OutputsReference, store: Store) -> dict[str, torch.Tenso
         CheckpointError: a file is no longer the one whose digest the reference holds: its numbers would be stored
             as another's.
     """
-    state = load_file(outputs.model, read_checkpoint)
+    if outputs.model.recipe:
+        state = safetensors.torch.load(store.read(outputs.model.recipe.key))
+    else:
+        state = load_file(outputs.model, read_checkpoint)
     if outputs.model.projection:
         state[PROJECTION] = load_file(outputs.model.projection, read_checkpoint)[PROJECTION]
+    return state | load_head(outputs, store)
+
+
+def load_head(outputs: OutputsReference, store: Store) -> dict[str, torch.Tensor]:
+    """Return the tensors of a data set's own head; none where the checkpoints hold it."""
     if isinstance(outputs.head, TextHeadReference):
-        state |= text_head(outputs.head, store)
-    elif outputs.head:
-        state |= load_file(outputs.head, read_head)
-    return state
+        return text_head(outputs.head, store)
+    return load_file(outputs.head, read_head) if outputs.head else {}
 
 
 class OpenedDataset:

@@ -39,7 +39,7 @@ class Merger:
     """The merged models of one data set: one for many samples from a pool, or every sample's own at once.
 
     Args:
-        outputs: of the M models that are merged, the base first.
+        outputs: of all models that are merged in one merge or another, the base first.
         states: their tensors, on the device.
         inference: runs them.
     """
@@ -48,15 +48,27 @@ class Merger:
         self, outputs: Sequence[OutputsReference], states: Sequence[dict[str, torch.Tensor]], inference: Inference
     ) -> None:
         check_same_layout(states, [reference.model.name for reference in outputs])
+        self._place = {reference.model.digest: i for i, reference in enumerate(outputs)}
         self._first, self._states, self._inference = outputs[0].model, list(states), inference
+        self._per_sample: dict[tuple[int, ...], PerSample] = {}
 
-    def shared(self, images: torch.Tensor, rows: Floats) -> Floats:
+    def shared(self, merge: MergeReference, images: torch.Tensor, rows: Floats) -> Floats:
         """Return the logits (n, classes) of models that are the same for many rows of coefficients (n, M)."""
-        return run_shared(self._inference, self.pool, images, rows)
+        spread = np.zeros((len(rows), len(self._states)))
+        spread[:, self._places(merge)] = rows
+        return run_shared(self._inference, self.pool, images, spread)
 
-    def own(self, images: torch.Tensor, rows: Floats) -> Floats:
+    def own(self, merge: MergeReference, images: torch.Tensor, rows: Floats) -> Floats:
         """Return the logits (n, classes) of every sample's own model, coefficients (n, M)."""
-        return self._inference.logits(self.per_sample, images, rows)
+        places = tuple(self._places(merge))
+        if places not in self._per_sample:
+            dtype = None if self._inference.precision == "fp32" else DTYPES[self._inference.precision]
+            states = [self._states[i] for i in places]
+            self._per_sample[places] = merge_per_sample(self._skeleton, states, dtype=dtype)
+        return self._inference.logits(self._per_sample[places], images, rows)
+
+    def _places(self, merge: MergeReference) -> list[int]:
+        return [self._place[reference.model.digest] for reference in merge.outputs]
 
     @cached_property
     def pool(self) -> MergedModels:
@@ -65,12 +77,6 @@ class Merger:
         total = torch.cuda.get_device_properties(device).total_memory // _RESIDENT_SHARE if device.type == "cuda" else 0
         one = sum(tensor.numel() * tensor.element_size() for tensor in self._states[0].values())
         return MergedModels(self._skeleton, FlatWeights(self._states), max(0, (total or _RESIDENT_BYTES) // one - 1))
-
-    @cached_property
-    def per_sample(self) -> PerSample:
-        """Every sample's own merged model."""
-        dtype = None if self._inference.precision == "fp32" else DTYPES[self._inference.precision]
-        return merge_per_sample(self._skeleton, self._states, dtype=dtype)
 
     @cached_property
     def _skeleton(self) -> torch.nn.Module:
@@ -114,7 +120,7 @@ def _is_grouped(merge: MergeReference) -> bool:
 
 def _table(merge: MergeReference, store: Store) -> Floats:
     assert not isinstance(merge.source, tuple)  # those have no table
-    return read_coefficients(store, merge.source.prefix, 0, merge.dataset.samples)
+    return merge.rows(read_coefficients(store, merge.source.prefix, 0, merge.dataset.samples))
 
 
 def _grouped(member: NDArray[np.intp]) -> Order:
@@ -126,7 +132,8 @@ def _rows(merge: MergeReference, table: Floats | None, store: Store) -> Rows:
     if isinstance(source, tuple):
         return lambda batch, _: np.tile(source, (len(batch.sample_index), 1))
     if isinstance(source, CoefficientsReference) and missing_ranges(store, source.prefix, [(0, merge.dataset.samples)]):
-        return _LocalRows(source, store)
+        local = _LocalRows(source, store)
+        return lambda batch, results: merge.rows(local(batch, results))
     known = _table(merge, store) if table is None else table
     return lambda batch, _: known[batch.sample_index]
 
@@ -163,7 +170,7 @@ def _sink(merge: MergeReference, rows: Rows, merger: Merger) -> Sink[Batch]:
     run = merger.own if isinstance(merge.source, CoefficientsReference) else merger.shared
 
     def compute(batch: Batch, results: Mapping[str, Any]) -> Floats:
-        return run(batch.images, rows(batch, results))
+        return run(merge, batch.images, rows(batch, results))
 
     def columns(batch: Batch, logits: Floats) -> Columns:
         return scored(log_probabilities(logits), batch.labels)

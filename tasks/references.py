@@ -30,11 +30,58 @@ class ModelReference:
     """An open_clip model, or None: read it off the tensors."""
     projection: "FileReference | None" = None
     """The checkpoint whose last projection it takes, having none of its own; the base's."""
+    recipe: "WeightMerge | None" = None
+    """What it is made by, of other models' weights; None: it is a checkpoint. Its tensors are then in the store."""
 
     @property
     def weights(self) -> str:
         """The short form of the digest, for keys."""
         return self.digest[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightMerge:
+    """A model to be made of others' weights."""
+
+    method: str
+    models: tuple[ModelReference, ...]
+    """The base first."""
+    options: tuple[tuple[str, float | int | str], ...] = ()
+    """The method's settings, by name, sorted."""
+    looks_at: tuple["OutputsReference", ...] = ()
+    """What it looks at beside the weights: data sets with the heads that score them, or outputs on a held-out one."""
+
+    @property
+    def digest(self) -> str:
+        """Of all that the model depends on."""
+        return digest_of(
+            {
+                "computation": f"merged/{VERSION}",
+                "method": self.method,
+                "weights": [[m.digest, m.projection.digest if m.projection else None] for m in self.models],
+                "architecture": self.models[0].architecture,
+                "options": [list(option) for option in self.options],
+                "looks_at": [outputs.id for outputs in self.looks_at],
+            }
+        )
+
+    @property
+    def model(self) -> ModelReference:
+        """The model."""
+        first = self.models[0]
+        return ModelReference(
+            name=self.method,
+            url=f"merge:{self.method}",
+            digest=self.digest,
+            temperature=1.0,
+            architecture=first.architecture,
+            recipe=self,
+        )
+
+    @property
+    def key(self) -> str:
+        """Where its tensors lie in a store."""
+        return keys.merged(self.digest)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,24 @@ def model_coefficients(entropies: ArrayLike, *, offset: bool = True) -> Floats:
     return np.column_stack([1.0 - tuned, tuned])
 
 
+def task_vector_coefficients(shares: ArrayLike, scale: float) -> Floats:
+    """Return the coefficients of a base and M models for task vectors scaled by s: c_t = s·M·π_t, c_0 = 1 − s·M.
+
+    θ_0 + s·M·Σ_t π_t τ_t with τ_t = θ_t − θ_0, written as Σ_m c_m θ_m (Oh et al., section 4.3; M·π_t = 1 everywhere
+    is task arithmetic).
+
+    Args:
+        shares: (n, M) π, rows on the simplex.
+        scale: s.
+
+    Returns:
+        (n, M + 1) float64, rows sum to one; the base's first, and negative where s·M > 1.
+    """
+    values = finite_array(shares, "shares", 2)
+    scaled = scale * values.shape[1] * values
+    return np.column_stack([1.0 - scaled.sum(axis=1), scaled])
+
+
 def select_surest(entropies: ArrayLike) -> Floats:
     """Return one-hot coefficients (n, M) of the model of lowest entropy; the earlier model wins a tie."""
     values = finite_array(entropies, "entropies", 2)

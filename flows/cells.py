@@ -1,0 +1,80 @@
+"""From an experiment's settings to the cells of its results table, one a method and data set."""
+
+from collections.abc import Sequence
+
+from flows.methods import matching
+from flows.recipes import Ingredients, cell, dawin
+from flows.settings import Experiment
+from tasks.derived import BinsReference, Cell, CoefficientsReference, MixtureReference
+from tasks.numerics.measures import WITH_JUDGE
+from tasks.references import ModelReference, OutputsReference, WeightMerge
+
+Outputs = tuple[OutputsReference, ...]
+
+
+def cells_of(experiment: Experiment, outputs: Outputs, everywhere: Sequence[Outputs]) -> list[Cell]:
+    """Return the cells of one data set.
+
+    Args:
+        experiment: the settings.
+        outputs: of every model on the data set, the base first.
+        everywhere: the same of every data set; what a model is made of may look at others.
+    """
+    methods = dict.fromkeys(method for name in experiment.baselines for method in matching(name, experiment.setup))
+    found = [cell(method, _ingredients(experiment, outputs, everywhere, _scales(experiment)[0])) for method in methods]
+    for scale in _scales(experiment):
+        of = _ingredients(experiment, outputs, everywhere, scale)
+        mixture = MixtureReference(
+            coefficients=of.coefficients, components=experiment.merge.clusters, seed=experiment.seed
+        )
+        bins = BinsReference(coefficients=of.coefficients, bins=experiment.merge.bins, seed=experiment.seed)
+        suffix = f"/scale-{scale:.2f}" if len(_scales(experiment)) > 1 else ""
+        found += [dawin(granularity, of, mixture, bins, suffix) for granularity in experiment.merge.granularity]
+    return found
+
+
+def _scales(experiment: Experiment) -> tuple[float | None, ...]:
+    return experiment.merge.scale if experiment.merge.kind == "task-vectors" else (None,)
+
+
+def _ingredients(
+    experiment: Experiment, outputs: Outputs, everywhere: Sequence[Outputs], scale: float | None
+) -> Ingredients:
+    merge = experiment.merge
+    models = tuple(reference.model for reference in outputs)
+    judge = None
+    if merge.expertise in WITH_JUDGE:
+        average = WeightMerge(method="weight-average", models=models).model
+        first = outputs[0]
+        judge = OutputsReference(
+            model=average, dataset=first.dataset, head=first.head, precision=first.precision, logits=first.logits
+        )
+    coefficients = CoefficientsReference(
+        outputs=outputs if scale is None else outputs[1:],
+        expertise=merge.expertise,
+        offset=merge.offset and scale is None,
+        judge=judge,
+    )
+
+    def merged(method: str) -> ModelReference:
+        return _weight_merge(method, experiment, models, everywhere).model
+
+    return Ingredients(outputs=outputs, coefficients=coefficients, scale=scale, seed=experiment.seed, merged=merged)
+
+
+def _weight_merge(
+    method: str, experiment: Experiment, models: tuple[ModelReference, ...], everywhere: Sequence[Outputs]
+) -> WeightMerge:
+    """Return what a method makes its model of, with all that the model depends on and nothing else."""
+    settings, options, looks_at = experiment.merge, dict[str, float | int | str](), Outputs()
+    family = method.partition("/")[0]
+    if family == "ties":
+        options = {"keep": settings.ties_keep}
+    elif family == "adamerging":
+        chosen = settings.adamerging
+        options = {**chosen.model_dump(), "seed": experiment.seed}
+        options |= {"keep": settings.ties_keep} if method.endswith("++") else {}
+        looks_at = tuple(of_dataset[0] for of_dataset in everywhere)
+    elif family == "greedy-soup":
+        looks_at = next(found[1:] for found in everywhere if found[0].dataset.name == settings.held_out)
+    return WeightMerge(method=method, models=models, options=tuple(sorted(options.items())), looks_at=looks_at)

@@ -1,0 +1,108 @@
+"""AdaMerging: task vectors' coefficients learnt by entropy minimisation (Yang et al., ICLR 2024, section 3.2).
+
+θ(λ) = θ_0 + Σ_t λ_t τ_t, one λ a task, or one a task and tensor ("layer-wise"). The merge is made for each batch, in
+the graph, from task vectors that are kept stacked: beside the M + 1 models there is one merged tower, and of its
+gradient one tensor at a time.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from tasks.merging.combination import State, check_same_layout
+from tasks.merging.ties import elect, outline, trim_threshold
+
+Batches = Mapping[str, Iterator[torch.Tensor]]
+"""Per task an endless source of images, as the model takes them."""
+Forward = Callable[[str, torch.Tensor], tuple[nn.Module, dict[str, torch.Tensor]]]
+
+
+class AdaMerging:
+    """A merged model with coefficients that can be learnt.
+
+    Args:
+        base: θ_0.
+        tuned: M models of the same layout; mappings that read a tensor when it is asked for keep memory low.
+        layer_wise: a coefficient a task and tensor, not one a task.
+        start: of every coefficient.
+        keep: share of each task vector that TIES keeps, with what goes against the elected sign taken out ("++"); None:
+            the task vectors as they are.
+
+    Attributes:
+        coefficients: (tensors, M) or (1, M), clamped to [0, 1] when they are used.
+    """
+
+    def __init__(
+        self, base: State, tuned: Sequence[State], *, layer_wise: bool, start: float = 0.3, keep: float | None = None
+    ) -> None:
+        check_same_layout([outline(base), *map(outline, tuned)])
+        thresholds = None if keep is None else [trim_threshold(base, state, keep) for state in tuned]
+        self._base = dict(base)
+        self.names = [name for name, tensor in base.items() if tensor.is_floating_point()]
+        self._tasks: dict[str, torch.Tensor] = {}
+        for name in self.names:
+            tasks = torch.stack([state[name].to(base[name].device) - base[name] for state in tuned])
+            self._tasks[name] = tasks if thresholds is None else elect(tasks, thresholds)
+        device = base[self.names[0]].device
+        shape = (len(self.names) if layer_wise else 1, len(tuned))
+        self.coefficients = torch.full(shape, start, device=device, requires_grad=True)
+
+    def merged(self) -> dict[str, torch.Tensor]:
+        """Return the merged model's state, in the graph of the coefficients."""
+        used = self.coefficients.clamp(0.0, 1.0)
+        state = dict(self._base)
+        for i, name in enumerate(self.names):
+            row = used[i if len(used) > 1 else 0]
+            state[name] = self._base[name] + torch.tensordot(row, self._tasks[name], dims=1)
+        return state
+
+
+def mean_entropy(logits: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the batch of the entropies of predictions, nats."""
+    log_p = logits.log_softmax(-1)
+    return -(log_p.exp() * log_p).sum(-1).mean()
+
+
+def learn(
+    merging: AdaMerging,
+    modules: Mapping[str, nn.Module],
+    heads: Mapping[str, Mapping[str, torch.Tensor]],
+    batches: Batches,
+    *,
+    steps: int,
+    rate: float = 1e-3,
+    advanced: Callable[[int], object] = lambda _steps: None,
+) -> list[float]:
+    """Learn the coefficients in place; return the loss of each step, the sum over the tasks of mean entropies.
+
+    Args:
+        merging: whose coefficients are learnt, by Adam.
+        modules: per task, a model of the merged state's layout (with the task's head).
+        heads: per task, tensors that are that task's own and not merged; may be empty.
+        batches: per task.
+        steps: each takes one batch of every task.
+        rate: learning rate.
+        advanced: called after every step.
+
+    Raises:
+        ValueError: a loss is not finite.
+    """
+    optimizer = torch.optim.Adam([merging.coefficients], lr=rate)
+    losses: list[float] = []
+    for _ in range(steps):
+        optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for task, module in modules.items():  # one backward pass a task: activations of one batch at a time
+            state = {**merging.merged(), **heads[task]}
+            loss = mean_entropy(functional_call(module, state, (next(batches[task]),)))
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            total += loss.item()
+            del state, loss
+        if not total < float("inf"):
+            raise ValueError(f"loss: wanted a finite number, got {total} at step {len(losses)}")
+        optimizer.step()
+        losses.append(total)
+        advanced(1)
+    return losses
