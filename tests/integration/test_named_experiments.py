@@ -1,12 +1,18 @@
 """Experiments by name: complete, and on a machine without the data a list of what is missing."""
 
+import layouts
+import numpy as np
+import pickled
 import pytest
 import tiny
+import torch
+from open_clip.model import CLIP
 
 from flows.cli import main
 from flows.errors import ExperimentError
 from flows.experiment import load_experiment, named_experiments
 
+TEXT = {"context_length": 8, "vocab_size": 64, "width": 64, "heads": 1, "layers": 1}
 SHIFTS = ["imagenet-shifts-vit-b16", "imagenet-shifts-vit-b32", "imagenet-shifts-vit-l14"]
 
 
@@ -20,7 +26,7 @@ def places(tmp_path, monkeypatch):
 
 def test_every_name_is_a_whole_experiment(places):
     """Its own name, six data sets of which one is in-distribution, addresses where the variables say."""
-    assert named_experiments() == SHIFTS
+    assert named_experiments() == ["eight-tasks-vit-b32", *SHIFTS]
     for name in SHIFTS:
         experiment = load_experiment(name)
         assert experiment.name == name
@@ -59,7 +65,7 @@ def test_variables_that_are_not_set_are_named(monkeypatch):
 
 def test_an_unknown_name_is_told_the_known_ones():
     """And the files that are there."""
-    with pytest.raises(ExperimentError, match=r"imagenet-shift: no such file; .*by name: imagenet-shifts-vit-b16"):
+    with pytest.raises(ExperimentError, match=r"imagenet-shift: no such file; .*by name: eight-tasks-vit-b32, imagenet-shifts"):
         load_experiment("imagenet-shift")
 
 
@@ -97,3 +103,70 @@ def test_the_whole_experiment_runs_on_stand_ins(places, capsys):
     shown = capsys.readouterr().out
     assert "imagenet: 6 samples, where there should be 50,000" in shown
     assert all(name in shown for name in ("imagenet-v2", "objectnet", "mean ood", "dawin/clusters-3", "dawin/samples"))
+
+
+def eight_tasks(data):
+    """Generated images as torchvision and torchgeo lay them out; return how many classes each data set has."""
+    pictures, labels = layouts.encoded(6), [0, 1, 2, 0, 1, 2]
+    names = ["a/abbey", "b/barn", "c/castle"]
+    layouts.write_listed(
+        data / "sun397", pictures, labels, names, below="SUN397", listed="Testing_01.txt", line="/{directory}/{name}"
+    )
+    (data / "sun397" / "ClassName.txt").write_text("".join(f"/{name}\n" for name in names))
+    layouts.write_cars(data / "stanford_cars", pictures, labels, ["AM General Hummer", "Acura RL", "Audi V8"])
+    names = ["airplane", "bridge", "church"]
+    layouts.write_listed(
+        data / "resisc45", pictures, labels, names, below="NWPU-RESISC45", listed="resisc45-test.txt", line="{name}"
+    )
+    layouts.write_folder(data / "eurosat" / "2750", pictures, labels)
+    arrays = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    layouts.write_svhn(data / "svhn", arrays, labels)
+    layouts.write_gtsrb(data / "gtsrb", layouts.encoded(6, suffix="PPM"), labels)
+    layouts.write_mnist(data, arrays[:, :28, :28, 0], labels)
+    names = ["banded", "dotted", "woven"]
+    layouts.write_listed(
+        data / "dtd",
+        pictures,
+        labels,
+        names,
+        below="dtd/images",
+        listed="dtd/labels/test1.txt",
+        line="{directory}/{name}",
+    )
+    return {"SUN397": 3, "Cars": 3, "RESISC45": 3, "EuroSAT": 3, "SVHN": 10, "GTSRB": 43, "MNIST": 10, "DTD": 3}
+
+
+def test_eight_tasks_says_what_is_missing(places, capsys):
+    """Nine checkpoints, eight heads, eight data sets, with where to get them; exit status 2."""
+    assert main(["plan", "eight-tasks-vit-b32", "--store", str(places / "store")]) == 2
+    told = capsys.readouterr().err
+    assert told.count("to be had: ") == 17
+    for part in ("model sun397", "data set gtsrb", "torchvision.datasets.GTSRB", "data set resisc45", "torchgeo"):
+        assert part in told
+
+
+@pytest.mark.xdist_group("methods")
+@pytest.mark.usefixtures("prefect_api")
+def test_eight_tasks_run_on_stand_ins(places, capsys):
+    """Pickled encoders and heads, every data set in its public layout; an accuracy for each, and what is amiss."""
+    clips = []
+    for seed in range(9):
+        torch.manual_seed(0)
+        made = CLIP(16, {"layers": 1, "width": 64, "patch_size": 8, "image_size": 16}, TEXT, quick_gelu=True)
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            for parameter in made.visual.parameters():
+                parameter.add_(0.02 * seed * torch.randn_like(parameter))
+        clips.append(made)
+    models = places / "models" / "ViT-B-32"
+    pickled.write_encoder(models / "zeroshot.pt", clips[0])
+    for made, (task, classes) in zip(clips[1:], eight_tasks(places / "data").items(), strict=True):
+        pickled.write_encoder(models / task / "finetuned.pt", made)
+        pickled.write_head(models / f"head_{task}.pt", torch.randn(classes, 16) * 5)
+    overrides = ["merge.clusters=2", "merge.adamerging={steps: 2, batch_size: 2}"]
+    options = [part for override in overrides for part in ("--set", override)]
+    assert main(["run", "eight-tasks-vit-b32", "--store", str(places / "store"), *options]) == 0
+    shown = capsys.readouterr().out
+    assert "svhn: 6 samples, where there should be 26,032" in shown
+    wanted = ("individual/gtsrb", "ties/0.30", "tsv-merge/1.00", "iso-c/1.00", "adamerging/layer-wise++", "mean tasks")
+    assert all(name in shown for name in (*wanted, "dawin/clusters-2", "dawin/samples", "eurosat: 6 samples"))

@@ -1,11 +1,10 @@
 """Every family of checkpoints, in its exact public layout, gives the logits that its own code base gives."""
 
 import json
-import sys
-import types
 
 import fsspec
 import open_clip
+import pickled
 import pytest
 import safetensors.torch
 import tiny
@@ -52,46 +51,15 @@ def read(url):
         return read_checkpoint(file, location.url, location.path if location.is_local else None)
 
 
-def source_module(name):
-    """A module of code that is there when a pickle is written and gone when it is read."""
-    module = types.ModuleType(name)
-    sys.modules[name] = module
-    return module
-
-
 @pytest.fixture
 def task_vectors(tmp_path):
     """Pickled modules as the task-vectors code writes them: an encoder around a CLIP, a head that normalises."""
-    package, modeling = source_module("src"), source_module("src.modeling")
-
-    class ImageEncoder(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.model = clip(3)
-            self.train_preprocess = open_clip.image_transform(32, is_train=True)
-            self.val_preprocess = open_clip.image_transform(32, is_train=False)
-            self.cache_dir = None
-
-        def forward(self, images):
-            return self.model.encode_image(images)
-
-    class ClassificationHead(nn.Linear):
-        def __init__(self, weights):
-            super().__init__(*reversed(weights.shape))
-            self.normalize = True
-            self.weight = nn.Parameter(weights.clone())
-            self.bias = nn.Parameter(torch.zeros_like(self.bias))
-
-    for kind in (ImageEncoder, ClassificationHead):
-        kind.__module__, kind.__qualname__ = "src.modeling", kind.__name__
-        setattr(modeling, kind.__name__, kind)
-    encoder = ImageEncoder().eval()
+    encoder = clip(3)
     weights = torch.randn(5, 24, generator=torch.Generator().manual_seed(1))
-    torch.save(encoder, tmp_path / "finetuned.pt")
-    torch.save(ClassificationHead(weights), tmp_path / "head_MNIST.pt")
+    pickled.write_encoder(tmp_path / "finetuned.pt", encoder)
+    pickled.write_head(tmp_path / "head_MNIST.pt", weights)
     with torch.no_grad():
-        expected = encoder(IMAGES)
-    del sys.modules["src"], sys.modules["src.modeling"], package
+        expected = encoder.encode_image(IMAGES)
     return tmp_path, expected, weights
 
 
