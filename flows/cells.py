@@ -25,7 +25,10 @@ def cells_of(experiment: Experiment, outputs: Outputs, everywhere: Sequence[Outp
     for scale in _scales(experiment):
         of = _ingredients(experiment, outputs, everywhere, scale)
         mixture = MixtureReference(
-            coefficients=of.coefficients, components=experiment.merge.clusters, seed=experiment.seed
+            coefficients=of.coefficients,
+            components=experiment.merge.clusters,
+            seed=experiment.seed,
+            m_step=experiment.merge.m_step,
         )
         bins = BinsReference(coefficients=of.coefficients, bins=experiment.merge.bins, seed=experiment.seed)
         suffix = f"/scale-{scale:.2f}" if len(_scales(experiment)) > 1 else ""

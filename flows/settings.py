@@ -143,6 +143,8 @@ class MergeSettings(_Settings):
     """One merged model per cluster, per bin of near coefficients, per sample: any of them."""
     clusters: StrictInt | Literal["auto"] = 3
     """Number of clusters a data set; `auto` takes the lowest BIC."""
+    m_step: Literal["moments", "mle"] | None = None
+    """How clusters are fitted; null: by moments for two models, as published, by maximum likelihood for more."""
     scale: tuple[Scale, ...] = (0.3,)
     """s of the task vectors: one, or several to compare; plays no part in interpolation."""
     bins: StrictInt = Field(default=64, ge=1)

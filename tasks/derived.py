@@ -102,6 +102,8 @@ class MixtureReference(_Derived):
     components: int | Literal["auto"]
     """K, or the K of lowest BIC."""
     seed: int
+    m_step: Literal["moments", "mle"] | None = None
+    """How components are fitted; None: by moments for two models, by maximum likelihood for more."""
 
     table = "mixtures"
 
@@ -113,7 +115,9 @@ class MixtureReference(_Derived):
     @property
     def identity(self) -> dict[str, Any]:
         """What the mixture depends on."""
-        return self._computation(coefficients=self.coefficients.id, components=self.components, seed=self.seed)
+        return self._computation(
+            coefficients=self.coefficients.id, components=self.components, seed=self.seed, m_step=self.m_step
+        )
 
     @property
     def components_prefix(self) -> str:

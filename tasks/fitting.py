@@ -56,7 +56,9 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
     coefficients = read_coefficients(store, reference.coefficients.prefix, 0, dataset.samples)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
-        clustering = cluster_coefficients(coefficients, reference.components, seed=reference.seed)
+        clustering = cluster_coefficients(
+            coefficients, reference.components, seed=reference.seed, m_step=reference.m_step
+        )
     for warning in caught:
         log.warning("data set %s: %s", dataset.name, warning.message)
     if not is_committed(store, _components_key(reference)):  # a run that was killed may have come as far as that

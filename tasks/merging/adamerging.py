@@ -47,7 +47,8 @@ class AdaMerging:
             self._tasks[name] = tasks if thresholds is None else elect(tasks, thresholds)
         device = base[self.names[0]].device
         shape = (len(self.names) if layer_wise else 1, len(tuned))
-        self.coefficients = torch.full(shape, start, device=device, requires_grad=True)
+        kind = base[self.names[0]].dtype
+        self.coefficients = torch.full(shape, start, device=device, dtype=kind, requires_grad=True)
 
     def merged(self) -> dict[str, torch.Tensor]:
         """Return the merged model's state, in the graph of the coefficients."""

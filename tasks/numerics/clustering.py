@@ -9,6 +9,8 @@ from tasks.numerics.beta_mixture import BetaMixture
 from tasks.numerics.checks import Floats, finite_array
 from tasks.numerics.dirichlet_mixture import DirichletMixture
 
+MStep = Literal["moments", "mle"]
+
 MOST_AUTO = 8  # clusters that `auto` goes up to; each one costs a merged model
 
 
@@ -32,26 +34,27 @@ class Clustering(NamedTuple):
 
 
 def cluster_coefficients(
-    coefficients: Floats, components: int | Literal["auto"], *, seed: int | None = None
+    coefficients: Floats, components: int | Literal["auto"], *, seed: int | None = None, m_step: MStep | None = None
 ) -> Clustering:
     """Cluster the coefficients (n, M) of n samples: a Beta mixture on λ for two models, a Dirichlet mixture for more.
 
-    `auto` takes the number of components, up to `MOST_AUTO`, of the lowest BIC.
+    `m_step` None: by moments for two models, as published; by maximum likelihood for more. `auto` takes the number of
+    components, up to `MOST_AUTO`, of the lowest BIC.
     """
     values = finite_array(coefficients, "coefficients", 2)
     if components != "auto":
-        return _cluster(values, components, seed)
-    tried = [_cluster(values, k, seed) for k in range(1, min(MOST_AUTO, len(values)) + 1)]
+        return _cluster(values, components, seed, m_step)
+    tried = [_cluster(values, k, seed, m_step) for k in range(1, min(MOST_AUTO, len(values)) + 1)]
     return min(tried, key=lambda clustering: clustering.bic)
 
 
-def _cluster(values: Floats, components: int, seed: int | None) -> Clustering:
+def _cluster(values: Floats, components: int, seed: int | None, m_step: MStep | None) -> Clustering:
     if values.shape[1] == 2:
         tuned = values[:, 1]
-        beta = BetaMixture(components, random_state=seed).fit(tuned)
+        beta = BetaMixture(components, random_state=seed, m_step=m_step or "moments").fit(tuned)
         concentration = np.column_stack([beta.beta_, beta.alpha_])
         return _describe(beta, tuned, concentration)
-    dirichlet = DirichletMixture(components, random_state=seed).fit(values)
+    dirichlet = DirichletMixture(components, random_state=seed, m_step=m_step or "mle").fit(values)
     return _describe(dirichlet, values, dirichlet.alpha_)
 
 

@@ -1,5 +1,7 @@
 """Mixture of Dirichlet distributions on the coefficients of many models (Oh et al., section 4.3)."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln
@@ -13,7 +15,7 @@ _LEAST_VARIANCE = 1e-12
 
 
 class DirichletMixture(MixtureModel):
-    """Mixture of K Dirichlet distributions over M coefficients, fitted by EM with maximum-likelihood steps.
+    """Mixture of K Dirichlet distributions over M coefficients, fitted by EM.
 
     Args:
         n_components: K.
@@ -21,6 +23,8 @@ class DirichletMixture(MixtureModel):
         max_iter: iterations of one start.
         tol: a fit has settled when the mean log-likelihood changes by less.
         random_state: seed of the starts.
+        m_step: `mle` maximises the likelihood (Newton), which then never falls; `moments` matches weighted means and
+            the coordinates' pooled variance.
 
     Learnt, beside those of the base: `alpha_` (K, M) and `means_` = α / Σα, (K, M).
     """
@@ -36,8 +40,15 @@ class DirichletMixture(MixtureModel):
         max_iter: int = 500,
         tol: float = 1e-5,
         random_state: int | None = None,
+        m_step: Literal["moments", "mle"] = "mle",
     ) -> None:
         super().__init__(n_components, n_init=n_init, max_iter=max_iter, tol=tol, random_state=random_state)
+        self.m_step = m_step
+
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if self.m_step not in ("moments", "mle"):
+            raise ValueError(f"m_step: wanted 'moments' or 'mle', got {self.m_step!r}")
 
     def _check(self, x: ArrayLike) -> Floats:
         samples = finite_array(x, "samples", 2)
@@ -59,9 +70,9 @@ class DirichletMixture(MixtureModel):
 
     def _maximize(self, means: Floats, previous: Floats | None) -> Floats:
         mean_log, mean, mean_square = np.split(means, 3, axis=1)
-        if previous is not None:
+        if previous is not None and self.m_step == "mle":
             return concentration.maximum_likelihood(mean_log, previous)
-        # the first guess matches moments: every coordinate gives a precision, their variances pooled
+        # matches moments, also as the first guess: every coordinate gives a precision, their variances pooled
         room = mean * (1.0 - mean)
         variance = np.maximum(mean_square - mean**2, _LEAST_VARIANCE)
         precision = np.clip(room.sum(axis=1) / variance.sum(axis=1) - 1.0, 1e-3, 1e6)

@@ -212,8 +212,5 @@ def test_every_measure_runs(tmp_path, expertise):
     run(file, store, f"merge.expertise={expertise}", "merge.granularity=[clusters, samples]", "baselines=[]")
     judges = 2 * expertise.startswith("loss-merged")
     assert len(list(Store(store).keys("outputs"))) // 2 == 4 + judges
-    again = load_experiment(
-        file, (f"merge.expertise={expertise}", "merge.granularity=[clusters, samples]", "baselines=[]")
-    )
     settings = (f"merge.expertise={expertise}", "merge.granularity=[clusters, samples]", "baselines=[]")
     assert prepare(load_experiment(file, settings), Store(store)).is_done

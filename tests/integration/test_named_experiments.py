@@ -65,7 +65,9 @@ def test_variables_that_are_not_set_are_named(monkeypatch):
 
 def test_an_unknown_name_is_told_the_known_ones():
     """And the files that are there."""
-    with pytest.raises(ExperimentError, match=r"imagenet-shift: no such file; .*by name: eight-tasks-vit-b32, imagenet-shifts"):
+    with pytest.raises(
+        ExperimentError, match=r"imagenet-shift: no such file; .*by name: eight-tasks-vit-b32, imagenet-shifts"
+    ):
         load_experiment("imagenet-shift")
 
 

@@ -1,0 +1,99 @@
+"""AdaMerging: the gradient against finite differences, what it starts from and ends in, entropy that falls."""
+
+import pytest
+import tiny
+import torch
+from torch.func import functional_call
+
+from tasks.merging.adamerging import AdaMerging, learn, mean_entropy
+from tasks.merging.combination import combine
+
+
+def models(count=2, dtype=torch.float64):
+    """A base and tuned classifiers near it."""
+    module = tiny.classifier(0).to(dtype)
+    base = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    random = torch.Generator().manual_seed(1)
+    tuned = [
+        {n: t + 0.1 * torch.randn(t.shape, generator=random, dtype=dtype) for n, t in base.items()}
+        for _ in range(count)
+    ]
+    return module, base, tuned
+
+
+def endless(seed, dtype=torch.float64):
+    random = torch.Generator().manual_seed(seed)
+    fixed = torch.randn(6, 3, 16, 16, generator=random, dtype=dtype)
+    while True:
+        yield fixed
+
+
+@pytest.mark.parametrize("layer_wise", [True, False])
+def test_the_gradient_is_that_of_finite_differences(layer_wise):
+    """Of the mean entropy by every coefficient."""
+    module, base, tuned = models()
+    merging = AdaMerging(base, tuned, layer_wise=layer_wise)
+    images = next(endless(0))
+
+    def loss():
+        return mean_entropy(functional_call(module, merging.merged(), (images,)))
+
+    loss().backward()
+    found = merging.coefficients.grad.clone()
+    step = 1e-5
+    for place in [(0, 0), (len(found) - 1, 1), (len(found) // 2, 0)]:
+        sides = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                merging.coefficients[place] += sign * step
+                sides.append(loss().item())
+                merging.coefficients[place] -= sign * step
+        assert (sides[0] - sides[1]) / (2 * step) == pytest.approx(found[place].item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("layer_wise", [True, False])
+def test_it_starts_at_task_arithmetic(layer_wise):
+    """Every coefficient 0.3."""
+    _, base, tuned = models()
+    wanted = combine([base, *tuned], [0.4, 0.3, 0.3])
+    merged = AdaMerging(base, tuned, layer_wise=layer_wise).merged()
+    for name in base:
+        torch.testing.assert_close(merged[name].detach(), wanted[name], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("keep", [None, 0.2])
+def test_entropy_falls_and_coefficients_stay_in_range(keep):
+    """On the batches it learns from; each task with a head of its own."""
+    module, base, tuned = models(dtype=torch.float32)
+    merging = AdaMerging(base, tuned, layer_wise=True, keep=keep)
+    heads = {"a": {}, "b": {"head.weight": 2 * base["head.weight"]}}
+    batches = {"a": endless(0, torch.float32), "b": endless(1, torch.float32)}
+    losses = learn(merging, {"a": module, "b": module}, heads, batches, steps=30, rate=1e-2)
+    assert losses[-1] < losses[0]
+    used = merging.coefficients.detach().clamp(0, 1)
+    wanted = base["head.bias"] + used[merging.names.index("head.bias")] @ merging._tasks["head.bias"]
+    torch.testing.assert_close(merging.merged()["head.bias"].detach(), wanted)
+    assert len(set(used.flatten().tolist())) > 2
+    assert not module.training
+
+
+def test_a_loss_that_is_not_finite_ends_it():
+    """Before anything is made of it."""
+    module, base, tuned = models(dtype=torch.float32)
+    bad = {name: torch.full_like(tensor, float("nan")) for name, tensor in tuned[0].items()}
+    merging = AdaMerging(base, [bad, tuned[1]], layer_wise=False)
+    with pytest.raises(ValueError, match="loss: wanted a finite number, got nan at step 0"):
+        learn(merging, {"a": module}, {"a": {}}, {"a": endless(0, torch.float32)}, steps=2)
+
+
+def test_trimmed_task_vectors_are_those_of_ties():
+    """`++`: what is left after trimming and the election of signs."""
+    from tasks.merging.ties import elect, trim_threshold
+
+    _, base, tuned = models()
+    merging = AdaMerging(base, tuned, layer_wise=False, keep=0.2)
+    thresholds = [trim_threshold(base, state, 0.2) for state in tuned]
+    tasks = torch.stack([state["head.weight"] - base["head.weight"] for state in tuned])
+    assert torch.equal(merging._tasks["head.weight"], elect(tasks, thresholds))
+    kept = sum((t != 0).sum().item() for t in merging._tasks.values())
+    assert kept <= 0.41 * sum(t.numel() for t in base.values())

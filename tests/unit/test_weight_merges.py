@@ -1,0 +1,147 @@
+"""Merges of weights: against tensors worked by hand, and the laws that each has to keep."""
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.errors import ModelMismatch
+from tasks.merging.combination import combine
+from tasks.merging.model_stock import model_stock
+from tasks.merging.singular import isotropic, task_singular_vectors
+from tasks.merging.ties import elect, ties, trim_threshold
+from tasks.merging.weight_merges import MERGES, merge_states
+from tasks.numerics.expertise import task_vector_coefficients
+
+METHODS = sorted(MERGES)
+
+
+def states(count=3, seed=0):
+    """A base and tuned models: a matrix, a vector, a convolution, a counter."""
+    random = torch.Generator().manual_seed(seed)
+
+    def one():
+        state = {"w": torch.randn(6, 4, generator=random), "b": torch.randn(5, generator=random)}
+        return {**state, "c": torch.randn(3, 2, 2, 2, generator=random), "n": torch.tensor(7)}
+
+    return one(), [one() for _ in range(count)]
+
+
+def test_ties_by_hand():
+    """Keep two of five of each; signs by the larger sum; means over those that agree; an exact tie leaves nothing."""
+    first = torch.tensor([4.0, -3.0, 0.5, 0.0, 1.0])
+    second = torch.tensor([-1.0, -5.0, 0.0, 0.2, 2.0])
+    base = {"x": torch.zeros(5)}
+    thresholds = [trim_threshold(base, {"x": task}, 0.4) for task in (first, second)]
+    assert thresholds == [3.0, 2.0]
+    merged = ties(torch.stack([first, second]), thresholds)
+    assert merged.tolist() == [4.0, -4.0, 0.0, 0.0, 2.0]
+    cancelled = torch.tensor([[1.0, 3.0], [-1.0, -2.0]])
+    assert ties(cancelled, [0.0, 0.0]).tolist() == [0.0, 3.0]
+    assert elect(cancelled, [0.0, 0.0]).tolist() == [[0.0, 3.0], [0.0, 0.0]]
+
+
+def test_ties_of_zero_vectors_is_zero():
+    """A task that changed nothing takes no part in any mean."""
+    zero, other = torch.zeros(4), torch.tensor([1.0, -2.0, 3.0, -4.0])
+    base = {"x": torch.zeros(4)}
+    limits = [trim_threshold(base, {"x": task}, 1.0) for task in (zero, other)]
+    assert ties(torch.stack([zero, zero]), [0.0, 0.0]).tolist() == [0.0] * 4
+    assert torch.equal(ties(torch.stack([zero, other]), limits), other)
+
+
+@pytest.mark.parametrize("keep", [0.0, 1.5])
+def test_a_share_out_of_range_is_refused(keep):
+    """More than all, and nothing."""
+    with pytest.raises(ValueError, match="wanted a share above 0 and at most 1"):
+        trim_threshold({"x": torch.zeros(2)}, {"x": torch.ones(2)}, keep)
+
+
+def test_model_stock_by_hand():
+    """Orthogonal task vectors stay at the base; parallel ones go all the way; 60 degrees: 2·½/(1 + ½) = 2/3."""
+    assert model_stock(torch.tensor([[1.0, 0.0], [0.0, 1.0]])).tolist() == [0.0, 0.0]
+    assert model_stock(torch.tensor([[1.0, 1.0], [1.0, 1.0]])).tolist() == [1.0, 1.0]
+    angle = np.pi / 3
+    tasks = torch.tensor([[1.0, 0.0], [np.cos(angle), np.sin(angle)]], dtype=torch.float64)
+    torch.testing.assert_close(model_stock(tasks), tasks.mean(0) * 2 / 3)
+    assert model_stock(torch.tensor([[1.0, 0.0], [-1.0, 0.1]])).tolist() == [0.0, 0.0]
+    with pytest.raises(ValueError, match="at least 2 tuned models, got 1"):
+        model_stock(torch.ones(1, 2))
+
+
+def test_singular_merges_of_diagonal_tasks():
+    """Two tasks in two directions each: TSV keeps the larger of each, already orthogonal; Iso-C levels the sum."""
+    tasks = torch.stack(
+        [torch.diag(torch.tensor([3.0, 1.0, 0.0, 0.0])), torch.diag(torch.tensor([0.0, 0.0, 4.0, 2.0]))]
+    )
+    torch.testing.assert_close(task_singular_vectors(tasks), torch.diag(torch.tensor([3.0, 1.0, 4.0, 2.0])))
+    torch.testing.assert_close(isotropic(tasks), torch.eye(4) * 2.5)
+    tasks = torch.stack([torch.diag(torch.tensor([3.0, 1.0])), torch.diag(torch.tensor([1.0, 5.0]))])
+    torch.testing.assert_close(task_singular_vectors(tasks), torch.diag(torch.tensor([3.0, 5.0])))
+
+
+def test_tsv_makes_shared_directions_orthogonal():
+    """Two tasks along one direction: the nearest orthogonal pair, so that neither is added to the other."""
+    random = torch.Generator().manual_seed(0)
+    tasks = torch.randn(3, 8, 6, generator=random)
+    merged = task_singular_vectors(tasks)
+    values = torch.cat([torch.linalg.svdvals(task)[:2] for task in tasks])
+    torch.testing.assert_close(torch.linalg.svdvals(merged), values.sort(descending=True).values, rtol=1e-4, atol=1e-4)
+
+
+def test_singular_merges_of_nothing_are_nothing():
+    """Zero matrices have no directions."""
+    assert not task_singular_vectors(torch.zeros(2, 3, 4)).any()
+    assert not isotropic(torch.zeros(2, 3, 4)).any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_merging_equal_models_changes_nothing(method):
+    """Every tuned model the base: the base."""
+    base, _ = states()
+    merged = merge_states(method, base, [base, base, base])
+    for name, tensor in base.items():
+        torch.testing.assert_close(merged[name], tensor, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_order_of_tasks_changes_nothing(method):
+    """No task comes first."""
+    base, tuned = states()
+    one, other = merge_states(method, base, tuned), merge_states(method, base, tuned[::-1])
+    for name in base:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-4, atol=1e-5)
+    assert one["n"] == 7
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scale_0_is_the_base_and_1_the_merge(method):
+    """As results scale it: (1 − s) θ_0 + s θ."""
+    base, tuned = states()
+    merged = merge_states(method, base, tuned)
+    assert all(torch.equal(combine([base, merged], [1.0, 0.0])[name], base[name]) for name in base)
+    assert all(torch.equal(combine([base, merged], [0.0, 1.0])[name], merged[name]) for name in base)
+
+
+def test_weight_average_counts_the_base():
+    """Equal shares of all."""
+    base, tuned = states()
+    wanted = combine([base, *tuned], [0.25] * 4)
+    torch.testing.assert_close(merge_states("weight-average", base, tuned)["w"], wanted["w"])
+
+
+def test_what_cannot_be_merged_is_told():
+    """Unknown names, no models, other layouts."""
+    base, tuned = states()
+    with pytest.raises(ModelMismatch, match="no merge 'tie'; there are weight-average, ties"):
+        merge_states("tie", base, tuned)
+    with pytest.raises(ModelMismatch, match="ties: wanted at least one tuned model, got none"):
+        merge_states("ties", base, [])
+    with pytest.raises(ModelMismatch, match="w is missing"):
+        merge_states("ties", base, [{name: t for name, t in base.items() if name != "w"}])
+
+
+def test_equal_shares_of_task_vectors_are_task_arithmetic():
+    """c_t = s·M·π_t = s, c_0 = 1 − s·M; rows sum to one; scale 0 is the base."""
+    coefficients = task_vector_coefficients(np.full((2, 4), 0.25), 0.3)
+    np.testing.assert_allclose(coefficients, [[-0.2, 0.3, 0.3, 0.3, 0.3]] * 2)
+    np.testing.assert_array_equal(task_vector_coefficients([[0.2, 0.8]], 0.0), [[1.0, 0.0, 0.0]])
