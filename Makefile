@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint types layers pytest format clean
+.PHONY: help install quickstart multi-task test lint types layers pytest format clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -20,6 +20,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 quickstart: $(INSTALLED) ## train a small example and run the whole pipeline on it
 	@$(BIN)/dawin quickstart
+
+multi-task: $(INSTALLED) ## the same with four tasks and every method of merging them
+	@$(BIN)/dawin quickstart --multi-task
 
 test: lint types layers pytest ## every check and test
 
@@ -41,4 +44,4 @@ format: $(INSTALLED) ## rewrite the sources in the house format
 	$(BIN)/ruff format .
 
 clean: ## forget the environment and the example
-	rm -rf $(VENV) dawin-store dawin-quickstart
+	rm -rf $(VENV) dawin-store dawin-quickstart dawin-multi-task

@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     quickstart = commands.add_parser(
         "quickstart", parents=[store], help="build a small example and run everything on it"
     )
+    quickstart.add_argument("--multi-task", action="store_true", help="four tasks, every method of merging them")
     quickstart.set_defaults(command=_quickstart)
     run = commands.add_parser("run", parents=[experiment], help="run an experiment")
     run.set_defaults(command=_run)
@@ -159,18 +160,23 @@ def _convert(options: argparse.Namespace) -> int:
 
 
 def _quickstart(options: argparse.Namespace) -> int:
-    from flows.quickstart.example import build_example, is_built
+    from flows.quickstart import example, multi_task
 
-    folder = Path("dawin-quickstart")
-    if is_built(folder):
+    if options.multi_task:
+        folder, built, build = Path("dawin-multi-task"), multi_task.is_built, multi_task.build_tasks
+        file, told = folder / "digit-tasks.yaml", "five small models"
+    else:
+        folder, built, build = Path("dawin-quickstart"), example.is_built, example.build_example
+        file, told = folder / "digits.yaml", "two small models"
+    if built(folder):
         print(f"example: {folder} is there, nothing to train")
     else:
-        print(f"example: rendering the digits and training two small models into {folder} (under a minute)", flush=True)
+        print(f"example: rendering the digits and training {told} into {folder} (about a minute)", flush=True)
         start_prefect_api()
         with bars():
-            build_example(folder)
-    plan = _execute(load_experiment(str(folder / "digits.yaml")), _store_url(options))
-    _next_steps(plan.store, folder)
+            build(folder)
+    plan = _execute(load_experiment(str(file)), _store_url(options))
+    _next_steps(plan.store, file)
     return 0
 
 
@@ -208,12 +214,12 @@ def _show_steps(plan: Plan) -> None:
         print(f"  {step.stage:<9} {step.dataset:<12} {step.what:<18} {state}")
 
 
-def _next_steps(store: Store, folder: Path) -> None:
+def _next_steps(store: Store, file: Path) -> None:
     readable = store.url.removeprefix("file://")
     print(f"store:   {store.url}")
     print(f'polars:  pl.scan_parquet("{readable}/results/**/*.parquet", hive_partitioning=True).collect()')
     print("runs:    .venv/bin/prefect server start, then http://127.0.0.1:4200")
-    print(f"next:    .venv/bin/dawin run {folder}/digits.yaml --set merge.clusters=5")
+    print(f"next:    .venv/bin/dawin run {file} --set merge.clusters=5")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from flows.quickstart.images import LOOKS, Digits, digits, shift
-from flows.quickstart.training import new_classifier, train
+from flows.quickstart.training import looking, new_classifier, train
 from tasks.models.classifier import ImageClassifier
 
 SEED = 1
@@ -39,9 +39,9 @@ def build_example(folder: Path) -> None:
     training, test = digits(SEED)
     _write_images(folder / "images", test)
     classifier = new_classifier(SEED)
-    train(classifier, training, list(LOOKS), epochs=30, rate=2e-3, seed=SEED)
+    train(classifier, looking(training, list(LOOKS)), epochs=30, rate=2e-3, seed=SEED, what="all looks")
     _write_checkpoint(folder / "checkpoints" / "zeroshot.pt", classifier)
-    train(classifier, training, ["clean"], epochs=12, rate=1e-3, seed=SEED + 1)
+    train(classifier, looking(training, ["clean"]), epochs=12, rate=1e-3, seed=SEED + 1, what="clean digits")
     _write_checkpoint(folder / "checkpoints" / "finetuned.pt", classifier)
     (folder / "digits.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
 
@@ -49,10 +49,15 @@ def build_example(folder: Path) -> None:
 def _write_images(folder: Path, test: Digits) -> None:
     for number, look in enumerate(LOOKS):
         shown = shift(test.images, look, np.random.default_rng([SEED, number]))
-        for i, (image, label) in enumerate(zip(shown, test.labels, strict=True)):
-            path = folder / look / str(label) / f"{i:04d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image).save(path)
+        write_images(folder / look, Digits(shown, test.labels))
+
+
+def write_images(folder: Path, test: Digits) -> None:
+    """Write an image folder, one directory per class."""
+    for i, (image, label) in enumerate(zip(test.images, test.labels, strict=True)):
+        path = folder / str(label) / f"{i:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
 
 
 def _write_checkpoint(path: Path, classifier: ImageClassifier) -> None:

@@ -1,10 +1,11 @@
-"""Training the two small models: a broad one on all looks, and one tuned from it on clean digits alone."""
+"""Training small models in a minute, on images drawn anew for every pass."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional
 
 from flows.preparation import CLIP_MEAN, CLIP_STD
@@ -18,33 +19,61 @@ _BATCH = 128
 _LOGIT_SCALE = 20.0  # features have unit length: a head of unit rows alone could not be sure of anything
 
 
-def new_classifier(seed: int) -> ImageClassifier:
-    """Return an untrained classifier of ten digits."""
+def new_classifier(seed: int, classes: int = 10) -> ImageClassifier:
+    """Return an untrained classifier."""
     torch.manual_seed(seed)
-    classifier = ImageClassifier(build_tower(SHAPE), SHAPE.output_dim, 10)
+    classifier = ImageClassifier(build_tower(SHAPE), SHAPE.output_dim, classes)
     with torch.no_grad():
         classifier.head.weight.copy_(functional.normalize(classifier.head.weight, dim=-1) * _LOGIT_SCALE)
     return classifier
 
 
+Epoch = Callable[[np.random.Generator], Digits]
+"""Gives the images and labels of one pass, drawn anew."""
+
+
+def looking(digits: Digits, looks: Sequence[str]) -> Epoch:
+    """Return passes in which each image has one of some looks."""
+
+    def drawn(random: np.random.Generator) -> Digits:
+        shown = digits.images.copy()
+        part = random.integers(0, len(looks), len(digits.labels))
+        for i, look in enumerate(looks):
+            shown[part == i] = shift(digits.images[part == i], look, random)
+        return Digits(shown, digits.labels)
+
+    return drawn
+
+
 def train(
-    classifier: ImageClassifier, digits: Digits, looks: Sequence[str], *, epochs: int, rate: float, seed: int
+    classifier: ImageClassifier,
+    epoch: Epoch,
+    *,
+    epochs: int,
+    rate: float,
+    seed: int,
+    what: str,
+    only: nn.Module | None = None,
 ) -> None:
-    """Train in place: AdamW, one cycle of the learning rate, every epoch with looks drawn anew."""
+    """Train in place, or only a part of the classifier: AdamW, one cycle of the learning rate."""
     random = np.random.default_rng(seed)
-    steps = epochs * -(-len(digits.labels) // _BATCH)
-    optimizer = torch.optim.AdamW(classifier.parameters(), lr=rate, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps)
+    count = len(epoch(np.random.default_rng(seed)).labels)
+    classifier.requires_grad_(only is None)
+    if only is not None:
+        only.requires_grad_(True)
+    chosen = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(chosen, lr=rate, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=epochs * -(-count // _BATCH))
     classifier.train()
-    with work(f"train on {', '.join(looks)}", epochs * len(digits.labels)) as progress:
-        for images, labels in (batch for _ in range(epochs) for batch in _batches(digits, looks, random)):
+    with work(f"train on {what}", epochs * count) as progress:
+        for images, labels in (batch for _ in range(epochs) for batch in _batches(epoch(random), random)):
             loss = functional.cross_entropy(classifier(to_tensor(images)), torch.from_numpy(labels))
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own
             optimizer.step()
             schedule.step()
             progress.advance(len(labels))
-    classifier.eval()
+    classifier.eval().requires_grad_(False)
 
 
 def to_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
@@ -54,14 +83,8 @@ def to_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
     return (pixels - mean) / std
 
 
-def _batches(
-    digits: Digits, looks: Sequence[str], random: np.random.Generator
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+def _batches(digits: Digits, random: np.random.Generator) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     order = random.permutation(len(digits.labels))
-    shown = digits.images.copy()
-    part = random.integers(0, len(looks), len(order))
-    for i, look in enumerate(looks):
-        shown[part == i] = shift(digits.images[part == i], look, random)
     for start in range(0, len(order), _BATCH):
         chosen = order[start : start + _BATCH]
-        yield shown[chosen], digits.labels[chosen]
+        yield digits.images[chosen], digits.labels[chosen]
