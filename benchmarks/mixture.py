@@ -1,6 +1,7 @@
-"""Fitting the Beta mixture: seconds and peak memory by number of samples.
+"""Fitting the Beta mixture, or with `--models` the Dirichlet mixture: seconds and peak memory by number of samples.
 
-The limit is one pass over the samples' statistics per iteration: n × 4 numbers of 8 bytes, K exponentials a sample.
+The limit is one pass over the samples' statistics per iteration: n × 4 numbers of 8 bytes (3 M with M models), K
+exponentials a sample.
 """
 
 import argparse
@@ -9,6 +10,23 @@ import time
 from benchmarks.children import run_child
 from benchmarks.options import children_environment, options
 from benchmarks.reporting import report
+
+
+def _fit_dirichlet(samples: int, components: int, models: int, seed: int) -> None:
+    """Fit in this process and print the seconds; components are planted, each sure of one model."""
+    import numpy as np
+
+    from tasks.numerics.dirichlet_mixture import DirichletMixture
+
+    random = np.random.default_rng(seed)
+    alpha = np.ones((components, models)) + 8 * np.eye(components, models)
+    component = random.integers(0, components, samples)
+    x = np.empty((samples, models))
+    for k in range(components):
+        x[component == k] = random.dirichlet(alpha[k], int((component == k).sum()))
+    start = time.perf_counter()
+    mixture = DirichletMixture(components, random_state=seed).fit(x)
+    print(f"{time.perf_counter() - start} {mixture.n_iter_} {mixture.converged_}")
 
 
 def _fit(samples: int, components: int, seed: int) -> None:
@@ -32,17 +50,24 @@ def main() -> None:
     parser = options(__doc__)  # --arch, --batch, --device and --dtype have no part here
     parser.add_argument("--samples", type=int, nargs="+", default=[50_000, 500_000, 5_000_000])
     parser.add_argument("--components", type=int, default=3)
+    parser.add_argument("--models", type=int, default=2, help="more than two: the Dirichlet mixture")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        _fit(arguments.one, arguments.components, seed=1)
+        if arguments.models > 2:
+            _fit_dirichlet(arguments.one, arguments.components, arguments.models, seed=1)
+        else:
+            _fit(arguments.one, arguments.components, seed=1)
         return
     rows = []
     for samples in arguments.samples:
         outcomes = []
         for _ in range(arguments.runs):
             ended = run_child(
-                ["-m", "benchmarks.mixture", "--one", str(samples), "--components", str(arguments.components)],
+                [
+                    *("-m", "benchmarks.mixture", "--one", str(samples)),
+                    *("--components", str(arguments.components), "--models", str(arguments.models)),
+                ],
                 **children_environment(arguments),
             )
             seconds, iterations, _ = ended.shown.split()[-3:]

@@ -148,8 +148,7 @@ def _adapted(merge: WeightMerge, store: Store, reading: Reading) -> tuple[dict[s
     with work(f"learn {merge.method}", steps) as progress:
         rate = float(settings["rate"])
         losses = learn(merging, modules, heads, batches, steps=steps, rate=rate, advanced=progress.advance)
-    with torch.no_grad():
-        state = {name: tensor.cpu() for name, tensor in merging.merged().items()}
+    state = {name: tensor.cpu() for name, tensor in merging.merged().items()}
     learnt = {
         "loss": losses,
         "tensors": merging.names if merge.method.startswith("adamerging/layer") else None,

@@ -1,8 +1,9 @@
 """AdaMerging: task vectors' coefficients learnt by entropy minimisation (Yang et al., ICLR 2024, section 3.2).
 
-θ(λ) = θ_0 + Σ_t λ_t τ_t, one λ a task, or one a task and tensor ("layer-wise"). The merge is made for each batch, in
-the graph, from task vectors that are kept stacked: beside the M + 1 models there is one merged tower, and of its
-gradient one tensor at a time.
+θ(λ) = θ_0 + Σ_t λ_t τ_t, one λ a task, or one a task and tensor ("layer-wise"). Beside the base and M task vectors
+there is one merged tower, made once a step, and of its gradient one tensor at a time: as soon as a tensor's gradient g
+is there, it becomes those of the coefficients, ∂L/∂λ_t = ⟨g, τ_t⟩, and goes. (Left to itself, backpropagation would
+finish the whole tower's gradient before it came to the merge: one tower more.)
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,14 +51,38 @@ class AdaMerging:
         kind = base[self.names[0]].dtype
         self.coefficients = torch.full(shape, start, device=device, dtype=kind, requires_grad=True)
 
+    @torch.no_grad()
     def merged(self) -> dict[str, torch.Tensor]:
-        """Return the merged model's state, in the graph of the coefficients."""
+        """Return the merged model's state."""
         used = self.coefficients.clamp(0.0, 1.0)
         state = dict(self._base)
         for i, name in enumerate(self.names):
             row = used[i if len(used) > 1 else 0]
-            state[name] = self._base[name] + torch.tensordot(row, self._tasks[name], dims=1)
+            state[name] = torch.tensordot(row, self._tasks[name], dims=1).add_(self._base[name])
         return state
+
+    def learning(self) -> dict[str, torch.Tensor]:
+        """Return the merged model's state such that what is backpropagated to it adds to the coefficients' gradient."""
+        state = self.merged()
+        for i, name in enumerate(self.names):
+            tensor = state[name].requires_grad_()
+            hook = self._handed_on(i if len(self.coefficients) > 1 else 0, name)
+            tensor.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]  # torch's own
+        return state
+
+    def _handed_on(self, row: int, name: str) -> Callable[[torch.Tensor], None]:
+        @torch.no_grad()
+        def hand_on(tensor: torch.Tensor) -> None:
+            assert tensor.grad is not None  # the hook is called when it has just been made
+            own = self.coefficients[row]
+            inside = (own >= 0) & (own <= 1)  # the clamp lets nothing else through
+            found = self._tasks[name].flatten(1) @ tensor.grad.reshape(-1)
+            if self.coefficients.grad is None:
+                self.coefficients.grad = torch.zeros_like(self.coefficients)
+            self.coefficients.grad[row] += found * inside
+            tensor.grad = None
+
+        return hand_on
 
 
 def mean_entropy(logits: torch.Tensor) -> torch.Tensor:
@@ -94,13 +119,12 @@ def learn(
     losses: list[float] = []
     for _ in range(steps):
         optimizer.zero_grad(set_to_none=True)
-        total = 0.0
+        total, state = 0.0, merging.learning()
         for task, module in modules.items():  # one backward pass a task: activations of one batch at a time
-            state = {**merging.merged(), **heads[task]}
-            loss = mean_entropy(functional_call(module, state, (next(batches[task]),)))
+            loss = mean_entropy(functional_call(module, {**state, **heads[task]}, (next(batches[task]),)))
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own
             total += loss.item()
-            del state, loss
+        del state, loss
         if not total < float("inf"):
             raise ValueError(f"loss: wanted a finite number, got {total} at step {len(losses)}")
         optimizer.step()
