@@ -210,8 +210,11 @@ def _run_flow(experiment: Experiment, store: Store) -> None:
 
 def _show_steps(plan: Plan) -> None:
     for step in plan.steps():
-        state = "skipped, in the store" if not step.lacking else f"{step.lacking} of {step.samples} samples to run"
+        unit = "to make" if step.stage == "merge" else f"of {step.samples} samples to run"
+        state = "skipped, in the store" if not step.lacking else f"{step.lacking} {unit}"
         print(f"  {step.stage:<9} {step.dataset:<12} {step.what:<18} {state}")
+    passes = plan.forward_passes
+    print(f"\n  forward passes: {passes.needed:,} to run, {passes.reused:,} reused")
 
 
 def _next_steps(store: Store, file: Path) -> None:

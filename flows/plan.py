@@ -23,6 +23,16 @@ R = TypeVar(
 )
 
 
+MERGED = "merged models"
+
+
+class Passes(NamedTuple):
+    """Forward passes, image by image."""
+
+    needed: int
+    reused: int
+
+
 class Step(NamedTuple):
     """One line of a plan: a kind of work on a data set, and how much of it is there."""
 
@@ -130,12 +140,19 @@ class Plan:
             found.append(self._step("fit", "coefficients", self.coefficients(dataset)))
             found.append(self._step("fit", "mixtures", self.mixtures(dataset)))
             found.append(self._step("fit", "bins", self.bins(dataset)))
-            found.append(self._step("evaluate", "merged models", self.merges(dataset)))
+            found.append(self._step("evaluate", MERGED, self.merges(dataset)))
             found.append(self._step("evaluate", "output ensembles", self.ensembles(dataset)))
         lacking = {recipe.digest for recipe in self.lacking_recipes}
         found += [Step("merge", "", r.method, 1, int(r.digest in lacking)) for r in self.recipes]
         order = {"extract": 0, "merge": 1, "fit": 2, "evaluate": 3}
         return sorted((step for step in found if step.samples), key=lambda step: order[step.stage])
+
+    @property
+    def forward_passes(self) -> "Passes":
+        """How often an image goes through a model, learning aside; equal merges count once."""
+        run = [step for step in self.steps() if step.stage == "extract" or step.what == MERGED]
+        needed = sum(step.lacking for step in run)
+        return Passes(needed, sum(step.samples for step in run) - needed)
 
     def _step(self, stage: str, what: str, references: Sequence[R]) -> Step:
         if not references:
