@@ -4,9 +4,9 @@ import numpy as np
 from prefect import flow
 
 from flows.dispatch import dispatch
-from flows.extract_outputs import extract_outputs
 from flows.preparation import prepare
 from flows.settings import Experiment
+from flows.works import Dispatcher
 from storage.schemas import OUTPUTS
 from storage.store import open_store
 from storage.tables import read_samples, vectors
@@ -23,7 +23,7 @@ async def calibrate_models(
     chosen = experiment.models_on(dataset)
     plan = prepare(chosen, open_store(store))
     if plan.lacking(plan.outputs[0]):
-        await dispatch(extract_outputs, f"extract {dataset}", experiment=chosen, dataset=dataset, store=plan.store.url)
+        await dispatch(Dispatcher(plan, chosen).extract(plan.datasets[0], plan.outputs[0]))
     found = {}
     for reference in plan.outputs[0]:
         table = read_samples(plan.store, reference.prefix, OUTPUTS[reference.logits], ["label", "logits"])

@@ -5,3 +5,7 @@ from tasks.errors import InputError
 
 class ExperimentError(InputError, ValueError):
     """An experiment file, or a setting of it, is wrong; the message lists every fault."""
+
+
+class ClusterError(InputError):
+    """The work pool or the deployments that a run is to use are not there."""

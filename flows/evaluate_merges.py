@@ -10,8 +10,13 @@ from tasks.streaming import Tally
 
 
 @flow(name="evaluate-merges")
-async def evaluate_merges(experiment: Experiment, dataset: str, store: str) -> Tally:
-    """Run those merged models of an experiment over a data set whose predictions are not in the store."""
+async def evaluate_merges(
+    experiment: Experiment, dataset: str, store: str, samples: tuple[int, int] | None = None
+) -> Tally:
+    """Run those merged models of an experiment over a data set whose predictions are not in the store.
+
+    `samples`: only these, `stop` excluded.
+    """
     plan = prepare_on(experiment, dataset, Store(store))
     lacking = plan.lacking(plan.merges(plan.datasets[0]))
-    return evaluation.evaluate_merges(lacking, plan.store, reading=experiment.reading)
+    return evaluation.evaluate_merges(lacking, plan.store, reading=experiment.reading, samples=samples)

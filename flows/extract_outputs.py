@@ -10,12 +10,15 @@ from tasks.streaming import Tally
 
 
 @flow(name="extract-outputs")
-async def extract_outputs(experiment: Experiment, dataset: str, store: str) -> Tally:
+async def extract_outputs(
+    experiment: Experiment, dataset: str, store: str, samples: tuple[int, int] | None = None
+) -> Tally:
     """Run those models of an experiment over a data set whose outputs are not in the store.
 
     Where no merge has to wait for all outputs, merged models run over the same batches: one pass does it all.
+    `samples`: only these, `stop` excluded.
     """
     plan = prepare_on(experiment, dataset, Store(store))
     judges = [o for o in plan.judges(plan.datasets[0]) if o.model.recipe and plan.store.exists(o.model.recipe.key)]
     lacking, merges = plan.lacking([*plan.outputs[0], *judges]), plan.streamed(plan.datasets[0])
-    return extract(lacking, plan.store, reading=experiment.reading, merges=merges)
+    return extract(lacking, plan.store, reading=experiment.reading, merges=merges, samples=samples)

@@ -194,6 +194,8 @@ class Experiment(_Settings):
     """How logits are stored; entropies and scores are computed before."""
     batch_size: int = Field(default=256, ge=1)
     """Images at a time; does not change results beyond rounding."""
+    samples_per_run: int | None = Field(default=None, ge=1)
+    """Samples that one worker of a pool takes at a time, rounded up to whole objects; null: the whole data set."""
     workers: int | None = Field(default=None, ge=0)
     """Decoding processes; null: one a core."""
     image_cache_gib: float = Field(default=0, ge=0, allow_inf_nan=False)

@@ -23,18 +23,22 @@ from tasks.numerics.ensemble import mix_predictions
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expertise import select_surest
 from tasks.reading import Reading
+from tasks.references import spans_within
 from tasks.sinks import Sink, Span, scored
 from tasks.streaming import Tally, fill
 
 
 @task(name="evaluate merges", cache_policy=NO_CACHE)
-def evaluate_merges(merges: Sequence[MergeReference], store: Store, *, reading: Reading) -> Tally:
+def evaluate_merges(
+    merges: Sequence[MergeReference], store: Store, *, reading: Reading, samples: tuple[int, int] | None = None
+) -> Tally:
     """Run merged models over one data set, each image decoded once for all of them, and store their predictions.
 
     Args:
         merges: on the same data set.
         store: what is there already is left alone.
         reading: how images are read.
+        samples: only these, `stop` excluded.
     """
     if not merges:
         return Tally(0, 0)
@@ -47,7 +51,7 @@ def evaluate_merges(merges: Sequence[MergeReference], store: Store, *, reading: 
     return fill(
         store,
         sinks,
-        dataset.spans,
+        spans_within(dataset, samples),
         lambda spans: blocks(opened.batches(spans, order), BLOCK),
         description=f"evaluate {dataset.name}",
         run=flow_run.id,

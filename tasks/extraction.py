@@ -15,13 +15,18 @@ from tasks.merge_sinks import Merger, merge_sinks
 from tasks.models.classifier import build_classifier
 from tasks.output_sinks import output_sink
 from tasks.reading import Reading
-from tasks.references import OutputsReference
+from tasks.references import OutputsReference, spans_within
 from tasks.streaming import Tally, fill
 
 
 @task(name="extract", cache_policy=NO_CACHE)
 def extract(
-    outputs: Sequence[OutputsReference], store: Store, *, reading: Reading, merges: Sequence[MergeReference] = ()
+    outputs: Sequence[OutputsReference],
+    store: Store,
+    *,
+    reading: Reading,
+    merges: Sequence[MergeReference] = (),
+    samples: tuple[int, int] | None = None,
 ) -> Tally:
     """Run models over one data set, each image decoded once for all of them, and store what they say.
 
@@ -29,6 +34,7 @@ def extract(
         outputs: of several models on the same data set.
         store: what is there already is left alone, and its models are not loaded.
         reading: how images are read.
+        samples: only these, `stop` excluded.
         merges: evaluated in the same pass; they may not need what only all samples together tell (`is_local`).
     """
     if not outputs:
@@ -48,7 +54,7 @@ def extract(
     done = fill(
         store,
         sinks,
-        dataset.spans,
+        spans_within(dataset, samples),
         lambda spans: blocks(opened.batches(spans), BLOCK if merges else 1),
         description=f"extract {dataset.name}",
         run=flow_run.id,

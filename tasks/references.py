@@ -161,6 +161,12 @@ class DatasetReference:
         return spans(self.samples)
 
 
+def spans_within(dataset: DatasetReference, samples: tuple[int, int] | None) -> list[tuple[int, int]]:
+    """Return those of a data set's spans that lie in a range of samples, `stop` excluded; None: all."""
+    start, stop = samples or (0, dataset.samples)
+    return [span for span in dataset.spans if start <= span[0] and span[1] <= stop]
+
+
 def spans(samples: int) -> list[tuple[int, int]]:
     """Cut `samples` into ranges of at most `SHARD`, `stop` excluded."""
     return [(start, min(start + SHARD, samples)) for start in range(0, samples, SHARD)]

@@ -1,0 +1,46 @@
+"""The cluster that `DAWIN_GPU_POOL` names, looked at before it is relied on."""
+
+import logging
+import os
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import WorkerStatus
+from prefect.exceptions import ObjectNotFound
+
+from flows.errors import ClusterError
+
+DEPLOYMENT = "gpu"  # of each flow that workers run, as prefect.yaml calls it
+ON_WORKERS = ("extract-outputs", "merge-weights", "evaluate-merges")
+
+log = logging.getLogger("dawin.cluster")
+
+
+def pool() -> str | None:
+    """Return the work pool that child flows are sent to; None: they run in this process."""
+    return os.environ.get("DAWIN_GPU_POOL") or None
+
+
+async def check_cluster() -> None:
+    """See that the pool and the deployments are there, and say so when no worker is.
+
+    Raises:
+        ClusterError: no such pool, or a deployment that was never made; the message says what makes it.
+    """
+    name = pool()
+    if name is None:
+        return
+    async with get_client() as client:
+        try:
+            await client.read_work_pool(name)
+        except ObjectNotFound as error:
+            raise ClusterError(
+                f"DAWIN_GPU_POOL={name}: no such work pool; prefect work-pool create {name} --type process"
+            ) from error
+        for flow in ON_WORKERS:
+            try:
+                await client.read_deployment_by_name(f"{flow}/{DEPLOYMENT}")
+            except ObjectNotFound as error:
+                raise ClusterError(f"deployment {flow}/{DEPLOYMENT} was never made; prefect deploy --all") from error
+        workers = await client.read_workers_for_work_pool(name)
+        if not any(worker.status == WorkerStatus.ONLINE for worker in workers):
+            log.warning("work pool %s has no worker online: runs wait for prefect worker start --pool %s", name, name)
