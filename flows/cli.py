@@ -1,4 +1,4 @@
-"""The command line: `dawin quickstart | run | plan | results | calibrate | inspect | convert`.
+"""The command line: `dawin quickstart | run | plan | results | leaderboard | watch | calibrate | inspect | convert`.
 
 Exit status: 0 done; 1 a run failed; 2 the request is wrong.
 """
@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from flows.bars import bars
 from flows.checkpoints import checkpoint_file
 from flows.embedded import keep_errors_short, start_prefect_api, wait_for_api
 from flows.errors import ExperimentError
-from flows.experiment import load_experiment
+from flows.experiment import load_experiment, named_experiments
 from flows.plan import Plan
 from flows.preparation import prepare
-from flows.report import FORMATS, render, results_of
+from flows.report import FORMATS, render, results_of, table_of
 from flows.settings import Experiment
 from storage.errors import StorageError
 from storage.pointers import experiments, point_to_latest
@@ -79,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     results.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="default: all")
     results.add_argument("--format", choices=FORMATS, default="table")
     results.set_defaults(command=_results)
+    board = commands.add_parser("leaderboard", parents=[store], help="every run: a row a checkpoint and method")
+    board.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="default: all")
+    board.add_argument("--format", choices=FORMATS, default="table")
+    board.set_defaults(command=_leaderboard)
+    watch = commands.add_parser("watch", parents=[experiment], help="look for new checkpoints, and run them")
+    watch.add_argument("--once", action="store_true", help="look once; else every so often")
+    watch.add_argument("--every", type=float, default=300.0, metavar="SECONDS", help="default: 300")
+    watch.set_defaults(command=_watch)
     calibrate = commands.add_parser(
         "calibrate", parents=[experiment], help="fit a temperature for each model on a labelled data set"
     )
@@ -117,6 +126,37 @@ def _plan(options: argparse.Namespace) -> int:
 def _results(options: argparse.Namespace) -> int:
     print(render(results_of(open_store(_store_url(options), writable=False), options.experiment), options.format))
     return 0
+
+
+def _leaderboard(options: argparse.Namespace) -> int:
+    from flows.leaderboard import leaderboard
+
+    store = open_store(_store_url(options), writable=False)
+    print(table_of(leaderboard(store, options.experiment), options.format))
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    load_experiment(options.experiment, tuple(options.set))  # wrong ones end here
+    if options.set:
+        raise ExperimentError("watch: settings are those of the file, which deployments read too; --set has no place")
+    store = open_store(_store_url(options))
+    start_prefect_api()
+    from flows.watch_checkpoints import watch_checkpoints
+
+    wait_for_api()
+    keep_errors_short()
+    while True:
+        with bars():
+            started = asyncio.run(watch_checkpoints(str(_absolute(options.experiment)), store.url))
+        print(f"{len(started)} runs started" + "".join(f"\n  {url}" for url in started), flush=True)
+        if options.once:
+            return 0
+        time.sleep(options.every)
+
+
+def _absolute(experiment: str) -> str:
+    return experiment if experiment in named_experiments() else str(Path(experiment).resolve())
 
 
 def _calibrate(options: argparse.Namespace) -> int:

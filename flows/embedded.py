@@ -9,7 +9,10 @@ import time
 import urllib.error
 import urllib.request
 
+from flows.errors import ClusterError
+
 _STARTUP_SECONDS = 120
+_TRIES = 2  # at somebody else's API, five seconds each at most
 
 _ALWAYS = {
     "DO_NOT_TRACK": "1",
@@ -56,8 +59,11 @@ def wait_for_api() -> None:
     """Return when the API that `start_prefect_api` started is there.
 
     Raises:
+        ClusterError: the one that `PREFECT_API_URL` names does not answer.
         RuntimeError: it ended, or is not there after two minutes.
     """
+    if not _started and not any(_answers(f"{os.environ['PREFECT_API_URL']}/health") for _ in range(_TRIES)):
+        raise ClusterError(f"PREFECT_API_URL={os.environ['PREFECT_API_URL']}: no Prefect API answers there")
     deadline = time.monotonic() + _STARTUP_SECONDS
     for server in _started:
         while not _answers(f"{os.environ['PREFECT_API_URL']}/health"):

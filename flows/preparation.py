@@ -36,6 +36,10 @@ def prepare(experiment: Experiment, store: Store, *, remember: bool = True) -> P
     Raises:
         InputError: something is missing, damaged or does not fit together; all such faults in one message.
     """
+    if landing := experiment.landing:
+        raise ExperimentError(
+            f"model {landing.name}: checkpoint {landing.checkpoint} stands for all that land: dawin watch"
+        )
     known = Checkpoints(store, experiment.architecture, remember)
     faults = _Faults()
     models = [model for m in experiment.models if (model := faults.collect(known.model, m))]
@@ -182,7 +186,12 @@ def _plan(
         "cells": [[cell.method, cell.predictions.dataset.name, cell.predictions.id] for cell in cells],
         "groups": {dataset.name: dataset.group for dataset in datasets},
     }
-    record = RunRecord(experiment=experiment.name, run_id=f"r{digest_of(identity)[:12]}", settings=settings)
+    record = RunRecord(
+        experiment=experiment.name,
+        run_id=f"r{digest_of(identity)[:12]}",
+        settings=settings,
+        checkpoints=tuple(model.url for model in models),
+    )
     return Plan(store=store, record=record, outputs=tuple(outputs), cells=tuple(cells))
 
 

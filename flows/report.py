@@ -64,11 +64,19 @@ def render(rows: pl.DataFrame, style: str) -> str:
         return "no labels, so no accuracies: the predictions are in the store"
     parts = []
     for (experiment,), mine in rows.filter(metric="top1").group_by("experiment", maintain_order=True):
-        table = wide(mine)
-        text = tabulate(table.rows(), headers=table.columns, tablefmt=_STYLES[style], floatfmt=".2f")
+        text = table_of(wide(mine), style)
         text = "\n\n".join([text, *(f"{dataset}: {note}" for dataset, note in _notes(mine))])
         parts.append(text if rows["experiment"].n_unique() == 1 else f"{experiment}\n\n{text}")
     return "\n\n".join(parts)
+
+
+def table_of(table: pl.DataFrame, style: str) -> str:
+    """Return a table as text."""
+    if style == "csv":
+        return table.write_csv()
+    if style == "json":
+        return table.write_json()
+    return tabulate(table.rows(), headers=table.columns, tablefmt=_STYLES[style], floatfmt=".2f")
 
 
 def _notes(rows: pl.DataFrame) -> list[tuple[str, str]]:

@@ -31,7 +31,8 @@ class ModelSettings(_Settings):
     name: str = Field(pattern=_SLUG)
     """How results call it."""
     checkpoint: str = Field(min_length=1)
-    """Address of the checkpoint: a path, `file://` or `s3://`."""
+    """Address of the checkpoint: a path, `file://`, `s3://` or `hf://`; `s3://bucket/finetuned/*`: what `dawin watch`
+    finds there."""
     temperature: float = Field(default=1.0, ge=0.01, le=100, strict=True)
     """Divides the logits before the entropy; from calibration on labelled in-distribution data."""
     source: str | None = None
@@ -236,9 +237,25 @@ class Experiment(_Settings):
                 f"merge.kind: task-vectors needs a base and at least two tasks, there are {len(models)} models"
             )
         faults += [f"baselines: {reason}" for name in self.baselines if (reason := fault(name, self.setup))]
+        patterns = [model.name for model in self.models if "*" in model.checkpoint.rpartition("/")[2]]
+        if len(patterns) > 1 or self.models[0].name in patterns:
+            faults.append(f"models: one checkpoint may be a pattern, and not the base's; {', '.join(patterns)} are")
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    @property
+    def landing(self) -> ModelSettings | None:
+        """The model whose checkpoint is a pattern: each file that matches it is an experiment of its own."""
+        return next((model for model in self.models if "*" in model.checkpoint.rpartition("/")[2]), None)
+
+    def landed(self, checkpoint: str) -> "Experiment":
+        """Return the experiment with one checkpoint in the pattern's place."""
+        models = tuple(
+            model.model_copy(update={"checkpoint": checkpoint}) if model == self.landing else model
+            for model in self.models
+        )
+        return self.model_copy(update={"models": models})
 
     @property
     def setup(self) -> Setup:

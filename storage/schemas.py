@@ -115,6 +115,7 @@ RESULTS = TableSchema(
         _column("note", pa.string(), nullable=True),  # what is not as it should be with the data set
         _column("models", pa.list_(pa.string())),
         _column("weights", pa.list_(pa.string())),
+        _column("checkpoints", pa.list_(pa.string())),  # of all models of the run, the base first: where they were
         _column("precision", pa.string()),
         _column("settings", pa.string()),
         _column("software", pa.string()),

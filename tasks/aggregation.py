@@ -66,6 +66,7 @@ def _rows(record: RunRecord, cell: Cell, store: Store) -> list[dict[str, Any]]:
         "note": predictions.dataset.note,
         "models": [reference.model.name for reference in outputs],
         "weights": [reference.model.digest for reference in outputs],
+        "checkpoints": list(record.checkpoints),
         "precision": outputs[0].precision,
         "settings": canonical_json(record.settings),
         "software": f"dawin {version('dawin-pipeline')}, torch {version('torch')}",

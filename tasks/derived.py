@@ -228,6 +228,8 @@ class RunRecord:
     experiment: str
     run_id: str
     settings: dict[str, Any]
+    checkpoints: tuple[str, ...] = ()
+    """Addresses of the models' checkpoints, the base first: where they were found, no part of what they are."""
 
     @property
     def key(self) -> str:

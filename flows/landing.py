@@ -1,0 +1,81 @@
+"""Checkpoints that have landed under a pattern: which are whole, which are new, and the run that each one starts.
+
+What has been done is known from manifests: a checkpoint whose results are all in the store starts nothing, whatever it
+is called and whoever evaluated it.
+"""
+
+import logging
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from flows.checkpoints import Checkpoints
+from flows.errors import ExperimentError
+from flows.preparation import prepare
+from flows.settings import Experiment
+from storage.errors import ObjectMissing
+from storage.locations import Location
+from storage.store import Store
+from tasks.errors import CheckpointError
+
+log = logging.getLogger("dawin.watch")
+
+
+class Landed(NamedTuple):
+    """A checkpoint that has not been evaluated yet."""
+
+    name: str
+    url: str
+    digest: str
+    experiment: Experiment
+    """With this checkpoint in the pattern's place."""
+    run_id: str
+
+
+def new_checkpoints(experiment: Experiment, store: Store, only: str | None = None) -> Iterator[Landed]:
+    """Yield the checkpoints under an experiment's pattern that are whole and not evaluated, each content once.
+
+    A file that is still being written has no valid header, or ends early, and waits for the next look.
+
+    Args:
+        experiment: one of its models' checkpoints is a pattern.
+        store: where results are.
+        only: the address of one checkpoint, where an event has told it.
+
+    Raises:
+        ExperimentError: no checkpoint is a pattern, or `only` does not match it.
+    """
+    landing = experiment.landing
+    if landing is None:
+        raise ExperimentError(
+            f"experiment {experiment.name}: no model's checkpoint is a pattern such as s3://bucket/finetuned/*"
+        )
+    seen: set[str] = set()
+    for url in _matching(landing.checkpoint, only):
+        known = Checkpoints(store, experiment.architecture, remember=True)
+        try:
+            base = known.model(experiment.models[0])
+            digest = known.model(landing.model_copy(update={"checkpoint": url})).digest
+        except CheckpointError as error:
+            log.warning("%s: not whole yet, or no checkpoint: %s", url, error)
+            continue
+        if digest in (base.digest, *seen):
+            continue
+        seen.add(digest)
+        mine = experiment.landed(url)
+        plan = prepare(mine, store)
+        if not plan.is_done:
+            yield Landed(url.rpartition("/")[2], url, digest, mine, plan.record.run_id)
+
+
+def _matching(pattern: str, only: str | None) -> list[str]:
+    if only is not None:
+        if not fnmatchcase(Location(only).url, Location(pattern).url):
+            raise ExperimentError(f"checkpoint {only}: is none of {pattern}")
+        return [Location(only).url]
+    folder = pattern.rpartition("/")[0]
+    try:
+        return [f"{folder}/{entry.path}" for entry in Location(pattern).files()]
+    except ObjectMissing:
+        log.info("%s: nothing has landed yet", pattern)
+        return []

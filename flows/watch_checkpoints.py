@@ -1,0 +1,83 @@
+"""Flow: one look for checkpoints that have landed; each new one starts a run of its experiment, once."""
+
+import logging
+
+from prefect import flow, tags
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import arun_deployment
+from prefect.exceptions import ObjectNotFound
+
+from flows.experiment import load_experiment
+from flows.landing import Landed, new_checkpoints
+from flows.run_experiment import run_experiment
+from storage.store import open_store
+
+RUN = "run-experiment/scheduled"  # as prefect.yaml calls it
+_ATTEMPTS = 3  # runs that a checkpoint is given, when those before it failed
+
+log = logging.getLogger("dawin.watch")
+
+
+@flow(name="watch-checkpoints", flow_run_name="watch {experiment}")
+async def watch_checkpoints(experiment: str, store: str, checkpoint: str | None = None) -> list[str]:
+    """Start a run for every checkpoint that has landed and is not evaluated; return their addresses.
+
+    Runs are started on the deployment `run-experiment/scheduled`; where there is none they are done here, one by one.
+
+    Args:
+        experiment: path or name of an experiment file, one of whose models' checkpoints is a pattern.
+        store: address of the store.
+        checkpoint: the address of one that is known to have landed; None: all are looked for.
+    """
+    opened = open_store(store)
+    found = list(new_checkpoints(load_experiment(experiment), opened, checkpoint))
+    elsewhere = await _is_deployed()
+    started = []
+    for landed in found:
+        if elsewhere:
+            if not await _start(landed, opened.url):
+                continue
+        else:
+            with tags(*_tags(landed)):
+                await run_experiment(landed.experiment, opened.url)
+        started.append(landed.url)
+    log.info("%s: %d new checkpoints, %d runs started", experiment, len(found), len(started))
+    return started
+
+
+def _tags(landed: Landed) -> list[str]:
+    return [f"experiment:{landed.experiment.name}", f"checkpoint:{landed.name}"]
+
+
+async def _is_deployed() -> bool:
+    async with get_client() as client:
+        try:
+            await client.read_deployment_by_name(RUN)
+        except ObjectNotFound:
+            return False
+    return True
+
+
+async def _start(landed: Landed, store: str) -> bool:
+    """Start a checkpoint's run; tell whether it is under way now.
+
+    The key is that of the content, so that whoever asks again, by another name or from another poll, gets the run there
+    is. One that failed gets a successor, up to a number.
+    """
+    key = f"ckpt-{landed.digest}-{landed.run_id}"
+    for _ in range(_ATTEMPTS):
+        run: FlowRun = await arun_deployment(
+            RUN,
+            parameters={"experiment": landed.experiment.model_dump(mode="json"), "store": store},
+            flow_run_name=f"{landed.experiment.name}: {landed.name}",
+            timeout=0,
+            tags=_tags(landed),
+            idempotency_key=key,
+            as_subflow=False,
+        )
+        if run.state is None or not run.state.is_final() or run.state.is_completed():
+            return True
+        key = f"{key}-after-{run.id}"
+    log.error("%s: %d runs failed; looked at no more until its experiment changes", landed.url, _ATTEMPTS)
+    return False
