@@ -1,6 +1,8 @@
 """From an experiment's settings to the cells of its results table, one a method and data set."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 from flows.methods import matching
 from flows.recipes import Ingredients, cell, dawin
@@ -21,19 +23,31 @@ def cells_of(experiment: Experiment, outputs: Outputs, everywhere: Sequence[Outp
         everywhere: the same of every data set; what a model is made of may look at others.
     """
     methods = dict.fromkeys(method for name in experiment.baselines for method in matching(name, experiment.setup))
-    found = [cell(method, _ingredients(experiment, outputs, everywhere, _scales(experiment)[0])) for method in methods]
+    first = _ingredients(experiment, outputs, everywhere, _scales(experiment)[0])
+    found = [cell(method, first) for method in methods if not _is_scaled(method)]
     for scale in _scales(experiment):
         of = _ingredients(experiment, outputs, everywhere, scale)
         mixture = MixtureReference(
             coefficients=of.coefficients,
             components=experiment.merge.clusters,
             seed=experiment.seed,
-            m_step=experiment.merge.m_step,
+            m_step=_m_step(experiment, of),
         )
         bins = BinsReference(coefficients=of.coefficients, bins=experiment.merge.bins, seed=experiment.seed)
         suffix = f"/scale-{scale:.2f}" if len(_scales(experiment)) > 1 else ""
+        scaled = [cell(method, of) for method in methods if _is_scaled(method)]
+        found += [replace(one, method=f"{one.method}{suffix}") for one in scaled]
         found += [dawin(granularity, of, mixture, bins, suffix) for granularity in experiment.merge.granularity]
     return found
+
+
+def _is_scaled(method: str) -> bool:
+    """Tell whether a method merges each sample's task vectors, as DaWin does: with the experiment's own scale."""
+    return method.startswith(("oracle/", "random/"))
+
+
+def _m_step(experiment: Experiment, of: Ingredients) -> Literal["moments", "mle"]:
+    return experiment.merge.m_step or ("moments" if len(of.judged) == 2 else "mle")
 
 
 def _scales(experiment: Experiment) -> tuple[float | None, ...]:
@@ -62,7 +76,14 @@ def _ingredients(
     def merged(method: str) -> ModelReference:
         return _weight_merge(method, experiment, models, everywhere).model
 
-    return Ingredients(outputs=outputs, coefficients=coefficients, scale=scale, seed=experiment.seed, merged=merged)
+    return Ingredients(
+        outputs=outputs,
+        coefficients=coefficients,
+        scale=scale,
+        seed=experiment.seed,
+        merged=merged,
+        held_out=merge.held_out,
+    )
 
 
 def _weight_merge(
@@ -79,5 +100,6 @@ def _weight_merge(
         options |= {"keep": settings.ties_keep} if method.endswith("++") else {}
         looks_at = tuple(of_dataset[0] for of_dataset in everywhere)
     elif family == "greedy-soup":
+        options = {"precision": experiment.precision}
         looks_at = next(found[1:] for found in everywhere if found[0].dataset.name == settings.held_out)
     return WeightMerge(method=method, models=models, options=tuple(sorted(options.items())), looks_at=looks_at)

@@ -84,17 +84,14 @@ class Plan:
     @property
     def lacking_recipes(self) -> list[WeightMerge]:
         """Those models that are not in the store, and that something lacking needs."""
-        if not any(self._needs_recipes(dataset) for dataset in self.datasets):
-            return []
-        return [recipe for recipe in self.recipes if not self.store.exists(recipe.key)]
+        wanted = [o for d in self.datasets for merge in self.lacking(self.merges(d)) for o in merge.outputs]
+        wanted += [judge for d in self.datasets for judge in self.lacking(self.judges(d))]
+        digests = {o.model.recipe.digest for o in wanted if o.model.recipe}
+        return [recipe for recipe in self.recipes if recipe.digest in digests and not self.store.exists(recipe.key)]
 
     def judges(self, dataset: DatasetReference) -> list[OutputsReference]:
         """Return the outputs on a data set of models whose predictions serve as labels."""
         return _distinct(c.judge for c in self.coefficients(dataset) if c.judge)
-
-    def _needs_recipes(self, dataset: DatasetReference) -> bool:
-        made = [merge for merge in self.merges(dataset) if any(o.model.recipe for o in merge.outputs)]
-        return bool(self.lacking(made) or self.lacking(self.judges(dataset)))
 
     def streamed(self, dataset: DatasetReference) -> list[MergeReference]:
         """Return the merges that are evaluated in the pass that extracts: all that lack, if none has to wait for a fit.

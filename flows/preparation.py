@@ -161,6 +161,9 @@ def _check_samples(experiment: Experiment, dataset: DatasetReference) -> None:
         )
     if experiment.merge.offset and len(experiment.models) == 2 and dataset.samples < 2:
         raise FitError(f"data set {dataset.name}: 1 sample, wanted at least 2 for merge.offset")
+    chooses = any(name.startswith("greedy-soup") for name in experiment.baselines)
+    if dataset.classes is None and chooses and dataset.name == experiment.merge.held_out:
+        raise DatasetError(f"data set {dataset.name}: images without labels, but baseline greedy-soup chooses by them")
     if dataset.classes is None and any(name.startswith("oracle") for name in experiment.baselines):
         raise DatasetError(f"data set {dataset.name}: images without labels, but baseline oracle needs them")
 

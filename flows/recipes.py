@@ -29,6 +29,7 @@ class Ingredients:
         coefficients: every sample's own, as the experiment wants them.
         scale: of task vectors; None: models are interpolated.
         seed: of what is random.
+        held_out: the data set that a method may choose by, whose labels it then uses.
         merged: gives the model that a method makes of the others' weights.
     """
 
@@ -37,6 +38,7 @@ class Ingredients:
     scale: float | None
     seed: int
     merged: Callable[[str], ModelReference]
+    held_out: str | None = None
 
     @property
     def judged(self) -> Outputs:
@@ -48,7 +50,8 @@ def cell(method: str, of: Ingredients) -> Cell:
     """Return the cell of a baseline."""
     family = method.partition("/")[0]
     predictions = _merged_weights(method, of) if family in _MERGED else _RECIPES[family](method.partition("/")[2], of)
-    return Cell(method=method, predictions=predictions, uses_labels=family == "oracle")
+    chosen_here = family == "greedy-soup" and of.outputs[0].dataset.name == of.held_out
+    return Cell(method=method, predictions=predictions, uses_labels=family == "oracle" or chosen_here)
 
 
 def static_merge(outputs: Outputs, coefficients: tuple[float, ...]) -> PredictionsReference:

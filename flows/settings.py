@@ -163,6 +163,13 @@ class MergeSettings(_Settings):
     def _one_or_several(cls, value: Any) -> Any:  # noqa: ANN401  whatever the file holds
         return value if isinstance(value, list | tuple) else (value,)
 
+    @field_validator("scale")
+    @classmethod
+    def _told_apart(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or len({f"{scale:.2f}" for scale in value}) < len(value):
+            raise ValueError(f"wanted one scale or several that differ in two decimals, got {list(value)}")
+        return value
+
     @field_validator("clusters")
     @classmethod
     def _at_least_one(cls, value: int | Literal["auto"]) -> int | Literal["auto"]:

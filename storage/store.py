@@ -92,11 +92,11 @@ class Store:
         filesystem, place = self._locate(key)
         with readable_errors(self.address(key)):
             if self.scheme == "file":
-                target = Path(place)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                beside = target.with_name(f".{uuid.uuid4().hex}")
-                shutil.move(path, beside)
-                beside.replace(target)
+                target, temporary = Path(place), Path(self._opened[1]) / _TEMPORARY / uuid.uuid4().hex
+                for folder in (target.parent, temporary.parent):
+                    folder.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, temporary)
+                temporary.replace(target)
             else:
                 filesystem.put_file(str(path), place)
                 path.unlink()

@@ -3,7 +3,17 @@
 from storage.schemas import BINS, COEFFICIENTS, MIXTURES
 from storage.store import Store
 from storage.tables import read_samples, vectors
+from tasks.derived import CoefficientsReference
 from tasks.numerics.checks import Floats
+from tasks.numerics.measures import random_coefficients
+
+
+def drawn_coefficients(reference: CoefficientsReference) -> Floats:
+    """Return coefficients (n, M) that are drawn and not measured, the same whenever they are asked for."""
+    assert reference.seed is not None  # only those that are drawn have one
+    seed = [reference.seed, int(reference.dataset.digest[:8], 16)]
+    kind = reference.expertise.removeprefix("random-")
+    return random_coefficients(kind, reference.dataset.samples, len(reference.outputs), seed)
 
 
 def read_coefficients(store: Store, prefix: str, start: int, stop: int) -> Floats:

@@ -77,7 +77,7 @@ class CoefficientsReference(_Derived):
     @property
     def is_local(self) -> bool:
         """Whether a sample's coefficients follow from a column of that sample alone: no offset, which looks at all."""
-        return self.in_columns and not self._with_offset
+        return self.seed is not None or (self.in_columns and not self._with_offset)
 
     @property
     def _with_offset(self) -> bool:

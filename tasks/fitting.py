@@ -13,7 +13,7 @@ from storage.manifests import is_committed
 from storage.schemas import BINS, COEFFICIENTS, COMPONENTS, MIXTURES, OUTPUTS, TableSchema
 from storage.store import Store
 from storage.tables import Columns, TableWriter, read_samples, read_table, vectors
-from tasks.coefficients import read_coefficients
+from tasks.coefficients import drawn_coefficients, read_coefficients
 from tasks.derived import BinsReference, CoefficientsReference, MixtureReference
 from tasks.errors import FitError
 from tasks.numerics.bins import bin_coefficients, binning_error
@@ -22,7 +22,7 @@ from tasks.numerics.clustering import Clustering, cluster_coefficients
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expectation_maximization import ConvergenceWarning
 from tasks.numerics.expertise import model_coefficients
-from tasks.numerics.measures import MEASURES, WITH_OFFSET, Said, measured_coefficients, random_coefficients
+from tasks.numerics.measures import MEASURES, WITH_OFFSET, Said, measured_coefficients
 from tasks.references import DatasetReference, OutputsReference
 from tasks.streaming import Tally
 
@@ -99,10 +99,7 @@ def _coefficients(reference: CoefficientsReference, store: Store) -> Floats:
         uncertainty = [_column(store, one, reference.column) for one in outputs]
         return model_coefficients(np.column_stack(uncertainty), offset=reference.offset)
     if reference.seed is not None:
-        seed = [reference.seed, int(reference.dataset.digest[:8], 16)]
-        return random_coefficients(
-            reference.expertise.removeprefix("random-"), reference.dataset.samples, len(outputs), seed
-        )
+        return drawn_coefficients(reference)
     scores = [MEASURES[reference.expertise](_said(reference, store, span)) for span in reference.dataset.spans]
     offset = reference.offset and len(outputs) == 2 and reference.expertise in WITH_OFFSET
     return measured_coefficients(np.concatenate(scores), offset=offset)

@@ -13,7 +13,7 @@ from storage.manifests import missing_ranges
 from storage.schemas import OUTPUTS, PREDICTIONS
 from storage.store import Store
 from storage.tables import Columns, read_table
-from tasks.coefficients import read_coefficients
+from tasks.coefficients import drawn_coefficients, read_coefficients
 from tasks.datasets.loading import Batch, Order
 from tasks.derived import CoefficientsReference, MergeReference
 from tasks.inference import DTYPES, Inference
@@ -40,7 +40,7 @@ class Merger:
 
     Args:
         outputs: of all models that are merged in one merge or another, the base first.
-        states: their tensors, on the device.
+        states: their tensors, on the device; they become pieces of one vector a model.
         inference: runs them.
     """
 
@@ -50,12 +50,14 @@ class Merger:
         check_same_layout(states, [reference.model.name for reference in outputs])
         self._place = {reference.model.digest: i for i, reference in enumerate(outputs)}
         self._first, self._states, self._inference = outputs[0].model, list(states), inference
+        self._weights = FlatWeights(self._states, share=True)
         self._per_sample: dict[tuple[int, ...], PerSample] = {}
 
     def shared(self, merge: MergeReference, images: torch.Tensor, rows: Floats) -> Floats:
         """Return the logits (n, classes) of models that are the same for many rows of coefficients (n, M)."""
         spread = np.zeros((len(rows), len(self._states)))
-        spread[:, self._places(merge)] = rows
+        for column, place in enumerate(self._places(merge)):
+            spread[:, place] += rows[:, column]  # added: a checkpoint may be there under two names
         return run_shared(self._inference, self.pool, images, spread)
 
     def own(self, merge: MergeReference, images: torch.Tensor, rows: Floats) -> Floats:
@@ -76,7 +78,7 @@ class Merger:
         device = next(iter(self._states[0].values())).device
         total = torch.cuda.get_device_properties(device).total_memory // _RESIDENT_SHARE if device.type == "cuda" else 0
         one = sum(tensor.numel() * tensor.element_size() for tensor in self._states[0].values())
-        return MergedModels(self._skeleton, FlatWeights(self._states), max(0, (total or _RESIDENT_BYTES) // one - 1))
+        return MergedModels(self._skeleton, self._weights, max(0, (total or _RESIDENT_BYTES) // one - 1))
 
     @cached_property
     def _skeleton(self) -> torch.nn.Module:
@@ -132,6 +134,9 @@ def _rows(merge: MergeReference, table: Floats | None, store: Store) -> Rows:
     if isinstance(source, tuple):
         return lambda batch, _: np.tile(source, (len(batch.sample_index), 1))
     if isinstance(source, CoefficientsReference) and missing_ranges(store, source.prefix, [(0, merge.dataset.samples)]):
+        if source.seed is not None:
+            drawn = merge.rows(drawn_coefficients(source))
+            return lambda batch, _: drawn[batch.sample_index]
         local = _LocalRows(source, store)
         return lambda batch, results: merge.rows(local(batch, results))
     known = _table(merge, store) if table is None else table

@@ -61,7 +61,8 @@ class WeightMerge:
                 "weights": [[m.digest, m.projection.digest if m.projection else None] for m in self.models],
                 "architecture": self.models[0].architecture,
                 "options": [list(option) for option in self.options],
-                "looks_at": [outputs.id for outputs in self.looks_at],
+                # the data and the heads; how a pass over them computes is among the options, where it counts
+                "looks_at": [[o.dataset.digest, o.head.digest if o.head else None] for o in self.looks_at],
             }
         )
 

@@ -25,7 +25,7 @@ from tasks.merging.combination import combine
 from tasks.merging.ties import outline
 from tasks.merging.weight_merges import merged_tensors
 from tasks.models.checkpoint import HEAD, PROJECTION, read_checkpoint
-from tasks.models.classifier import build_classifier
+from tasks.models.classifier import build_classifier, empty_tower
 from tasks.models.lazy_state import open_state
 from tasks.models.safetensors_file import write_safetensors
 from tasks.progress import work
@@ -54,13 +54,13 @@ def make_model(merge: WeightMerge, store: Store, *, reading: Reading) -> None:
     family = merge.method.partition("/")[0]
     with ExitStack() as opened:
         if family == "adamerging":
-            state, learnt = _adapted(merge, store, reading)
-            _write(store, merge, state, state.items())
-            store.replace(keys.learnt(merge.digest), json.dumps(learnt).encode())
-            return
-        if family == "greedy-soup":
+            state, learnt = _adapted(merge, store)
+        elif family == "greedy-soup":
             state, learnt = _greedy(merge, store, reading)
-            store.replace(keys.learnt(merge.digest), json.dumps(learnt).encode())
+        else:
+            state, learnt = None, None
+        if state is not None:
+            store.replace(keys.learnt(merge.digest), json.dumps(learnt).encode())  # before the model, which says: done
             _write(store, merge, state, state.items())
             return
         base, *tuned = [_opened(model, opened) for model in merge.models]
@@ -106,7 +106,14 @@ def _greedy(merge: WeightMerge, store: Store, reading: Reading) -> tuple[dict[st
         accuracy = float(np.concatenate(right).mean())
         if accuracy >= best:
             chosen, best, soup = [*chosen, candidate], accuracy, tried
-    kept = {name: soup[name] for name in soup if first.head is None or name not in HEAD}
+    with ExitStack() as files:  # of the checkpoints' own tensors: a head of the held-out data set was for scoring
+        states = [_opened(o.model, files) for o in chosen]
+        kept = {
+            name: torch.stack([state[name] for state in states]).mean(0)
+            if like.is_floating_point()
+            else states[0][name]
+            for name, like in outline(states[0]).items()
+        }
     return kept, {"chosen": [o.model.name for o in chosen], "held_out": dataset.name, "top1": best, "each": scores}
 
 
@@ -122,7 +129,7 @@ def _accuracy(ranks: np.ndarray[Any, Any]) -> float:
     return float((ranks == 0).mean())
 
 
-def _adapted(merge: WeightMerge, store: Store, reading: Reading) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def _adapted(merge: WeightMerge, store: Store) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Learn coefficients on unlabelled images of all data sets."""
     device, settings = default_device(), dict(merge.options)
     looked_at = merge.looks_at
@@ -135,19 +142,23 @@ def _adapted(merge: WeightMerge, store: Store, reading: Reading) -> tuple[dict[s
             layer_wise=merge.method.startswith("adamerging/layer"),
             start=float(settings["start"]),
             keep=float(settings["keep"]) if merge.method.endswith("++") else None,
+            parameters=_parameters(base, merge.models[0]),
         )
         del first, tuned
-    modules, heads, batches = {}, {}, {}
+    modules, heads, batches, projections = {}, {}, {}, {}
     for outputs in looked_at:
         name = outputs.dataset.name
         heads[name] = {n: tensor.to(device) for n, tensor in load_head(outputs, store).items()}
         # the base's own tensors, not copies of them: the merged ones take their place
         modules[name] = build_classifier({**base, **heads[name]}, name, outputs.model.architecture, device)
-        batches[name] = _endless(outputs, reading, int(settings["batch_size"]), int(settings["seed"]), device)
+        batches[name] = _endless(outputs, int(settings["batch_size"]), int(settings["seed"]), device)
+        projections[name] = outputs.dataset.groups
     steps = int(settings["steps"])
     with work(f"learn {merge.method}", steps) as progress:
         rate = float(settings["rate"])
-        losses = learn(merging, modules, heads, batches, steps=steps, rate=rate, advanced=progress.advance)
+        losses = learn(
+            merging, modules, heads, batches, steps=steps, rate=rate, groups=projections, advanced=progress.advance
+        )
     state = {name: tensor.cpu() for name, tensor in merging.merged().items()}
     learnt = {
         "loss": losses,
@@ -158,11 +169,18 @@ def _adapted(merge: WeightMerge, store: Store, reading: Reading) -> tuple[dict[s
     return state, learnt
 
 
-def _endless(outputs: OutputsReference, reading: Reading, size: int, seed: int, device: str) -> Iterator[torch.Tensor]:
-    """Yield batches of images, shuffled within spans, time and again."""
+def _endless(outputs: OutputsReference, size: int, seed: int, device: str) -> Iterator[torch.Tensor]:
+    """Yield batches of images, drawn from the whole data set, time and again."""
     dataset = outputs.dataset
-    opened = OpenedDataset(dataset, Reading(batch_size=size, workers=0, cache_bytes=reading.cache_bytes), device)
+    opened = OpenedDataset(dataset, Reading(batch_size=size, workers=0), device)
     random = np.random.default_rng(seed)
     while True:
-        for batch in opened.batches(dataset.spans, lambda span: random.permutation(np.arange(*span))):
+        for batch in opened.batches([(0, dataset.samples)], lambda _span: random.permutation(dataset.samples)):
             yield normalized(batch.images, dataset.preprocessing)
+
+
+def _parameters(base: Mapping[str, torch.Tensor], model: ModelReference) -> set[str]:
+    """Return the names of a model's tensors that are parameters, and no statistics."""
+    with torch.device("meta"):
+        tower = empty_tower(base, model.url, model.architecture)
+    return {f"visual.{name}" for name, _ in tower.named_parameters()} | set(HEAD)

@@ -8,11 +8,13 @@ import torch
 import yaml
 from PIL import Image
 
+from flows.errors import ExperimentError
 from flows.quickstart.images import LOOKS, Digits, digits, shift
 from flows.quickstart.training import looking, new_classifier, train
 from tasks.models.classifier import ImageClassifier
 
 SEED = 1
+_MARK = ".dawin-example"
 EXPERIMENT = {
     "name": "digits",
     "models": [
@@ -34,8 +36,7 @@ def is_built(folder: Path) -> bool:
 
 def build_example(folder: Path) -> None:
     """Render the images, train the two models, write the experiment file."""
-    if folder.exists():
-        shutil.rmtree(folder)  # left by a run that was stopped: the experiment file is not there
+    begin(folder)
     training, test = digits(SEED)
     _write_images(folder / "images", test)
     classifier = new_classifier(SEED)
@@ -50,6 +51,17 @@ def _write_images(folder: Path, test: Digits) -> None:
     for number, look in enumerate(LOOKS):
         shown = shift(test.images, look, np.random.default_rng([SEED, number]))
         write_images(folder / look, Digits(shown, test.labels))
+
+
+def begin(folder: Path) -> None:
+    """Make an example's folder; one that was left by a run that was stopped makes way, somebody else's does not."""
+    mark = folder / _MARK
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise ExperimentError(f"{folder}: exists, and is no example that was begun here; move it away, or go elsewhere")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    mark.write_text("an example of dawin's; its experiment file is written last\n")
 
 
 def write_images(folder: Path, test: Digits) -> None:

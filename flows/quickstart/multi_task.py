@@ -1,7 +1,6 @@
 """The example of many tasks: four questions about the digits, a tower tuned on each from one start, a head for each."""
 
 import copy
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import safetensors.torch
 import torch
 import yaml
 
-from flows.quickstart.example import SEED, write_images
+from flows.quickstart.example import SEED, begin, write_images
 from flows.quickstart.images import LOOKS, Digits, digits, shift
 from flows.quickstart.training import Epoch, looking, new_classifier, train
 from tasks.models.classifier import ImageClassifier
@@ -76,8 +75,7 @@ def is_built(folder: Path) -> bool:
 
 def build_tasks(folder: Path) -> None:
     """Render the images, train the start and a tower a task, write the experiment file."""
-    if folder.exists():
-        shutil.rmtree(folder)  # left by a run that was stopped: the experiment file is not there
+    begin(folder)
     training, test = digits(SEED)
     start = new_classifier(SEED)
     train(start, looking(training, list(LOOKS)), epochs=20, rate=2e-3, seed=SEED, what="all looks")

@@ -6,7 +6,7 @@ is there, it becomes those of the coefficients, ∂L/∂λ_t = ⟨g, τ_t⟩, an
 finish the whole tower's gradient before it came to the merge: one tower more.)
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -17,7 +17,6 @@ from tasks.merging.ties import elect, outline, trim_threshold
 
 Batches = Mapping[str, Iterator[torch.Tensor]]
 """Per task an endless source of images, as the model takes them."""
-Forward = Callable[[str, torch.Tensor], tuple[nn.Module, dict[str, torch.Tensor]]]
 
 
 class AdaMerging:
@@ -30,20 +29,31 @@ class AdaMerging:
         start: of every coefficient.
         keep: share of each task vector that TIES keeps, with what goes against the elected sign taken out ("++"); None:
             the task vectors as they are.
+        parameters: names of the tensors that gradients reach; None: all. Statistics, such as BatchNorm's, follow the
+            coefficients' mean.
 
     Attributes:
         coefficients: (tensors, M) or (1, M), clamped to [0, 1] when they are used.
     """
 
     def __init__(
-        self, base: State, tuned: Sequence[State], *, layer_wise: bool, start: float = 0.3, keep: float | None = None
+        self,
+        base: State,
+        tuned: Sequence[State],
+        *,
+        layer_wise: bool,
+        start: float = 0.3,
+        keep: float | None = None,
+        parameters: Container[str] | None = None,
     ) -> None:
         check_same_layout([outline(base), *map(outline, tuned)])
         thresholds = None if keep is None else [trim_threshold(base, state, keep) for state in tuned]
         self._base = dict(base)
-        self.names = [name for name, tensor in base.items() if tensor.is_floating_point()]
+        floating = [name for name, tensor in base.items() if tensor.is_floating_point()]
+        self.names = [name for name in floating if parameters is None or name in parameters]
+        self._following = [name for name in floating if name not in self.names]
         self._tasks: dict[str, torch.Tensor] = {}
-        for name in self.names:
+        for name in floating:
             tasks = torch.stack([state[name].to(base[name].device) - base[name] for state in tuned])
             self._tasks[name] = tasks if thresholds is None else elect(tasks, thresholds)
         device = base[self.names[0]].device
@@ -59,6 +69,8 @@ class AdaMerging:
         for i, name in enumerate(self.names):
             row = used[i if len(used) > 1 else 0]
             state[name] = torch.tensordot(row, self._tasks[name], dims=1).add_(self._base[name])
+        for name in self._following:
+            state[name] = torch.tensordot(used.mean(0), self._tasks[name], dims=1).add_(self._base[name])
         return state
 
     def learning(self) -> dict[str, torch.Tensor]:
@@ -91,6 +103,15 @@ def mean_entropy(logits: torch.Tensor) -> torch.Tensor:
     return -(log_p.exp() * log_p).sum(-1).mean()
 
 
+def projected(logits: torch.Tensor, groups: Sequence[Sequence[int]] | None) -> torch.Tensor:
+    """Return the logits (n, classes) of a data set from a head's: of each group of the head's classes the largest."""
+    if groups is None:
+        return logits
+    if all(len(group) == 1 for group in groups):
+        return logits[:, [group[0] for group in groups]]
+    return torch.stack([logits[:, list(group)].amax(1) for group in groups], dim=1)
+
+
 def learn(
     merging: AdaMerging,
     modules: Mapping[str, nn.Module],
@@ -99,6 +120,7 @@ def learn(
     *,
     steps: int,
     rate: float = 1e-3,
+    groups: Mapping[str, Sequence[Sequence[int]] | None] | None = None,
     advanced: Callable[[int], object] = lambda _steps: None,
 ) -> list[float]:
     """Learn the coefficients in place; return the loss of each step, the sum over the tasks of mean entropies.
@@ -110,6 +132,7 @@ def learn(
         batches: per task.
         steps: each takes one batch of every task.
         rate: learning rate.
+        groups: per task, the head's classes that each of its own stands for; None: they are the same.
         advanced: called after every step.
 
     Raises:
@@ -121,10 +144,11 @@ def learn(
         optimizer.zero_grad(set_to_none=True)
         total, state = 0.0, merging.learning()
         for task, module in modules.items():  # one backward pass a task: activations of one batch at a time
-            loss = mean_entropy(functional_call(module, {**state, **heads[task]}, (next(batches[task]),)))
+            logits = functional_call(module, {**state, **heads[task]}, (next(batches[task]),))
+            loss = mean_entropy(projected(logits, groups[task] if groups else None))
             loss.backward()  # type: ignore[no-untyped-call]  # torch's own
             total += loss.item()
-        del state, loss
+        del state, logits, loss
         if not total < float("inf"):
             raise ValueError(f"loss: wanted a finite number, got {total} at step {len(losses)}")
         optimizer.step()

@@ -14,15 +14,21 @@ class FlatWeights:
 
     Args:
         states: the M models; their tensors are copied, so that the states can go.
+        share: make the states' tensors pieces of the vectors, so that their own memory can go model by model.
 
     Raises:
         ModelMismatch: the states differ in names, shapes or dtypes.
     """
 
-    def __init__(self, states: Sequence[State]) -> None:
+    def __init__(self, states: Sequence[State], *, share: bool = False) -> None:
         check_same_layout(states)
         self.names = [name for name, tensor in states[0].items() if tensor.is_floating_point()]
-        self.vectors = [torch.cat([state[name].reshape(-1) for name in self.names]) for state in states]
+        self.vectors: list[torch.Tensor] = []
+        for state in states:
+            vector = torch.cat([state[name].reshape(-1) for name in self.names])
+            self.vectors.append(vector)
+            if share and isinstance(state, dict):
+                state.update(self._pieces(vector, state))
 
     def empty_model(self, module: nn.Module) -> tuple[nn.Module, torch.Tensor]:
         """Return a copy of a module whose floating-point tensors are pieces of one vector, and that vector.
@@ -32,13 +38,16 @@ class FlatWeights:
         """
         made = copy.deepcopy(module).eval().requires_grad_(False)
         vector = torch.empty_like(self.vectors[0])
+        made.load_state_dict(self._pieces(vector, made.state_dict()), assign=True, strict=False)
+        return made.requires_grad_(False), vector
+
+    def _pieces(self, vector: torch.Tensor, like: State) -> dict[str, torch.Tensor]:
         place, pieces = 0, {}
         for name in self.names:
-            tensor = made.state_dict()[name]
-            pieces[name] = vector[place : place + tensor.numel()].view(tensor.shape)
-            place += tensor.numel()
-        made.load_state_dict(pieces, assign=True, strict=False)
-        return made.requires_grad_(False), vector
+            shape = like[name].shape
+            pieces[name] = vector[place : place + shape.numel()].view(shape)
+            place += shape.numel()
+        return pieces
 
     @torch.no_grad()
     def merge(self, coefficients: Sequence[float], out: torch.Tensor) -> None:

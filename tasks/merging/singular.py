@@ -30,20 +30,16 @@ def task_singular_vectors(tasks: torch.Tensor) -> torch.Tensor:
 def isotropic(tasks: torch.Tensor) -> torch.Tensor:
     """Return the merged matrix of Iso-C: the sum of the task matrices with all singular values set to their mean.
 
-    Directions that the sum does not have (singular values of 0 to rounding) get nothing.
-
     Args:
         tasks: (M, rows, columns).
     """
     left, values, right = torch.linalg.svd(tasks.sum(0), full_matrices=False)
-    there = values > values.max() * max(tasks.shape[1:]) * torch.finfo(values.dtype).eps
-    merged: torch.Tensor = (left * (values.mean() * there)) @ right
+    merged: torch.Tensor = values.mean() * (left @ right)
     return merged
 
 
 def _nearest_orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     """Return U Vᵀ of a matrix U Σ Vᵀ."""
-    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
-    there = values > values.max() * max(matrix.shape) * torch.finfo(values.dtype).eps
-    nearest: torch.Tensor = (left * there) @ right
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    nearest: torch.Tensor = left @ right
     return nearest

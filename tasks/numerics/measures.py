@@ -71,6 +71,8 @@ def confidence(said: Said) -> Floats:
 
 def margin(said: Said) -> Floats:
     """Return the gap between the two largest probabilities."""
+    if said.log_p[0].shape[1] == 1:  # there is no second class
+        return confidence(said)
     return np.column_stack([np.ptp(np.partition(np.exp(log_p), -2, axis=1)[:, -2:], axis=1) for log_p in said.log_p])
 
 

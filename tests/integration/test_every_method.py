@@ -1,4 +1,4 @@
-"""Every method in one run's table, by interpolation and by task vectors; each against merging by independent code."""
+"""Every method in one run's table, by interpolation and by task vectors; what is made once, and what runs again."""
 
 import asyncio
 import json
@@ -89,7 +89,8 @@ def test_every_method_has_an_accuracy_on_every_task(table):
     top1 = rows.filter(metric="top1")
     assert set(top1["method"]) == wanted
     assert top1.group_by("method").len()["len"].unique().to_list() == [3]
-    assert top1.filter("uses_labels")["method"].unique().to_list() == ["oracle/samples"]
+    told = top1.filter("uses_labels").select("method", "dataset").rows()
+    assert sorted(told) == [("greedy-soup", "a"), *(("oracle/samples", task) for task in "abc")]
 
 
 def logits_of(folder, task, state):
@@ -158,11 +159,9 @@ def test_scaled_merges_are_made_once(table, multi_task):
     assert [record["held_out"] for record in learnt if "chosen" in record] == ["a"]
 
 
-def test_nothing_runs_again(table, multi_task, monkeypatch):
+def test_nothing_runs_again(table, multi_task):
     """Also with another scale: only dawin's merges."""
     _, store = table
-    monkeypatch.setattr("tasks.weight_merging.make_model", None)
-    monkeypatch.setattr("tasks.extraction.load_states", None)
     plan = prepare(load_experiment(str(multi_task / "multi.yaml")), Store(store))
     assert plan.is_done
     swept = load_experiment(str(multi_task / "multi.yaml"), ("merge.scale=[0.3, 0.5]",))
@@ -170,7 +169,7 @@ def test_nothing_runs_again(table, multi_task, monkeypatch):
     methods = {cell.method for cell in plan.cells if cell.method.startswith("dawin")}
     assert "dawin/samples/scale-0.50" in methods
     lacking = [merge for dataset in plan.datasets for merge in plan.lacking(plan.merges(dataset))]
-    assert len(lacking) == 3 * 3
+    assert len(lacking) == 3 * 5  # dawin's three, the oracle, random
     assert {merge.scale for merge in lacking} == {0.5}
     assert not any(plan.lacking(plan.mixtures(dataset)) for dataset in plan.datasets)
 
@@ -214,3 +213,101 @@ def test_every_measure_runs(tmp_path, expertise):
     assert len(list(Store(store).keys("outputs"))) // 2 == 4 + judges
     settings = (f"merge.expertise={expertise}", "merge.granularity=[clusters, samples]", "baselines=[]")
     assert prepare(load_experiment(file, settings), Store(store)).is_done
+
+
+def test_adamerging_sees_the_whole_data_set(multi_task, monkeypatch):
+    """From its first steps on, also where a data set is more than one object long."""
+    from tasks import weight_merging
+    from tasks.inputs import OpenedDataset
+
+    plan = prepare(load_experiment(str(multi_task / "multi.yaml")), Store(str(multi_task / "other")))
+    monkeypatch.setattr("tasks.references.SHARD", 8)
+    seen, read = set(), OpenedDataset.batches
+
+    def watched(self, spans, order=None):
+        for batch in read(self, spans, order):
+            seen.update(batch.sample_index.tolist())
+            yield batch
+
+    monkeypatch.setattr(OpenedDataset, "batches", watched)
+    source = weight_merging._endless(plan.outputs[0][0], 4, 1, "cpu")
+    for _ in range(3):
+        next(source)
+    assert max(seen) >= 16
+    assert len(seen) == 12
+
+
+def test_one_checkpoint_under_two_names_weighs_twice(tmp_path):
+    """Shared merges add up what one file gets by both of its names."""
+    models = [{"name": "base", "checkpoint": "base.pt"}] + [
+        {"name": name, "checkpoint": "tuned.pt"} for name in ("tuned", "again")
+    ]
+    file, store = tiny.experiment(tmp_path, samples=12, models=models), str(tmp_path / "store")
+    rows = run(file, store, "baselines=[individual, wise-ft/1.00]", "merge.granularity=[]")
+    merged, alone = (stored((rows, store), m, "one")["entropy"] for m in ("wise-ft/1.00", "individual/tuned"))
+    np.testing.assert_allclose(merged, alone, atol=1e-5)
+
+
+def test_a_soup_keeps_the_heads_that_checkpoints_hold(tmp_path):
+    """Though the held-out data set has a head of its own."""
+    torch.manual_seed(0)
+    safetensors.torch.save_file({"weight": torch.randn(3, 16), "bias": torch.zeros(3)}, tmp_path / "head.safetensors")
+    models = [{"name": n, "checkpoint": f"{n}.pt"} for n in ("base", "tuned")]
+    file = tiny.experiment(tmp_path, samples=12, models=models)
+    settings = ("baselines=[greedy-soup]", "merge.held_out=one", "merge.granularity=[]")
+    heads = f"heads={{one: {tmp_path}/head.safetensors}}"
+    rows = run(file, str(tmp_path / "store"), *settings, heads)
+    assert set(rows["dataset"]) == {"one", "two"}
+
+
+def test_a_soup_needs_labels_and_says_so_at_once(tmp_path):
+    """Before anything is extracted."""
+    from tasks.errors import DatasetError
+
+    file = tiny.experiment(tmp_path, samples=12)
+    (tmp_path / "loose").mkdir()
+    for path in (tmp_path / "one").rglob("*.png"):
+        path.rename(tmp_path / "loose" / path.name)
+    settings = (f"datasets=[{{name: loose, images: {tmp_path}/loose}}]", "baselines=[greedy-soup]")
+    with pytest.raises(DatasetError, match="loose: images without labels, but baseline greedy-soup chooses by them"):
+        prepare(load_experiment(file, (*settings, "merge.held_out=loose")), Store(str(tmp_path / "store")))
+
+
+def test_only_models_that_something_lacks_are_made(table, multi_task):
+    """Merged models deleted to save space are not made again for what is there."""
+    _, url = table
+    store = Store(url)
+    kept = {key: store.read(key) for key in store.keys("merged")}
+    for key in kept:
+        store.delete(key)
+    try:
+        plan = prepare(load_experiment(str(multi_task / "multi.yaml"), ("baselines=[ties, iso-c/0.50]",)), store)
+        assert [recipe.method for recipe in plan.lacking_recipes] == ["iso-c"]
+    finally:
+        for key, content in kept.items():
+            store.replace(key, content)
+
+
+@pytest.mark.parametrize("scale", ["[]", "[0.3, 0.3]", "[0.301, 0.304]"])
+def test_scales_are_told_apart(multi_task, scale):
+    """Each is a name in results."""
+    from flows.errors import ExperimentError
+
+    with pytest.raises(ExperimentError, match="wanted one scale or several that differ in two decimals"):
+        load_experiment(str(multi_task / "multi.yaml"), (f"merge.scale={scale}",))
+
+
+def test_what_a_model_is_made_of_counts_and_nothing_else(multi_task):
+    """Another precision, or another width of stored logits, trains nothing anew."""
+    store = Store(str(multi_task / "other"))
+
+    def digests(*overrides):
+        plan = prepare(load_experiment(str(multi_task / "multi.yaml"), overrides), store)
+        return {recipe.method: recipe.digest for recipe in plan.recipes}
+
+    first, other = digests(), digests("logits=fp16", "models.0.temperature=2.0")
+    assert first == other
+    assert digests("merge.adamerging.steps=4")["adamerging/task-wise"] != first["adamerging/task-wise"]
+    assert digests("merge.ties_keep=0.3")["ties"] != first["ties"]
+    assert digests("precision=bf16")["adamerging/task-wise"] == first["adamerging/task-wise"]
+    assert digests("precision=bf16")["greedy-soup"] != first["greedy-soup"]

@@ -5,7 +5,7 @@ import tiny
 import torch
 from torch.func import functional_call
 
-from tasks.merging.adamerging import AdaMerging, learn, mean_entropy
+from tasks.merging.adamerging import AdaMerging, learn, mean_entropy, projected
 from tasks.merging.combination import combine
 
 
@@ -97,3 +97,58 @@ def test_trimmed_task_vectors_are_those_of_ties():
     assert torch.equal(merging._tasks["head.weight"], elect(tasks, thresholds))
     kept = sum((t != 0).sum().item() for t in merging._tasks.values())
     assert kept <= 0.41 * sum(t.numel() for t in base.values())
+
+
+def test_outside_of_the_range_nothing_is_learnt():
+    """The clamp lets no gradient through, and nothing else into the merge."""
+    module, base, tuned = models()
+    merging = AdaMerging(base, tuned, layer_wise=False)
+    with torch.no_grad():
+        merging.coefficients.copy_(torch.tensor([[1.5, 0.5]]))
+    mean_entropy(functional_call(module, merging.learning(), (next(endless(0)),))).backward()
+    assert merging.coefficients.grad[0, 0] == 0
+    assert merging.coefficients.grad[0, 1] != 0
+    wanted = combine([base, *tuned], [-0.5, 1.0, 0.5])
+    torch.testing.assert_close(merging.merged()["head.weight"], wanted["head.weight"])
+
+
+def test_the_loss_is_the_sum_over_tasks_and_a_step_is_adams():
+    """One step moves each coefficient by the learning rate against its gradient's sign."""
+    module, base, tuned = models()
+    images = {"a": next(endless(0)), "b": next(endless(1))}
+    merging = AdaMerging(base, tuned, layer_wise=True)
+    start = AdaMerging(base, tuned, layer_wise=True).learning()
+    each = {n: mean_entropy(functional_call(module, start, (x,))).item() for n, x in images.items()}
+    sources = {name: iter([x]) for name, x in images.items()}
+    losses = learn(merging, dict.fromkeys(images, module), {n: {} for n in images}, sources, steps=1, rate=0.01)
+    assert losses == [pytest.approx(sum(each.values()))]
+    moved = (merging.coefficients - 0.3).abs().detach()
+    torch.testing.assert_close(moved, torch.full_like(moved, 0.01), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [((2,), (0,)), ((0, 1), (2,))])
+def test_entropy_is_that_of_the_data_sets_own_classes(groups):
+    """A subset of the head's, or the largest of groups; the same as the pipeline's own projection."""
+    from tasks.datasets.label_spaces import project
+
+    logits = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(projected(logits, groups), torch.from_numpy(project(logits.numpy(), groups)))
+    assert torch.equal(projected(logits, None), logits)
+
+
+def test_statistics_follow_without_a_gradient():
+    """BatchNorm's cannot be differentiated; they are merged by the coefficients' mean."""
+    from open_clip.modified_resnet import ModifiedResNet
+
+    torch.manual_seed(0)
+    module = ModifiedResNet([1, 1, 1, 1], 8, 2, 32, 4).eval()
+    base = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    tuned = [{n: t + 0.1 if t.is_floating_point() else t for n, t in base.items()} for _ in range(2)]
+    names = {name for name, _ in module.named_parameters()}
+    merging = AdaMerging(base, tuned, layer_wise=True, parameters=names)
+    assert len(merging.coefficients) == len(names)
+    images = torch.randn(2, 3, 32, 32)
+    learn(merging, {"a": module}, {"a": {}}, {"a": iter([images] * 2)}, steps=2)
+    used = merging.coefficients.detach().mean(0)
+    wanted = base["bn1.running_mean"] + 0.1 * used.sum()
+    torch.testing.assert_close(merging.merged()["bn1.running_mean"], wanted)

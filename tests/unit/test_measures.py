@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_softmax
 
 from tasks.numerics.expertise import interpolation_coefficients
-from tasks.numerics.measures import MEASURES, WITH_JUDGE, Said, measured_coefficients, random_coefficients
+from tasks.numerics.measures import MEASURES, WITH_JUDGE, WITH_OFFSET, Said, measured_coefficients, random_coefficients
 
 # one sample, two classes: the first model says 0.8 and 0.2, the second 0.4 and 0.6
 LOG_P = [np.log([[0.8, 0.2]]), np.log([[0.4, 0.6]])]
@@ -62,6 +62,7 @@ def test_each_model_is_measured_by_what_it_says_itself(name):
 
 def test_the_offset_is_that_of_entropies():
     """For any uncertainty."""
+    assert set(WITH_OFFSET) == {"oracle", *(name for name in MEASURES if name.startswith(("entropy", "loss")))}
     scores = MEASURES["loss"](many())
     wanted = interpolation_coefficients(-scores[:, 0], -scores[:, 1])
     np.testing.assert_allclose(measured_coefficients(scores, offset=True)[:, 1], wanted)

@@ -113,13 +113,53 @@ def test_the_order_of_tasks_changes_nothing(method):
     assert one["n"] == 7
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_scale_0_is_the_base_and_1_the_merge(method):
-    """As results scale it: (1 − s) θ_0 + s θ."""
+def by_hand(method, tasks):
+    """The merged task vector of one tensor, by a second implementation of each method."""
+    count, flat = len(tasks), tasks.reshape(len(tasks), -1).double()
+    if method == "weight-average":
+        return tasks.sum(0) / (count + 1)
+    if method == "model-stock":
+        pairs = [torch.cosine_similarity(flat[i], flat[j], 0) for i in range(count) for j in range(i)]
+        cosine = sum(pairs) / len(pairs)
+        return tasks.mean(0) * float((count * cosine / (1 + (count - 1) * cosine)).clamp(0, 1))
+    if tasks.ndim != 3:
+        return tasks.mean(0)
+    if method == "iso-c":
+        u, s, v = np.linalg.svd(tasks.sum(0).numpy(), full_matrices=False)
+        return torch.from_numpy(u @ np.diag(np.full_like(s, s.mean())) @ v)
+    rank = min(tasks.shape[1:]) // count
+    parts = [np.linalg.svd(task.numpy(), full_matrices=False) for task in tasks]
+    left, right = np.hstack([u[:, :rank] for u, _, _ in parts]), np.vstack([v[:rank] for _, _, v in parts])
+    (pu, _, pv), (qu, _, qv) = (np.linalg.svd(x, full_matrices=False) for x in (left, right))
+    return torch.from_numpy(pu @ pv @ np.diag(np.concatenate([s[:rank] for _, s, _ in parts])) @ qu @ qv)
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "ties"])
+def test_each_tensor_is_merged_as_its_method_says(method):
+    """A matrix, a vector and a convolution, against a second implementation."""
     base, tuned = states()
     merged = merge_states(method, base, tuned)
-    assert all(torch.equal(combine([base, merged], [1.0, 0.0])[name], base[name]) for name in base)
-    assert all(torch.equal(combine([base, merged], [0.0, 1.0])[name], merged[name]) for name in base)
+    for name in ("w", "b", "c"):
+        tasks = torch.stack([state[name] - base[name] for state in tuned])
+        wanted = base[name] + by_hand(method, tasks).float()
+        torch.testing.assert_close(merged[name], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_ties_thresholds_are_of_the_whole_model():
+    """Not of each tensor: one large tensor may keep all of its numbers, a small one none."""
+    base, tuned = states()
+    tuned = [{**state, "w": base["w"] + 100 * state["w"]} for state in tuned]
+    merged = merge_states("ties", base, tuned, keep=0.4)
+    flat = [torch.cat([(s[n] - base[n]).reshape(-1) for n in ("w", "b", "c")]).abs() for s in tuned]
+    limits = [float(f.sort(descending=True).values[round(0.4 * len(f)) - 1]) for f in flat]
+    for name in ("w", "b", "c"):
+        tasks = torch.stack([state[name] - base[name] for state in tuned])
+        kept = tasks * (tasks.abs() >= torch.tensor(limits).view(-1, *[1] * (tasks.ndim - 1)))
+        sign = kept.sum(0).sign()
+        agree = kept * (kept.sign() == sign) * (sign != 0)
+        wanted = agree.sum(0) / (agree != 0).sum(0).clamp(min=1)
+        torch.testing.assert_close(merged[name], base[name] + wanted)
+    assert torch.equal(merged["b"], base["b"])
 
 
 def test_weight_average_counts_the_base():
