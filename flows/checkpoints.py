@@ -11,6 +11,7 @@ from storage.errors import ObjectMissing, StorageError
 from storage.identity import digest_of, digest_of_file
 from storage.locations import Location
 from storage.store import Store
+from tasks.activation import check_activation
 from tasks.datasets.prompts import Prompts
 from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
 from tasks.layouts import differences
@@ -53,6 +54,8 @@ class Checkpoints:
         except CheckpointError as error:
             raise CheckpointError(f"{error}{told(settings.source)}") from error
         try:
+            if self._architecture is None:
+                check_activation(location)  # each time: it is a neighbour that tells, not the file
             self._models[digest] = found = self._look_up(location, digest, "model", self._base)
         except CheckpointError as error:
             raise CheckpointError(f"model {settings.name}: {error}") from error

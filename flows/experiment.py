@@ -36,7 +36,7 @@ def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
         raise ExperimentError(f"experiment {path}: no such file; there are: {near}; by name: {names}")
     try:
         content = yaml.load(file.read_text(), _Strict)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ExperimentError(f"experiment {path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ExperimentError(f"experiment {path}: wanted a mapping of settings, got {type(content).__name__}")

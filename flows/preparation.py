@@ -91,7 +91,7 @@ class _Faults:
 
 
 def _dataset(settings: DatasetSettings, experiment: Experiment, size: int) -> tuple[DatasetReference, tuple[str, ...]]:
-    """Return a data set's reference, and the names of its classes."""
+    """Return a data set's reference, and the names of its classes, if it has any."""
     space = settings.scored_space
     chosen = experiment.preprocess
     preprocessing = Preprocessing(
@@ -123,7 +123,7 @@ def _dataset(settings: DatasetSettings, experiment: Experiment, size: int) -> tu
         preprocessing=preprocessing,
         expected=record.expected(settings.limit) if record else (),
     )
-    return reference, listed.samples.classes
+    return reference, listed.samples.classes if listed.samples.named else ()
 
 
 def _head(known: Checkpoints, experiment: Experiment, dataset: str, classes: tuple[str, ...]) -> Head:

@@ -1,5 +1,6 @@
 """Inputs that are not the store's: checkpoints and images, wherever they lie. Readers get what is opened here."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from storage.errors import ObjectMissing
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
+from storage.local_files import LocalFile, local_file, local_files
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class FileEntry:
     path: str
     size: int
     etag: str
+    changed: str = ""
+    """Of a local file the time of the last change of anything about it; else the etag says it all."""
 
 
 class OpenedLocation(NamedTuple):
@@ -25,6 +29,8 @@ class OpenedLocation(NamedTuple):
     filesystem: Any
     root: str
     entries: list[FileEntry]
+    is_chosen: bool
+    """Whether somebody named a file or a pattern, and not a folder."""
 
 
 @dataclass(frozen=True)
@@ -89,25 +95,44 @@ class Location:
         filesystem, path = open_filesystem(self.url)
         root, _, last = path.rstrip("/").rpartition("/")
         with readable_errors(self.url):
-            if is_pattern := any(sign in last for sign in "*?["):
-                found = filesystem.find(root, maxdepth=1, detail=True)
-                found = {full: info for full, info in found.items() if fnmatchcase(full.rpartition("/")[2], last)}
-            elif filesystem.isfile(path):
-                found = {path: filesystem.info(path)}
-            else:
+            is_pattern = any(sign in last for sign in "*?[") and not filesystem.exists(path)
+            is_file = not is_pattern and filesystem.isfile(path)
+            if not is_pattern and not is_file:
                 root = path.rstrip("/")
-                found = filesystem.find(root, detail=True)
+            if is_file:
+                found = [self._entry(filesystem, path, root)]
+            elif filesystem.isdir(root):
+                found = self._below(filesystem, root)
+            else:
+                found = []
+            if is_pattern:
+                found = [e for e in found if "/" not in e.path and fnmatchcase(e.path, last)]
             if not found and (is_pattern or not filesystem.isdir(root)):
                 raise ObjectMissing(f"{self.url}: no such {'files' if is_pattern else 'folder'}")
-        entries = [
-            FileEntry(full.removeprefix(root).lstrip("/"), int(info["size"]), _etag(info))
-            for full, info in found.items()
-        ]
-        return OpenedLocation(filesystem, root, sorted(entries, key=lambda entry: entry.path))
+        entries = sorted(found, key=lambda entry: entry.path)
+        return OpenedLocation(filesystem, root, entries, is_chosen=is_pattern or is_file)
+
+    def _entry(self, filesystem: Any, path: str, root: str) -> FileEntry:  # noqa: ANN401  fsspec publishes no types
+        if self.is_local:
+            return _of_local(local_file(path), root)
+        return _of_info(path, filesystem.info(path), root)
+
+    def _below(self, filesystem: Any, root: str) -> list[FileEntry]:  # noqa: ANN401
+        if self.is_local:
+            return [_of_local(file, root) for file in local_files(root)]
+        return [_of_info(path, info, root) for path, info in filesystem.find(root, detail=True).items()]
 
     def files(self) -> list[FileEntry]:
         """Return all files below the folder, sorted by path; `ObjectMissing` when there is no such folder."""
         return self.opened().entries
+
+
+def _of_local(file: LocalFile, root: str) -> FileEntry:
+    return FileEntry(os.path.relpath(file.path, root), file.size, file.etag, file.changed)
+
+
+def _of_info(path: str, info: dict[str, Any], root: str) -> FileEntry:
+    return FileEntry(path.removeprefix(root).lstrip("/"), int(info["size"]), _etag(info))
 
 
 def _etag(info: dict[str, Any]) -> str:

@@ -1,13 +1,11 @@
 """Looking a checkpoint over before anything is computed with it. Joins storage, models and merging."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 
 import torch
 
-from storage.errors import StorageError
 from storage.locations import Location
 from tasks.errors import CheckpointError, UncoveredLayer
 from tasks.merging.per_sample import merge_per_sample
@@ -28,8 +26,6 @@ def examine_checkpoint(location: Location, architecture: str | None, base: Locat
         base: the checkpoint whose last projection it takes, if it is a tower of Hugging Face's without one.
     """
     found = _read(location, read_family)
-    if architecture is None:
-        _check_activation(location)
     state = vision_of(found.tensors, location.url)
     completed = base is not None and found.family == "hugging-face" and PROJECTION not in state
     if completed and base is not None:
@@ -45,29 +41,6 @@ def examine_checkpoint(location: Location, architecture: str | None, base: Locat
         text_features=text_features(found.tensors),
         completed=completed,
     ).to_json()
-
-
-def _check_activation(location: Location) -> None:
-    """Refuse a tower whose settings, in a file beside it, say another activation than the one it would be built with.
-
-    Tensors do not tell QuickGELU from GELU, and with the wrong one every number would be a little wrong.
-    """
-    folder = location.url.rpartition("/")[0]
-    for name in ("config.json", "open_clip_config.json"):
-        try:
-            with Location(f"{folder}/{name}").open() as file:
-                settings = json.loads(file.read())
-            if name == "config.json":
-                activation = settings.get("vision_config", settings).get("hidden_act", "quick_gelu")
-            else:
-                activation = "quick_gelu" if settings["model_cfg"].get("quick_gelu") else "gelu"
-        except (StorageError, ValueError, KeyError, AttributeError):
-            continue
-        if activation != "quick_gelu":
-            raise CheckpointError(
-                f"{location.url}: its {name} says activation {activation}, but a tower read off its tensors is built "
-                "with quick_gelu; name its `architecture`, an open_clip model, such as ViT-B-32"
-            )
 
 
 def _read(location: Location, read: Callable[[BinaryIO, str, str | None], R]) -> R:

@@ -61,16 +61,17 @@ def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, spac
 def opened_folder(url: str) -> OpenedFolder:
     """Return a folder as the readers of data sets take it; `ObjectMissing` when there is none."""
     location = Location(url)
-    filesystem, root, entries = location.opened()
-    return OpenedFolder(location.url, filesystem, root, {e.path: Entry(e.size, e.etag) for e in entries})
+    filesystem, root, found, is_chosen = location.opened()
+    entries = {e.path: Entry(e.size, e.etag, e.changed) for e in found}
+    return OpenedFolder(location.url, filesystem, root, entries, is_chosen)
 
 
 def _relabelled(samples: Samples, space: LabelSpace, where: str) -> Samples:
     """Number classes as a label space does; leave out what it does not score."""
     if not samples.classes:
         return samples
-    if samples.by_number:
-        number = space.numbers(len(samples.classes), where)
+    if samples.by_number and not any(name in space.folders for name in samples.classes if samples.named):
+        number = space.numbers(samples, where)
     else:
         number = [space.class_of(name, where) for name in samples.classes]
     labels = np.array([-1 if n is None else n for n in number], np.int32)[samples.labels]

@@ -23,10 +23,10 @@ Reader = Callable[[OpenedFolder, str], Samples]
 
 def gtsrb(folder: OpenedFolder, listed: str) -> Samples:
     """`GT-final_test.csv`: semicolons, `Filename` and `ClassId`; the pictures in a `Final_Test/Images`."""
-    rows = list(csv.DictReader(io.StringIO(_text(folder, listed)), delimiter=";"))
     try:
+        rows = list(csv.DictReader(io.StringIO(_text(folder, listed)), delimiter=";"))
         names, labels = [row["Filename"] for row in rows], [int(row["ClassId"]) for row in rows]
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise _damaged(folder, listed, "columns Filename and ClassId") from error
     below = _folder_of(folder, names[0] if names else "", "Final_Test/Images")
     return _samples(folder, [f"{below}{name}" for name in names], labels, [f"{i:05d}" for i in range(43)], listed)

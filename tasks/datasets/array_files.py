@@ -4,6 +4,7 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class ArrayPictures:
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return sizes and etags of the files of pictures and labels, and which pictures."""
-        return [self.path, [list(entry) for entry in self.entries], indices.tolist()]
+        return [self.path, [[entry.size, entry.etag] for entry in self.entries], indices.tolist()]
 
 
 def mnist(folder: OpenedFolder, images: str, labels: str) -> Samples:
@@ -83,7 +84,7 @@ def _idx(folder: OpenedFolder, path: str, dimensions: int) -> NDArray[np.uint8]:
     if content[:4] != bytes([0, 0, 8, dimensions]) or len(content) < header:
         raise DatasetError(f"{folder.url}/{path}: not an idx file of bytes with {dimensions} dimensions")
     shape = tuple(map(int, np.frombuffer(content, ">u4", dimensions, 4)))
-    if len(content) - header != int(np.prod(shape, dtype=np.int64)):
+    if len(content) - header != prod(shape):
         raise DatasetError(f"{folder.url}/{path}: {len(content) - header} bytes of {shape}")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 

@@ -14,6 +14,9 @@ from tasks.datasets.samples import Picture, Pictures, Samples
 from tasks.datasets.transform import cropping
 from tasks.errors import DatasetError
 
+# those that the suffixes of image folders stand for; others, such as EPS, would have other programs run
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
 Decoded = torch.Tensor | DatasetError
 
 
@@ -53,7 +56,7 @@ class Decoder(Dataset[Decoded]):
                 raise picture
             if isinstance(picture, np.ndarray):
                 return self._transform(Image.fromarray(picture))
-            with Image.open(io.BytesIO(picture)) as image:
+            with Image.open(io.BytesIO(picture), formats=_FORMATS) as image:
                 return self._transform(image)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             reason = "not a picture of a known kind" if isinstance(error, UnidentifiedImageError) else str(error)

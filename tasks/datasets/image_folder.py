@@ -16,8 +16,10 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".p
 
 
 def is_image(path: str) -> bool:
-    """Tell by a file's name whether it is a picture."""
-    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+    """Tell by a file's name whether it is a picture, and not what a desktop or an editor left behind."""
+    place = PurePosixPath(path)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in place.parts)
+    return place.suffix.lower() in IMAGE_SUFFIXES and not hidden
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Files:
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return the files' paths, sizes and etags."""
-        return [[self.paths[i], *self.entries[i]] for i in indices]
+        return [[self.paths[i], self.entries[i].size, self.entries[i].etag] for i in indices]
 
 
 def files(folder: OpenedFolder, paths: Sequence[str]) -> Files:

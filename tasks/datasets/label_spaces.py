@@ -13,6 +13,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from tasks.datasets.samples import Samples
 from tasks.errors import DatasetError
 from tasks.numerics.checks import Floats
 
@@ -54,15 +55,19 @@ class LabelSpace:
         few = ", ".join(list(self.folders)[:3])
         raise DatasetError(f"{where}: folder {folder!r} is no class of {self.name}; wanted names like {few}")
 
-    def numbers(self, classes: int, where: str) -> list[int | None]:
-        """Return the classes of a data set that says them by number: they are its own, in order.
+    def numbers(self, samples: Samples, where: str) -> list[int | None]:
+        """Return the classes of a data set that says them by number: they are the label space's own, in order.
 
         Raises:
-            DatasetError: more than there are, or ObjectNet, whose classes are told by its folders alone.
+            DatasetError: there are more, names of another number of classes, or it is ObjectNet, whose classes are told
+                by its folders alone.
         """
-        if self.name == "objectnet" or classes > len(self.groups):
-            wanted = "folders" if self.name == "objectnet" else f"numbers below {len(self.groups)}"
-            raise DatasetError(f"{where}: classes by number up to {classes - 1}, {self.name} wants {wanted}")
+        classes, wanted = len(samples.classes), len(self.groups)
+        if self.name == "objectnet" or classes > wanted:
+            told = "folders" if self.name == "objectnet" else f"numbers below {wanted}"
+            raise DatasetError(f"{where}: classes by number up to {classes - 1}, {self.name} wants {told}")
+        if samples.named and classes != wanted:
+            raise DatasetError(f"{where}: {classes} names of classes, none of {self.name}'s, which has {wanted}")
         return list(range(classes))
 
 

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from tasks.datasets.annotated_folders import ANNOTATED
 from tasks.datasets.array_files import MNIST, SVHN, mnist, svhn
-from tasks.datasets.image_folder import image_folder
+from tasks.datasets.image_folder import image_folder, is_image
 from tasks.datasets.opened import OpenedFolder
 from tasks.datasets.parquet_shards import parquet_shards
 from tasks.datasets.samples import Samples
@@ -17,23 +17,50 @@ def samples_of(folder: OpenedFolder) -> Samples:
     """Return the samples of a data set, whatever its layout.
 
     Raises:
-        DatasetError: it is none that is known, damaged, or not one only.
+        DatasetError: it is none that is known, damaged, or could be several.
     """
-    if shards := _with_suffix(folder, ".parquet"):
-        return parquet_shards(folder, shards)
-    if shards := _with_suffix(folder, ".tar"):
-        return tar_shards(folder, shards)
-    if packed := _with_suffix(folder, ".tar.gz") + _with_suffix(folder, ".tgz"):
-        raise DatasetError(f"{folder.url}/{packed[0]}: packed as a whole, so no picture can be read alone; unpack it")
-    images, labels = (_ending(folder, name) + _ending(folder, f"{name}.gz") for name in MNIST)
-    if images and labels:
-        return mnist(folder, images[0], labels[0])
-    if found := _ending(folder, SVHN):
-        return svhn(folder, found[0])
+    parquet, tars = _with_suffix(folder, ".parquet"), _with_suffix(folder, ".tar")
+    pictures = next((path for path in folder.entries if is_image(path)), None)
+    kinds = {"Parquet": parquet[:1], "tar shards": tars[:1], "pictures": [pictures] if pictures else []}
+    there = {kind: paths[0] for kind, paths in kinds.items() if paths}
+    if len(there) > 1:
+        told = " and ".join(f"{kind} ({path})" for kind, path in there.items())
+        raise DatasetError(f"{folder.url}: {told}; name the folder of one of them, or a pattern such as *.tar")
+    if parquet:
+        return parquet_shards(folder, parquet)
+    if tars:
+        return tar_shards(folder, tars)
+    if images := [path for name in (MNIST[0], f"{MNIST[0]}.gz") for path in _ending(folder, name)]:
+        return mnist(folder, *_mnist_pair(folder, images))
+    if found := _only(folder, SVHN):
+        return svhn(folder, found)
     for name, reader in ANNOTATED.items():
-        if found := _ending(folder, name):
-            return reader(folder, found[0])
+        if found := _only(folder, name):
+            return reader(folder, found)
+    packed = [path for path in folder.entries if path.endswith((".tar.gz", ".tgz"))]
+    if packed and not pictures:
+        raise DatasetError(f"{folder.url}/{packed[0]}: packed as a whole, so no picture can be read alone; unpack it")
     return image_folder(folder)
+
+
+def _mnist_pair(folder: OpenedFolder, images: list[str]) -> tuple[str, str]:
+    """Return the files of pictures and labels, which lie in one folder; unpacked ones first."""
+    places = {path.rpartition("/")[0] for path in images}
+    if len(places) > 1:
+        raise DatasetError(f"{folder.url}: several data sets, in {', '.join(sorted(places))}; name one")
+    below = f"{places.pop()}/".lstrip("/")
+    for labels in (f"{below}{MNIST[1]}", f"{below}{MNIST[1]}.gz"):
+        if labels in folder.entries:
+            return images[0], labels
+    raise DatasetError(f"{folder.url}: {below}{MNIST[1]} is missing, which comes with {images[0]}")
+
+
+def _only(folder: OpenedFolder, name: str) -> str | None:
+    """Return the one file of a name; None when there is none."""
+    found = _ending(folder, name)
+    if len(found) > 1:
+        raise DatasetError(f"{folder.url}: several data sets, {', '.join(found)}; name one's folder")
+    return found[0] if found else None
 
 
 def _with_suffix(folder: OpenedFolder, suffix: str) -> list[str]:

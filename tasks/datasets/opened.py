@@ -15,6 +15,8 @@ class Entry(NamedTuple):
 
     size: int
     etag: str
+    changed: str = ""
+    """Of a local file the time of the last change of anything about it: nobody can set it back."""
 
 
 class Piece(NamedTuple):
@@ -34,12 +36,14 @@ class OpenedFolder:
         filesystem: an fsspec file system.
         root: the folder inside of it.
         entries: by path relative to the folder, sorted.
+        is_chosen: whether somebody named these files, and not the folder.
     """
 
     url: str
     filesystem: Any
     root: str
     entries: Mapping[str, Entry] = field(repr=False)
+    is_chosen: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the listing behind: whoever reads knows what to read."""
@@ -65,8 +69,19 @@ class OpenedFolder:
     def read_each(self, paths: Sequence[str]) -> list[bytes | Exception]:
         """Return the content of files, remote ones at the same time; an error in the place of what cannot be read."""
         full = [self._full(path) for path in paths]
-        found = self.filesystem.cat(full, on_error="return") if len(full) > 1 else self._cat_one(full)
-        return [found[path] for path in full]
+        # not `cat`, which takes a name with brackets or stars for a pattern
+        nothing = [None] * len(full)
+        return list(self.filesystem.cat_ranges(full, nothing, nothing, on_error="return"))
+
+    def beside(self, name: str) -> bytes | None:
+        """Return the content of a file in the folder, or in the one above; None when there is none."""
+        for place in (self.root, self.root.rpartition("/")[0]):
+            try:
+                content: bytes = self.filesystem.cat_file(f"{place}/{name}")
+            except (OSError, ValueError):
+                continue
+            return content
+        return None
 
     def read_pieces(self, pieces: Sequence[Piece]) -> list[bytes | Exception]:
         """Return ranges of bytes; neighbours are fetched together, remote ones at the same time."""
@@ -88,12 +103,6 @@ class OpenedFolder:
                 content = content[piece.start - request.start : piece.stop - request.start]
             parts.append(content)
         return parts
-
-    def _cat_one(self, full: list[str]) -> dict[str, Any]:
-        try:
-            return {path: self.filesystem.cat_file(path) for path in full}
-        except OSError as error:
-            return dict.fromkeys(full, error)
 
     def _full(self, path: str) -> str:
         return f"{self.root}/{path}"

@@ -5,7 +5,6 @@ next to each other, ask for the same.
 """
 
 import json
-import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,12 +18,12 @@ from numpy.typing import NDArray
 from tasks.datasets.opened import Entry, OpenedFolder
 from tasks.datasets.samples import Picture, Samples, numbered, runs
 from tasks.datasets.shard_index import Index, index_of
+from tasks.datasets.splits import check_split
 from tasks.errors import DatasetError
 
 IMAGES = ("image", "img", "jpg", "jpeg", "png", "webp")
 LABELS = ("label", "labels", "cls")
 _KEPT = 2  # row groups: a batch may end in one and the next begin in another
-_SPLIT = re.compile(r"(.*?)-\d+-of-\d+(?:-[0-9a-f]+)?\.parquet$")
 
 
 class _Kept:
@@ -58,8 +57,8 @@ class ParquetPictures:
 
     def read(self, indices: Sequence[int]) -> list[Picture]:
         """See `Pictures`."""
-        pictures: list[Picture] = []
-        for index in indices:
+        found: dict[int, Picture] = {}
+        for index in sorted(set(indices)):  # each row group once, whatever the order asked for
             group = self._group(index)
             try:
                 value = self._values(group)[index - int(self.starts[group])].as_py()
@@ -67,8 +66,8 @@ class ParquetPictures:
                 value = error
             if isinstance(value, dict):
                 value = value.get("bytes")
-            pictures.append(ValueError("no bytes of a picture in this row") if value is None else value)
-        return pictures
+            found[index] = ValueError("no bytes of a picture in this row") if value is None else value
+        return [found[index] for index in indices]
 
     def name(self, index: int) -> str:
         """Return the file's path and the row."""
@@ -78,7 +77,7 @@ class ParquetPictures:
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return all files' paths, sizes and etags, and the rows."""
-        return [[[path, *entry] for path, entry in self.shards], self.column, runs(indices)]
+        return [[[path, entry.size, entry.etag] for path, entry in self.shards], self.column, runs(indices)]
 
     def _group(self, index: int) -> int:
         return int(np.searchsorted(self.starts, index, "right")) - 1
@@ -104,9 +103,7 @@ def parquet_shards(folder: OpenedFolder, paths: Sequence[str]) -> Samples:
     Raises:
         DatasetError: several splits, no column of pictures, files of different columns, or damaged ones.
     """
-    splits = sorted({found[1] if (found := _SPLIT.match(path)) else "" for path in paths})
-    if len(splits) > 1:
-        raise DatasetError(f"{folder.url}: splits {', '.join(splits)}; name one, such as {splits[-1]}-*.parquet")
+    check_split(folder, paths)
     indices = [_index(folder, path) for path in paths]
     for path, index in zip(paths, indices, strict=True):
         if any(not np.array_equal(index[part], indices[0][part]) for part in ("column", "names")):
@@ -137,6 +134,8 @@ def _looked_at(folder: OpenedFolder, path: str) -> Index:
             schema, metadata = parquet.schema_arrow, parquet.metadata
             column = next((name for name in IMAGES if name in schema.names), None)
             label = next((name for name in LABELS if name in schema.names), None)
+            if len(set(schema.names)) < len(schema.names):
+                raise DatasetError(f"{where}: two columns of one name")
             if column is None or not _holds_pictures(schema.field(column).type):
                 raise DatasetError(
                     f"{where}: no column of pictures; wanted {IMAGES[0]}, as bytes or a struct with bytes, "
@@ -154,18 +153,30 @@ def _looked_at(folder: OpenedFolder, path: str) -> Index:
 
 def _holds_pictures(type_: pa.DataType) -> bool:
     if pa.types.is_struct(type_):
-        return bool(type_.get_field_index("bytes") >= 0)
+        place = type_.get_field_index("bytes")
+        return bool(place >= 0) and _holds_pictures(type_.field(place).type)
     return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
 
 
 def _labels(parquet: pq.ParquetFile, column: str | None, where: str) -> NDArray[np.int64]:
     if column is None:
+        if others := _class_labels(parquet.schema_arrow):
+            raise DatasetError(f"{where}: labels in {', '.join(others)}, wanted a column named {LABELS[0]}")
         return np.full(parquet.metadata.num_rows, -1, np.int64)
     values = parquet.read(columns=[column]).column(0)
     if not pa.types.is_integer(values.type):
         raise DatasetError(f"{where}: column {column} of {values.type}, wanted whole numbers")
     labels: NDArray[np.int64] = values.cast(pa.int64()).fill_null(-1).to_numpy()
     return labels
+
+
+def _class_labels(schema: pa.Schema) -> list[str]:
+    """Return the columns that the Hub's `datasets` says are labels of classes."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return [name for name, kind in features.items() if kind.get("_type") == "ClassLabel"]
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return []
 
 
 def _class_names(schema: pa.Schema, column: str | None) -> list[str]:

@@ -5,6 +5,8 @@ they are the data set's own, with spaces for underscores.
 """
 
 import json
+import logging
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.errors import DatasetError
+
+log = logging.getLogger("dawin.datasets")
 
 _PACKAGE = "clip_benchmark"
 _FILES = ("en_classnames.json", "en_zeroshot_classification_templates.json")
@@ -31,7 +35,7 @@ def prompts_of(name: str, own: Sequence[str]) -> Prompts:
 
     Args:
         name: as the catalogue's record says.
-        own: names of the classes that the data set itself has.
+        own: names of the classes that the data set itself has, in order; empty: it says classes by number.
 
     Raises:
         DatasetError: clip_benchmark is needed and not there, or its lists are not as they should be.
@@ -43,14 +47,27 @@ def prompts_of(name: str, own: Sequence[str]) -> Prompts:
     names, templates = _lists()
     try:
         found = tuple(template.replace("{c}", "{}") for template in templates[name])
-        classes = tuple(names[name]) if name in names else tuple(map(_readable, own))
+        classes = _in_order(tuple(names[name]), own) if name in names else tuple(map(_readable, own))
     except (KeyError, AttributeError, TypeError) as error:
         raise DatasetError(
             f"{_PACKAGE} has no prompt templates of {name}; it has {', '.join(templates)[:200]}"
         ) from error
+    if not classes:
+        raise DatasetError(f"{name}: neither {_PACKAGE} nor the data set has names of classes; write `classes`")
     if len(classes) < len(own):
         raise DatasetError(f"{name}: {len(classes)} names of classes in {_PACKAGE}, but the data set has {len(own)}")
     return Prompts(classes, found)
+
+
+def _in_order(names: tuple[str, ...], own: Sequence[str]) -> tuple[str, ...]:
+    """Return names in the order of the data set's own, where those are the same in another order."""
+    plain = {re.sub("[^a-z0-9]", "", name.lower()): name for name in names}
+    wanted = [re.sub("[^a-z0-9]", "", name.lower()) for name in own]
+    if set(wanted) == set(plain) and len(wanted) == len(names):
+        return tuple(plain[name] for name in wanted)
+    if own and not set(wanted) <= set(plain):
+        log.warning("names of classes are paired by their order: folder %s is %r, and so on", own[0], names[0])
+    return names
 
 
 def _readable(folder: str) -> str:

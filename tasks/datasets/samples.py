@@ -13,6 +13,9 @@ Picture = bytes | NDArray[np.uint8] | Exception
 """An encoded picture, one as numbers (h, w) or (h, w, 3), or why it cannot be read."""
 
 
+_MOST_CLASSES = 1_000_000  # a larger label is no number of a class but an identifier of something
+
+
 class Pictures(Protocol):
     """The pictures of a data set, by number. Sent to the processes that decode."""
 
@@ -71,6 +74,8 @@ def numbered(pictures: Pictures, labels: NDArray[np.int64], names: Sequence[str]
     """
     if not len(labels):
         raise DatasetError(f"{where}: no samples")
+    if labels.max() >= _MOST_CLASSES:
+        raise DatasetError(f"{where}: label {labels.max()}, wanted numbers of classes below {_MOST_CLASSES:,}")
     without = int((labels < 0).sum())
     if 0 < without < len(labels):
         raise DatasetError(f"{where}: {without} of {len(labels)} samples have no label; wanted all or none")

@@ -6,7 +6,7 @@ asked for are read.
 
 import json
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,12 @@ from tasks.datasets.image_folder import is_image
 from tasks.datasets.opened import Entry, OpenedFolder, Piece
 from tasks.datasets.samples import Picture, Samples, numbered, runs
 from tasks.datasets.shard_index import Index, index_of
+from tasks.datasets.splits import check_split
 from tasks.errors import DatasetError
 
 CLASS_NAMES = "classnames.txt"  # one a line, beside the shards or above them
 _LONGEST_LABEL = 64 * 1024  # bytes; a longer file is no label
+_BLOCK = 512  # bytes, of zeros, that end a tar file
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class TarPictures:
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return all files' paths, sizes and etags, and which samples."""
-        return [[[path, *entry] for path, entry in self.shards], runs(indices)]
+        return [[[path, entry.size, entry.etag] for path, entry in self.shards], runs(indices)]
 
 
 def tar_shards(folder: OpenedFolder, paths: Sequence[str]) -> Samples:
@@ -62,6 +64,7 @@ def tar_shards(folder: OpenedFolder, paths: Sequence[str]) -> Samples:
     Raises:
         DatasetError: a file is no tar, or holds no pictures.
     """
+    check_split(folder, paths)
     indices = [_index(folder, path) for path in paths]
     places = [
         np.column_stack([np.full(len(index["starts"]), shard), index["starts"], index["sizes"]])
@@ -75,13 +78,12 @@ def tar_shards(folder: OpenedFolder, paths: Sequence[str]) -> Samples:
 
 
 def _class_names(folder: OpenedFolder) -> list[str]:
-    if CLASS_NAMES not in folder.entries:
-        return []
-    return [line.strip() for line in folder.read(CLASS_NAMES).decode().splitlines() if line.strip()]
+    content = folder.beside(CLASS_NAMES) or b""
+    return [line.strip() for line in content.decode(errors="replace").splitlines() if line.strip()]
 
 
 def _index(folder: OpenedFolder, path: str) -> Index:
-    return index_of(folder, path, "tar/1", lambda: _looked_through(folder, path))
+    return index_of(folder, path, "tar/2", lambda: _looked_through(folder, path))
 
 
 def _looked_through(folder: OpenedFolder, path: str) -> Index:
@@ -89,20 +91,25 @@ def _looked_through(folder: OpenedFolder, path: str) -> Index:
     where = f"{folder.url}/{path}"
     found: dict[str, tuple[int, int]] = {}
     labels: dict[str, int] = {}
+    places: dict[str, tuple[int, int]] = {}  # of every member, for the links to it
     try:
         with folder.open(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
-                place, _, name = member.name.rpartition("/")
-                stem, _, extension = name.partition(".")
-                key = f"{place}/{stem}".lstrip("./")
-                if not member.isreg() or not stem:
+                key, extension = _key(member.name)
+                if not key or member.isdir():
                     continue
+                places[member.name] = _place(member, places, where)
                 if is_image(f"x.{extension}"):
                     if key in found:
                         raise DatasetError(f"{where}: sample {key} has two pictures, the second is {member.name}")
-                    found[key] = (member.offset_data, member.size)
+                    found[key] = places[member.name]
                 elif extension in ("cls", "json"):
-                    labels |= _label(tar, member, key, where)
+                    label = _label(tar, member, where)
+                    if label is not None and labels.setdefault(key, label) != label:
+                        raise DatasetError(f"{where}: sample {key} has two labels, {labels[key]} and {label}")
+            file.seek(tar.offset)
+            if file.read(_BLOCK) != bytes(_BLOCK):
+                raise DatasetError(f"{where}: damaged or cut short after {len(found)} pictures")
     except (OSError, tarfile.TarError, EOFError) as error:
         raise DatasetError(f"{where}: not a plain tar file ({str(error) or type(error).__name__})") from error
     if not found:
@@ -115,17 +122,38 @@ def _looked_through(folder: OpenedFolder, path: str) -> Index:
     }
 
 
-def _label(tar: tarfile.TarFile, member: tarfile.TarInfo, key: str, where: str) -> dict[str, int]:
-    """Return a sample's label by its key; nothing when a JSON has none."""
+def _key(name: str) -> tuple[str, str]:
+    """Return a sample's key and the rest of a member's name: `a/000001.seg.png` is `seg.png` of `a/000001`."""
+    place, _, last = name.rpartition("/")
+    stem, _, extension = last.partition(".")
+    return (f"{place}/{stem}".removeprefix("./").lstrip("/") if stem else ""), extension
+
+
+def _place(member: tarfile.TarInfo, places: Mapping[str, tuple[int, int]], where: str) -> tuple[int, int]:
+    """Return where a member's bytes are; of a second link to a file, those of the first."""
+    if member.islnk() and member.linkname in places:
+        return places[member.linkname]
+    if not member.isreg() or member.issparse():
+        raise DatasetError(f"{where}: {member.name} is no plain file (a link, a device, or sparse)")
+    return member.offset_data, member.size
+
+
+def _label(tar: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> int | None:
+    """Return a sample's label; None when a JSON has none."""
     if member.size > _LONGEST_LABEL:
         raise DatasetError(f"{where}: {member.name} is {member.size} bytes long, wanted a label")
     file = tar.extractfile(member)
     content = file.read() if file else b""
     try:
+        value: Any
         if member.name.endswith(".cls"):
-            return {key: int(content)}
-        record = json.loads(content)
-        value = next((record[name] for name in ("label", "cls") if name in record), None)
-        return {} if value is None else {key: int(value)}
+            value = int(content)
+        else:
+            record = json.loads(content)
+            value = next((record[name] for name in ("label", "cls") if name in record), None)
+        if value is not None and (type(value) is not int or not -1 <= value < 2**31):
+            raise ValueError(value)
+        label: int | None = value
+        return label
     except (ValueError, TypeError, RecursionError) as error:
         raise DatasetError(f"{where}: {member.name} holds no label, wanted a whole number") from error

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import torch
 
+from tasks.errors import CheckpointError
+
 Tensors = Mapping[str, torch.Tensor]
 
 _WRAPPERS = ("module.", "model.")  # data-parallel training, and what wraps a CLIP in model-soups and task-vectors
@@ -26,6 +28,9 @@ class Recognised(NamedTuple):
 def recognise(tensors: Tensors) -> Recognised | None:
     """Return a checkpoint's tensors by open_clip's names, or None when there is no vision tower among them."""
     bare = {_bare(name): tensor for name, tensor in tensors.items()}
+    if len(bare) < len(tensors):
+        twice = next(name for name in bare if sum(_bare(full) == name for full in tensors) > 1)
+        raise CheckpointError(f"{twice} is there twice, under several prefixes: which one is meant?")
     if "embeddings.patch_embedding.weight" in bare:  # the tower alone, as newer transformers write it
         bare = {f"vision_model.{name}": tensor for name, tensor in bare.items()}
     if any(name.startswith("vision_model.") for name in bare):

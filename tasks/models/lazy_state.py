@@ -8,6 +8,7 @@ import torch
 from tasks.errors import CheckpointError
 from tasks.models.checkpoint import HEAD, read_checkpoint, vision_of
 from tasks.models.families import recognise
+from tasks.models.inert_pickle import DamagedFile
 from tasks.models.safetensors_file import SafetensorsFile, is_safetensors
 
 
@@ -51,7 +52,10 @@ def open_state(file: BinaryIO, where: str, path: str | None = None) -> Mapping[s
     file.seek(0)
     if not is_safetensors(start):
         return read_checkpoint(file, where, path)
-    opened = SafetensorsFile(file)
+    try:
+        opened = SafetensorsFile(file)
+    except DamagedFile as error:
+        raise CheckpointError(f"{where}: damaged safetensors file ({error})") from error
     outline = opened.outline()
     found = recognise(outline)
     if found is None:

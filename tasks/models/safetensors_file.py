@@ -13,7 +13,12 @@ _LARGEST_HEADER = 100_000_000  # bytes; the format's own limit
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
     "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+    "U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16,
+    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
 }  # fmt: skip
+
+
+_Entry = tuple[torch.dtype, list[int], int, int]
 
 
 def is_safetensors(start: bytes) -> bool:
@@ -33,6 +38,7 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
         try:
             header = json.loads(file.read(length))
             self._entries = {name: _entry(entry) for name, entry in header.items() if name != "__metadata__"}
+            _check_places(self._entries.values())
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DamagedFile(f"its header is damaged ({str(error).splitlines()[0][:80]})") from error
         self._file, self._start = file, 8 + length
@@ -97,9 +103,18 @@ def write_safetensors(
         file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
 
 
-def _entry(entry: Any) -> tuple[torch.dtype, list[int], int, int]:  # noqa: ANN401  JSON
+def _check_places(entries: Iterable[_Entry]) -> None:
+    """Refuse tensors that overlap: a small file could fill the memory with them."""
+    place = 0
+    for _, _, begin, end in sorted(entries, key=lambda entry: entry[2:]):
+        if begin != place:
+            raise ValueError(f"a tensor begins at {begin}, wanted {place}")
+        place = end
+
+
+def _entry(entry: Any) -> _Entry:  # noqa: ANN401  JSON
     dtype, shape, (begin, end) = _DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
-    if not all(type(n) is int and n >= 0 for n in (*shape, begin, end)):
+    if not all(type(n) is int and 0 <= n < 2**48 for n in (*shape, begin, end)):
         raise ValueError(f"numbers wanted, got {shape}, {begin}, {end}")
     if end - begin != prod(shape) * dtype.itemsize:
         raise ValueError(f"{end - begin} bytes for a tensor of shape {shape}")

@@ -20,6 +20,7 @@ from tasks.models.checkpoint import HEAD
 _HEAD_WIDTH = 64  # of one attention head, in every CLIP text tower
 _PREFIX = "text."  # in front of a text tower's names in open_clip's newer models
 _SCALE = 100.0  # where a checkpoint holds no logit scale: what CLIP's were clipped to in training
+_VOCABULARY = 49_408  # tokens of CLIP's tokenizer
 _PROMPTS = 256  # at a time
 
 Tensors = Mapping[str, torch.Tensor]
@@ -28,7 +29,8 @@ Tensors = Mapping[str, torch.Tensor]
 def text_features(tensors: Tensors) -> int | None:
     """Return how many features a checkpoint's text tower gives a prompt; None without a text tower."""
     text = _text_of(tensors)
-    if "text_projection" in text and "token_embedding.weight" in text:
+    projection = text.get("text_projection")
+    if projection is not None and projection.ndim == 2 and "token_embedding.weight" in text:
         return int(text["text_projection"].shape[1])
     return None
 
@@ -108,6 +110,11 @@ def _tower(
             "name a head's file, or a checkpoint with one as the head's `text`"
         ) from error
     layers = sum(name.endswith("attn.in_proj_weight") for name in text)
+    if width % _HEAD_WIDTH or embedding.shape[0] < _VOCABULARY:
+        raise CheckpointError(
+            f"{where}: text tower of width {width} and {embedding.shape[0]} tokens, wanted a multiple of {_HEAD_WIDTH} "
+            f"and CLIP's {_VOCABULARY}; name its `architecture`"
+        )
     shape: dict[str, Any] = {"context_length": positions.shape[0], "vocab_size": embedding.shape[0], "width": width}
     configuration = CLIPTextCfg(**shape, heads=width // _HEAD_WIDTH, layers=layers, mlp_ratio=mlp / width)
     tower: nn.Module = _build_text_tower(projection.shape[1], configuration, quick_gelu=True)

@@ -91,7 +91,8 @@ def test_from_s3(places, layout, s3):
     names = {"folder": ["class000", "class001"], "parquet": ["test-00000-of-00004.parquet"], "tar": ["0.tar", "1.tar"]}
     for name in names[layout]:
         filesystem.put(str(places / layout / name), f"{bucket}/{name}", recursive=layout == "folder")
-    samples = list_dataset(f"s3://{bucket}", None, SETTINGS).samples
+    chosen = f"s3://{bucket}/test-*.parquet" if layout == "parquet" else f"s3://{bucket}"
+    samples = list_dataset(chosen, None, SETTINGS).samples
     span = (0, 300)
     found = batches(Decoder(samples, SETTINGS), samples.labels, [span], 128, workers=2)
     images = np.concatenate([batch.images.numpy() for batch in found])

@@ -77,7 +77,7 @@ def test_one_file_or_a_pattern_is_a_data_set(tmp_path, pictures):
     layouts.write_parquet(tmp_path, pictures[:2], LABELS[:2], split="train", shards=1)
     assert len(listed(f"{tmp_path}/test-*.parquet")) == 7
     assert len(listed(f"{tmp_path}/train-00000-of-00001.parquet")) == 2
-    with pytest.raises(DatasetError, match=r"splits test, train; name one, such as train-\*.parquet"):
+    with pytest.raises(DatasetError, match=r"splits test, train; name one, such as its folder, or train-\*.parquet"):
         listed(tmp_path)
 
 
@@ -266,6 +266,140 @@ def test_the_digest_follows_shards_labels_and_limit(tmp_path, pictures, layout):
     digests.append(list_dataset(str(write(pictures, LABELS[::-1], 1)), None, SETTINGS).digest)
     digests.append(list_dataset(str(write(pictures[::-1], LABELS, 2)), None, SETTINGS).digest)
     assert len(set(digests)) == 4
+
+
+@pytest.mark.parametrize("layout", ["test.parquet", "test/0000.parquet", "test/0.tar", "test-0.tar"])
+def test_splits_are_never_pooled(tmp_path, pictures, layout):
+    """However they are told apart: by file, or by folder."""
+    import shutil
+
+    made = tmp_path / "made"
+    if layout.endswith("parquet"):
+        layouts.write_parquet(made, pictures, LABELS, shards=1)
+    else:
+        layouts.write_tars(made, pictures, LABELS, shards=1)
+    for name in (layout, layout.replace("test", "train")):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(next(made.iterdir()), tmp_path / "data" / name)
+    with pytest.raises(DatasetError, match="splits test, train; name one"):
+        listed(tmp_path / "data")
+    assert len(listed(tmp_path / "data" / layout)) == 7
+
+
+def test_a_missing_shard_is_named(tmp_path, pictures):
+    """Unless somebody asked for these alone."""
+    layouts.write_parquet(tmp_path, pictures, LABELS)
+    (tmp_path / "test-00001-of-00003.parquet").unlink()
+    with pytest.raises(DatasetError, match="1 of 3 shards are missing, first 00001"):
+        listed(tmp_path)
+    assert len(listed(f"{tmp_path}/test-*.parquet")) == 5
+
+
+def test_several_layouts_in_one_folder_are_refused(tmp_path, pictures):
+    """An archive beside the pictures that came out of it; two data sets below one root."""
+    layouts.write_folder(tmp_path / "a", pictures, LABELS)
+    layouts.write_tars(tmp_path / "a", pictures, LABELS, shards=1)
+    with pytest.raises(
+        DatasetError, match=r"tar shards \(0.tar\) and pictures \(class000/000000.png\); name the folder"
+    ):
+        listed(tmp_path / "a")
+    images = np.zeros((2, 28, 28), np.uint8)
+    for name in ("x", "y"):
+        layouts.write_mnist(tmp_path / "b" / name, images, [1, 2])
+    with pytest.raises(DatasetError, match="several data sets, in x/MNIST/raw, y/MNIST/raw; name one"):
+        listed(tmp_path / "b")
+
+
+def test_names_of_classes_go_before_numbers(tmp_path, pictures):
+    """Synsets in any order are ImageNet's classes; other names only when there are as many."""
+    synsets = ["n01443537", "n01440764", "n01484850"]  # classes 1, 0, 2
+    layouts.write_parquet(tmp_path / "a", pictures, LABELS, names=synsets)
+    assert listed(tmp_path / "a", "imagenet-1k").labels.tolist() == [1, 1, 0, 0, 0, 2, 2]
+    layouts.write_parquet(tmp_path / "b", pictures, LABELS, names=NAMES)
+    with pytest.raises(DatasetError, match="3 names of classes, none of imagenet-1k's, which has 1000"):
+        listed(tmp_path / "b", "imagenet-1k")
+
+
+def test_links_are_followed(tmp_path, pictures):
+    """Directories and files; what a link points to is what changes; a loop ends."""
+    layouts.write_folder(tmp_path / "real", pictures, LABELS)
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    for name in ("class000", "class001", "class002"):
+        (folder / name).symlink_to(tmp_path / "real" / name)
+    (folder / "class000" / "loop").symlink_to(folder)
+    assert len(listed(folder)) == 7
+    before = list_dataset(str(folder), None, SETTINGS).digest
+    picture = tmp_path / "real" / "class001" / "000002.png"
+    picture.write_bytes(picture.read_bytes()[:-1] + b"x")
+    assert list_dataset(str(folder), None, SETTINGS).digest != before
+
+
+def test_names_with_brackets_and_hidden_files(tmp_path, pictures):
+    """Neither patterns nor pictures."""
+    for label, name in enumerate(("a[1]", "b*")):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            (tmp_path / name / f"{i}[1]?.png").write_bytes(pictures[2 * label + i])
+    for name in (".ipynb_checkpoints/x.png", "a[1]/._0.png", "__MACOSX/a/0.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"no picture")
+    samples = listed(tmp_path)
+    assert (samples.classes, samples.labels.tolist()) == (("a[1]", "b*"), [0, 0, 1, 1])
+    np.testing.assert_array_equal(seen(samples), expected(pictures[:4]))
+
+
+def test_links_in_a_tar_and_what_is_no_plain_file(tmp_path, pictures):
+    """A second link to a file has the first one's bytes; a damaged shard is not a shorter one."""
+    import tarfile
+
+    layouts.write_tars(tmp_path, pictures, LABELS, shards=1)
+    with tarfile.open(tmp_path / "0.tar", "a") as tar:
+        link = tarfile.TarInfo("s9.png")
+        link.type, link.linkname = tarfile.LNKTYPE, "s000000.png"
+        tar.addfile(link)
+        label = tarfile.TarInfo("s9.cls")
+        label.size = 1
+        tar.addfile(label, io.BytesIO(b"2"))
+    samples = listed(tmp_path)
+    assert samples.labels.tolist() == [*LABELS, 2]
+    np.testing.assert_array_equal(seen(samples)[-1], seen(samples)[0])
+    content = bytearray((tmp_path / "0.tar").read_bytes())
+    place = content.index(b"s000003.cls")
+    content[place + 150] ^= 1  # in the header's checksum
+    (tmp_path / "0.tar").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"0\.tar: damaged or cut short after 3 pictures"):
+        listed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.png": b"x", "a.cls": b"20000000"}, "label 20000000, wanted numbers of classes below 1,000,000"),
+        ({"a.png": b"x", "a.cls": b"1" * 30}, "a.cls holds no label"),
+        ({"a.png": b"x", "a.json": b'{"label": 2.7}'}, "a.json holds no label"),
+        ({"a.png": b"x", "a.json": b'{"label": true}'}, "a.json holds no label"),
+        ({"a.png": b"x", "a.cls": b"1", "a.json": b'{"label": 5}'}, "sample a has two labels, 1 and 5"),
+    ],
+)
+def test_labels_are_numbers_and_one_a_sample(tmp_path, files, message):
+    """Not rounded, not overwritten."""
+    import tarfile
+
+    with tarfile.open(tmp_path / "0.tar", "w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    with pytest.raises(DatasetError, match=message):
+        listed(tmp_path)
+
+
+def test_names_beside_or_above_the_shards(tmp_path, pictures):
+    """clip_benchmark's layout has them above."""
+    layouts.write_tars(tmp_path / "test", pictures, LABELS)
+    (tmp_path / "classnames.txt").write_text("\n".join(NAMES))
+    assert listed(tmp_path / "test").classes == tuple(NAMES)
 
 
 def test_numbers_are_a_label_spaces_own_classes(tmp_path, pictures):

@@ -1,5 +1,6 @@
 """Every family of checkpoints, in its exact public layout, gives the logits that its own code base gives."""
 
+import io
 import json
 
 import fsspec
@@ -18,12 +19,13 @@ from flows.experiment import load_experiment
 from flows.preparation import prepare
 from storage.locations import Location
 from storage.store import Store
-from tasks.checking import examine_checkpoint
+from tasks.activation import check_activation
 from tasks.conversion import convert_checkpoint, inspect_checkpoint
 from tasks.errors import CheckpointError, InputError
 from tasks.inputs import load_state
 from tasks.models.checkpoint import read_checkpoint, read_head
 from tasks.models.classifier import build_classifier
+from tasks.models.lazy_state import open_state
 from tasks.models.tower import build_tower, infer_shape
 
 VISION = {"layers": 2, "width": 128, "patch_size": 8, "image_size": 32}
@@ -200,7 +202,33 @@ def test_another_activation_is_refused_not_guessed(tmp_path, name, settings):
     path = tiny.checkpoint(tmp_path / "folder" / "model.pt", 1)
     (tmp_path / "folder" / name).write_text(json.dumps(settings))
     with pytest.raises(CheckpointError, match=rf"its {name} says activation gelu, .*name its `architecture`"):
-        examine_checkpoint(Location(path), None)
+        check_activation(Location(path))
+
+
+def test_a_tensor_that_is_there_twice_is_refused(tmp_path):
+    """Raw weights and their average, say: neither is taken by chance."""
+    state = {f"visual.{name}": tensor for name, tensor in clip().visual.state_dict().items()}
+    torch.save({**state, "model.visual.class_embedding": torch.zeros(128)}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match=r"visual.class_embedding is there twice, under several prefixes"):
+        read(str(tmp_path / "x.pt"))
+
+
+def test_a_checkpoint_read_lazily_is_the_same(tmp_path):
+    """Tensor by tensor, whatever the prefix; what has to be packed is read whole; damaged ones are told."""
+    made = clip(1)
+    state = {f"module.{name}": tensor for name, tensor in made.state_dict().items()}
+    safetensors.torch.save_file(state, tmp_path / "x.safetensors")
+    with open(tmp_path / "x.safetensors", "rb") as file:
+        opened = open_state(file, "x")
+        whole = read(str(tmp_path / "x.safetensors"))
+        assert set(opened) == set(whole) == set(opened.outline())
+        assert all(torch.equal(opened[name], whole[name]) for name in whole)
+    with pytest.raises(CheckpointError, match="damaged safetensors file"):
+        open_state(io.BytesIO(bytes([9, 0, 0, 0, 0, 0, 0, 0]) + b"{notjson}"), "x")
+    header = {n: {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} for n in ("visual.a", "visual.b")}
+    text = json.dumps(header).encode()
+    with pytest.raises(CheckpointError, match="a tensor begins at 0, wanted 8"):
+        open_state(io.BytesIO(len(text).to_bytes(8, "little") + text + bytes(8)), "x")
 
 
 def test_a_residual_network_is_read_off_its_tensors(tmp_path):

@@ -156,6 +156,10 @@ def test_prompts_of_the_catalogue():
         "abbey",
         "bar indoor",
     )
+    digits = ["1", "0", *"23456789"]
+    assert prompts_of("mnist", digits).classes == tuple(digits)  # the data set's own order, where names are the same
+    with pytest.raises(DatasetError, match="sun397: neither clip_benchmark nor the data set has names of classes"):
+        prompts_of("sun397", ())
     with pytest.raises(DatasetError, match="has no prompt templates of cars; it has mnist, sun397, dtd"):
         prompts_of("cars", ["x"])
     with pytest.raises(DatasetError, match="mnist: 10 names of classes in clip_benchmark, but the data set has 11"):

@@ -142,7 +142,7 @@ def test_each_tensor_is_merged_as_its_method_says(method):
     for name in ("w", "b", "c"):
         tasks = torch.stack([state[name] - base[name] for state in tuned])
         wanted = base[name] + by_hand(method, tasks).float()
-        torch.testing.assert_close(merged[name], wanted, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(merged[name], wanted, rtol=1e-3, atol=3e-4)
 
 
 def test_ties_thresholds_are_of_the_whole_model():
