@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart multi-task test lint types layers pytest format clean
+.PHONY: help install quickstart multi-task test test-cluster cluster-up lint types layers pytest format clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -38,6 +38,12 @@ layers: $(INSTALLED)
 
 pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered
+
+test-cluster: $(INSTALLED) ## a server, workers, S3, checkpoints that land, processes that are killed
+	$(BIN)/pytest -m cluster tests/cluster
+
+cluster-up: $(INSTALLED) ## a Prefect server and two workers on this machine: make cluster-up EXPERIMENT=my.yaml
+	@$(BIN)/python infra/cluster.py $(EXPERIMENT)
 
 format: $(INSTALLED) ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from flows.bars import bars
 from flows.checkpoints import checkpoint_file
@@ -93,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     calibrate.add_argument("--on", metavar="DATASET", help="default: the first one of group id, else the first")
     calibrate.set_defaults(command=_calibrate)
+    _add_checkpoint_commands(commands)
+    return parser
+
+
+def _add_checkpoint_commands(commands: Any) -> None:  # noqa: ANN401  argparse keeps the class to itself
     inspect = commands.add_parser("inspect", help="say what a checkpoint is")
     inspect.add_argument("checkpoint", metavar="URI")
     inspect.set_defaults(command=_inspect)
@@ -100,7 +106,6 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("checkpoint", metavar="URI")
     convert.add_argument("target", metavar="FILE")
     convert.set_defaults(command=_convert)
-    return parser
 
 
 def _store_url(options: argparse.Namespace) -> str:

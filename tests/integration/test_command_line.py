@@ -34,7 +34,9 @@ def test_a_plan_of_a_finished_run_skips_everything(finished, capsys):
     """And of a changed one only what it needs."""
     file, store = finished
     assert main(["plan", file, "--store", store]) == 0
-    assert "to run" not in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "samples to run" not in shown
+    assert "forward passes: 0 to run" in shown
     assert main(["plan", file, "--store", store, "--set", "merge.clusters=3"]) == 0
     to_run = [line.split()[:3] for line in capsys.readouterr().out.splitlines() if "to run" in line]
     assert to_run == [
