@@ -2,11 +2,63 @@
 
 import re
 
+import numpy as np
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
+from flows.histogram import as_image, histogram
+from flows.plan import Plan
 from flows.report import render, results_of, wide
+from storage.schemas import COMPONENTS
 from storage.store import Store
+from storage.tables import read_table, vectors
+from tasks.coefficients import read_coefficients
 from tasks.derived import RunRecord
+from tasks.fitting import components_key
+from tasks.references import DatasetReference
+
+
+async def publish_plan(plan: Plan) -> None:
+    """Publish what a run will compute, and what of it is there already."""
+    passes = plan.forward_passes
+    lines = [
+        f"| {step.stage} | {step.dataset} | {step.what} | {step.samples - step.lacking:,} | {step.lacking:,} |"
+        for step in plan.steps()
+    ]
+    head = "| stage | data set | what | reused | to run |\n|---|---|---|---:|---:|"
+    markdown = "\n".join(
+        [
+            f"# {plan.record.experiment}, run {plan.record.run_id}",
+            "",
+            f"Forward passes: {passes.needed:,} to run, {passes.reused:,} reused. Store: `{plan.store.url}`",
+            "",
+            head,
+            *lines,
+        ]
+    )
+    key = f"plan-{_slug(plan.record.experiment)}"
+    await acreate_markdown_artifact(key=key, markdown=markdown, description="What is reused, and what runs")
+
+
+async def publish_coefficients(plan: Plan, dataset: DatasetReference) -> None:
+    """Publish the histogram of a data set's coefficients, with the mixture that was fitted to them."""
+    parts = []
+    for mixture in plan.mixtures(dataset):
+        own = read_coefficients(plan.store, mixture.coefficients.prefix, 0, dataset.samples)
+        table = read_table(plan.store, components_key(mixture), COMPONENTS, ["weight", "samples", "concentration"])
+        weights, concentration = table["weight"].to_numpy(), vectors(table["concentration"])
+        told = ", ".join(f"{w:.2f} ({n:,} samples)" for w, n in zip(weights, table["samples"].to_pylist(), strict=True))
+        names = [outputs.model.name for outputs in mixture.outputs]
+        shown = f"share of {names[1]}" if len(names) == 2 else f"shares of {', '.join(names)}"
+        svg = histogram(own.astype(np.float64), weights, concentration.astype(np.float64))
+        parts += [f"{dataset.name}, {dataset.samples:,} samples: {shown}, 0 to 1", "", as_image(svg, shown), ""]
+        parts += [f"{len(weights)} clusters, weights {told}", ""]
+    if parts:
+        key = f"coefficients-{_slug(plan.record.experiment)}-{_slug(dataset.name)}"
+        await acreate_markdown_artifact(key=key, markdown="\n".join(parts), description="Coefficients and clusters")
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9-]", "-", name)
 
 
 async def publish(record: RunRecord, store: Store) -> None:
@@ -17,7 +69,7 @@ async def publish(record: RunRecord, store: Store) -> None:
     rows = results_of(store, record.experiment, record.run_id)
     if rows.is_empty():
         return
-    slug = re.sub(r"[^a-z0-9-]", "-", record.experiment)
+    slug = _slug(record.experiment)
     table = [
         {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in row.items()}
         for row in wide(rows).to_dicts()

@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.aggregate_results import aggregate_results
+from flows.artifacts import publish_coefficients, publish_plan
 from flows.cluster import check_cluster
 from flows.dispatch import dispatch
 from flows.experiment import load_experiment
@@ -23,9 +24,11 @@ log = logging.getLogger("dawin.run")
 
 
 def run_name() -> str:
-    """Return what the UI calls a run: its experiment's name."""
+    """Return what the UI calls a run: its experiment's name, and the checkpoint that started it, if one did."""
     experiment = flow_run.parameters["experiment"]
-    return str(experiment if isinstance(experiment, str) else experiment.name)
+    name = experiment if isinstance(experiment, str) else experiment.name
+    landed = [tag.removeprefix("checkpoint:") for tag in flow_run.tags if tag.startswith("checkpoint:")]
+    return ": ".join([name, *landed])
 
 
 @flow(name="run-experiment", flow_run_name=run_name)
@@ -42,12 +45,14 @@ async def run_experiment(experiment: Experiment | str, store: str) -> RunRecord:
     for dataset in plan.datasets:
         if dataset.note:
             log.warning("data set %s: %s", dataset.name, dataset.note)
+    await publish_plan(plan)
     to = Dispatcher(plan, experiment)
     await dispatch([work for outputs in plan.outputs for work in to.extract(outputs[0].dataset, outputs)])
     await dispatch(to.merge())
     await dispatch([work for dataset in plan.datasets for work in to.extract(dataset, plan.judges(dataset))])
     for dataset in plan.datasets:
-        _fit(plan, dataset)
+        if _fit(plan, dataset):
+            await publish_coefficients(plan, dataset)
     await dispatch([work for dataset in plan.datasets for work in to.evaluate(dataset)])
     for dataset in plan.datasets:
         if ensembles := plan.lacking(plan.ensembles(dataset)):
@@ -58,13 +63,16 @@ async def run_experiment(experiment: Experiment | str, store: str) -> RunRecord:
     return plan.record
 
 
-def _fit(plan: Plan, dataset: DatasetReference) -> None:
+def _fit(plan: Plan, dataset: DatasetReference) -> bool:
+    """Fit what lacks on a data set; tell whether a mixture was among it."""
+    mixtures = plan.lacking(plan.mixtures(dataset))
     for coefficients in plan.lacking(plan.coefficients(dataset)):
         name = f"fit {coefficients.expertise} coefficients of {dataset.name}"
         fit_coefficients.with_options(task_run_name=name)(coefficients, plan.store)
-    for mixture in plan.lacking(plan.mixtures(dataset)):
+    for mixture in mixtures:
         name = f"fit {mixture.components} clusters of {dataset.name}"
         fit_mixture.with_options(task_run_name=name)(mixture, plan.store)
     for bins in plan.lacking(plan.bins(dataset)):
         name = f"cut {bins.bins} bins of {dataset.name}"
         fit_bins.with_options(task_run_name=name)(bins, plan.store)
+    return bool(mixtures)

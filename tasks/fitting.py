@@ -61,7 +61,7 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
         )
     for warning in caught:
         log.warning("data set %s: %s", dataset.name, warning.message)
-    if not is_committed(store, _components_key(reference)):  # a run that was killed may have come as far as that
+    if not is_committed(store, components_key(reference)):  # a run that was killed may have come as far as that
         _write_components(store, reference, clustering)
     columns = {
         "component": clustering.assignment,
@@ -146,7 +146,8 @@ def _write(
     writer.commit()
 
 
-def _components_key(reference: MixtureReference) -> str:
+def components_key(reference: MixtureReference) -> str:
+    """Return where the table of a mixture's components lies."""
     return f"{reference.components_prefix}/components.parquet"
 
 
@@ -154,7 +155,7 @@ def _write_components(store: Store, reference: MixtureReference, clustering: Clu
     count, models = len(clustering.weights), int(clustering.concentration.shape[1])
     writer = TableWriter(
         store,
-        _components_key(reference),
+        components_key(reference),
         COMPONENTS,
         identity=reference.identity,
         widths=dict.fromkeys(COMPONENTS.vectors, models),

@@ -1,9 +1,11 @@
 """A cluster of real processes: server, workers, S3; a checkpoint lands, children die, and the numbers are the same."""
 
+import html
 import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,11 +86,14 @@ def cluster(place):
 
 def land(bucket, folder, name, seed):
     """Upload a checkpoint; return its address."""
+    upload(tiny.checkpoint(folder / f"local-{name}", seed), bucket, name)
+    return f"s3://{bucket}/finetuned/{name}"
+
+
+def upload(path, bucket, name):
     import boto3
 
-    path = tiny.checkpoint(folder / f"local-{name}", seed)
-    boto3.client("s3", region_name="us-east-1").upload_file(path, bucket, f"finetuned/{name}")
-    return f"s3://{bucket}/finetuned/{name}"
+    boto3.client("s3", region_name="us-east-1").upload_file(str(path), bucket, f"finetuned/{name}")
 
 
 def post(cluster, path, content):
@@ -198,6 +203,41 @@ def test_a_checkpoint_that_lands_is_evaluated_by_the_workers(cluster, place, tmp
     assert {"experiment:landing", "dataset:one", "dataset:two"} <= tags
 
 
+def page(url, picture, wanted):
+    """Open a page of the UI in a browser; its text once something is in it, and a picture kept."""
+    shown = ""
+    command = [shutil.which("chromium"), "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"]
+    for budget in (10_000, 20_000, 40_000):  # ms of the page's own time
+        options = [f"--virtual-time-budget={budget}", "--dump-dom", url]
+        ended = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=120)
+        shown = html.unescape(re.sub(r"<[^>]+>", " ", re.sub(r"<(script|style).*?</\1>", "", ended.stdout, flags=re.S)))
+        if wanted in shown:
+            break
+    options = ["--virtual-time-budget=10000", f"--screenshot={picture}", url]
+    subprocess.run([*command, *options], capture_output=True, check=False, timeout=120)
+    return shown
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to look at the UI with")
+def test_the_ui_shows_the_run_its_children_and_its_results(cluster, tmp_path):
+    """In a real browser; the pictures are kept where CI asks for them."""
+    kept = Path(os.environ.get("DAWIN_SCREENSHOTS", tmp_path))
+    kept.mkdir(parents=True, exist_ok=True)
+    parent = runs(cluster, "run-experiment", "COMPLETED")[-1]
+    shown = page(f"{cluster.url}/runs/flow-run/{parent['id']}", kept / "run.png", "extract one")
+    assert "landing: 7.pt" in shown
+    assert "checkpoint:7.pt" in shown
+    assert "extract one × base, tuned" in shown
+    latest = post(cluster, "/artifacts/latest/filter", {"artifacts": {"key": {"like_": "%landing%"}}})
+    found = {artifact["key"]: artifact["latest_id"] for artifact in latest}
+    assert {"results-landing", "report-landing", "plan-landing", "coefficients-landing-one"} <= set(found)
+    shown = page(f"{cluster.url}/artifacts/artifact/{found['results-landing']}", kept / "results.png", "dawin/samples")
+    assert "dawin/clusters-2" in shown
+    picture = kept / "coefficients.png"
+    page(f"{cluster.url}/artifacts/artifact/{found['coefficients-landing-one']}", picture, "clusters, weights")
+    assert all((kept / f"{name}.png").stat().st_size > 10_000 for name in ("run", "results", "coefficients"))
+
+
 def process_of(run):
     """The process that executes a flow run on this machine."""
     for folder in Path("/proc").iterdir():
@@ -263,8 +303,8 @@ def test_the_poller_catches_up_and_content_counts(cluster, place):
     """No event at all, and the same content by another name: the next look starts one run."""
     folder, bucket = place
     land(bucket, folder, "10.pt", 10)
-    land(bucket, folder, "again.pt", 10)
-    land(bucket, folder, "base.pt", 1)
+    for source, name in (("local-10.pt", "again.pt"), ("base.pt", "base-again.pt")):
+        upload(folder / source, bucket, name)
     cluster.prefect("deployment", "run", "watch-checkpoints/watch")
     cluster.prefect("deployment", "run", "watch-checkpoints/watch")
     wait_for("fourth checkpoint", lambda: completed(cluster, 4))

@@ -311,3 +311,34 @@ def test_what_a_model_is_made_of_counts_and_nothing_else(multi_task):
     assert digests("merge.ties_keep=0.3")["ties"] != first["ties"]
     assert digests("precision=bf16")["adamerging/task-wise"] == first["adamerging/task-wise"]
     assert digests("precision=bf16")["greedy-soup"] != first["greedy-soup"]
+
+
+def test_one_cluster_is_a_static_merge_with_the_mean_coefficients(multi_task, tmp_path):
+    """θ_0 + s·M·Σ π̄_t τ_t for all samples; the mean by moments is the samples' own."""
+    store = str(tmp_path / "store")
+    settings = ("merge.granularity=[clusters]", "merge.clusters=1", "merge.m_step=moments", "baselines=[]")
+    rows = run(multi_task / "multi.yaml", store, *settings)
+    shares = np.stack(pl.read_parquet(f"{store}/coefficients/**/*.parquet")["coefficients"].to_list())
+    assert shares.shape == (3 * SAMPLES, 3)
+    found = stored((rows, store), "dawin/clusters-1", "b")
+    digest = rows.filter(dataset="b")["dataset_digest"][0]
+    table = pl.read_parquet(f"{store}/coefficients/dataset={digest}/**/*.parquet")
+    mean = np.stack(table["coefficients"].to_list()).mean(0)
+    from scipy.special import log_softmax
+
+    log_p = log_softmax(logits_of(multi_task, "b", combined([0.1, *(0.9 * mean)])), axis=1)
+    np.testing.assert_allclose(found["entropy"], -(np.exp(log_p) * log_p).sum(1), atol=1e-4)
+
+
+def test_constant_coefficients_give_one_model_sample_by_sample(multi_task, tmp_path, monkeypatch):
+    """Every sample's own merge, all alike, is that merge."""
+    monkeypatch.setattr(
+        "tasks.merge_sinks.model_coefficients", lambda columns, offset: np.tile([0.2, 0.3, 0.5], (len(columns), 1))
+    )
+    store = str(tmp_path / "store")
+    rows = run(multi_task / "multi.yaml", store, "merge.granularity=[samples]", "baselines=[]")
+    from scipy.special import log_softmax
+
+    log_p = log_softmax(logits_of(multi_task, "c", combined([0.1, 0.18, 0.27, 0.45])), axis=1)
+    found = stored((rows, store), "dawin/samples", "c")
+    np.testing.assert_allclose(found["entropy"], -(np.exp(log_p) * log_p).sum(1), atol=1e-4)

@@ -49,6 +49,31 @@ def test_dirichlet_recovers_planted_components():
     assert adjusted_rand_score(labels, mixture.predict(x)) > 0.95
 
 
+@pytest.mark.parametrize("m_step", ["mle", "moments"])
+@pytest.mark.parametrize("models", [2, 8, 20])
+def test_dirichlet_works_for_few_and_many_models(models, m_step):
+    """Components that are sure of one model each; by likelihood, parameters within 5 %; order of columns is nothing."""
+    random = np.random.default_rng(models)
+    alpha = np.full((2, models), 2.0)
+    alpha[0, 0], alpha[1, 1] = 12.0 * models, 18.0 * models
+    labels = random.integers(0, 2, 20_000)
+    x = np.empty((20_000, models))
+    for k in range(2):
+        x[labels == k] = random.dirichlet(alpha[k], int((labels == k).sum()))
+    mixture = DirichletMixture(2, random_state=0, m_step=m_step).fit(x)
+    assert adjusted_rand_score(labels, mixture.predict(x)) >= 0.95
+    order = np.argsort(-mixture.means_[:, 0])
+    wanted = alpha / alpha.sum(1, keepdims=True)
+    np.testing.assert_allclose(mixture.means_[order], wanted, rtol=0.05)
+    if m_step == "mle":
+        np.testing.assert_allclose(mixture.alpha_[order], alpha, rtol=0.05)
+    columns = random.permutation(models)
+    turned = DirichletMixture(2, random_state=0, m_step=m_step).fit(x[:, columns])
+    np.testing.assert_allclose(
+        turned.means_[np.argsort(turned.weights_)], mixture.means_[np.argsort(mixture.weights_)][:, columns], rtol=1e-3
+    )
+
+
 def test_one_component_by_moments_is_the_closed_form():
     """m, v of the sample; s = m(1 − m)/v − 1; α = s·m, β = s·(1 − m)."""
     x, _ = planted_beta(500)

@@ -1,0 +1,65 @@
+"""A picture of coefficients for the Prefect UI: their histogram, and the density of the mixture fitted to them."""
+
+import base64
+
+import numpy as np
+from scipy.stats import beta
+
+from tasks.numerics.checks import Floats
+
+_WIDTH, _HEIGHT, _BINS, _POINTS = 480, 160, 48, 161
+_COLORS = ("#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#9c755f")
+
+
+def histogram(coefficients: Floats, weights: Floats | None = None, concentration: Floats | None = None) -> str:
+    """Return an SVG: how often each model's coefficient falls where, 0 on the left, 1 on the right.
+
+    Args:
+        coefficients: (n, M) on the simplex; of two models the tuned one's alone is drawn.
+        weights: (K,) of a fitted mixture.
+        concentration: (K, M) of its components; each model's own distribution is a Beta, drawn as a line.
+    """
+    drawn = [1] if coefficients.shape[1] == 2 else list(range(coefficients.shape[1]))
+    edges = np.linspace(0, 1, _BINS + 1)
+    densities = [np.histogram(coefficients[:, m], edges, density=True)[0] for m in drawn]
+    points = np.linspace(0.003, 0.997, _POINTS)
+    lines = []
+    if weights is not None and concentration is not None:
+        rest = concentration.sum(axis=1, keepdims=True) - concentration
+        lines = [
+            sum(w * beta.pdf(points, a, b) for w, a, b in zip(weights, concentration[:, m], rest[:, m], strict=True))
+            for m in drawn
+        ]
+    top = max(float(max(values.max() for values in densities)), 1e-9) * 1.1
+    shapes = [
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
+        *(_bars(values, top, _COLORS[i % len(_COLORS)], 0.7 / len(drawn) + 0.1) for i, values in enumerate(densities)),
+        *(_line(points, np.asarray(values), top, _COLORS[i % len(_COLORS)]) for i, values in enumerate(lines)),
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
+        f'viewBox="0 0 {_WIDTH} {_HEIGHT}">{"".join(shapes)}</svg>'
+    )
+
+
+def as_image(svg: str, what: str) -> str:
+    """Return a picture as Markdown takes it, with no file beside it."""
+    return f"![{what}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+
+
+def _bars(values: Floats, top: float, color: str, opacity: float) -> str:
+    step = _WIDTH / _BINS
+    bars = [
+        f'<rect x="{i * step:.1f}" y="{_HEIGHT * (1 - value / top):.1f}" width="{step:.1f}" '
+        f'height="{_HEIGHT * value / top:.1f}"/>'
+        for i, value in enumerate(values)
+        if value
+    ]
+    return f'<g fill="{color}" opacity="{opacity:.2f}">{"".join(bars)}</g>'
+
+
+def _line(points: Floats, values: Floats, top: float, color: str) -> str:
+    places = " ".join(
+        f"{x * _WIDTH:.1f},{max(0.0, _HEIGHT * (1 - y / top)):.1f}" for x, y in zip(points, values, strict=True)
+    )
+    return f'<polyline points="{places}" fill="none" stroke="{color}" stroke-width="1.5"/>'
