@@ -27,7 +27,7 @@ log = logging.getLogger("dawin.dispatch")
 
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
-_POLL_SECONDS = 2.0
+_POLL_SECONDS = 1.0
 _IN_FLIGHT = 64  # runs at a time; how many work at once is the pool's own limit
 
 

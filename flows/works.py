@@ -32,12 +32,12 @@ class Dispatcher:
         """Return the extraction of what some outputs on a data set lack."""
         lacking = self._plan.lacking(outputs)
         if reused := [o.model.name for o in outputs if o not in lacking]:
-            log.info("skipped: extract %s × %s (in the store)", dataset.name, ", ".join(reused))
+            log.info("skipped: extract %s: %s (in the store)", dataset.name, ", ".join(reused))
         if not lacking:
             return []
         streamed = self._plan.streamed(dataset)
         also = f" and {len(streamed)} merges" if streamed else ""
-        name = f"extract {dataset.name} × {', '.join(o.model.name for o in lacking)}{also}"
+        name = f"extract {dataset.name}: {', '.join(o.model.name for o in lacking)}{also}"
         return [
             self._work(extract_outputs, f"{name}{told}", dataset=dataset.name, samples=samples)
             for samples, told in self._ranges(dataset)
@@ -55,10 +55,10 @@ class Dispatcher:
         merges = self._plan.merges(dataset)
         lacking = self._plan.lacking(merges)
         if reused := len(merges) - len(lacking):
-            log.info("skipped: evaluate %s × %d merges (in the store)", dataset.name, reused)
+            log.info("skipped: evaluate %s: %d merges (in the store)", dataset.name, reused)
         if not lacking:
             return []
-        name = f"evaluate {dataset.name} × {len(lacking)} merges"
+        name = f"evaluate {dataset.name}: {len(lacking)} merges"
         return [
             self._work(evaluate_merges, f"{name}{told}", dataset=dataset.name, samples=samples)
             for samples, told in self._ranges(dataset)

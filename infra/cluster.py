@@ -26,7 +26,7 @@ _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a wrong API URL fails at once, and makes no database of its own
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; the automation of `heartbeats.py` waits for three
-    "PREFECT_WORKER_QUERY_SECONDS": "2",  # how often a worker asks for runs; by default 10
+    "PREFECT_WORKER_QUERY_SECONDS": "1",  # how often a worker asks for runs; by default 10
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",
 }
 

@@ -227,7 +227,7 @@ def test_the_ui_shows_the_run_its_children_and_its_results(cluster, tmp_path):
     shown = page(f"{cluster.url}/runs/flow-run/{parent['id']}", kept / "run.png", "extract one")
     assert "landing: 7.pt" in shown
     assert "checkpoint:7.pt" in shown
-    assert "extract one × base, tuned" in shown
+    assert "extract one: base, tuned" in shown
     latest = post(cluster, "/artifacts/latest/filter", {"artifacts": {"key": {"like_": "%landing%"}}})
     found = {artifact["key"]: artifact["latest_id"] for artifact in latest}
     assert {"results-landing", "report-landing", "plan-landing", "coefficients-landing-one"} <= set(found)
@@ -317,20 +317,66 @@ def test_the_poller_catches_up_and_content_counts(cluster, place):
     assert sorted(board["checkpoint"]) == ["10.pt", "7.pt", "8.pt", "9.pt"]
 
 
-@pytest.mark.parametrize("missing", ["api", "pool"])
-def test_what_is_not_there_is_told_in_seconds(cluster, place, missing, tmp_path):
-    """A dead API, a pool that nobody made; exit status 2 and one line."""
+def command(cluster, file, store, **changed):
+    """Start `dawin run`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "run", file, "--store", store],
+        env={**cluster.environment, **changed},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_parents_at_once_end_with_one_copy(cluster, tmp_path):
+    """Both complete; every object is there once, and the results are one run's."""
+    file = tiny.experiment(tmp_path, samples=12, merge={"granularity": ["samples"]}, baselines=["individual"])
+    store = str(tmp_path / "store")
+    parents = [command(cluster, file, store) for _ in range(2)]
+    told = [parent.communicate(timeout=60 * MINUTES)[1] for parent in parents]
+    assert [parent.returncode for parent in parents] == [0, 0], told
+    objects = [key for key in manifests(store) if key.startswith(("outputs/", "predictions/"))]
+    assert len(objects) == len(set(objects)) == 2 * 2 + 2
+    assert len([key for key in manifests(store) if key.startswith("results/")]) == 1
+
+
+def test_a_pool_without_workers_is_waited_for_in_so_many_words(cluster, tmp_path):
+    """A warning that says what it waits for, within seconds."""
+    cluster.prefect("work-pool", "create", "empty", "--type", "process", "--overwrite")
     file = tiny.experiment(tmp_path, samples=6)
-    changed = {"PREFECT_API_URL": "http://127.0.0.1:9/api"} if missing == "api" else {"DAWIN_GPU_POOL": "nowhere"}
+    began = time.monotonic()
+    parent = command(cluster, file, str(tmp_path / "store"), DAWIN_GPU_POOL="empty")
+    try:
+        for line in parent.stderr:
+            if "no worker online" in line:
+                break
+        assert "work pool empty has no worker online: runs wait for prefect worker start --pool empty" in line
+        assert time.monotonic() - began < 25
+    finally:
+        parent.kill()
+        parent.communicate()
+
+
+@pytest.mark.parametrize("missing", ["api", "pool", "deployment"])
+def test_what_is_not_there_is_told_in_seconds(cluster, place, missing, tmp_path):
+    """A dead API, a pool that nobody made, a deployment that is gone; exit status 2 and one line."""
+    if missing == "deployment":
+        cluster.prefect("deployment", "delete", "evaluate-merges/gpu")
+    file = tiny.experiment(tmp_path, samples=6)
+    changes = {"api": {"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "pool": {"DAWIN_GPU_POOL": "nowhere"}}
     began = time.monotonic()
     ended = subprocess.run(
         [sys.executable, "-m", "flows.cli", "run", file, "--store", str(tmp_path / "store")],
-        env={**cluster.environment, **changed},
+        env={**cluster.environment, **changes.get(missing, {})},
         capture_output=True,
         text=True,
         check=False,
     )
     assert time.monotonic() - began < 25
     assert ended.returncode == 2
-    wanted = "no Prefect API answers there" if missing == "api" else "DAWIN_GPU_POOL=nowhere: no such work pool"
-    assert wanted in ended.stderr.splitlines()[-1]
+    wanted = {
+        "api": "no Prefect API answers there",
+        "pool": "DAWIN_GPU_POOL=nowhere: no such work pool",
+        "deployment": "deployment evaluate-merges/gpu was never made; prefect deploy --all",
+    }[missing]
+    assert any(line.startswith("dawin: ") and wanted in line for line in ended.stderr.splitlines())
