@@ -36,12 +36,13 @@ def results_of(store: Store, experiment: str | None = None, run_id: str | None =
 def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
     """Return one row a method: a metric on each data set and its mean over each group, as percentages.
 
-    Group means weigh every data set alike. Methods that use labels are marked.
+    Group means weigh every data set alike. Methods that use labels anywhere are marked.
     """
     chosen = rows.filter(pl.col("metric") == metric)
     order = chosen["dataset"].unique(maintain_order=True).to_list()
     groups = chosen["group"].unique(maintain_order=True).to_list()
-    method = pl.col("method") + pl.when(pl.col("uses_labels")).then(pl.lit(_ORACLE_MARK)).otherwise(pl.lit(""))
+    marked = pl.col("uses_labels").any().over("experiment", "method")  # also where only some data sets' labels are used
+    method = pl.col("method") + pl.when(marked).then(pl.lit(_ORACLE_MARK)).otherwise(pl.lit(""))
     shown = chosen.with_columns(method=method, value=pl.col("value") * 100)
     table = shown.pivot("dataset", index="method", values="value", aggregate_function="first", maintain_order=True)
     means = [
