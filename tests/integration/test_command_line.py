@@ -38,7 +38,7 @@ def test_a_plan_of_a_finished_run_skips_everything(finished, capsys):
     assert "samples to run" not in shown
     assert "forward passes: 0 to run" in shown
     assert main(["plan", file, "--store", store, "--set", "merge.clusters=3"]) == 0
-    to_run = [line.split()[:3] for line in capsys.readouterr().out.splitlines() if "to run" in line]
+    to_run = [line.split()[:3] for line in capsys.readouterr().out.splitlines() if "samples to run" in line]
     assert to_run == [
         ["fit", "one", "mixtures"],
         ["fit", "two", "mixtures"],
