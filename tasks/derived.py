@@ -77,10 +77,11 @@ class CoefficientsReference(_Derived):
     @property
     def is_local(self) -> bool:
         """Whether a sample's coefficients follow from a column of that sample alone: no offset, which looks at all."""
-        return self.seed is not None or (self.in_columns and not self._with_offset)
+        return self.seed is not None or (self.in_columns and not self.with_offset)
 
     @property
-    def _with_offset(self) -> bool:
+    def with_offset(self) -> bool:
+        """Whether the offset has a part: two models, a measure it is made for, and it is wanted."""
         return self.offset and len(self.outputs) == 2 and self.expertise in WITH_OFFSET
 
     @property
@@ -88,7 +89,7 @@ class CoefficientsReference(_Derived):
         """What the coefficients depend on."""
         return self._computation(
             expertise=self.expertise,
-            offset=self._with_offset,
+            offset=self.with_offset,
             judge=self.judge.id if self.judge else None,
             seed=self.seed,
         )

@@ -22,7 +22,7 @@ from tasks.numerics.clustering import Clustering, cluster_coefficients
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expectation_maximization import ConvergenceWarning
 from tasks.numerics.expertise import model_coefficients
-from tasks.numerics.measures import MEASURES, WITH_OFFSET, Said, measured_coefficients
+from tasks.numerics.measures import MEASURES, Said, measured_coefficients
 from tasks.references import DatasetReference, OutputsReference
 from tasks.streaming import Tally
 
@@ -101,8 +101,7 @@ def _coefficients(reference: CoefficientsReference, store: Store) -> Floats:
     if reference.seed is not None:
         return drawn_coefficients(reference)
     scores = [MEASURES[reference.expertise](_said(reference, store, span)) for span in reference.dataset.spans]
-    offset = reference.offset and len(outputs) == 2 and reference.expertise in WITH_OFFSET
-    return measured_coefficients(np.concatenate(scores), offset=offset)
+    return measured_coefficients(np.concatenate(scores), offset=reference.with_offset)
 
 
 def _said(reference: CoefficientsReference, store: Store, span: tuple[int, int]) -> Said:

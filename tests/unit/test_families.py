@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import fsspec
 import open_clip
@@ -17,6 +18,7 @@ from flows.checkpoints import checkpoint_file
 from flows.cli import main
 from flows.experiment import load_experiment
 from flows.preparation import prepare
+from storage.hub import fetch
 from storage.locations import Location
 from storage.store import Store
 from tasks.activation import check_activation
@@ -82,6 +84,16 @@ def write(family, path):
         torch.save(
             {**state, "classification_head.weight": torch.ones(4, 24), "classification_head.bias": torch.zeros(4)}, path
         )
+    elif family == "task-vectors":
+        pickled.write_encoder(path, made)
+    elif family == "hugging face":
+        transformers = pytest.importorskip("transformers")
+        vision = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 2}
+        vision |= {"image_size": 32, "patch_size": 8, "hidden_act": "quick_gelu", "projection_dim": 24}
+        theirs = transformers.CLIPVisionModelWithProjection(transformers.CLIPVisionConfig(**vision)).eval()
+        safetensors.torch.save_file(theirs.state_dict(), path)
+        with torch.no_grad():
+            expected = theirs(pixel_values=IMAGES).image_embeds
     elif family == "openai torchscript":
 
         class Whole(nn.Module):
@@ -102,14 +114,16 @@ FAMILIES = [
     "open_clip safetensors",
     "model-soups",
     "openai torchscript",
+    "task-vectors",
+    "hugging face",
 ]
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::torch.jit.TracerWarning")  # of writing TorchScript
-@pytest.mark.parametrize("where", ["file", "s3"])
+@pytest.mark.parametrize("where", ["file", "s3", "hf"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_gives_its_own_features(tmp_path, request, family, where):
-    """From a path and from S3, whatever the file is called."""
+    """From a path, from S3 and from the Hub's cache, whatever the file is called."""
     path = tmp_path / "any.name"
     expected = write(family, path)
     url = str(path)
@@ -117,6 +131,9 @@ def test_every_family_gives_its_own_features(tmp_path, request, family, where):
         url = f"{request.getfixturevalue('s3')}/deep/any.name"
         filesystem, target = fsspec.core.url_to_fs(url)
         filesystem.put_file(str(path), target)
+    elif where == "hf":
+        shutil.copy(path, request.getfixturevalue("hub") / "any.name")
+        url = checkpoint_file("hf://org/tuned/any.name", "model x").url
     torch.testing.assert_close(features(read(url)), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -348,6 +365,7 @@ def hub(tmp_path, monkeypatch):
     torch.save(clip(1).state_dict(), snapshot / "pytorch_model.bin")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(root))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    fetch.cache_clear()  # what another test's cache held under the same address
     return snapshot
 
 
