@@ -26,7 +26,8 @@ def _bare(experiment: str, store: str, overrides: tuple[str, ...]) -> None:
     from flows.preparation import prepare
     from storage.store import Store
     from tasks.aggregation import aggregate
-    from tasks.evaluation import evaluate_ensembles, evaluate_merges
+    from tasks.ensembling import evaluate_ensembles
+    from tasks.evaluation import evaluate_merges
     from tasks.extraction import extract
     from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
 

@@ -39,6 +39,7 @@ class Checkpoints:
         self._store, self._architecture, self._remember = store, architecture, remember
         self._models: dict[str, dict[str, Any]] = {}
         self._heads: dict[str, dict[str, Any]] = {}
+        self._digests: dict[str, str] = {}  # by address
         self._base: FileReference | None = None  # the first model
 
     @property
@@ -56,11 +57,12 @@ class Checkpoints:
         try:
             if self._architecture is None:
                 check_activation(location)  # each time: it is a neighbour that tells, not the file
-            self._models[digest] = found = self._look_up(location, digest, "model", self._base)
+            if digest not in self._models:
+                self._models[digest] = self._look_up(location, digest, "model", self._base)
         except CheckpointError as error:
             raise CheckpointError(f"model {settings.name}: {error}") from error
         reference = FileReference(url=location.url, digest=digest)
-        projection = self._base if found["completed"] else None
+        projection = self._base if self._models[digest]["completed"] else None
         self._base = self._base or reference
         return ModelReference(
             name=settings.name,
@@ -136,6 +138,11 @@ class Checkpoints:
 
     def _digest(self, location: Location, what: str) -> str:
         """Return the SHA-256 of a file: of a local one always computed, of a remote one remembered by its etag."""
+        if location.url not in self._digests:
+            self._digests[location.url] = self._digest_now(location, what)
+        return self._digests[location.url]
+
+    def _digest_now(self, location: Location, what: str) -> str:
         try:
             fingerprint = location.fingerprint()
         except ObjectMissing as error:

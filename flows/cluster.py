@@ -12,12 +12,26 @@ from flows.errors import ClusterError
 DEPLOYMENT = "gpu"  # of each flow that workers run, as prefect.yaml calls it
 ON_WORKERS = ("extract-outputs", "merge-weights", "evaluate-merges")
 
+_IN_FLIGHT = 64
+
 log = logging.getLogger("dawin.cluster")
 
 
 def pool() -> str | None:
     """Return the work pool that child flows are sent to; None: they run in this process."""
     return os.environ.get("DAWIN_GPU_POOL") or None
+
+
+def in_flight() -> int:
+    """Return how many child flows a parent has sent at a time; how many work at once is the pool's own limit.
+
+    Raises:
+        ClusterError: `DAWIN_IN_FLIGHT` is no number from 1 on.
+    """
+    wanted = os.environ.get("DAWIN_IN_FLIGHT") or str(_IN_FLIGHT)
+    if not wanted.isdecimal() or not int(wanted):
+        raise ClusterError(f"DAWIN_IN_FLIGHT={wanted}: wanted a whole number from 1 on, such as {_IN_FLIGHT}")
+    return int(wanted)
 
 
 async def check_cluster() -> None:
@@ -29,6 +43,7 @@ async def check_cluster() -> None:
     name = pool()
     if name is None:
         return
+    in_flight()
     async with get_client() as client:
         try:
             await client.read_work_pool(name)

@@ -6,40 +6,47 @@ send it anew when a worker or the child dies: retries of the flow itself would n
 """
 
 import asyncio
-import logging
-import os
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
+from uuid import UUID
 
+import anyio
 from prefect import Flow, tags, task
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.deployments import arun_deployment
+from prefect.states import Cancelling
+from prefect.tasks import Task
 
-from flows.cluster import DEPLOYMENT, pool
+from flows.cluster import DEPLOYMENT, in_flight, pool
 from flows.settings import Experiment
+from flows.tagging import tags_of
 from tasks.streaming import Tally
-
-log = logging.getLogger("dawin.dispatch")
 
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
-_POLL_SECONDS = 1.0
-_IN_FLIGHT = 64  # runs at a time; how many work at once is the pool's own limit
+_POLLS_A_SECOND = 20  # at the API, by all sends of a parent together; one alone asks once a second
 
 
 class ChildFailed(RuntimeError):
     """A child flow run did not complete."""
 
 
+class ChildCancelled(ChildFailed):
+    """A child flow run was cancelled: somebody wants it to end, so it is not sent again."""
+
+
 @dataclass(frozen=True)
 class Work:
     """A child flow's run, to be done here or elsewhere."""
 
-    child: Flow[..., Coroutine[Any, Any, Tally]]
+    flow: str
+    """The child's name: flow `verb-noun` is `verb_noun` in `flows/verb_noun.py`."""
     name: str
     """Of the run, as the UI shows it."""
     experiment: Experiment
@@ -49,10 +56,7 @@ class Work:
     @property
     def tags(self) -> list[str]:
         """What the run is found by."""
-        chosen = [f"experiment:{self.experiment.name}"]
-        if dataset := self.parameters.get("dataset"):
-            chosen.append(f"dataset:{dataset}")
-        return chosen
+        return tags_of(self.experiment, self.parameters.get("dataset"))
 
 
 async def dispatch(works: Sequence[Work]) -> None:
@@ -62,27 +66,39 @@ async def dispatch(works: Sequence[Work]) -> None:
         ChildFailed: one of them did not complete, though it was sent several times; the others were waited for.
         Exception: what a child raised that ran here.
     """
+    if pool() is not None:
+        await _send_all(works)
+        return
+    for work in works:
+        with tags(*work.tags):
+            child = child_flow(work.flow).with_options(flow_run_name=work.name)
+            await child(experiment=work.experiment, **work.parameters)
+
+
+def child_flow(name: str) -> Flow[..., Coroutine[Any, Any, Tally]]:
+    """Return a child flow by its name; it is loaded now, and torch with it, which whoever sends it need not."""
+    module = name.replace("-", "_")
+    found: Flow[..., Coroutine[Any, Any, Tally]] = getattr(import_module(f"flows.{module}"), module)
+    return found
+
+
+async def _send_all(works: Sequence[Work]) -> None:
     if not works:
         return
-    if pool() is None:
-        for work in works:
-            with tags(*work.tags):
-                await work.child.with_options(flow_run_name=work.name)(experiment=work.experiment, **work.parameters)
-        return
-    progress = await acreate_progress_artifact(progress=0.0, description=f"0 of {len(works)}: {works[0].child.name}")
-    limit, done = asyncio.Semaphore(int(os.environ.get("DAWIN_IN_FLIGHT", _IN_FLIGHT))), 0
+    kind = works[0].flow
+    progress = await acreate_progress_artifact(progress=0.0, description=f"0 of {len(works)}: {kind}")
+    limit, done = asyncio.Semaphore(in_flight()), 0
+    poll_seconds = max(1.0, min(len(works), in_flight()) / _POLLS_A_SECOND)
 
     async def send(work: Work) -> None:
         nonlocal done
+        parameters = {"experiment": work.experiment.model_dump(mode="json"), **work.parameters}
         async with limit:
             await _sent.with_options(task_run_name=f"send {work.name}")(
-                f"{work.child.name}/{DEPLOYMENT}",
-                work.name,
-                {"experiment": work.experiment.model_dump(mode="json"), **work.parameters},
-                work.tags,
+                f"{work.flow}/{DEPLOYMENT}", work.name, parameters, work.tags, poll_seconds
             )
         done += 1
-        said = f"{done} of {len(works)}: {work.child.name}"
+        said = f"{done} of {len(works)}: {kind}"
         await aupdate_progress_artifact(artifact_id=progress, progress=100.0 * done / len(works), description=said)
 
     outcomes = await asyncio.gather(*map(send, works), return_exceptions=True)
@@ -91,19 +107,47 @@ async def dispatch(works: Sequence[Work]) -> None:
             raise outcome
 
 
-@task(name="send", retries=_RETRIES, retry_delay_seconds=_RETRY_SECONDS, cache_policy=NO_CACHE)
-async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str]) -> None:
-    """Have a worker run a deployment, and wait for its end."""
+async def _is_worth_another(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    return not isinstance(await state.aresult(raise_on_failure=False), ChildCancelled)
+
+
+@task(
+    name="send",
+    retries=_RETRIES,
+    retry_delay_seconds=_RETRY_SECONDS,
+    retry_condition_fn=_is_worth_another,
+    cache_policy=NO_CACHE,
+)
+async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str], poll_seconds: float) -> None:
+    """Have a worker run a deployment, and wait for its end; when the wait is cut off, the run is cancelled too."""
     attempt = getattr(TaskRunContext.get(), "task_run", None)
     again = f" (again, {attempt.run_count})" if attempt and attempt.run_count > 1 else ""
-    run: FlowRun = await arun_deployment(
-        deployment,
-        parameters=parameters,
-        flow_run_name=f"{name}{again}",
-        tags=tags,
-        as_subflow=True,
-        poll_interval=_POLL_SECONDS,
+    run = await arun_deployment(
+        deployment, parameters=parameters, flow_run_name=f"{name}{again}", tags=tags, as_subflow=True, timeout=0
     )
-    if run.state is None or not run.state.is_completed():
-        state = "no state" if run.state is None else f"{run.state.name}: {run.state.message or ''}".strip(": ")
-        raise ChildFailed(f"{name}: its run {run.id} ended as {state}")
+    try:
+        state = await _end_of(run.id, poll_seconds)
+    except BaseException:
+        await _cancel(run.id)
+        raise
+    if not state.is_completed():
+        failure = ChildCancelled if state.is_cancelled() else ChildFailed
+        told = f"{state.name}: {state.message or ''}".strip(": ")
+        raise failure(f"{name}: its run {run.id} ended as {told}")
+
+
+async def _end_of(run: UUID, poll_seconds: float) -> State[Any]:
+    """Return the final state of a flow run, once there is one."""
+    async with get_client() as client:
+        while True:
+            state = (await client.read_flow_run(run)).state
+            if state is not None and state.is_final():
+                return state
+            await asyncio.sleep(poll_seconds)
+
+
+async def _cancel(run: UUID) -> None:
+    """Ask for a flow run's end; its worker kills the process."""
+    with anyio.move_on_after(10, shield=True):
+        async with get_client() as client:
+            await client.set_flow_run_state(run, Cancelling(message="Its parent was interrupted."))

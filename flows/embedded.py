@@ -32,14 +32,21 @@ _started: list[subprocess.Popen[bytes]] = []
 def start_prefect_api() -> None:
     """Have a Prefect API: the one that `PREFECT_API_URL` names, else one in a child process that ends with this one.
 
+    The first has to answer now, before anything else takes time.
+
     Call before prefect is imported: it reads its settings from the environment then. The child takes seconds to
     start; `wait_for_api` is where it has to be there. It has a session of its own, so that an interrupt from the
     keyboard ends the run and not the API that the run reports its end to.
+
+    Raises:
+        ClusterError: the one that `PREFECT_API_URL` names does not answer.
     """
     for name, value in _ALWAYS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("dawin").setLevel(logging.INFO)
-    if os.environ.get("PREFECT_API_URL"):  # somebody else's, or started before
+    if url := os.environ.get("PREFECT_API_URL"):  # somebody else's, or started before
+        if not _started and not any(_answers(f"{url}/health") for _ in range(_TRIES)):
+            raise ClusterError(f"PREFECT_API_URL={url}: no Prefect API answers there")
         return
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -59,11 +66,8 @@ def wait_for_api() -> None:
     """Return when the API that `start_prefect_api` started is there.
 
     Raises:
-        ClusterError: the one that `PREFECT_API_URL` names does not answer.
         RuntimeError: it ended, or is not there after two minutes.
     """
-    if not _started and not any(_answers(f"{os.environ['PREFECT_API_URL']}/health") for _ in range(_TRIES)):
-        raise ClusterError(f"PREFECT_API_URL={os.environ['PREFECT_API_URL']}: no Prefect API answers there")
     deadline = time.monotonic() + _STARTUP_SECONDS
     for server in _started:
         while not _answers(f"{os.environ['PREFECT_API_URL']}/health"):

@@ -11,12 +11,16 @@ from typing import NamedTuple
 
 from flows.checkpoints import Checkpoints
 from flows.errors import ExperimentError
+from flows.listings import Listings
 from flows.preparation import prepare
 from flows.settings import Experiment
 from storage.errors import ObjectMissing
 from storage.locations import Location
 from storage.store import Store
-from tasks.errors import CheckpointError
+from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
+
+# what is wrong with one checkpoint, which the others need not wait for; a data set that is missing stops the look
+_OF_A_CHECKPOINT = (CheckpointError, ModelMismatch, UncoveredLayer)
 
 log = logging.getLogger("dawin.watch")
 
@@ -35,7 +39,8 @@ class Landed(NamedTuple):
 def new_checkpoints(experiment: Experiment, store: Store, only: str | None = None) -> Iterator[Landed]:
     """Yield the checkpoints under an experiment's pattern that are whole and not evaluated, each content once.
 
-    A file that is still being written has no valid header, or ends early, and waits for the next look.
+    A file that is still being written has no valid header, or ends early, and waits for the next look; so does one that
+    does not fit the experiment.
 
     Args:
         experiment: one of its models' checkpoints is a pattern.
@@ -43,7 +48,7 @@ def new_checkpoints(experiment: Experiment, store: Store, only: str | None = Non
         only: the address of one checkpoint, where an event has told it.
 
     Raises:
-        ExperimentError: no checkpoint is a pattern, or `only` does not match it.
+        InputError: no checkpoint is a pattern, `only` does not match it, the base or a data set is not good.
     """
     landing = experiment.landing
     if landing is None:
@@ -51,20 +56,24 @@ def new_checkpoints(experiment: Experiment, store: Store, only: str | None = Non
             f"experiment {experiment.name}: no model's checkpoint is a pattern such as s3://bucket/finetuned/*"
         )
     seen: set[str] = set()
+    listings = Listings()
     for url in _matching(landing.checkpoint, only):
         known = Checkpoints(store, experiment.architecture, remember=True)
         try:
             base = known.model(experiment.models[0])
-            digest = known.model(landing.model_copy(update={"checkpoint": url})).digest
         except CheckpointError as error:
-            log.warning("%s: not whole yet, or no checkpoint: %s", url, error)
-            continue
-        if digest in (base.digest, *seen):
-            continue
-        seen.add(digest)
+            raise ExperimentError(str(error)) from error
         mine = experiment.landed(url)
-        plan = prepare(mine, store)
-        if not plan.is_done:
+        try:
+            digest = known.model(landing.model_copy(update={"checkpoint": url})).digest
+            if digest in (base.digest, *seen):
+                continue
+            seen.add(digest)
+            plan = prepare(mine, store, known=known, listings=listings)
+        except _OF_A_CHECKPOINT as error:
+            log.warning("%s: passed over, not whole yet or nothing to evaluate: %s", url, error)
+            continue
+        if not plan.has_results:
             yield Landed(url.rpartition("/")[2], url, digest, mine, plan.record.run_id)
 
 

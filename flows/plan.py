@@ -122,9 +122,14 @@ class Plan:
         return [reference for reference in references if self._missing(reference)]
 
     @property
+    def has_results(self) -> bool:
+        """Whether the results are there, which are written last."""
+        return is_committed(self.store, self.record.key)
+
+    @property
     def is_done(self) -> bool:
         """Whether there is nothing to run: the results are there, and every table that they point to."""
-        return is_committed(self.store, self.record.key) and not any(step.lacking for step in self.steps())
+        return self.has_results and not any(step.lacking for step in self.steps())
 
     def steps(self) -> list[Step]:
         """Return the plan line by line, stage by stage, with what is there already."""

@@ -4,34 +4,41 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from flows.cells import cells_of
-from flows.checkpoints import Checkpoints, told
+from flows.checkpoints import Checkpoints
 from flows.errors import ExperimentError
+from flows.listings import Listings
 from flows.plan import Plan
-from flows.settings import DatasetSettings, Experiment, TextHeadSettings
+from flows.settings import Experiment, TextHeadSettings
 from storage.errors import ObjectMissing
 from storage.identity import digest_of
 from storage.store import Store
-from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.prompts import Prompts, prompts_of
 from tasks.derived import RunRecord
 from tasks.errors import DatasetError, FitError, InputError, ModelMismatch
-from tasks.listing import list_dataset
 from tasks.references import DatasetReference, Head, ModelReference, OutputsReference
-
-# of OpenAI's CLIP models and everything tuned from them, per channel; open_clip.OPENAI_DATASET_MEAN and _STD
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-
-OBJECTNET_BORDER = 2  # pixels of red around each picture, by which its authors see whether it was trained on
 
 T = TypeVar("T")
 
 
-def prepare(experiment: Experiment, store: Store, *, remember: bool = True) -> Plan:
+def prepare(
+    experiment: Experiment,
+    store: Store,
+    *,
+    remember: bool = True,
+    known: Checkpoints | None = None,
+    listings: Listings | None = None,
+) -> Plan:
     """Return what an experiment comes down to, with everything that can be checked beforehand checked.
 
     Checkpoints are hashed, and read whole the first time they are seen; what was found is remembered in the store
     (unless `remember` is off), so that the next run need not. Images are listed, not read.
+
+    Args:
+        experiment: the settings.
+        store: where results are, and what is remembered.
+        remember: whether it is.
+        known: the experiment's checkpoints, where some were looked at before.
+        listings: the data sets, where some were listed before.
 
     Raises:
         InputError: something is missing, damaged or does not fit together; all such faults in one message.
@@ -40,12 +47,14 @@ def prepare(experiment: Experiment, store: Store, *, remember: bool = True) -> P
         raise ExperimentError(
             f"model {landing.name}: checkpoint {landing.checkpoint} stands for all that land: dawin watch"
         )
-    known = Checkpoints(store, experiment.architecture, remember)
+    known = known or Checkpoints(store, experiment.architecture, remember)
+    listings = listings or Listings()
     faults = _Faults()
     models = [model for m in experiment.models if (model := faults.collect(known.model, m))]
     size = experiment.preprocess.size or next(iter(known.image_sizes), None)
     # where no model was good the size is unknown; the folders are looked for all the same
-    found = [d for s in experiment.datasets if (d := faults.collect(_dataset, s, experiment, size or 224))]
+    looks = [faults.collect(listings.find, one, experiment.preprocess, size or 224) for one in experiment.datasets]
+    found = [look for look in looks if look is not None]
     datasets = [dataset for dataset, _ in found]
     named = [(dataset.name, classes) for dataset, classes in found if experiment.head_of(dataset.name) is not None]
     heads = {n: head for n, classes in named if (head := faults.collect(_head, known, experiment, n, classes))}
@@ -83,47 +92,11 @@ class _Faults:
             return None
 
     def raise_any(self) -> None:
-        """Raise the one fault there is, or one error that lists them all."""
-        if len(self._errors) == 1:
-            raise self._errors[0]
+        """Raise one error that lists all faults; where all are of one kind, of that kind."""
+        kinds = {type(error) for error in self._errors}
         if self._errors:
-            raise ExperimentError("; ".join(dict.fromkeys(str(error) for error in self._errors)))
-
-
-def _dataset(settings: DatasetSettings, experiment: Experiment, size: int) -> tuple[DatasetReference, tuple[str, ...]]:
-    """Return a data set's reference, and the names of its classes, if it has any."""
-    space = settings.scored_space
-    chosen = experiment.preprocess
-    preprocessing = Preprocessing(
-        size=size,
-        mean=chosen.mean or CLIP_MEAN,
-        std=chosen.std or CLIP_STD,
-        interpolation=chosen.interpolation,
-        border=OBJECTNET_BORDER if space == "objectnet" else 0,
-    )
-    try:
-        listed = list_dataset(settings.images, settings.limit, preprocessing, space)
-    except ObjectMissing as error:
-        raise DatasetError(
-            f"data set {settings.name}: images {settings.images}: no such folder{told(settings.told_source)}"
-        ) from error
-    own = len(listed.samples.classes) or None if listed.samples.named else None
-    record = settings.record
-    reference = DatasetReference(
-        name=settings.name,
-        url=settings.images,
-        group=settings.scored_group,
-        digest=listed.digest,
-        samples=len(listed.samples),
-        classes=len(listed.samples.classes) or None,
-        limit=settings.limit,
-        label_space=space,
-        groups=listed.space.groups if listed.space and not listed.space.is_whole else None,
-        head_classes=listed.space.head_classes if listed.space else own,
-        preprocessing=preprocessing,
-        expected=record.expected(settings.limit) if record else (),
-    )
-    return reference, listed.samples.classes if listed.samples.named else ()
+            kind = kinds.pop() if len(kinds) == 1 else ExperimentError
+            raise kind("; ".join(dict.fromkeys(str(error) for error in self._errors)))
 
 
 def _head(known: Checkpoints, experiment: Experiment, dataset: str, classes: tuple[str, ...]) -> Head:

@@ -16,7 +16,7 @@ from flows.settings import Experiment
 from flows.works import Dispatcher
 from storage.store import open_store
 from tasks.derived import RunRecord
-from tasks.evaluation import evaluate_ensembles
+from tasks.ensembling import evaluate_ensembles
 from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
 from tasks.references import DatasetReference
 

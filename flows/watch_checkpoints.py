@@ -11,6 +11,7 @@ from prefect.exceptions import ObjectNotFound
 from flows.experiment import load_experiment
 from flows.landing import Landed, new_checkpoints
 from flows.run_experiment import run_experiment
+from flows.tagging import tags_of
 from storage.store import open_store
 
 RUN = "run-experiment/scheduled"  # as prefect.yaml calls it
@@ -39,15 +40,11 @@ async def watch_checkpoints(experiment: str, store: str, checkpoint: str | None 
             if not await _start(landed, opened.url):
                 continue
         else:
-            with tags(*_tags(landed)):
+            with tags(*tags_of(landed.experiment)):
                 await run_experiment(landed.experiment, opened.url)
         started.append(landed.url)
     log.info("%s: %d new checkpoints, %d runs started", experiment, len(found), len(started))
     return started
-
-
-def _tags(landed: Landed) -> list[str]:
-    return [f"experiment:{landed.experiment.name}", f"checkpoint:{landed.name}"]
 
 
 async def _is_deployed() -> bool:
@@ -72,7 +69,7 @@ async def _start(landed: Landed, store: str) -> bool:
             parameters={"experiment": landed.experiment.model_dump(mode="json"), "store": store},
             flow_run_name=f"{landed.experiment.name}: {landed.name}",
             timeout=0,
-            tags=_tags(landed),
+            tags=tags_of(landed.experiment),
             idempotency_key=key,
             as_subflow=False,
         )

@@ -5,9 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from flows.cluster import pool
 from flows.dispatch import Work
-from flows.evaluate_merges import evaluate_merges
-from flows.extract_outputs import extract_outputs
-from flows.merge_weights import merge_weights
 from flows.plan import Plan
 from flows.settings import Experiment
 from tasks.references import SHARD, DatasetReference, OutputsReference
@@ -39,14 +36,14 @@ class Dispatcher:
         also = f" and {len(streamed)} merges" if streamed else ""
         name = f"extract {dataset.name}: {', '.join(o.model.name for o in lacking)}{also}"
         return [
-            self._work(extract_outputs, f"{name}{told}", dataset=dataset.name, samples=samples)
+            self._work("extract-outputs", f"{name}{told}", dataset=dataset.name, samples=samples)
             for samples, told in self._ranges(dataset)
         ]
 
     def merge(self) -> list[Work]:
         """Return the making of models of others' weights."""
         return [
-            self._work(merge_weights, f"merge {recipe.method}", method=recipe.method)
+            self._work("merge-weights", f"merge {recipe.method}", method=recipe.method)
             for recipe in self._plan.lacking_recipes
         ]
 
@@ -60,7 +57,7 @@ class Dispatcher:
             return []
         name = f"evaluate {dataset.name}: {len(lacking)} merges"
         return [
-            self._work(evaluate_merges, f"{name}{told}", dataset=dataset.name, samples=samples)
+            self._work("evaluate-merges", f"{name}{told}", dataset=dataset.name, samples=samples)
             for samples, told in self._ranges(dataset)
         ]
 
@@ -72,5 +69,5 @@ class Dispatcher:
             stop = min(start + step, dataset.samples)
             yield (start, stop), f" ({start:,} to {stop - 1:,})" if step < dataset.samples else ""
 
-    def _work(self, child: object, name: str, **parameters: object) -> Work:
-        return Work(child, name, self._experiment, {**parameters, "store": self._plan.store.url})  # type: ignore[arg-type]
+    def _work(self, flow: str, name: str, **parameters: object) -> Work:
+        return Work(flow, name, self._experiment, {**parameters, "store": self._plan.store.url})

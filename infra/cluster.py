@@ -54,6 +54,7 @@ class Cluster:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},  # another's
             **_QUIET,
+            "PATH": os.pathsep.join([str(Path(_prefect()).parent), os.environ.get("PATH", os.defpath)]),  # its `python`
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": f"{self.url}/api",
             "DAWIN_GPU_POOL": "gpu",
@@ -71,12 +72,17 @@ class Cluster:
         self._folder.mkdir(parents=True, exist_ok=True)
         self.start_server()
         for pool in ("cpu", "gpu"):
-            self.prefect("work-pool", "create", pool, "--type", "process", "--overwrite")
+            self.create_pool(pool)
         self.prefect("--no-prompt", "deploy", "--all")
         if workers:
             self.start_worker("cpu0", "cpu", limit=4)
             for number in range(self._gpus):
                 self.start_worker(f"gpu{number}", "gpu", limit=1, CUDA_VISIBLE_DEVICES=str(number))
+
+    def create_pool(self, name: str) -> None:
+        """Create a work pool of processes, or set one back to what it should be."""
+        template = str(ROOT / "infra" / "process" / "job-template.json")
+        self.prefect("work-pool", "create", name, "--type", "process", "--base-job-template", template, "--overwrite")
 
     def start_server(self) -> subprocess.Popen[bytes]:
         """Start the server, also anew on the same database, and wait for it."""

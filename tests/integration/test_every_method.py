@@ -15,7 +15,8 @@ from PIL import Image
 
 from flows.experiment import load_experiment
 from flows.methods import FAMILIES, Setup, matching
-from flows.preparation import CLIP_MEAN, CLIP_STD, prepare
+from flows.listings import CLIP_MEAN, CLIP_STD
+from flows.preparation import prepare
 from flows.report import results_of
 from flows.run_experiment import run_experiment
 from storage.store import Store

@@ -14,7 +14,8 @@ import yaml
 from PIL import Image
 
 from flows.experiment import load_experiment
-from flows.preparation import CLIP_MEAN, CLIP_STD, prepare
+from flows.listings import CLIP_MEAN, CLIP_STD
+from flows.preparation import prepare
 from flows.report import results_of
 from storage import scan
 from storage.store import Store

@@ -85,7 +85,7 @@ def test_the_command(tmp_path, capsys):
 
 def relabel(folder):
     """Move images to the class that the base model sees in them; one in five to another."""
-    from flows.preparation import CLIP_MEAN, CLIP_STD
+    from flows.listings import CLIP_MEAN, CLIP_STD
     from tasks.datasets.decoding import Decoder
     from tasks.datasets.preprocessing import Preprocessing
     from tasks.datasets.transform import normalized
