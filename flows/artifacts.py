@@ -3,7 +3,7 @@
 import re
 
 import numpy as np
-from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, acreate_table_artifact
 
 from flows.histogram import as_image, histogram
 from flows.plan import Plan
@@ -76,6 +76,9 @@ async def publish(record: RunRecord, store: Store) -> None:
     ]
     await acreate_table_artifact(
         key=f"results-{slug}", table=table, description=f"Top-1 accuracy (%), {record.experiment}, run {record.run_id}"
+    )
+    await acreate_link_artifact(
+        key=f"parquet-{slug}", link=store.address(record.key), description="The results, as Parquet"
     )
     prefixes = rows.select("method", "dataset", "samples_table", "dataset_digest", "samples_id").unique(
         maintain_order=True

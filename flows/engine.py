@@ -29,6 +29,7 @@ def load(flow: str | None) -> None:
 
 def run() -> int:
     """Run the flow run that the environment names, and return the process's exit status as Prefect's engine sets it."""
+    sys.modules.pop("prefect.engine", None)  # loaded on the way, and wanted anew: as the main program it does the work
     try:
         runpy.run_module("prefect.engine", run_name="__main__")
     except SystemExit as end:

@@ -15,6 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,13 +43,13 @@ class Cluster:
 
     Attributes:
         environment: of whatever is to use the cluster.
-        workers: running worker processes by name.
+        processes: the server's and the workers', by name; of one that was started anew the new one.
     """
 
     def __init__(self, folder: Path, experiment: str, store: str, gpus: int = 2) -> None:
         self._folder, self._gpus = folder, gpus
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self.workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: list[subprocess.Popen[bytes]] = []
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.environment = {
@@ -63,7 +64,7 @@ class Cluster:
             "DAWIN_STORE": store,
         }
 
-    def start(self, *, workers: bool = True) -> None:
+    def start(self) -> None:
         """Start the server, make pools and deployments, start the workers.
 
         Raises:
@@ -71,13 +72,12 @@ class Cluster:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self.start_server()
-        for pool in ("cpu", "gpu"):
-            self.create_pool(pool)
+        with ThreadPoolExecutor() as at_once:
+            list(at_once.map(self.create_pool, ("cpu", "gpu")))
+        self.start_worker("cpu0", "cpu", limit=4)
+        for number in range(self._gpus):
+            self.start_gpu_worker(number)
         self.prefect("--no-prompt", "deploy", "--all")
-        if workers:
-            self.start_worker("cpu0", "cpu", limit=4)
-            for number in range(self._gpus):
-                self.start_worker(f"gpu{number}", "gpu", limit=1, CUDA_VISIBLE_DEVICES=str(number))
 
     def create_pool(self, name: str) -> None:
         """Create a work pool of processes, or set one back to what it should be."""
@@ -98,7 +98,11 @@ class Cluster:
     def start_worker(self, name: str, pool: str, *, limit: int, **environment: str) -> None:
         """Start a worker of a pool."""
         command = [_prefect(), "worker", "start", "--pool", pool, "--name", name, "--limit", str(limit)]
-        self.workers[name] = self._begin(name, command, **environment)
+        self._begin(name, command, **environment)
+
+    def start_gpu_worker(self, number: int) -> None:
+        """Start the worker of one GPU, also anew."""
+        self.start_worker(f"gpu{number}", "gpu", limit=1, CUDA_VISIBLE_DEVICES=str(number))
 
     def prefect(self, *arguments: str) -> str:
         """Run a command of Prefect's, and return what it printed."""
@@ -111,15 +115,15 @@ class Cluster:
 
     def stop(self) -> None:
         """End everything that was started here, workers first, and what they started."""
-        for process in reversed(self._processes):
+        for process in reversed(self._started):
             _end(process, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
-        for process in reversed(self._processes):
+        for process in reversed(self._started):
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, deadline - time.monotonic()))
             _end(process, signal.SIGKILL)
             process.wait()
-        self._processes.clear()
+        self._started.clear()
 
     def _begin(self, name: str, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{name}.log").open("ab") as log:
@@ -132,7 +136,8 @@ class Cluster:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a group of its own, children of a worker included
             )
-        self._processes.append(process)
+        self._started.append(process)
+        self.processes[name] = process
         return process
 
 
