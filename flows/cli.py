@@ -229,7 +229,7 @@ def _execute(experiment: Experiment, url: str) -> Plan:
     """Run what an experiment lacks, and show its results."""
     store = open_store(url)
     if experiment.name not in experiments(store):
-        start_prefect_api()  # something will have to run: the API starts while the inputs are looked at
+        _need_prefect()  # something will have to run: the API starts while the inputs are looked at
     plan = prepare(experiment, store)
     if plan.is_done:
         point_to_latest(store, experiment.name, plan.record.run_id)
@@ -243,13 +243,26 @@ def _execute(experiment: Experiment, url: str) -> Plan:
     return plan
 
 
-def _run_flow(experiment: Experiment, store: Store) -> None:
+def _need_prefect() -> None:
+    """Have an API, and where there is a pool to send children to see that it is fit for them."""
     start_prefect_api()
+    from flows.cluster import check_cluster, pool
+
+    if pool():
+        wait_for_api()
+        asyncio.run(check_cluster())
+
+
+def _run_flow(experiment: Experiment, store: Store) -> None:
+    _need_prefect()
+    from prefect import tags
+
     from flows.run_experiment import run_experiment
+    from flows.tagging import tags_of
 
     wait_for_api()
     keep_errors_short()
-    with bars():
+    with bars(), tags(*tags_of(experiment)):
         asyncio.run(run_experiment(experiment, store.url))
 
 

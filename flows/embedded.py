@@ -17,6 +17,7 @@ _TRIES = 2  # at somebody else's API, five seconds each at most
 _ALWAYS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; what infra/heartbeats.py counts on
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",  # what tasks log with the standard library is shown with their runs
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # and what is logged outside of runs only here
 }

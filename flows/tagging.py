@@ -4,7 +4,10 @@ from flows.settings import Experiment
 
 
 def tags_of(experiment: Experiment, dataset: str | None = None) -> list[str]:
-    """Return a run's tags: its experiment, the checkpoints it evaluates (not the base), its data set if it has one."""
+    """Return a run's tags: its experiment, the checkpoints it evaluates (not the base), its data set if it has one.
+
+    All bear `dawin`: infra/heartbeats.py knows ours by it.
+    """
     checkpoints = dict.fromkeys(model.checkpoint.rstrip("/").rpartition("/")[2] for model in experiment.models[1:])
-    chosen = [f"experiment:{experiment.name}", *(f"checkpoint:{name}" for name in checkpoints)]
+    chosen = ["dawin", f"experiment:{experiment.name}", *(f"checkpoint:{name}" for name in checkpoints)]
     return chosen if dataset is None else [*chosen, f"dataset:{dataset}"]

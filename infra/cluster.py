@@ -1,5 +1,7 @@
 """A cluster on one machine, without containers: a Prefect server, its work pools and deployments, a worker a GPU.
 
+The server's database is PostgreSQL where that is installed, else SQLite, which is slow as soon as two workers are busy.
+
     python infra/cluster.py EXPERIMENT.yaml --store URI [--gpus 2]
 
 It runs until it is interrupted, and takes its processes with it. `Cluster` is what the tests start.
@@ -18,6 +20,8 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+
+from postgres import Postgres
 
 ROOT = Path(__file__).parents[1]
 _START_SECONDS = 120.0
@@ -48,6 +52,7 @@ class Cluster:
 
     def __init__(self, folder: Path, experiment: str, store: str, gpus: int = 2) -> None:
         self._folder, self._gpus = folder, gpus
+        self._database: Postgres | None = None
         self._started: list[subprocess.Popen[bytes]] = []
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         port = _free_port()
@@ -71,6 +76,9 @@ class Cluster:
             RuntimeError: the server did not come up, or something could not be made; the log is named.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        if Postgres.is_installed():
+            self._database = Postgres()
+            self.environment["PREFECT_API_DATABASE_CONNECTION_URL"] = self._database.url
         self.start_server()
         with ThreadPoolExecutor() as at_once:
             list(at_once.map(self.create_pool, ("cpu", "gpu")))
@@ -124,6 +132,8 @@ class Cluster:
             _end(process, signal.SIGKILL)
             process.wait()
         self._started.clear()
+        if self._database:
+            self._database.stop()
 
     def _begin(self, name: str, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{name}.log").open("ab") as log:

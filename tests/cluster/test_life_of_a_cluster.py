@@ -57,7 +57,7 @@ def test_a_checkpoint_that_lands_is_evaluated_by_the_workers(cluster, place, tmp
     equal(numbers(f"s3://{bucket}/store"), in_process(folder / "landing.yaml", folder / "local-7.pt", tmp_path / "s"))
     done = runs(cluster, "extract-outputs", "COMPLETED")
     assert sorted(run["name"].partition(":")[0] for run in done) == ["extract one", "extract one", "extract two"]
-    spans = sorted((run["start_time"], run["end_time"]) for run in done)
+    spans = sorted((run["start_time"], run["end_time"]) for run in runs(cluster, state="COMPLETED", tag="dataset:one"))
     assert any(start < end for (_, end), (start, _) in itertools.pairwise(spans)), "two workers work at once"
     tags = {"experiment:landing", "checkpoint:7.pt", "dawin"}
     assert {frozenset(run["tags"]) for run in done} == {tags | {f"dataset:{name}"} for name in ("one", "two")}
@@ -264,7 +264,8 @@ def test_a_parent_that_is_cancelled_takes_its_children_along(cluster, place):
 
 def test_two_parents_at_once_end_with_one_copy(cluster, tmp_path):
     """Both complete; every object is there once, and the results are one run's."""
-    file = tiny.experiment(tmp_path, samples=12, merge={"granularity": ["samples"]}, baselines=["individual"])
+    settings = {"merge": {"granularity": ["samples"], "offset": False}, "baselines": ["individual"]}
+    file = tiny.experiment(tmp_path, samples=12, **settings)
     store = str(tmp_path / "store")
     parents = [command(cluster, file, store) for _ in range(2)]
     told = [parent.communicate(timeout=60 * MINUTES)[1] for parent in parents]
