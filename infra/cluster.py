@@ -32,6 +32,7 @@ _QUIET = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a wrong API URL fails at once, and makes no database of its own
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; the automation of `heartbeats.py` waits for three
     "PREFECT_WORKER_QUERY_SECONDS": "1",  # how often a worker asks for runs; by default 10
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "10",  # how soon a schedule is known; by default 60
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",
 }
 

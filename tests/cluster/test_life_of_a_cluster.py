@@ -59,7 +59,7 @@ def test_a_checkpoint_that_lands_is_evaluated_by_the_workers(cluster, place, tmp
     assert sorted(run["name"].partition(":")[0] for run in done) == ["extract one", "extract one", "extract two"]
     spans = sorted((run["start_time"], run["end_time"]) for run in runs(cluster, state="COMPLETED", tag="dataset:one"))
     assert any(start < end for (_, end), (start, _) in itertools.pairwise(spans)), "two workers work at once"
-    tags = {"experiment:landing", "checkpoint:7.pt", "dawin"}
+    tags = frozenset({"experiment:landing", "checkpoint:7.pt", "dawin"})
     assert {frozenset(run["tags"]) for run in done} == {tags | {f"dataset:{name}"} for name in ("one", "two")}
 
 
@@ -111,7 +111,7 @@ def unlucky(cluster, place):
 
 @pytest.mark.usefixtures("unlucky")
 class TestMeanwhile:
-    """What needs no worker, while one is waited for."""
+    """While nothing is heard of a worker."""
 
     def page(self, url, picture, wanted):
         """Open a page of the UI in a browser; its text once something is in it, and a picture kept."""
@@ -144,13 +144,10 @@ class TestMeanwhile:
         found = {artifact["key"]: artifact["latest_id"] for artifact in latest}
         wanted = {"results-landing", "report-landing", "parquet-landing", "plan-landing", "coefficients-landing-one"}
         assert wanted <= set(found)
-        looks = (
-            ("results", "results-landing", "dawin/samples"),
-            ("coefficients", "coefficients-landing-one", "weights"),
-        )
-        for name, artifact, told in looks:
+        looks = {"results-landing": "dawin/samples", "coefficients-landing-one": "weights"}
+        for artifact, told in looks.items():
             address = f"{cluster.url}/artifacts/artifact/{found[artifact]}"
-            assert told in self.page(address, kept / f"{name}.png", told)
+            assert told in self.page(address, kept / f"{artifact}.png", told)
         assert all((kept / f"{name}.png").stat().st_size > 10_000 for name in ("run", *looks))
 
     @pytest.mark.parametrize("missing", ["api", "pool", "number"])
@@ -174,6 +171,36 @@ class TestMeanwhile:
         assert time.monotonic() - began < 15
         parent.kill()
         parent.communicate()
+
+    def test_two_parents_at_once_end_with_one_copy(self, cluster, tmp_path):
+        """Both complete; every object is there once, and the results are one run's."""
+        settings = {"merge": {"granularity": ["samples"], "offset": False}, "baselines": ["individual"]}
+        file = tiny.experiment(tmp_path, samples=12, **settings)
+        store = str(tmp_path / "store")
+        parents = [command(cluster, file, store) for _ in range(2)]
+        told = [parent.communicate(timeout=60 * MINUTES)[1] for parent in parents]
+        assert [parent.returncode for parent in parents] == [0, 0], told
+        objects = [key for key in manifests(store) if key.startswith(("outputs/", "predictions/"))]
+        assert len(objects) == 2 * 2 + 2
+        assert len([key for key in manifests(store) if key.startswith("results/")]) == 1
+
+    def test_a_parent_that_is_cancelled_takes_its_children_along(self, cluster, place):
+        """As in the UI: the children's processes end, and none is sent again."""
+        folder, bucket = place
+        tag = "checkpoint:9.pt"
+        tell(cluster, land(bucket, folder, "9.pt", 9))
+        child, process = running(cluster, "extract-outputs", tag=tag)
+        parent = runs(cluster, "run-experiment", "RUNNING", tag=tag)[0]
+        ask(cluster, "POST", f"/flow_runs/{parent['id']}/set_state", {"state": {"type": "CANCELLING"}})
+
+        def ended():
+            return all(run["state_type"] in ("CANCELLED", "COMPLETED") for run in runs(cluster, tag=tag))
+
+        wait_for("the end of all", ended)
+        states = {run["id"]: run["state_type"] for run in runs(cluster, tag=tag)}
+        assert states[parent["id"]] == states[child["id"]] == "CANCELLED"
+        assert not Path(f"/proc/{process}").exists()
+        assert not any("again" in run["name"] for run in runs(cluster, tag=tag))
 
 
 def command(cluster, file, store, **changed):
@@ -230,8 +257,9 @@ def test_ten_in_a_burst_while_the_server_is_down(cluster, place):
     watch = deployment(cluster, "watch-checkpoints/watch")
     often = {"active": True, "schedule": {"interval": 15}, "parameters": {"experiment": str(folder / "burst.yaml")}}
     made = ask(cluster, "POST", f"/deployments/{watch}/schedules", [often])
-    wait_for("ten rows", lambda: completed(cluster, "experiment:burst", 10))
+    wait_for("a look", lambda: runs(cluster, "run-experiment", tag="experiment:burst"))
     ask(cluster, "DELETE", f"/deployments/{watch}/schedules/{made[0]['id']}")
+    wait_for("ten rows", lambda: completed(cluster, "experiment:burst", 10))
     from flows.leaderboard import leaderboard
     from storage.store import Store
 
@@ -241,38 +269,6 @@ def test_ten_in_a_burst_while_the_server_is_down(cluster, place):
     ended = subprocess.run(look, env=cluster.environment, capture_output=True, text=True, check=True)
     assert ended.stdout.startswith("0 runs started")
     assert len(runs(cluster, "run-experiment", tag="experiment:burst")) == 10
-
-
-def test_a_parent_that_is_cancelled_takes_its_children_along(cluster, place):
-    """As in the UI: the children's processes end, and none is sent again."""
-    folder, bucket = place
-    tag = "checkpoint:9.pt"
-    tell(cluster, land(bucket, folder, "9.pt", 9))
-    child, process = running(cluster, "extract-outputs", tag=tag)
-    parent = runs(cluster, "run-experiment", "RUNNING", tag=tag)[0]
-    ask(cluster, "POST", f"/flow_runs/{parent['id']}/set_state", {"state": {"type": "CANCELLING"}})
-
-    def ended():
-        return all(run["state_type"] in ("CANCELLED", "COMPLETED") for run in runs(cluster, tag=tag))
-
-    wait_for("the end of all", ended)
-    states = {run["id"]: run["state_type"] for run in runs(cluster, tag=tag)}
-    assert states[parent["id"]] == states[child["id"]] == "CANCELLED"
-    assert not Path(f"/proc/{process}").exists()
-    assert not any("again" in run["name"] for run in runs(cluster, tag=tag))
-
-
-def test_two_parents_at_once_end_with_one_copy(cluster, tmp_path):
-    """Both complete; every object is there once, and the results are one run's."""
-    settings = {"merge": {"granularity": ["samples"], "offset": False}, "baselines": ["individual"]}
-    file = tiny.experiment(tmp_path, samples=12, **settings)
-    store = str(tmp_path / "store")
-    parents = [command(cluster, file, store) for _ in range(2)]
-    told = [parent.communicate(timeout=60 * MINUTES)[1] for parent in parents]
-    assert [parent.returncode for parent in parents] == [0, 0], told
-    objects = [key for key in manifests(store) if key.startswith(("outputs/", "predictions/"))]
-    assert len(objects) == 2 * 2 + 2
-    assert len([key for key in manifests(store) if key.startswith("results/")]) == 1
 
 
 def test_a_deployment_that_was_never_made_is_told_in_seconds(cluster, tmp_path):
