@@ -1,6 +1,8 @@
 """The house rules that import-linter does not know: who may import Prefect, where packages begin, how big files are."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +25,13 @@ def test_prefect_is_imported_in_flows_and_the_shells_only():
     """The work can be done, and tested, without it."""
     users = {str(p.relative_to(ROOT)) for p in sources() if any(m.split(".")[0] == "prefect" for m in imported(p))}
     assert {name for name in users if not name.startswith("flows/")} == SHELLS
+
+
+def test_a_parent_and_a_look_load_no_torch():
+    """They wait for others, many at a time on one machine: what they load is time and memory of that machine."""
+    loaded = "print(sorted({'torch', 'open_clip'} & set(sys.modules)))"
+    program = f"import sys, flows.run_experiment, flows.watch_checkpoints; {loaded}"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_no_flow_file_bears_the_name_of_a_package():

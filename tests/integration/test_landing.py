@@ -1,11 +1,14 @@
 """Checkpoints that land: whole ones start a run, once each by content; the leaderboard has a row for every one."""
 
 import asyncio
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tiny
 
+from flows import listings
 from flows.cli import main
 from flows.errors import ExperimentError
 from flows.experiment import load_experiment
@@ -13,6 +16,7 @@ from flows.landing import new_checkpoints
 from flows.leaderboard import leaderboard
 from flows.preparation import prepare
 from storage.store import Store
+from tasks.errors import DatasetError
 
 pytestmark = pytest.mark.xdist_group("landing")
 
@@ -52,6 +56,69 @@ def test_content_counts_not_names(landing):
     (folder / "base.pt").write_bytes((folder.parent / "base.pt").read_bytes())
     (folder / "notes.txt").write_text("no checkpoint")
     assert found(landing) == ["a.pt"]
+
+
+def test_one_that_does_not_fit_holds_up_no_other(landing, caplog):
+    """Another tower, more classes: whole, but nothing that can be merged with the base."""
+    _, folder, _ = landing
+    tiny.checkpoint(folder / "a.pt", 5, shape=replace(tiny.SHAPE, width=128, heads=2))
+    tiny.checkpoint(folder / "b.pt", 6, classes=7)
+    tiny.checkpoint(folder / "c.pt", 7)
+    assert found(landing) == ["c.pt"]
+    assert re.search(r"a\.pt: passed over.*does not fit base", caplog.text)
+    assert re.search(r"b\.pt: passed over.*does not fit base", caplog.text)
+
+
+def test_what_is_wrong_with_the_experiment_is_no_checkpoints_fault(landing, tmp_path):
+    """A data set or the base that is missing ends the look, with the name of it."""
+    _, folder, _ = landing
+    tiny.checkpoint(folder / "a.pt", 5)
+    (tmp_path / "two").rename(tmp_path / "gone")
+    with pytest.raises(DatasetError, match=r"data set two: .*no such folder"):
+        found(landing)
+    (tmp_path / "base.pt").unlink()
+    with pytest.raises(ExperimentError, match=r"model base: checkpoint .*base\.pt: no such file"):
+        found(landing)
+
+
+def test_data_sets_are_listed_once_a_look(landing, monkeypatch):
+    """However many checkpoints there are."""
+    _, folder, _ = landing
+    for seed in range(4):
+        tiny.checkpoint(folder / f"{seed}.pt", 5 + seed)
+    listed = []
+    list_dataset = listings.list_dataset
+    monkeypatch.setattr(listings, "list_dataset", lambda url, *rest: listed.append(url) or list_dataset(url, *rest))
+    assert len(found(landing)) == 4
+    assert len(listed) == len(set(listed)) == 2
+
+
+def test_an_upload_in_parts_is_seen_when_it_is_whole(landing, s3):
+    """On S3: nothing before the last part is there and the upload is completed; a half that somebody copied, never."""
+    import boto3
+
+    file, folder, store = landing
+    client, bucket = boto3.client("s3", region_name="us-east-1"), s3.removeprefix("s3://")
+    whole = Path(
+        tiny.checkpoint(folder.parent / "new.pt", 5, shape=replace(tiny.SHAPE, width=512, heads=8))
+    ).read_bytes()
+    base = tiny.checkpoint(folder.parent / "base.pt", 1, shape=replace(tiny.SHAPE, width=512, heads=8))
+    experiment = load_experiment(file, (f"models.0.checkpoint={base}", f"models.1.checkpoint={s3}/finetuned/*"))
+
+    def names():
+        return [landed.name for landed in new_checkpoints(experiment, store)]
+
+    client.put_object(Bucket=bucket, Key="finetuned/half.pt", Body=whole[: len(whole) // 2])
+    place = {"Bucket": bucket, "Key": "finetuned/a.pt"}
+    upload = client.create_multipart_upload(**place)["UploadId"]
+    parts, size = [], 5 << 20  # the smallest that S3 takes
+    assert len(whole) > size
+    for number, start in enumerate(range(0, len(whole), size), 1):
+        part = client.upload_part(**place, UploadId=upload, PartNumber=number, Body=whole[start : start + size])
+        parts.append({"ETag": part["ETag"], "PartNumber": number})
+        assert names() == []
+    client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+    assert names() == ["a.pt"]
 
 
 def test_one_may_be_told(landing):

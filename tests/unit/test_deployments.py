@@ -1,17 +1,24 @@
 """prefect.yaml, strictly: Prefect itself takes misspelt keys and parameters that do not exist in silence."""
 
+import asyncio
 import importlib
 import inspect
 import json
+import os
 import re
+import subprocess
+import sys
+import uuid
 from pathlib import Path
 
 import pytest
 import yaml
 from prefect import Flow
+from prefect.client.schemas.objects import FlowRun
 from prefect.events.schemas.deployment_triggers import DeploymentEventTrigger
 
 from flows.cluster import DEPLOYMENT, ON_WORKERS
+from flows.dispatch import child_flow
 from flows.watch_checkpoints import RUN
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +37,8 @@ def flow_of(deployment):
 
 def test_the_file_holds_what_prefect_reads():
     """No other key, at the top."""
-    assert set(CONTENT) == {"name", "prefect-version", "definitions", "deployments"}
+    assert set(CONTENT) == {"name", "prefect-version", "pull", "definitions", "deployments"}
+    assert CONTENT["pull"] == [], "left out, workers would go into the folder that this was deployed from"
     assert CONTENT["prefect-version"] == importlib.import_module("prefect").__version__
 
 
@@ -47,7 +55,12 @@ def test_each_deployment_is_what_it_says(deployment):
         assert set(trigger.get("parameters", {})) <= set(taken)
         made = DeploymentEventTrigger.model_validate({**trigger, "name": "x"})
         assert made.expect == {"checkpoint.landed"}
-    assert set(deployment["work_pool"]) == {"name"}
+    assert set(deployment["work_pool"]) <= {"name", "job_variables"}
+    assert set(deployment["work_pool"].get("job_variables", {})) <= {"env"}
+    on_workers = flow.name in ON_WORKERS
+    assert deployment["work_pool"]["name"] == ("{{ $DAWIN_GPU_POOL }}" if on_workers else "{{ $DAWIN_CPU_POOL }}")
+    assert isinstance(deployment.get("concurrency_limit"), int) is on_workers
+    assert flow is child_flow(flow.name), "children are found by their names"
     for schedule in deployment.get("schedules", ()):
         assert set(schedule) <= {"cron", "timezone", "active"}
 
@@ -65,12 +78,70 @@ def test_variables_are_those_that_the_docs_name():
     assert all(name in told for name in VARIABLES)
 
 
-def test_infra_files_are_well_formed():
-    """YAML and JSON; the job asks for a GPU; images and commands are there."""
+def test_compose_is_what_it_should_be():
+    """Services; whole commands, since the image has no entry point; memory that readers share; pools by template."""
     compose = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text())
-    assert {"database", "s3", "server", "setup", "cpu", "gpu"} == set(compose["services"])
-    template = json.loads((ROOT / "infra" / "kubernetes" / "gpu-job-template.json").read_text())
-    container = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]["containers"][0]
-    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
-    used = set(re.findall(r"\{\{ (\w+) \}\}", json.dumps(template["job_configuration"])))
-    assert used <= set(template["variables"]["properties"])
+    services = compose["services"]
+    assert {"database", "s3", "server", "setup", "cpu", "gpu"} == set(services)
+    assert "ENTRYPOINT" not in (ROOT / "infra" / "Dockerfile").read_text()
+    for name in ("server", "cpu", "gpu"):
+        assert services[name]["command"].startswith("prefect ")
+    assert services["cpu"]["shm_size"] == services["gpu"]["shm_size"] == "8gb"
+    assert "--base-job-template infra/process/job-template.json" in services["setup"]["command"][-1]
+    assert set(re.findall(r"service_\w+", str(services))) <= {
+        "service_healthy", "service_started", "service_completed_successfully",
+    }  # fmt: skip
+
+
+async def filled(configuration, template, **values):
+    content = json.loads((ROOT / "infra" / template / "job-template.json").read_text())
+    made = await configuration.from_template_and_values(content, values, client=object())
+    made.prepare_for_flow_run(FlowRun(id=uuid.uuid4(), name="extract one: a, b", flow_id=uuid.uuid4()))
+    return made
+
+
+def test_a_kubernetes_worker_makes_a_job_of_the_template():
+    """As it reads it: one GPU, its node chosen, credentials, shared memory for the readers, our environment."""
+    from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
+
+    nodes = {"nvidia.com/gpu.product": "NVIDIA-H100"}
+    variables = {"env": {"DAWIN_GPU_POOL": "gpu"}, "node_selector": nodes}
+    job = asyncio.run(filled(KubernetesWorkerJobConfiguration, "kubernetes", **variables)).job_manifest
+    pod = job["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert container["resources"]["limits"] == {"nvidia.com/gpu": 1, "memory": "32Gi"}
+    assert pod["nodeSelector"] == nodes
+    assert {"name": "DAWIN_GPU_POOL", "value": "gpu"} in container["env"]
+    assert container["envFrom"] == [{"secretRef": {"name": "dawin"}}]
+    assert container["volumeMounts"][0]["mountPath"] == "/dev/shm"
+    assert container["args"] == ["prefect", "flow-run", "execute"]
+    assert "{{" not in json.dumps(job)
+
+
+def test_a_process_worker_starts_our_engine():
+    """And not Prefect's supervisor before it."""
+    from prefect.workers.process import ProcessJobConfiguration
+
+    made = asyncio.run(filled(ProcessJobConfiguration, "process", env={"A": "b"}))
+    assert made.command == "python -m flows.engine"
+    assert made._command_configured
+    assert made.env["A"] == "b"
+
+
+def test_the_unit_of_systemd_names_programs_of_the_environment():
+    """A worker's children are started by the `python` in its PATH."""
+    unit = (ROOT / "infra" / "systemd" / "dawin-worker@.service").read_text()
+    program = re.search(r"ExecStart=(\S+)/prefect worker start", unit)[1]
+    assert f"Environment=PATH={program}:" in unit
+
+
+def test_a_run_of_the_engine_ends_as_prefects_own(tmp_path):
+    """A run that is not there: the status of an error, the message, and what was registered for the end is done."""
+    (tmp_path / "sitecustomize.py").write_text("import atexit; atexit.register(print, 'at the end')")
+    environment = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_CLIENT_MAX_RETRIES": "0"}
+    environment |= {"PYTHONPATH": str(tmp_path), "PREFECT__FLOW_RUN_ID": "no id"}
+    command = [sys.executable, "-m", "flows.engine"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "Invalid flow run id" in ended.stderr
+    assert "at the end" in ended.stdout
