@@ -39,24 +39,32 @@ class Checkpoints:
         self._store, self._architecture, self._remember = store, architecture, remember
         self._models: dict[str, dict[str, Any]] = {}
         self._heads: dict[str, dict[str, Any]] = {}
-        self._digests: dict[str, str] = {}  # by address
+        self._references: dict[ModelSettings, ModelReference] = {}
+        self._head_references: dict[str, FileReference] = {}  # by address
+        self._quick_gelu: set[str] = set()  # folders in which no file says otherwise
         self._base: FileReference | None = None  # the first model
 
-    @property
-    def image_sizes(self) -> list[int]:
-        """Of the towers, in pixels, in the models' order."""
-        return [found["image_size"] for found in self._models.values()]
+    def image_sizes(self, models: Sequence[ModelReference]) -> list[int]:
+        """Return those of the towers, in pixels."""
+        return [self._models[model.digest]["image_size"] for model in models]
 
     def model(self, settings: ModelSettings) -> ModelReference:
         """Return the reference of a model whose checkpoint is good."""
+        if settings not in self._references:
+            self._references[settings] = self._model(settings)
+        return self._references[settings]
+
+    def _model(self, settings: ModelSettings) -> ModelReference:
         try:
             location = checkpoint_file(settings.checkpoint, f"model {settings.name}")
             digest = self._digest(location, f"model {settings.name}")
         except CheckpointError as error:
             raise CheckpointError(f"{error}{told(settings.source)}") from error
         try:
-            if self._architecture is None:
-                check_activation(location)  # each time: it is a neighbour that tells, not the file
+            folder = location.url.rpartition("/")[0]
+            if self._architecture is None and folder not in self._quick_gelu:
+                check_activation(location)  # not remembered in the store: it is a neighbour that tells, not the file
+                self._quick_gelu.add(folder)
             if digest not in self._models:
                 self._models[digest] = self._look_up(location, digest, "model", self._base)
         except CheckpointError as error:
@@ -75,10 +83,12 @@ class Checkpoints:
 
     def head(self, dataset: str, url: str) -> FileReference:
         """Return the reference of a head whose file is good."""
-        location = checkpoint_file(url, f"head of {dataset}")
-        digest = self._digest(location, f"head of {dataset}")
-        self._heads[digest] = self._look_up(location, digest, "head")
-        return FileReference(url=location.url, digest=digest)
+        if url not in self._head_references:
+            location = checkpoint_file(url, f"head of {dataset}")
+            digest = self._digest(location, f"head of {dataset}")
+            self._heads[digest] = self._look_up(location, digest, "head")
+            self._head_references[url] = FileReference(url=location.url, digest=digest)
+        return self._head_references[url]
 
     def text_head(self, dataset: str, prompts: Prompts, url: str | None) -> TextHeadReference:
         """Return the reference of a head made of class names by a text tower: that of a checkpoint, or the base's."""
@@ -138,18 +148,13 @@ class Checkpoints:
 
     def _digest(self, location: Location, what: str) -> str:
         """Return the SHA-256 of a file: of a local one always computed, of a remote one remembered by its etag."""
-        if location.url not in self._digests:
-            self._digests[location.url] = self._digest_now(location, what)
-        return self._digests[location.url]
-
-    def _digest_now(self, location: Location, what: str) -> str:
         try:
             fingerprint = location.fingerprint()
         except ObjectMissing as error:
             raise CheckpointError(f"{what}: checkpoint {location.url}: no such file{_neighbours(location)}") from error
         key = keys.checkpoint(f"etag-{digest_of({'url': location.url, 'etag': fingerprint})}")
-        if not location.is_local and self._store.exists(key):
-            return str(json.loads(self._store.read(key))["sha256"])
+        if not location.is_local and (found := self._remembered(key)):
+            return str(found["sha256"])
         digest = _hashed(location.url, fingerprint)
         if not location.is_local and self._remember:
             self._store.replace(key, json.dumps({"sha256": digest, "url": location.url}).encode())
@@ -164,8 +169,7 @@ class Checkpoints:
             "version": _SUMMARY_VERSION,
         }
         key = keys.checkpoint(digest_of(looked_at))
-        if self._store.exists(key):
-            found: dict[str, Any] = json.loads(self._store.read(key))
+        if found := self._remembered(key):
             return found
         from tasks.checking import examine_checkpoint, examine_head  # noqa: PLC0415  loads torch: only when needed
 
@@ -175,6 +179,13 @@ class Checkpoints:
             found = examine_checkpoint(location, self._architecture, Location(base.url) if base else None)
         if self._remember:
             self._store.replace(key, json.dumps(found).encode())
+        return found
+
+    def _remembered(self, key: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads(self._store.read(key))
+        except ObjectMissing:
+            return None
         return found
 
 

@@ -55,18 +55,17 @@ def new_checkpoints(experiment: Experiment, store: Store, only: str | None = Non
         raise ExperimentError(
             f"experiment {experiment.name}: no model's checkpoint is a pattern such as s3://bucket/finetuned/*"
         )
-    seen: set[str] = set()
-    listings = Listings()
+    known, listings = Checkpoints(store, experiment.architecture, remember=True), Listings()
+    try:
+        base = known.model(experiment.models[0])
+    except CheckpointError as error:
+        raise ExperimentError(str(error)) from error
+    seen = {base.digest}
     for url in _matching(landing.checkpoint, only):
-        known = Checkpoints(store, experiment.architecture, remember=True)
-        try:
-            base = known.model(experiment.models[0])
-        except CheckpointError as error:
-            raise ExperimentError(str(error)) from error
         mine = experiment.landed(url)
         try:
             digest = known.model(landing.model_copy(update={"checkpoint": url})).digest
-            if digest in (base.digest, *seen):
+            if digest in seen:
                 continue
             seen.add(digest)
             plan = prepare(mine, store, known=known, listings=listings)

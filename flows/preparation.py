@@ -51,7 +51,7 @@ def prepare(
     listings = listings or Listings()
     faults = _Faults()
     models = [model for m in experiment.models if (model := faults.collect(known.model, m))]
-    size = experiment.preprocess.size or next(iter(known.image_sizes), None)
+    size = experiment.preprocess.size or next(iter(known.image_sizes(models)), None)
     # where no model was good the size is unknown; the folders are looked for all the same
     looks = [faults.collect(listings.find, one, experiment.preprocess, size or 224) for one in experiment.datasets]
     found = [look for look in looks if look is not None]
@@ -61,7 +61,7 @@ def prepare(
     faults.collect(known.check_layouts, models)
     if models and _merges_per_sample(experiment):
         faults.collect(known.check_coverage, models[0])
-    faults.collect(_check_size, experiment, known.image_sizes)
+    faults.collect(_check_size, experiment, known.image_sizes(models))
     for dataset in datasets:
         if dataset.name in heads or experiment.head_of(dataset.name) is None:
             faults.collect(known.check_classes, models, heads.get(dataset.name), dataset)

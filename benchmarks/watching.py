@@ -1,0 +1,104 @@
+"""What a look for new checkpoints costs when all that have landed are evaluated already: seconds a checkpoint.
+
+In a folder, and on S3 (a moto server of this process), where calls and not bytes take the time; they are counted.
+
+    python -m benchmarks.watching --checkpoints 200
+"""
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
+import tiny
+
+from benchmarks.options import options
+from benchmarks.reporting import report
+
+COUNTED: Counter[str] = Counter()
+
+
+def _evaluated(file: str, store: str) -> int:
+    """Have results of every checkpoint, as far as a look can see: a manifest each."""
+    from flows.experiment import load_experiment
+    from flows.landing import new_checkpoints
+    from storage import keys
+    from storage.store import Store
+
+    opened = Store(store)
+    found = list(new_checkpoints(load_experiment(file), opened))
+    for landed in found:
+        record = f"results/experiment={landed.experiment.name}/run_id={landed.run_id}/results.parquet"
+        opened.create(keys.manifest(record), b"{}")
+    return len(found)
+
+
+def _look(file: str, store: str) -> float:
+    from flows.experiment import load_experiment
+    from flows.landing import new_checkpoints
+    from storage.store import Store
+
+    began = time.perf_counter()
+    assert not list(new_checkpoints(load_experiment(file), Store(store))), "all were evaluated"
+    return time.perf_counter() - began
+
+
+def _on_s3(folder: Path, bucket: str) -> None:
+    import boto3
+
+    client = boto3.client("s3", region_name="us-east-1")
+    client.create_bucket(Bucket=bucket)
+    for path in [folder / "base.pt", *folder.glob("finetuned/*.pt")]:
+        client.upload_file(str(path), bucket, str(path.relative_to(folder)))
+
+
+def _count(environ: dict[str, Any], answer: Any) -> Any:
+    COUNTED[environ["REQUEST_METHOD"]] += 1
+    return answer
+
+
+def main() -> None:
+    """Measure."""
+    parser = options(__doc__, runs=3)  # --arch, --batch, --device and --dtype have no part here
+    parser.add_argument("--checkpoints", type=int, default=200)
+    arguments = parser.parse_args()
+    from moto.server import DomainDispatcherApplication, ThreadedMotoServer
+
+    calls = DomainDispatcherApplication.__call__
+    DomainDispatcherApplication.__call__ = lambda self, environ, start: _count(environ, calls(self, environ, start))
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1"}
+    os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for seed in range(arguments.checkpoints):
+            tiny.checkpoint(folder / "finetuned" / f"{seed}.pt", 10 + seed)
+        for place in (str(folder), "s3://watching"):
+            models = [{"name": "base", "checkpoint": f"{place}/base.pt"}]
+            models += [{"name": "tuned", "checkpoint": f"{place}/finetuned/*"}]
+            file = tiny.experiment(folder, samples=200, models=models)
+            if place.startswith("s3"):
+                _on_s3(folder, "watching")
+            store = f"{place}/store"
+            assert _evaluated(file, store) == arguments.checkpoints
+            COUNTED.clear()
+            seconds = sorted(_look(file, store) for _ in range(arguments.runs))[arguments.runs // 2]
+            asked = COUNTED.total() / arguments.runs / arguments.checkpoints
+            row = {"checkpoints": "in a folder" if place == str(folder) else "on S3", "a look, s": seconds}
+            rows.append({**row, "ms a checkpoint": 1000 * seconds / arguments.checkpoints, "calls each": asked})
+    server.stop()
+    report("watching", rows, arguments)
+
+
+if __name__ == "__main__":
+    main()
