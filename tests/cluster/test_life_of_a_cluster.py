@@ -5,6 +5,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -169,8 +170,13 @@ class TestMeanwhile:
         line = next(line for line in parent.stderr if "no worker online" in line)
         assert "work pool empty has no worker online: runs wait for prefect worker start --pool empty" in line
         assert time.monotonic() - began < 15
-        parent.kill()
-        parent.communicate()
+        waiting = wait_for("children", lambda: runs(cluster, "extract-outputs", "SCHEDULED", tag="experiment:tiny"))
+        parent.send_signal(signal.SIGINT)
+        told = parent.communicate(timeout=60)[1]
+        assert parent.returncode == 1
+        assert "dawin: interrupted; the next run goes on from what is in the store" in told
+        ended = {run["id"] for run in runs(cluster, "extract-outputs", "CANCELLED", tag="experiment:tiny")}
+        assert {run["id"] for run in waiting} <= ended
 
     def test_two_parents_at_once_end_with_one_copy(self, cluster, tmp_path):
         """Both complete; every object is there once, and the results are one run's."""
