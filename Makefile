@@ -42,8 +42,8 @@ pytest: $(INSTALLED)
 test-cluster: $(INSTALLED) ## a server, workers, S3, checkpoints that land, processes that are killed
 	$(BIN)/pytest -m cluster tests/cluster
 
-cluster-up: $(INSTALLED) ## a Prefect server and two workers on this machine: make cluster-up EXPERIMENT=my.yaml
-	@$(BIN)/python infra/cluster.py $(EXPERIMENT)
+cluster-up: $(INSTALLED) ## a Prefect server and two workers on this machine: make cluster-up EXPERIMENT=my.yaml [LANDING=landing.yaml]
+	@$(BIN)/python infra/cluster.py $(EXPERIMENT) $(if $(LANDING),--landing $(LANDING))
 
 format: $(INSTALLED) ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .

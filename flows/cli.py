@@ -152,9 +152,14 @@ def _watch(options: argparse.Namespace) -> int:
     wait_for_api()
     keep_errors_short()
     while True:
-        with bars():
-            started = asyncio.run(watch_checkpoints(str(_absolute(options.experiment)), store.url))
-        print(f"{len(started)} runs started" + "".join(f"\n  {url}" for url in started), flush=True)
+        try:
+            with bars():
+                started = asyncio.run(watch_checkpoints(str(_absolute(options.experiment)), store.url))
+            print(f"{len(started)} runs started" + "".join(f"\n  {url}" for url in started), flush=True)
+        except Exception as error:
+            if options.once:
+                raise
+            print(f"dawin: {error}; the next look is in {options.every:g} s", file=sys.stderr, flush=True)
         if options.once:
             return 0
         time.sleep(options.every)

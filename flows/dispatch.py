@@ -6,6 +6,7 @@ send it anew when a worker or the child dies: retries of the flow itself would n
 """
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import anyio
+import httpx
 from prefect import Flow, tags, task
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
@@ -27,6 +29,8 @@ from flows.cluster import DEPLOYMENT, in_flight, pool
 from flows.settings import Experiment
 from flows.tagging import tags_of
 from tasks.streaming import Tally
+
+log = logging.getLogger("dawin.dispatch")
 
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
@@ -99,7 +103,10 @@ async def _send_all(works: Sequence[Work]) -> None:
             )
         done += 1
         said = f"{done} of {len(works)}: {kind}"
-        await aupdate_progress_artifact(artifact_id=progress, progress=100.0 * done / len(works), description=said)
+        try:
+            await aupdate_progress_artifact(artifact_id=progress, progress=100.0 * done / len(works), description=said)
+        except Exception as error:  # the work is done, whether or not it can be shown
+            log.warning("progress not shown (%s): %s", said, error)
 
     outcomes = await asyncio.gather(*map(send, works), return_exceptions=True)
     for outcome in outcomes:
@@ -122,13 +129,25 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
     """Have a worker run a deployment, and wait for its end; when the wait is cut off, the run is cancelled too."""
     attempt = getattr(TaskRunContext.get(), "task_run", None)
     again = f" (again, {attempt.run_count})" if attempt and attempt.run_count > 1 else ""
-    run = await arun_deployment(
-        deployment, parameters=parameters, flow_run_name=f"{name}{again}", tags=tags, as_subflow=True, timeout=0
+    creating = asyncio.ensure_future(
+        arun_deployment(
+            deployment,
+            parameters=parameters,
+            flow_run_name=f"{name}{again}",
+            tags=tags,
+            as_subflow=True,
+            timeout=0,
+            # an answer that is lost has the client ask again: for the same run, not for a second one
+            idempotency_key=f"{attempt.id}-{attempt.run_count}" if attempt else None,
+        )
     )
     try:
+        run = await asyncio.shield(creating)
         state = await _end_of(run.id, poll_seconds)
-    except BaseException:
-        await _cancel(run.id)
+    except Exception:
+        raise
+    except BaseException:  # cancelled, terminated, interrupted
+        await _cancel((await creating).id)
         raise
     if not state.is_completed():
         failure = ChildCancelled if state.is_cancelled() else ChildFailed
@@ -137,13 +156,18 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
 
 
 async def _end_of(run: UUID, poll_seconds: float) -> State[Any]:
-    """Return the final state of a flow run, once there is one."""
-    async with get_client() as client:
-        while True:
-            state = (await client.read_flow_run(run)).state
-            if state is not None and state.is_final():
-                return state
-            await asyncio.sleep(poll_seconds)
+    """Return a flow run's final state, once there is one; a server that is away is waited for: the run goes on."""
+    while True:
+        try:
+            async with get_client() as client:
+                while True:
+                    state = (await client.read_flow_run(run)).state
+                    if state is not None and state.is_final():
+                        return state
+                    await asyncio.sleep(poll_seconds)
+        except httpx.TransportError as error:
+            log.warning("run %s: the API does not answer (%s), asking on", run, error)
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _cancel(run: UUID) -> None:

@@ -11,6 +11,7 @@ import gc
 import os
 import runpy
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from importlib import import_module
@@ -43,7 +44,8 @@ def run() -> int:
 if __name__ == "__main__":
     load(os.environ.get("PREFECT__FLOW_NAME"))  # set by the worker
     status = run()
-    atexit._run_exitfuncs()  # what Python calls first of all at its end; there is no public name for it
+    threading._shutdown()  # type: ignore[attr-defined]  # what Python calls first of all at its end, and then; there are no public names for them
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

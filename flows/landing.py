@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from flows.checkpoints import Checkpoints
+from flows.checkpoints import CHECKPOINT_FILES, Checkpoints
 from flows.errors import ExperimentError
 from flows.listings import Listings
 from flows.preparation import prepare
@@ -77,13 +77,21 @@ def new_checkpoints(experiment: Experiment, store: Store, only: str | None = Non
 
 
 def _matching(pattern: str, only: str | None) -> list[str]:
+    folder, _, names = Location(pattern).url.rpartition("/")
     if only is not None:
-        if not fnmatchcase(Location(only).url, Location(pattern).url):
+        place, _, name = Location(only).url.rpartition("/")
+        if place != folder or not fnmatchcase(name, names):
             raise ExperimentError(f"checkpoint {only}: is none of {pattern}")
         return [Location(only).url]
-    folder = pattern.rpartition("/")[0]
     try:
-        return [f"{folder}/{entry.path}" for entry in Location(pattern).files()]
+        found = {_checkpoint_of(entry.path) for entry in Location(folder).files()}
     except ObjectMissing:
         log.info("%s: nothing has landed yet", pattern)
         return []
+    return [f"{folder}/{name}" for name in sorted(found - {None}, key=str) if fnmatchcase(str(name), names)]
+
+
+def _checkpoint_of(path: str) -> str | None:
+    """Return the name by which a file below the watched folder is a checkpoint: its own, or that of its folder."""
+    name, _, file = path.partition("/")
+    return name if file in ("", *CHECKPOINT_FILES) else None

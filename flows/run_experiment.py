@@ -1,6 +1,7 @@
 """Parent flow: extract, fit, evaluate, aggregate."""
 
 import logging
+from pathlib import Path
 
 from prefect import flow
 from prefect.runtime import flow_run
@@ -13,6 +14,7 @@ from flows.experiment import load_experiment
 from flows.plan import Plan
 from flows.preparation import prepare
 from flows.settings import Experiment
+from flows.tagging import tag_this_run
 from flows.works import Dispatcher
 from storage.store import open_store
 from tasks.derived import RunRecord
@@ -26,7 +28,7 @@ log = logging.getLogger("dawin.run")
 def run_name() -> str:
     """Return what the UI calls a run: its experiment's name, and the checkpoint that started it, if one did."""
     experiment = flow_run.parameters["experiment"]
-    name = experiment if isinstance(experiment, str) else experiment.name
+    name = Path(experiment).stem if isinstance(experiment, str) else experiment.name
     landed = [tag.removeprefix("checkpoint:") for tag in flow_run.tags if tag.startswith("checkpoint:")]
     return ": ".join([name, *landed])
 
@@ -40,6 +42,7 @@ async def run_experiment(experiment: Experiment | str, store: str) -> RunRecord:
         store: address of the store.
     """
     experiment = load_experiment(experiment) if isinstance(experiment, str) else experiment
+    await tag_this_run(experiment)
     await check_cluster()
     plan = prepare(experiment, open_store(store))
     for dataset in plan.datasets:

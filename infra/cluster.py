@@ -45,14 +45,18 @@ class Cluster:
         experiment: path or name of the experiment file that deployments run.
         store: address of the store.
         gpus: workers of the GPU pool, each with a device of its own in `CUDA_VISIBLE_DEVICES`.
+        landing: path or name of the experiment file that is watched for new checkpoints; empty: none is.
+        silence: seconds without a heartbeat after which a run is taken for dead; they come every 30.
 
     Attributes:
         environment: of whatever is to use the cluster.
         processes: the server's and the workers', by name; of one that was started anew the new one.
     """
 
-    def __init__(self, folder: Path, experiment: str, store: str, gpus: int = 2) -> None:
-        self._folder, self._gpus = folder, gpus
+    def __init__(
+        self, folder: Path, experiment: str, store: str, gpus: int = 2, *, landing: str = "", silence: float = 100
+    ) -> None:
+        self._folder, self._gpus, self._silence = folder, gpus, silence
         self._database: Postgres | None = None
         self._started: list[subprocess.Popen[bytes]] = []
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -67,6 +71,7 @@ class Cluster:
             "DAWIN_GPU_POOL": "gpu",
             "DAWIN_CPU_POOL": "cpu",
             "DAWIN_EXPERIMENT": experiment,
+            "DAWIN_LANDING": landing,
             "DAWIN_STORE": store,
         }
 
@@ -87,6 +92,8 @@ class Cluster:
         for number in range(self._gpus):
             self.start_gpu_worker(number)
         self.prefect("--no-prompt", "deploy", "--all")
+        watching = [sys.executable, str(ROOT / "infra" / "heartbeats.py"), str(self._silence)]
+        subprocess.run(watching, env=self.environment, check=True)
 
     def create_pool(self, name: str) -> None:
         """Create a work pool of processes, or set one back to what it should be."""
@@ -180,14 +187,17 @@ def main() -> None:
     """Run a cluster until it is interrupted."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("experiment", help="path or name of the experiment file that deployments run")
+    parser.add_argument("--landing", default="", help="of the one that is watched for new checkpoints")
     parser.add_argument("--store", default=os.environ.get("DAWIN_STORE", "./dawin-store"))
     parser.add_argument("--gpus", type=int, default=2, help="workers of the GPU pool")
     parser.add_argument("--folder", type=Path, default=Path("dawin-cluster"), help="for the database and logs")
     options = parser.parse_args()
-    named = Path(options.experiment)
-    experiment = str(named.resolve()) if named.exists() else options.experiment
     store = options.store if "://" in options.store else str(Path(options.store).resolve())
-    cluster = Cluster(options.folder.resolve(), experiment, store, options.gpus)
+    experiment, landing = (
+        str(Path(name).resolve()) if name and Path(name).exists() else name
+        for name in (options.experiment, options.landing)
+    )
+    cluster = Cluster(options.folder.resolve(), experiment, store, options.gpus, landing=landing)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         cluster.start()

@@ -1,7 +1,5 @@
 """A cluster of real processes: a Prefect server, a CPU worker, two GPU workers with a device each, an S3 server."""
 
-import subprocess
-import sys
 import uuid
 
 import layouts
@@ -64,14 +62,13 @@ def write(file, bucket, pattern, **settings):
 @pytest.fixture(scope="session")
 def cluster(place):
     """The processes, the deployments of prefect.yaml, and the automation that watches heartbeats."""
-    from cluster import ROOT, Cluster
+    from cluster import Cluster
 
     folder, bucket = place
-    started = Cluster(folder / "cluster", str(folder / "landing.yaml"), f"s3://{bucket}/store", gpus=2)
+    landing = str(folder / "landing.yaml")
+    started = Cluster(folder / "cluster", landing, f"s3://{bucket}/store", gpus=2, landing=landing, silence=45)
     try:
         started.start()
-        automation = [sys.executable, str(ROOT / "infra" / "heartbeats.py"), "45"]  # seconds; heartbeats come every 30
-        subprocess.run(automation, env=started.environment, check=True)
         yield started
     finally:
         started.stop()

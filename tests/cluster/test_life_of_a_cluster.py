@@ -53,7 +53,7 @@ def test_a_checkpoint_that_lands_is_evaluated_by_the_workers(cluster, place, tmp
     wait_for("an extraction", lambda: runs(cluster, "extract-outputs", "RUNNING"))
     assert time.time() - began < 60, "within a minute its extraction runs"
     wait_for("first checkpoint", lambda: completed(cluster, "checkpoint:7.pt"))
-    wait_for("both looks", lambda: len(runs(cluster, "watch-checkpoints", "COMPLETED")) == 2)
+    wait_for("both looks", lambda: len(runs(cluster, "watch-checkpoints", "COMPLETED")) >= 2)
     assert len(runs(cluster, "run-experiment")) == 1
     equal(numbers(f"s3://{bucket}/store"), in_process(folder / "landing.yaml", folder / "local-7.pt", tmp_path / "s"))
     done = runs(cluster, "extract-outputs", "COMPLETED")
@@ -194,7 +194,8 @@ class TestMeanwhile:
         """As in the UI: the children's processes end, and none is sent again."""
         folder, bucket = place
         tag = "checkpoint:9.pt"
-        tell(cluster, land(bucket, folder, "9.pt", 9))
+        uri = land(bucket, folder, "9.pt", 9)
+        tell(cluster, uri)
         child, process = running(cluster, "extract-outputs", tag=tag)
         parent = runs(cluster, "run-experiment", "RUNNING", tag=tag)[0]
         ask(cluster, "POST", f"/flow_runs/{parent['id']}/set_state", {"state": {"type": "CANCELLING"}})
@@ -207,6 +208,11 @@ class TestMeanwhile:
         assert states[parent["id"]] == states[child["id"]] == "CANCELLED"
         assert not Path(f"/proc/{process}").exists()
         assert not any("again" in run["name"] for run in runs(cluster, tag=tag))
+        watch = deployment(cluster, "watch-checkpoints/watch")
+        asked = {"parameters": {"checkpoint": uri}, "state": {"type": "SCHEDULED"}}
+        look = ask(cluster, "POST", f"/deployments/{watch}/create_flow_run", asked)["id"]
+        wait_for("another look", lambda: look in {run["id"] for run in runs(cluster, "watch-checkpoints", "COMPLETED")})
+        assert [run["id"] for run in runs(cluster, "run-experiment", tag=tag)] == [parent["id"]]
 
 
 def command(cluster, file, store, **changed):

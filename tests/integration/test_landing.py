@@ -121,6 +121,18 @@ def test_an_upload_in_parts_is_seen_when_it_is_whole(landing, s3):
     assert names() == ["a.pt"]
 
 
+def test_a_folder_is_a_checkpoint_where_the_hubs_libraries_make_it_one(landing):
+    """Told or found, the same; what else lies in folders is none."""
+    _, folder, _ = landing
+    whole = Path(tiny.checkpoint(folder.parent / "new.pt", 5)).read_bytes()
+    for name in ("mine/pytorch_model.bin", "mine/notes.txt", "other/deep/pytorch_model.bin", "other/x.pt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(whole)
+    assert found(landing) == found(landing, f"{folder}/mine") == ["mine"]
+    with pytest.raises(ExperimentError, match=r"other/x\.pt: is none of .*finetuned/\*"):
+        found(landing, f"{folder}/other/x.pt")
+
+
 def test_one_may_be_told(landing):
     """As an event does; what is none of the pattern is refused."""
     _, folder, _ = landing
@@ -140,6 +152,29 @@ def test_a_pattern_cannot_be_run(landing, tmp_path):
         load_experiment(file, ("models.0.checkpoint=x/*",))
     with pytest.raises(ExperimentError, match=r"no model's checkpoint is a pattern such as s3://bucket/finetuned/\*"):
         list(new_checkpoints(load_experiment(file, (f"models.1.checkpoint={tmp_path}/base.pt",)), store))
+
+
+@pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("prefect_api")
+def test_a_run_that_fails_holds_up_no_other(landing, monkeypatch, capsys):
+    """Where there is no deployment; the failure is told at the end, with its checkpoint. No experiment: nothing to do."""
+    from flows import watch_checkpoints
+
+    file, folder, store = landing
+    for seed, name in ((5, "a.pt"), (6, "b.pt"), (7, "c.pt")):
+        tiny.checkpoint(folder / name, seed)
+    run = watch_checkpoints.run_experiment
+
+    async def fails_once(experiment, url):
+        if experiment.models[1].checkpoint.endswith("b.pt"):
+            raise OSError("no space left")
+        return await run(experiment, url)
+
+    monkeypatch.setattr(watch_checkpoints, "run_experiment", fails_once)
+    assert main(["watch", file, "--once", "--store", store.url]) == 1
+    assert re.search(r"1 of 3 runs failed: file://\S+/b\.pt: no space left", capsys.readouterr().err)
+    assert set(leaderboard(store, "tiny")["checkpoint"]) == {"a.pt", "c.pt"}
+    assert asyncio.run(watch_checkpoints.watch_checkpoints("", store.url)) == []
 
 
 @pytest.mark.xdist_group("prefect")

@@ -25,9 +25,8 @@ ROOT = Path(__file__).parents[2]
 CONTENT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 KEYS = {
     "name", "entrypoint", "description", "tags", "parameters", "schedules", "triggers", "work_pool",
-    "concurrency_limit",
 }  # fmt: skip
-VARIABLES = {"DAWIN_GPU_POOL", "DAWIN_CPU_POOL", "DAWIN_EXPERIMENT", "DAWIN_STORE"}
+VARIABLES = {"DAWIN_GPU_POOL", "DAWIN_CPU_POOL", "DAWIN_EXPERIMENT", "DAWIN_LANDING", "DAWIN_STORE"}
 
 
 def flow_of(deployment):
@@ -59,7 +58,8 @@ def test_each_deployment_is_what_it_says(deployment):
     assert set(deployment["work_pool"].get("job_variables", {})) <= {"env"}
     on_workers = flow.name in ON_WORKERS
     assert deployment["work_pool"]["name"] == ("{{ $DAWIN_GPU_POOL }}" if on_workers else "{{ $DAWIN_CPU_POOL }}")
-    assert isinstance(deployment.get("concurrency_limit"), int) is on_workers
+    assert "concurrency_limit" not in deployment, "a lease that a server's new start takes from every child"
+    assert deployment["work_pool"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
     assert flow is child_flow(flow.name), "children are found by their names"
     for schedule in deployment.get("schedules", ()):
         assert set(schedule) <= {"cron", "timezone", "active"}
@@ -137,11 +137,14 @@ def test_the_unit_of_systemd_names_programs_of_the_environment():
 
 def test_a_run_of_the_engine_ends_as_prefects_own(tmp_path):
     """A run that is not there: the status of an error, the message, and what was registered for the end is done."""
-    (tmp_path / "sitecustomize.py").write_text("import atexit; atexit.register(print, 'at the end')")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, threading\natexit.register(print, 'at the end')\n"
+        "threading._register_atexit(print, 'threads are waited for')"
+    )
     environment = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_CLIENT_MAX_RETRIES": "0"}
     environment |= {"PYTHONPATH": str(tmp_path), "PREFECT__FLOW_RUN_ID": "no id"}
     command = [sys.executable, "-m", "flows.engine"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "Invalid flow run id" in ended.stderr
-    assert "at the end" in ended.stdout
+    assert ended.stdout.split("\n")[-3:] == ["threads are waited for", "at the end", ""]
