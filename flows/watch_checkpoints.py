@@ -80,7 +80,8 @@ async def _start(landed: Landed, store: Store) -> bool:
     there is. One that failed gets a successor, up to a number, and so does one whose results are gone; one that was
     cancelled gets none.
     """
-    key = f"ckpt-{landed.digest}-{landed.run_id}-{digest_of({'store': store.url})[:12]}"
+    place = digest_of({"store": store.url})[:12]
+    key = f"ckpt-{landed.digest}-{landed.run_id}-{place}"
     for _ in range(_ATTEMPTS):
         run: FlowRun = await arun_deployment(
             RUN,

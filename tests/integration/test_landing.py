@@ -157,7 +157,7 @@ def test_a_pattern_cannot_be_run(landing, tmp_path):
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.usefixtures("prefect_api")
 def test_a_run_that_fails_holds_up_no_other(landing, monkeypatch, capsys):
-    """Where there is no deployment; the failure is told at the end, with its checkpoint. No experiment: nothing to do."""
+    """Where there is no deployment; the failure is told at the end, with its checkpoint. No experiment: no work."""
     from flows import watch_checkpoints
 
     file, folder, store = landing

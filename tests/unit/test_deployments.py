@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import uuid
@@ -84,8 +85,8 @@ def test_compose_is_what_it_should_be():
     services = compose["services"]
     assert {"database", "s3", "server", "setup", "cpu", "gpu"} == set(services)
     assert "ENTRYPOINT" not in (ROOT / "infra" / "Dockerfile").read_text()
-    for name in ("server", "cpu", "gpu"):
-        assert services[name]["command"].startswith("prefect ")
+    assert [services[name]["command"].split()[0] for name in ("server", "cpu", "gpu")] == ["prefect", "prefect", "sh"]
+    assert services["gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["count"] == "all"
     assert services["cpu"]["shm_size"] == services["gpu"]["shm_size"] == "8gb"
     assert "--base-job-template infra/process/job-template.json" in services["setup"]["command"][-1]
     assert set(re.findall(r"service_\w+", str(services))) <= {
@@ -126,6 +127,24 @@ def test_a_process_worker_starts_our_engine():
     assert made.command == "python -m flows.engine"
     assert made._command_configured
     assert made.env["A"] == "b"
+
+
+def test_each_gpu_gets_a_worker_of_its_own(tmp_path):
+    """With programs that stand in for NVIDIA's and Prefect's; without a GPU it is an error."""
+    for name, program in {
+        "nvidia-smi": 'printf "$GPUS"',
+        "prefect": 'echo "$CUDA_VISIBLE_DEVICES: $*" >> "$SEEN"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / name).chmod(0o755)
+    command = ["sh", str(ROOT / "infra" / "gpu-workers.sh"), "gpu"]
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SEEN": str(tmp_path / "seen"), "GPUS": "0\n3\n"}
+    subprocess.run(command, env=environment, check=True)
+    seen = sorted((tmp_path / "seen").read_text().splitlines())
+    names = [f"--name {socket.gethostname()}-gpu{gpu} --limit 1" for gpu in (0, 3)]
+    assert seen == [f"{gpu}: worker start --pool gpu {name}" for gpu, name in zip((0, 3), names, strict=True)]
+    ended = subprocess.run(command, env={**environment, "GPUS": ""}, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (1, "gpu-workers.sh: nvidia-smi sees no GPU\n")
 
 
 def test_the_unit_of_systemd_names_programs_of_the_environment():
