@@ -32,7 +32,7 @@ _QUIET = {
     "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a wrong API URL fails at once, and makes no database of its own
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; the automation of `heartbeats.py` waits for three
     "PREFECT_WORKER_QUERY_SECONDS": "1",  # how often a worker asks for runs; by default 10
-    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "10",  # how soon a schedule is known; by default 60
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",  # how soon a schedule is known; by default 60
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",
 }
 
@@ -88,12 +88,12 @@ class Cluster:
         self.start_server()
         with ThreadPoolExecutor() as at_once:
             list(at_once.map(self.create_pool, ("cpu", "gpu")))
-        self.start_worker("cpu0", "cpu", limit=4)
-        for number in range(self._gpus):
-            self.start_gpu_worker(number)
-        self.prefect("--no-prompt", "deploy", "--all")
-        watching = [sys.executable, str(ROOT / "infra" / "heartbeats.py"), str(self._silence)]
-        subprocess.run(watching, env=self.environment, check=True)
+            self.start_worker("cpu0", "cpu", limit=4)
+            for number in range(self._gpus):
+                self.start_gpu_worker(number)
+            watching = at_once.submit(self._watch_heartbeats)
+            self.prefect("--no-prompt", "deploy", "--all")
+            watching.result()
 
     def create_pool(self, name: str) -> None:
         """Create a work pool of processes, or set one back to what it should be."""
@@ -142,6 +142,10 @@ class Cluster:
         self._started.clear()
         if self._database:
             self._database.stop()
+
+    def _watch_heartbeats(self) -> None:
+        script = str(ROOT / "infra" / "heartbeats.py")
+        subprocess.run([sys.executable, script, str(self._silence)], env=self.environment, check=True)
 
     def _begin(self, name: str, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{name}.log").open("ab") as log:
