@@ -49,7 +49,7 @@ async def publish_coefficients(plan: Plan, dataset: DatasetReference) -> None:
         told = ", ".join(f"{w:.2f} ({n:,} samples)" for w, n in zip(weights, table["samples"].to_pylist(), strict=True))
         names = [outputs.model.name for outputs in mixture.outputs]
         shown = f"share of {names[1]}" if len(names) == 2 else f"shares of {', '.join(names)}"
-        svg = histogram(own.astype(np.float64), weights, concentration.astype(np.float64))
+        svg = histogram(own.astype(np.float64), weights, concentration.astype(np.float64), names)
         parts += [f"{dataset.name}, {dataset.samples:,} samples: {shown}, 0 to 1", "", as_image(svg, shown), ""]
         parts += [f"{len(weights)} clusters, weights {told}", ""]
     if parts:

@@ -165,7 +165,9 @@ async def _end_of(run: UUID, poll_seconds: float) -> State[Any]:
                     if state is not None and state.is_final():
                         return state
                     await asyncio.sleep(poll_seconds)
-        except httpx.TransportError as error:
+        except httpx.HTTPError as error:
+            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500:
+                raise
             log.warning("run %s: the API does not answer (%s), asking on", run, error)
             await asyncio.sleep(_RETRY_SECONDS)
 

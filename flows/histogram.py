@@ -1,23 +1,30 @@
 """A picture of coefficients for the Prefect UI: their histogram, and the density of the mixture fitted to them."""
 
 import base64
+from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 from scipy.stats import beta
 
 from tasks.numerics.checks import Floats
 
-_WIDTH, _HEIGHT, _BINS, _POINTS = 480, 160, 48, 161
+_WIDTH, _HEIGHT, _BINS, _POINTS = 480, 178, 48, 161
+_PLOT = 160  # of the height; below it is the axis
+_EDGE = 8  # from the sides to what is written
 _COLORS = ("#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#9c755f")
 
 
-def histogram(coefficients: Floats, weights: Floats | None = None, concentration: Floats | None = None) -> str:
+def histogram(
+    coefficients: Floats, weights: Floats | None = None, concentration: Floats | None = None, names: Sequence[str] = ()
+) -> str:
     """Return an SVG: how often each model's coefficient falls where, 0 on the left, 1 on the right.
 
     Args:
         coefficients: (n, M) on the simplex; of two models the tuned one's alone is drawn.
         weights: (K,) of a fitted mixture.
         concentration: (K, M) of its components; each model's own distribution is a Beta, drawn as a line.
+        names: of the M models, for the legend.
     """
     drawn = [1] if coefficients.shape[1] == 2 else list(range(coefficients.shape[1]))
     edges = np.linspace(0, 1, _BINS + 1)
@@ -35,10 +42,12 @@ def histogram(coefficients: Floats, weights: Floats | None = None, concentration
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
         *(_bars(values, top, _COLORS[i % len(_COLORS)], 0.7 / len(drawn) + 0.1) for i, values in enumerate(densities)),
         *(_line(points, np.asarray(values), top, _COLORS[i % len(_COLORS)]) for i, values in enumerate(lines)),
+        *(_text(x * (_WIDTH - 2 * _EDGE) + _EDGE, _HEIGHT - 4, f"{x:g}", "#333") for x in (0, 0.25, 0.5, 0.75, 1)),
+        *(_legend(i, names[m]) for i, m in enumerate(drawn) if m < len(names)),
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}">{"".join(shapes)}</svg>'
+        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="11">{"".join(shapes)}</svg>'
     )
 
 
@@ -47,11 +56,19 @@ def as_image(svg: str, what: str) -> str:
     return f"![{what}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
+def _text(x: float, y: float, said: str, color: str, anchor: str = "middle") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{color}" text-anchor="{anchor}">{escape(said)}</text>'
+
+
+def _legend(row: int, name: str) -> str:
+    return _text(_WIDTH - _EDGE, 14 * (row + 1), name, _COLORS[row % len(_COLORS)], "end")
+
+
 def _bars(values: Floats, top: float, color: str, opacity: float) -> str:
     step = _WIDTH / _BINS
     bars = [
-        f'<rect x="{i * step:.1f}" y="{_HEIGHT * (1 - value / top):.1f}" width="{step:.1f}" '
-        f'height="{_HEIGHT * value / top:.1f}"/>'
+        f'<rect x="{i * step:.1f}" y="{_PLOT * (1 - value / top):.1f}" width="{step:.1f}" '
+        f'height="{_PLOT * value / top:.1f}"/>'
         for i, value in enumerate(values)
         if value
     ]
@@ -60,6 +77,6 @@ def _bars(values: Floats, top: float, color: str, opacity: float) -> str:
 
 def _line(points: Floats, values: Floats, top: float, color: str) -> str:
     places = " ".join(
-        f"{x * _WIDTH:.1f},{max(0.0, _HEIGHT * (1 - y / top)):.1f}" for x, y in zip(points, values, strict=True)
+        f"{x * _WIDTH:.1f},{max(0.0, _PLOT * (1 - y / top)):.1f}" for x, y in zip(points, values, strict=True)
     )
     return f'<polyline points="{places}" fill="none" stroke="{color}" stroke-width="1.5"/>'

@@ -26,11 +26,11 @@ log = logging.getLogger("dawin.run")
 
 
 def run_name() -> str:
-    """Return what the UI calls a run: its experiment's name, and the checkpoint that started it, if one did."""
+    """Return what the UI calls a run: its experiment's name, and the checkpoint it evaluates, if it is one."""
     experiment = flow_run.parameters["experiment"]
     name = Path(experiment).stem if isinstance(experiment, str) else experiment.name
     landed = [tag.removeprefix("checkpoint:") for tag in flow_run.tags if tag.startswith("checkpoint:")]
-    return ": ".join([name, *landed])
+    return f"{name}: {landed[0]}" if len(landed) == 1 else name
 
 
 @flow(name="run-experiment", flow_run_name=run_name)

@@ -22,9 +22,12 @@ def test_two_models_are_one_histogram_and_one_density():
 
 
 def test_many_models_are_drawn_each():
-    """Without a mixture there are no lines."""
+    """In a color that the legend names; without a mixture there are no lines. Below is the axis."""
     coefficients = np.random.default_rng(0).dirichlet([1, 2, 3], 100)
-    root = ElementTree.fromstring(histogram(coefficients))
+    root = ElementTree.fromstring(histogram(coefficients, names=["a", "b<", "c"]))
+    said = {text.text: text.get("fill") for text in root.findall(f"{SVG}text")}
+    assert list(said) == ["0", "0.25", "0.5", "0.75", "1", "a", "b<", "c"]
+    assert [said[name] for name in ("a", "b<", "c")] == [group.get("fill") for group in root.findall(f"{SVG}g")]
     assert len(root.findall(f"{SVG}g")) == 3
     assert not root.findall(f"{SVG}polyline")
 
