@@ -91,7 +91,7 @@ def test_the_run_can_be_watched_in_prefect(finished):
             return runs, artifacts
 
     runs, artifacts = asyncio.run(seen())
-    assert {"tiny", "extract one: base, tuned", "evaluate two: 12 merges", "aggregate tiny"} <= runs
+    assert {"tiny: tuned.pt", "extract one: base, tuned", "evaluate two: 12 merges", "aggregate tiny"} <= runs
     assert "dawin/samples" in artifacts["results-tiny"].data
     assert "Results: `file:///" in artifacts["report-tiny"].data
 
