@@ -1,7 +1,6 @@
 """One cluster's life, in order: a checkpoint lands; all kinds of things die; ten land while the server is down."""
 
 import html
-import itertools
 import os
 import re
 import shutil
@@ -27,6 +26,7 @@ from clusters import (
     land,
     manifests,
     numbers,
+    occupied,
     process_of,
     running,
     runs,
@@ -58,8 +58,8 @@ def test_a_checkpoint_that_lands_is_evaluated_by_the_workers(cluster, place, tmp
     equal(numbers(f"s3://{bucket}/store"), in_process(folder / "landing.yaml", folder / "local-7.pt", tmp_path / "s"))
     done = runs(cluster, "extract-outputs", "COMPLETED")
     assert sorted(run["name"].partition(":")[0] for run in done) == ["extract one", "extract one", "extract two"]
-    spans = sorted((run["start_time"], run["end_time"]) for run in runs(cluster, state="COMPLETED", tag="dataset:one"))
-    assert any(start < end for (_, end), (start, _) in itertools.pairwise(spans)), "two workers work at once"
+    (_, first), (second, _) = sorted(occupied(cluster, run) for run in done if run["name"].startswith("extract one"))
+    assert second < first, "two workers share a data set, at the same time"
     tags = frozenset({"experiment:landing", "checkpoint:7.pt", "dawin"})
     assert {frozenset(run["tags"]) for run in done} == {tags | {f"dataset:{name}"} for name in ("one", "two")}
 
@@ -99,10 +99,10 @@ def unlucky(cluster, place):
         kill(lost[1])
         committed = manifests(f"s3://{bucket}/store")
         orphan, process = running(cluster, "evaluate-merges", tag=tag)
-        cluster.start_gpu_worker(1 - device)
-        kill_worker(cluster, device_of(process))
+        kill_worker(cluster, device)  # the one that is left; its child goes on, an orphan
         committed |= manifests(f"s3://{bucket}/store")
-        cluster.start_gpu_worker(device_of(process) if process_of(orphan) else device)
+        cluster.start_gpu_worker(0)
+        cluster.start_gpu_worker(1)
         wait_for("second checkpoint", lambda: completed(cluster, tag))
         return [first, lost[0]], orphan, committed
 

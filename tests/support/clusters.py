@@ -69,6 +69,13 @@ def runs(cluster, flow=None, state=None, tag=None):
     return ask(cluster, "POST", "/flow_runs/filter", wanted)
 
 
+def occupied(cluster, run):
+    """From when to when a worker was busy with a run: from taking it, its loading included, to its end."""
+    states = ask(cluster, "GET", f"/flow_run_states/?flow_run_id={run['id']}")
+    taken = min(state["timestamp"] for state in states if state["type"] == "PENDING")
+    return datetime.fromisoformat(taken), datetime.fromisoformat(run["end_time"])
+
+
 def wait_for(what, found, minutes=MINUTES):
     """Return what is found, once it is something."""
     deadline = time.monotonic() + 60 * minutes
@@ -109,8 +116,10 @@ def running(cluster, flow, **of):
 
 
 def device_of(process):
-    """Which GPU a process was given."""
-    return int(re.search(rb"CUDA_VISIBLE_DEVICES=(\d)", Path(f"/proc/{process}/environ").read_bytes())[1])
+    """Which GPU a process was given; None when it has ended."""
+    with suppress(OSError):
+        return int(re.search(rb"CUDA_VISIBLE_DEVICES=(\d)", Path(f"/proc/{process}/environ").read_bytes())[1])
+    return None
 
 
 def kill(process):
