@@ -90,7 +90,7 @@ def unlucky(cluster, place):
                 (
                     (run, process)
                     for run in runs(cluster, "extract-outputs", "RUNNING", tag=tag)
-                    if (process := process_of(run)) and device_of(process) != device
+                    if (process := process_of(run)) and device_of(process) == 1 - device
                 ),
                 None,
             ),
@@ -285,6 +285,6 @@ def test_ten_in_a_burst_while_the_server_is_down(cluster, place):
 
 def test_a_deployment_that_was_never_made_is_told_in_seconds(cluster, tmp_path):
     """And what makes it."""
-    cluster.prefect("deployment", "delete", "evaluate-merges/gpu")
+    ask(cluster, "DELETE", f"/deployments/{deployment(cluster, 'evaluate-merges/gpu')}")
     wanted = "deployment evaluate-merges/gpu was never made; prefect deploy --all"
     refused(cluster, tiny.experiment(tmp_path, samples=6), tmp_path, wanted)
