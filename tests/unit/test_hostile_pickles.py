@@ -14,7 +14,8 @@ import torch
 from hypothesis import given, settings
 
 from tasks.errors import CheckpointError
-from tasks.models.inert_pickle import DamagedFile, UnsafePickle, read_pickle
+from tasks.models.damage import DamagedFile, UnsafePickle
+from tasks.models.inert_pickle import read_pickle
 from tasks.models.tensor_files import read_tensors
 
 P = pickle  # opcodes below
