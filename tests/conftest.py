@@ -62,3 +62,13 @@ def memory():
 
     yield f"memory://{uuid.uuid4().hex}"
     fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture(scope="session")
+def confined():
+    """Runs the command line under limits of memory and time: `confined("plan", file, folder=…)`."""
+    from confined import Confined
+
+    server = Confined()
+    yield server
+    server.close()
