@@ -5,6 +5,8 @@ one finds a reader as good as new. Answers are JSON: nothing that a fork sends c
 """
 
 import atexit
+import errno
+import gc
 import json
 import os
 import resource
@@ -62,7 +64,7 @@ def confined_look(kind: str, location: Location, architecture: str | None, base:
         raise CheckpointError(_refused[asked])
     size = sum(entry.size for file in files for entry in file.files())
     question = {"kind": kind, "url": location.url, "architecture": architecture, "base": base.url if base else None}
-    limits = {"memory": _MEMORY + _COPIES * size, "seconds": _SECONDS + size / _BYTES_A_SECOND}
+    limits = _limits(size)
     try:
         return _summary(_server.ask({**question, **limits}), location.url, limits)
     except CheckpointError as error:
@@ -72,6 +74,11 @@ def confined_look(kind: str, location: Location, architecture: str | None, base:
         raise
 
 
+def _limits(size: int) -> dict[str, Any]:
+    """Return how many bytes of memory and seconds a look at so many bytes may take."""
+    return {"memory": _MEMORY + _COPIES * size, "seconds": _SECONDS + size / _BYTES_A_SECOND}
+
+
 def _summary(answer: dict[str, Any], url: str, limits: dict[str, Any]) -> dict[str, Any]:
     """Return the summary that an answer holds, or raise the error that it holds."""
     if "summary" in answer:
@@ -79,10 +86,10 @@ def _summary(answer: dict[str, Any], url: str, limits: dict[str, Any]) -> dict[s
         return summary
     if "error" in answer:
         raise _error(answer["error"], answer["message"])
-    if answer["signal"] == signal.SIGALRM:
-        raise CheckpointError(f"{url}: a look at it took more than {limits['seconds']:.0f} s, wanted less")
-    within = f"{limits['memory'] >> 20:,} MiB"
-    raise CheckpointError(f"{url}: a look at it, within {within}, was ended by signal {answer['signal']}")
+    if answer.get("signal") == signal.SIGALRM:
+        raise CheckpointError(f"{url}: a look at it took more than {limits['seconds']:.0f} s")
+    reason = f"ended by signal {answer['signal']}" if "signal" in answer else "refused memory"
+    raise CheckpointError(f"{url}: a look at it, limited to {limits['memory'] >> 20:,} MiB, was {reason}")
 
 
 class _Server:
@@ -153,6 +160,7 @@ def _serve() -> None:
     """Answer questions, a line each, until there are no more."""
     import tasks.checking  # noqa: F401, PLC0415  what the forks need, loaded once
 
+    gc.freeze()  # a collection in a fork would touch, and so copy, all of it
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not reach the answers
     while select.select([sys.stdin], [], [], _IDLE_SECONDS)[0] and (line := sys.stdin.readline()):
@@ -187,12 +195,19 @@ def _answer(question: dict[str, Any], answer: IO[str]) -> None:
         json.dump({"summary": summary}, answer)
         answer.flush()
     except BaseException as error:
+        found = {"error": type(error).__name__, "message": shown(str(error), 2000)}
         answer.seek(0)
         answer.truncate()
-        json.dump({"error": type(error).__name__, "message": shown(str(error), 2000)}, answer)
+        json.dump({"memory": True} if _is_want_of_memory(error) else found, answer)
         answer.flush()
     finally:
         os._exit(0)
+
+
+def _is_want_of_memory(error: BaseException) -> bool:
+    """Tell whether an error is one of memory: Python's, the system's when a file is mapped, or torch's."""
+    is_mapping = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return is_mapping or isinstance(error, MemoryError) or "can't allocate memory" in str(error)
 
 
 def _limit(memory: int, seconds: float) -> None:

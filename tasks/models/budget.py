@@ -21,7 +21,7 @@ MARKS = 10_000
 INTEGER = 512
 """Bits of an integer: Python's arithmetic on large ones takes time that grows with the square of their length."""
 _LIMITS = {
-    "opcodes": 1_000_000,
+    "opcodes": 500_000,
     "copied items and bytes": 4_000_000,  # of containers that a call or an update copies
     "stored tensors": 50_000,  # about 1 KB each, without their numbers
     "members of modules": 100_000,  # each place of a shared module counts

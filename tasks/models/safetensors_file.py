@@ -12,9 +12,9 @@ from tasks.models.damage import DamagedFile, TooCostly
 from tasks.models.stored_tensors import bytes_of, map_file
 
 _FORMAT_HEADER = 100_000_000  # bytes; the format's own limit
-_LARGEST_HEADER = 8 << 20
-"""Bytes of a header that is parsed: 150 a tensor make 150 KB for the largest CLIP, and Python takes up to 30 times as
-much memory for it."""
+_LARGEST_HEADER = 4 << 20
+"""Bytes of a header that is parsed: 150 a tensor make 150 KB for the largest CLIP, and 1.5 MB for as many tensors as
+are allowed. Parsed by Python, one of lists takes 30 times its bytes."""
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
     "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
