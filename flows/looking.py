@@ -166,6 +166,7 @@ def _serve() -> None:
     while select.select([sys.stdin], [], [], _IDLE_SECONDS)[0] and (line := sys.stdin.readline()):
         answers.write(json.dumps(_forked(json.loads(line))) + "\n")
         answers.flush()
+    os._exit(0)  # without the libraries' accounts of objects that outlive them
 
 
 def _forked(question: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What a file is that is not a checkpoint: said from its first bytes, so that a failed download is known for one."""
 
+from codecs import getincrementaldecoder
+
 START = 512
 """Bytes of a file's start that are enough to tell."""
 
@@ -57,7 +59,7 @@ def kind_of(start: bytes) -> str | None:
 
 def _is_text(start: bytes) -> bool:
     try:
-        text = start[:-4].decode() if len(start) == START else start.decode()  # a character may be cut at the end
+        text = getincrementaldecoder("utf-8")().decode(start, final=len(start) < START)  # the last one may be cut
     except UnicodeDecodeError:
         return False
     return all(character.isprintable() or character in "\t\r\n" for character in text)

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 import torch
 
 from tasks.models.budget import PICKLE_BYTES, Budget
-from tasks.models.damage import DamagedFile, TooCostly
+from tasks.models.damage import DamagedFile
 from tasks.models.inert_pickle import read_pickle
 from tasks.models.pickle_names import Global
 from tasks.models.stored_tensors import FUNCTIONS, Storage, fill, identified
@@ -63,7 +63,7 @@ class _Storages:
         if wanted.key not in self._found:
             self._left -= wanted.size
             if self._left < 0:
-                raise TooCostly("storages of more bytes than the file has")
+                raise DamagedFile("storages of more bytes than the file has")
             self._found[wanted.key] = Storage(torch.empty(wanted.size, dtype=torch.uint8), wanted.dtype)
         data = self._found[wanted.key].data
         if len(data) != wanted.size:

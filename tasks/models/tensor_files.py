@@ -90,8 +90,13 @@ def _of_module(module: Inert, prefix: str, depth: int, budget: Budget) -> Iterat
         raise TooCostly(f"modules nested more than {_DEEPEST} deep")
     groups = [module.state.get(name) for name in ("_parameters", "_buffers", "_modules")]
     members = [group for group in groups if isinstance(group, dict)] or [module.state]
+    unkept = module.state.get("_non_persistent_buffers_set")
+    budget.spend("members of modules", len(unkept) if isinstance(unkept, list) else 0)
+    left_out = {name for name in unkept if isinstance(name, str)} if isinstance(unkept, list) else set()
     for name, value in (pair for group in members for pair in group.items()):
         budget.spend("members of modules")
+        if name in left_out:
+            continue
         if len(prefix) + len(name) > NAME:
             raise TooCostly(f"a tensor's name of more than {NAME} characters")
         if isinstance(value, torch.Tensor):

@@ -1,14 +1,7 @@
 """`dawin watch` looks at each checkpoint in a process of its own: no file can stop the others."""
 
-import os
-import re
-import subprocess
-import sys
-
 import pytest
 import tiny
-from hostile_files import OTHERS, SAFETENSORS, ZIPS
-from hostile_pickles import MARKER, PICKLES
 
 from flows import looking
 from flows.looking import confined_look
@@ -16,45 +9,6 @@ from storage.locations import Location
 from tasks.errors import CheckpointError
 
 pytestmark = pytest.mark.xdist_group("landing")
-
-LOOK = """
-import logging, sys
-from flows.experiment import load_experiment
-from flows.landing import new_checkpoints
-from storage.store import Store
-
-logging.basicConfig(format="%(message)s")
-found = [landed.name for landed in new_checkpoints(load_experiment(sys.argv[1]), Store(sys.argv[2]))]
-print(found, sorted({"torch", "open_clip"} & set(sys.modules)))
-"""
-
-
-def test_a_look_finds_the_good_checkpoint_behind_every_hostile_file(tmp_path):
-    """One look over all of them, strange names too: one line each, the good one found, no torch in its own process."""
-    models = [{"name": "base", "checkpoint": "base.pt"}, {"name": "tuned", "checkpoint": "finetuned/*"}]
-    file = tiny.experiment(tmp_path, samples=6, models=models, merge={"granularity": ["samples"], "offset": False})
-    folder = tmp_path / "finetuned"
-    folder.mkdir()
-    makers = [make for make, _ in {**PICKLES, **ZIPS, **SAFETENSORS, **OTHERS}.values()]
-    for number, make in enumerate(makers):
-        (folder / f"hostile-{number:03d}.pt").write_bytes(make())
-    names = [b"a::b.pt", b"c[1].pt", b"d*.pt", b"\x1b[2J.pt", b"\xff.pt", b"e\xe2\x80\xaegpj.pt"]
-    for number, name in enumerate(names):
-        tiny.checkpoint(tmp_path / "strange.pt", 20 + number)
-        os.rename(tmp_path / "strange.pt", os.path.join(os.fsencode(folder), name))
-    os.mkfifo(folder / "pipe.pt")
-    (folder / "broken.pt").symlink_to("nowhere.pt")
-    tiny.checkpoint(folder / "zz-good.pt", 5)
-
-    command = [sys.executable, "-c", LOOK, file, str(tmp_path / "store")]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-
-    assert re.search(r"'zz-good\.pt'\] \[\]$", outcome.stdout), outcome
-    passed = outcome.stderr.splitlines()
-    assert all(": passed over, " in line and line.isprintable() for line in passed), passed
-    for number in range(len(makers)):
-        assert sum(f"/hostile-{number:03d}.pt: passed over" in line for line in passed) == 1, number
-    assert not list(tmp_path.rglob(MARKER))
 
 
 @pytest.fixture

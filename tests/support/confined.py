@@ -107,6 +107,7 @@ def _serve():
     for line in sys.stdin:
         answers.write(json.dumps(_fork(main, json.loads(line))._asdict()) + "\n")
         answers.flush()
+    os._exit(0)  # without the libraries' accounts of objects that outlive them
 
 
 if __name__ == "__main__":
