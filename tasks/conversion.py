@@ -95,7 +95,7 @@ def convert_checkpoint(location: Location, target: Path) -> dict[str, str]:
 
 
 def _described(found: Recognised, location: Location) -> dict[str, str]:
-    """Return what describes a checkpoint, for the header of its converted form: nobody will read the files beside it."""
+    """Return what the files beside a checkpoint say, for the header of its converted form."""
     beside = read_beside(location)
     kept = {}
     if beside.architecture:
