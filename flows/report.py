@@ -58,7 +58,7 @@ def render(rows: pl.DataFrame, style: str) -> str:
     """Return results as text: `csv` and `json` hold every row and column, the others the table of top-1 accuracies."""
     if style == "csv":
         flat = rows.with_columns(pl.col(pl.List(pl.String)).list.join("|"))
-        return flat.write_csv()
+        return flat.write_csv().rstrip()  # whoever prints it ends the last line
     if style == "json":
         return rows.write_json()
     if "top1" not in rows["metric"]:
@@ -74,7 +74,7 @@ def render(rows: pl.DataFrame, style: str) -> str:
 def table_of(table: pl.DataFrame, style: str) -> str:
     """Return a table as text."""
     if style == "csv":
-        return table.write_csv()
+        return table.write_csv().rstrip()
     if style == "json":
         return table.write_json()
     return tabulate(table.rows(), headers=table.columns, tablefmt=_STYLES[style], floatfmt=".2f")

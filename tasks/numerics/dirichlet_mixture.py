@@ -56,9 +56,7 @@ class DirichletMixture(MixtureModel):
             raise ValueError(f"samples: wanted at least 2 coefficients a row, got {samples.shape[1]}")
         if samples.min() < 0 or not np.allclose(samples.sum(axis=1), 1.0, atol=1e-6):
             raise ValueError("samples: wanted rows on the simplex (at least 0, summing to one)")
-        clipped = np.maximum(samples, _EDGE)
-        rows: Floats = clipped / clipped.sum(axis=1, keepdims=True)
-        return rows
+        return _inside(samples)
 
     def _statistics(self, samples: Floats) -> Floats:
         return np.hstack([np.log(samples), samples, samples * samples])
@@ -84,3 +82,21 @@ class DirichletMixture(MixtureModel):
 
     def _degrees(self, parameters: Floats) -> int:
         return int(parameters.size)
+
+
+def _inside(samples: Floats) -> Floats:
+    """Return rows of the simplex with no coefficient below `_EDGE`: raised to it, at the cost of the others in proportion.
+
+    Rows that are inside already stay as they are, so that doing it twice is doing it once.
+    """
+    rows = samples / samples.sum(axis=1, keepdims=True)
+    edge = min(_EDGE, 1.0 / (2 * samples.shape[1]))
+    low = rows < edge
+    for _ in range(samples.shape[1]):
+        rest = np.where(low, 0.0, rows)
+        scaled = rest * ((1.0 - edge * low.sum(axis=1)) / rest.sum(axis=1))[:, None]
+        below = ~low & (scaled < edge)  # what was only just above it
+        if not below.any():
+            break
+        low |= below
+    return np.where(low.any(axis=1, keepdims=True), np.where(low, edge, scaled), rows)
