@@ -12,6 +12,7 @@ from tasks.numerics.expectation_maximization import MixtureModel
 
 _EDGE = 1e-6  # a coefficient of exactly 0 has an infinite logarithm
 _LEAST_VARIANCE = 1e-12
+_ROUNDING = 1e-12  # of a sum that is one
 
 
 class DirichletMixture(MixtureModel):
@@ -85,18 +86,20 @@ class DirichletMixture(MixtureModel):
 
 
 def _inside(samples: Floats) -> Floats:
-    """Return rows of the simplex with no coefficient below `_EDGE`: raised to it, at the cost of the others in proportion.
+    """Return rows of the simplex without a coefficient below `_EDGE`: those are raised to it, the others shrink.
 
     Rows that are inside already stay as they are, so that doing it twice is doing it once.
     """
-    rows = samples / samples.sum(axis=1, keepdims=True)
-    edge = min(_EDGE, 1.0 / (2 * samples.shape[1]))
+    totals = samples.sum(axis=1, keepdims=True)
+    rows: Floats = np.where(np.abs(totals - 1.0) > _ROUNDING, samples / totals, samples)
+    edge = min(_EDGE, 0.5 / samples.shape[1])
     low = rows < edge
-    for _ in range(samples.shape[1]):
+    while True:
         rest = np.where(low, 0.0, rows)
         scaled = rest * ((1.0 - edge * low.sum(axis=1)) / rest.sum(axis=1))[:, None]
-        below = ~low & (scaled < edge)  # what was only just above it
+        below = ~low & (scaled < edge) & low.any(axis=1, keepdims=True)  # what was only just above it
         if not below.any():
             break
         low |= below
-    return np.where(low.any(axis=1, keepdims=True), np.where(low, edge, scaled), rows)
+    inside: Floats = np.where(low.any(axis=1, keepdims=True), np.where(low, edge, scaled), rows)
+    return inside

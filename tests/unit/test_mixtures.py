@@ -272,9 +272,8 @@ def test_components_of_equal_means_come_in_order_of_their_weights():
 
 def test_coefficients_near_a_vertex_are_clipped_once():
     """Clipping what was clipped changes nothing, so that fitting and scoring see the same samples."""
-    x = np.array(
-        [[1.0, 0.0, 0.0], [1 - 3e-7, 2e-7, 1e-7], [0.5, 0.5 - 1e-6, 1e-6], [0.2, 0.3, 0.5], [1 - 2e-6, 1.1e-6, 9e-7]]
-    )
+    x = [[1, 0, 0], [1 - 3e-7, 2e-7, 1e-7], [0.5, 0.5 - 1e-6, 1e-6], [0.2, 0.3, 0.5], [1 - 2e-6, 1.1e-6, 9e-7]]
+    x = np.array(x)
     mixture = DirichletMixture(1).fit(np.vstack([x, np.random.default_rng(0).dirichlet([2, 3, 4], 50)]))
     once = mixture._check(x)
     np.testing.assert_array_equal(mixture._check(once), once)
