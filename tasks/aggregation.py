@@ -21,7 +21,8 @@ from tasks.coefficients import read_coefficients
 from tasks.derived import BinsReference, Cell, MergeReference, MixtureReference, PredictionsReference, RunRecord
 from tasks.numerics.accuracy import top_k
 from tasks.numerics.bins import binning_error
-from tasks.references import OutputsReference
+from tasks.numerics.label_order import Predictions, doubt_of_labels
+from tasks.references import DatasetReference, OutputsReference
 from tasks.streaming import Tally
 
 log = logging.getLogger("dawin.aggregation")
@@ -35,7 +36,14 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
     done = is_committed(store, record.key)
     if not done:
         writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
-        rows = [row for cell in cells for row in _rows(record, cell, store)]
+        doubts = {
+            dataset: doubt
+            for dataset in dict.fromkeys(map(_dataset, cells))
+            if (doubt := _doubt(dataset, cells, store))
+        }
+        for dataset, doubt in doubts.items():
+            log.warning("data set %s: %s", dataset.name, doubt)
+        rows = [row for cell in cells for row in _rows(record, cell, store, doubts.get(_dataset(cell)))]
         if rows:
             writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
         writer.commit()
@@ -48,13 +56,31 @@ def _identity(record: RunRecord, cells: Sequence[Cell]) -> dict[str, Any]:
     return {"experiment": record.experiment, "settings": record.settings, "predictions": predictions}
 
 
-def _dataset(cell: Cell) -> Any:  # noqa: ANN401  every kind of reference has a data set
+def _dataset(cell: Cell) -> DatasetReference:
     return cell.predictions.dataset
 
 
-def _rows(record: RunRecord, cell: Cell, store: Store) -> list[dict[str, Any]]:
-    predictions = cell.predictions
-    outputs = [predictions] if isinstance(predictions, OutputsReference) else predictions.outputs
+def _doubt(dataset: DatasetReference, cells: Sequence[Cell], store: Store) -> str | None:
+    """Return why a data set's labels seem not to belong to the head's classes; None where nothing says so."""
+    if dataset.classes is None:
+        return None
+    outputs = [o for cell in cells if _dataset(cell) == dataset for o in _outputs(cell) if o.model.recipe is None]
+    columns = ["label", "prediction", "entropy"]
+    tables = [read_samples(store, o.prefix, OUTPUTS[o.logits], columns) for o in {o.id: o for o in outputs}.values()]
+    tables = [table for table in tables if len(table) == dataset.samples]
+    if not tables:
+        return None
+    models = [Predictions(table["prediction"].to_numpy(), table["entropy"].to_numpy()) for table in tables]
+    return doubt_of_labels(tables[0]["label"].to_numpy(), models, dataset.classes)
+
+
+def _outputs(cell: Cell) -> Sequence[OutputsReference]:
+    """Return the outputs of the models that a cell's predictions are made of."""
+    return [cell.predictions] if isinstance(cell.predictions, OutputsReference) else cell.predictions.outputs
+
+
+def _rows(record: RunRecord, cell: Cell, store: Store, doubt: str | None) -> list[dict[str, Any]]:
+    predictions, outputs = cell.predictions, _outputs(cell)
     shared = {
         "method": cell.method,
         "dataset": predictions.dataset.name,
@@ -63,7 +89,7 @@ def _rows(record: RunRecord, cell: Cell, store: Store) -> list[dict[str, Any]]:
         "samples_table": predictions.table,
         "samples_id": predictions.id,
         "dataset_digest": predictions.dataset.digest,
-        "note": predictions.dataset.note,
+        "note": "; ".join(filter(None, [predictions.dataset.note, doubt])) or None,
         "models": [reference.model.name for reference in outputs],
         "weights": [reference.model.digest for reference in outputs],
         "checkpoints": list(record.checkpoints),
