@@ -86,7 +86,11 @@ def _write(store: Store, merge: WeightMerge, like: Mapping[str, torch.Tensor], t
 
 
 def _greedy(merge: WeightMerge, store: Store, reading: Reading) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Add models to an average, the best first, as long as its accuracy on the held-out data set does not fall."""
+    """Add models to an average, the best first, as long as its accuracy on the held-out data set does not fall.
+
+    A model stays out only if it lowers the accuracy, as in Recipe 1 of the paper (Wortsman et al., ICML 2022: ≥). The
+    authors' release wants it higher (>): there a model that changes no prediction stays out.
+    """
     outputs = merge.looks_at
     scores = {o.model.name: _accuracy(_ranks(store, o)) for o in outputs}
     order = sorted(outputs, key=lambda o: -scores[o.model.name])

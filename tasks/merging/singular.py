@@ -7,7 +7,9 @@ section 4.1. Tensors that are not matrices are averaged by the first, and by the
 Both give directions of tiny singular value the weight of large ones. A task vector of low rank (LoRA) has many that
 are rounding alone, and with them the result would turn on the order of models and the number of threads. So both stop
 at the numerical rank: singular values up to `threshold` count as zero. The published code has no such cut. For task
-vectors of full numerical rank nothing changes.
+vectors of full numerical rank nothing changes: 2e-6 and 7e-6 away, as a share of the merged task vector
+(`python -m benchmarks.method_choices`). Of adapters of rank 8 in matrices of 128 × 128 the uncut merges are 0.9 and 0.6
+away, and uncut Iso-C moves by 1.2 when the models change places.
 """
 
 from collections.abc import Iterable
