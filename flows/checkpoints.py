@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from flows.looking import Look, look_here
 from flows.settings import ModelSettings
 from storage import keys
 from storage.errors import ObjectMissing, StorageError
@@ -36,8 +37,8 @@ def told(source: str | None) -> str:
 class Checkpoints:
     """Checkpoints, each read at most once, and never again when the store remembers what was found."""
 
-    def __init__(self, store: Store, architecture: str | None, remember: bool) -> None:
-        self._store, self._architecture, self._remember = store, architecture, remember
+    def __init__(self, store: Store, architecture: str | None, remember: bool, look: Look = look_here) -> None:
+        self._store, self._architecture, self._remember, self._look = store, architecture, remember, look
         self._models: dict[str, dict[str, Any]] = {}
         self._heads: dict[str, dict[str, Any]] = {}
         self._references: dict[ModelSettings, ModelReference] = {}
@@ -211,12 +212,7 @@ class Checkpoints:
         key = keys.checkpoint(digest_of(looked_at))
         if found := self._remembered(key):
             return found
-        from tasks.checking import examine_checkpoint, examine_head  # noqa: PLC0415  loads torch: only when needed
-
-        if kind == "head":
-            found = examine_head(location)
-        else:
-            found = examine_checkpoint(location, architecture, Location(base.url) if base else None)
+        found = self._look(kind, location, architecture, Location(base.url) if base else None)
         if self._remember:
             self._store.replace(key, json.dumps(found).encode())
         return found
