@@ -51,8 +51,13 @@ class Checkpoints:
         return [self._summary(model)["image_size"] for model in models]
 
     def pixels(self, models: Sequence[ModelReference]) -> dict[str, Described | None]:
-        """Return, by model, which preprocessing the files beside its checkpoint describe; None: they describe none."""
-        return {model.name: self._beside_of(Location(model.url)).pixels for model in models}
+        """Return, by model, which preprocessing its checkpoint, or a file beside it, describes; None: none."""
+        return {model.name: self._pixels(model) for model in models}
+
+    def _pixels(self, model: ModelReference) -> Described | None:
+        if own := self._summary(model)["described"].get("pixels"):
+            return Described(own, "the header of")
+        return self._beside_of(Location(model.url)).pixels
 
     def recorded_pixels(self, models: Sequence[ModelReference]) -> list[dict[str, Any]]:
         """Return the preprocessings that open_clip records for the architecture which the experiment names."""
@@ -80,6 +85,9 @@ class Checkpoints:
         try:
             architecture = self._architecture_of(location)
             found = self._look_up(location, digest, "model", architecture, self._base)
+            own = found["described"].get("architecture")
+            if self._architecture is None and own not in (None, found["architecture"]):
+                found = self._look_up(location, digest, "model", own, self._base)  # it knows better than its neighbours
         except CheckpointError as error:
             raise CheckpointError(f"model {settings.name}: {error}") from error
         projection = FileReference(url=self._base.url, digest=self._base.digest) if self._base else None
