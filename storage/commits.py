@@ -7,6 +7,7 @@ it if it is sound, and else writes its own in its place. So do two writers at on
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ log = logging.getLogger("dawin.storage")
 
 R = TypeVar("R")
 
-_TRIES = 5  # each other writer of the object costs one, and a run that mends a store has few beside it
+_TRIES = 20  # steps; mending takes three, and each other writer at the same moment costs one or two
 
 
 def commit(store: Store, ours: Manifest, content: bytes, fault_of: Callable[[bytes], str | None]) -> Manifest:
@@ -61,24 +62,41 @@ def _committed(store: Store, manifest: Manifest) -> Manifest:
 
 
 def _settle(store: Store, ours: Manifest, content: bytes, fault_of: Callable[[bytes], str | None]) -> Manifest:
-    """Keep the bytes that are there if they are sound, else write ours over them."""
+    """Keep the bytes that are there if they are sound, else put ours in their place.
+
+    Other writers may do the same at this moment. Of those that put bytes in an empty place the first wins, and each
+    ends only when it has seen the bytes that its manifest describes, or bytes and manifest of another one.
+    """
+    written: set[str] = set()  # the SHA-256 of our manifests, which another writer's bytes may have made wrong
     for _ in range(_TRIES):
         there, manifest = _bytes_or_none(store, ours.key), _manifest_or_none(store, ours.key)
-        fault = "wanted an object, got none" if there is None else None if there == content else fault_of(there)
-        if there is not None and fault is None:
-            fitting = replace(ours, bytes=len(there), sha256=hashlib.sha256(there).hexdigest())
-            if manifest and _described(manifest) == _described(fitting):
-                return manifest  # another run was first
-            if manifest is None or manifest.sha256 == fitting.sha256 or there == content:
-                _committed(store, fitting)
-                if _bytes_or_none(store, ours.key) == there:  # else yet another run wrote over it
-                    return fitting
-                continue
+        if there is None:
+            with suppress(ObjectExists):
+                store.create(ours.key, content)
+            continue
+        fitting = replace(ours, bytes=len(there), sha256=hashlib.sha256(there).hexdigest())
+        if manifest and _described(manifest) == _described(fitting):
+            return manifest  # another run was first
+        fault = None if there == content else fault_of(there)
+        if fault is None and manifest and manifest.sha256 not in {fitting.sha256, *written} and there != content:
             fault = f"wanted SHA-256 {manifest.sha256[:12]}…, got {fitting.sha256[:12]}…"
-        log.warning("%s: damaged, %s; written anew", store.address(ours.key), fault)
-        uncommit(store, ours.key)  # first: a manifest must never describe other bytes
-        store.replace(ours.key, content)
+        if fault is not None:
+            _remove(store, ours.key, there, fault)
+            continue
+        _committed(store, fitting)
+        written.add(fitting.sha256)
+        if _bytes_or_none(store, ours.key) == there:
+            return fitting
     raise ObjectDamaged(f"{store.address(ours.key)}: other runs write it time and again; run it again when they ended")
+
+
+def _remove(store: Store, key: str, damaged: bytes, fault: str) -> None:
+    """Remove damaged bytes, unless another writer has replaced them already."""
+    log.warning("%s: damaged, %s; written anew", store.address(key), fault)
+    uncommit(store, key)  # first: a manifest must never describe other bytes
+    if _bytes_or_none(store, key) == damaged:
+        with suppress(ObjectMissing):
+            store.delete(key)
 
 
 def _described(manifest: Manifest) -> tuple[object, ...]:
