@@ -21,8 +21,7 @@ def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
     if not there or (experiment is not None and experiment not in there):
         raise ExperimentError(f"no results of {experiment or 'any experiment'} in {store.url}; there are {there}")
     prefix = "results" if experiment is None else keys.runs(experiment)
-    sound = [key for key in sound_keys(store, prefix) if keys.is_results(key)]
-    rows = scan_objects(store, RESULTS, sound).filter(pl.col("metric") == "top1")
+    rows = scan_objects(store, RESULTS, sound_keys(store, prefix)).filter(pl.col("metric") == "top1")
     named = rows.with_columns(
         checkpoint=pl.col("checkpoints")
         .list.slice(1)

@@ -191,15 +191,15 @@ class _View:
 
     def missing(self, reference: R) -> list[tuple[int, int]]:
         """Return the sample ranges of a table that are not in the store."""
-        whole = [(0, reference.dataset.samples)]  # a fit sees all samples: one object
+        fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
+        # a fit sees all samples: one object
+        ranges = [(0, reference.dataset.samples)] if fitted else reference.dataset.spans
+        missing = missing_ranges(self._store, reference.prefix, ranges, there=self._listing(reference.prefix))
         if isinstance(reference, MixtureReference):
             components = reference.components_key
             found = states(self._store, "", only=(components,), there=self._listing(components))
-            if components not in found or counts_as_missing(found[components]):
-                return whole
-        fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
-        ranges = whole if fitted else reference.dataset.spans
-        return missing_ranges(self._store, reference.prefix, ranges, there=self._listing(reference.prefix))
+            return ranges if components not in found or counts_as_missing(found[components]) else missing
+        return missing
 
     def _listing(self, key: str) -> Listing:
         folder = "/".join(key.split("/")[:2])  # table and data set

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.commits import commit, read_or_uncommit
+from storage.errors import damaged
 from storage.identity import digest_of_file
 from storage.manifests import Manifest, now, read_manifest, uncommit, write_manifest
 from storage.soundness import VERSIONS, note_commit
@@ -48,7 +49,15 @@ def read_blob(store: Store, key: str) -> bytes:
         ObjectMissing: it is not committed.
         ObjectDamaged: it is not what its manifest says; its commit is taken back.
     """
-    return read_or_uncommit(store, key, lambda: read_sound(store, read_manifest(store, key)))
+    return read_or_uncommit(store, key, lambda: _read(store, key))
+
+
+def _read(store: Store, key: str) -> bytes:
+    manifest, kind = read_manifest(store, key), key.partition("/")[0]
+    wanted, got = f"{kind} version {VERSIONS[kind]}", f"{manifest.table} version {manifest.version}"
+    if wanted != got:
+        raise damaged(store.address(key), f"wanted {wanted}, got {got}")
+    return read_sound(store, manifest)
 
 
 def _manifest(key: str, entries: int, size: int, digest: str, identity: Mapping[str, Any]) -> Manifest:

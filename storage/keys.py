@@ -34,6 +34,11 @@ def is_results(key: str) -> bool:
     return _RESULTS.fullmatch(key) is not None
 
 
+def is_table(key: str) -> bool:
+    """Tell whether a key is one of a table's objects."""
+    return key.endswith(".parquet")
+
+
 def experiment_of(key: str) -> str:
     """Return the experiment of a results object."""
     return _parts_of_results(key)[0]

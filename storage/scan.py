@@ -9,6 +9,7 @@ from itertools import groupby
 import polars as pl
 import pyarrow.parquet as pq
 
+from storage import keys
 from storage.errors import ObjectMissing
 from storage.schemas import TABLES, TableSchema
 from storage.soundness import states
@@ -54,7 +55,9 @@ def sound_keys(store: Store, prefix: str) -> list[str]:
     Raises:
         StorageError: there are objects and none is sound; the error is the first one's.
     """
-    found = states(store, prefix, contents=prefix.split("/", maxsplit=1)[0] == "results")
+    is_results = prefix.partition("/")[0] == "results"
+    wanted = keys.is_results if is_results else keys.is_table  # a stray manifest of anything else is no damage
+    found = {key: e for key, e in states(store, prefix, contents=is_results).items() if wanted(key)}
     faults = {key: error for key, error in found.items() if error is not None}
     if faults and len(faults) == len(found):
         raise next(iter(faults.values()))
@@ -63,10 +66,10 @@ def sound_keys(store: Store, prefix: str) -> list[str]:
     return [key for key in found if key not in faults]
 
 
-def scan_objects(store: Store, table: TableSchema, keys: Sequence[str]) -> pl.LazyFrame:
+def scan_objects(store: Store, table: TableSchema, chosen: Sequence[str]) -> pl.LazyFrame:
     """Return objects of a table, one at least, as `scan` does; which they are is for the caller to say."""
     by_width: dict[tuple[tuple[str, int], ...], list[str]] = {}
-    for _, mine in groupby(keys, key=_folder):
+    for _, mine in groupby(chosen, key=_folder):
         own = list(mine)
         by_width.setdefault(_widths(store, own[0], table), []).extend(own)
     parts = [_scan_alike(store, own) for own in by_width.values()]
@@ -88,14 +91,14 @@ def _widths(store: Store, key: str, table: TableSchema) -> tuple[tuple[str, int]
     return tuple((str(kind.value_type), kind.list_size) for kind in types)
 
 
-def _scan_alike(store: Store, keys: list[str]) -> pl.LazyFrame:
+def _scan_alike(store: Store, own: list[str]) -> pl.LazyFrame:
     """Scan objects whose vectors are of the same widths."""
     if store.scheme == "memory":
-        return pl.concat([_from_memory(store, key) for key in keys])
+        return pl.concat([_from_memory(store, key) for key in own])
     # digests are text, whatever they look like: without this one of decimal digits alone would turn into a number
-    partitions = {name: pl.String for name, _ in _partitions(keys[0])}
+    partitions = {name: pl.String for name, _ in _partitions(own[0])}
     return pl.scan_parquet(
-        [store.address(key).removeprefix("file://") for key in keys],
+        [store.address(key).removeprefix("file://") for key in own],
         glob=False,  # addresses may hold characters that mean something in patterns
         hive_partitioning=True,
         hive_schema=partitions,

@@ -10,8 +10,8 @@ from io import BytesIO
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from damage import described, flipped, rewritten, with_value
 
 from storage import keys, scan
 from storage.blobs import commit_bytes, commit_file, read_blob
@@ -54,38 +54,6 @@ def write(store, span=SPANS[0], *, identity="test", seed=0):
     share = np.random.default_rng([seed, span[0]]).random(span[1] - span[0])
     writer.append({"sample_index": np.arange(*span), "coefficients": np.column_stack([share, 1 - share])})
     return writer.commit()
-
-
-def flipped(content):
-    """The same number of bytes, one bit of the data another."""
-    place = len(content) // 3
-    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
-
-
-def rewritten(content, change):
-    """The same table with other rows, as Parquet."""
-    table = pq.read_table(BytesIO(content))
-    sink = BytesIO()
-    pq.write_table(change(table), sink)
-    return sink.getvalue()
-
-
-def with_value(name, row, value):
-    def change(table):
-        column = table[name].to_pylist()
-        column[row] = value
-        place = table.schema.get_field_index(name)
-        return table.set_column(place, table.field(name), pa.array(column, table.field(name).type))
-
-    return change
-
-
-def described(store, key, content, **changes):
-    """Store bytes with a manifest that fits them, as a faulty writer would."""
-    manifest = read_manifest(store, key)
-    store.replace(key, content)
-    digest = hashlib.sha256(content).hexdigest()
-    write_manifest(store, replace(manifest, bytes=len(content), sha256=digest, **changes))
 
 
 OBJECTS = {
