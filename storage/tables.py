@@ -119,7 +119,7 @@ def _read(store: Store, key: str, schema: TableSchema, columns: Sequence[str] | 
     manifest, address = read_manifest(store, key), store.address(key)
     with open_sound(store, manifest) as file:
         try:
-            with pq.ParquetFile(file) as parquet:
+            with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
                 schema.check(_without_identity(parquet.schema_arrow), address)
                 names = list(parquet.schema_arrow.names if columns is None else columns)
                 indexed = INDEX in parquet.schema_arrow.names

@@ -329,9 +329,11 @@ def test_sizes_alone_are_compared_where_the_setting_says_so(local, monkeypatch):
     local.replace(KEY, flipped(local.read(KEY)))
     monkeypatch.setenv("DAWIN_VERIFY", "size")
     assert missing_ranges(local, PREFIX, SPANS) == []
+    with pytest.raises(ObjectDamaged, match=r"not readable as Parquet \(.*CRC"):
+        read_table(local, KEY, COEFFICIENTS)
     monkeypatch.setenv("DAWIN_VERIFY", "sometimes")
     with pytest.raises(StorageError, match="DAWIN_VERIFY=sometimes: wanted sha256 or size"):
-        read_table(local, KEY, COEFFICIENTS)
+        missing_ranges(local, PREFIX, SPANS)
 
 
 def test_numbers_that_are_not_finite_are_not_written(local):
