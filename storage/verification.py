@@ -55,13 +55,16 @@ def read_sound(store: Store, manifest: Manifest) -> bytes:
 def open_sound(store: Store, manifest: Manifest) -> Iterator[Any]:
     """Open an object as a seekable file; `ObjectDamaged` unless it is what its manifest says.
 
-    It is read whole, in one request, wherever its SHA-256 has to be computed.
+    On S3 it is read whole, in one request; a local file is read twice, and never held in memory whole.
     """
     with _gone_is_damaged(store, manifest):
-        in_pieces = not verifies_contents()
         if store.scheme == "file":
-            in_pieces = in_pieces or _is_verified(store, manifest, store.stat(manifest.key))
-        file = store.open(manifest.key) if in_pieces else BytesIO(read_sound(store, manifest))
+            check_stored(store, manifest, store.stat(manifest.key), contents=True)
+            file = store.open(manifest.key)
+        elif verifies_contents():
+            file = BytesIO(read_sound(store, manifest))
+        else:
+            file = store.open(manifest.key)
     with file:
         _check_size(store, manifest, file.seek(0, os.SEEK_END))
         file.seek(0)

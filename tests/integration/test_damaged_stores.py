@@ -232,15 +232,16 @@ def test_damage_that_only_reading_shows_is_mended_in_the_same_run(example, damag
 
 
 def test_on_s3_a_reader_finds_what_a_listing_does_not_show(example, s3, caplog):
-    """There the plan asks for no object; the one bit is found where it is read, and mended in the same run."""
+    """The plan reads no object there; a flow's task and a child flow each find one bit, and the same run mends both."""
     file, undisturbed = example
     store = Store(f"{s3}/store")
     for key in sorted(undisturbed.keys()):
         store.replace(key, undisturbed.read(key))
-    harmed = objects(store, "coefficients")[0]
-    store.replace(harmed, flipped(store.read(harmed)))
+    harmed = [objects(store, table)[0] for table in ("coefficients", "predictions")]
+    for key in harmed:
+        store.replace(key, flipped(store.read(key)))
     for table in ("bins", "results"):
         delete(store, objects(store, table)[0])
     assert main(["run", file, "--store", store.url]) == 0
-    assert f"{store.address(harmed)}: damaged, wanted SHA-256" in caplog.text
+    assert all(f"{store.address(key)}: damaged, wanted SHA-256" in caplog.text for key in harmed)
     assert_mended(store, undisturbed)
