@@ -1,31 +1,22 @@
 """Damaged objects: one line each, on every back end, never believed and never in the way of a sound one."""
 
-import hashlib
 import json
 import logging
-import threading
 from dataclasses import asdict, replace
 from io import BytesIO
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from damage import described, flipped, rewritten, with_value
+from damage import KEY, OBJECTS, PREFIX, SPANS, described, filled, flipped, rewritten, with_value, write
 
 from storage import keys, scan, verification
-from storage.blobs import commit_bytes, commit_file, read_blob
 from storage.errors import ManifestInvalid, ObjectDamaged, ObjectMissing, SchemaMismatch, StorageError
 from storage.manifests import read_manifest, write_manifest
 from storage.schemas import COEFFICIENTS, PREDICTIONS
-from storage.soundness import is_committed, missing_ranges, report_again, states
+from storage.soundness import is_committed, missing_ranges, states
 from storage.store import Store
-from storage.tables import TableWriter, read_samples, read_table
-
-PREFIX = "coefficients/dataset=d/id=i"
-SPANS = [(0, 300), (300, 600)]
-KEY = keys.samples(PREFIX, *SPANS[0])
-HEAD = "heads/0123.safetensors"
+from storage.tables import read_samples, read_table
 
 
 @pytest.fixture(params=["local", "memory", "s3"])
@@ -39,29 +30,6 @@ def store(request, tmp_path):
 def local(tmp_path):
     """The same in a folder: for what does not depend on the back end."""
     return filled(Store(str(tmp_path / "store")))
-
-
-def filled(store):
-    for span in SPANS:
-        write(store, span)
-    report_again()
-    return store
-
-
-def write(store, span=SPANS[0], *, identity="test", seed=0):
-    key = keys.samples(PREFIX, *span)
-    writer = TableWriter(store, key, COEFFICIENTS, identity={"from": identity}, widths={"coefficients": 2})
-    share = np.random.default_rng([seed, span[0]]).random(span[1] - span[0])
-    writer.append({"sample_index": np.arange(*span), "coefficients": np.column_stack([share, 1 - share])})
-    return writer.commit()
-
-
-OBJECTS = {
-    "empty": (lambda content: b"", r"damaged, wanted [\d,]+ bytes, got 0;"),
-    "torn": (lambda content: content[:-100], r"damaged, wanted [\d,]+ bytes, got [\d,]+;"),
-    "another bit": (flipped, r"damaged, wanted SHA-256 [0-9a-f]{12}…, got [0-9a-f]{12}…;"),
-    "other bytes": (lambda content: b"x" * len(content), r"damaged, wanted SHA-256"),
-}
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
@@ -96,90 +64,6 @@ def test_a_plan_sees_damage_and_says_so_once(store, kind, caplog):
     for _ in range(2):
         assert missing_ranges(store, PREFIX, SPANS) == seen
     assert len([r for r in caplog.records if store.address(KEY) in r.getMessage()]) == len(seen)
-
-
-@pytest.mark.parametrize("kind", [*OBJECTS, "vanished", "no manifest", "manifest without JSON"])
-def test_what_is_written_anew_is_sound(store, kind):
-    """The writer does not believe what lies under its key."""
-    before = store.read(KEY)
-    if kind == "vanished":
-        store.delete(KEY)
-    elif kind == "no manifest":
-        store.delete(keys.manifest(KEY))
-    elif kind == "manifest without JSON":
-        store.replace(keys.manifest(KEY), b"\x00\xff")
-    else:
-        store.replace(KEY, OBJECTS[kind][0](before))
-    write(store)
-    assert store.read(KEY) == before
-    assert read_table(store, KEY, COEFFICIENTS).num_rows == 300
-    assert missing_ranges(store, PREFIX, SPANS) == []
-
-
-LEFT_BEHIND = {
-    "empty": lambda content: b"",
-    "torn": lambda content: content[:-100],
-    "another bit": flipped,
-    "fewer rows": lambda content: rewritten(content, lambda table: table.slice(0, 299)),
-    "NaN": lambda content: rewritten(content, with_value("coefficients", 7, [0.5, float("nan")])),
-    "shuffled": lambda content: rewritten(content, lambda table: table.take([1, 0, *range(2, 300)])),
-    "no table": lambda content: b"<html>",
-}
-
-
-@pytest.mark.parametrize("kind", LEFT_BEHIND)
-def test_an_object_without_manifest_is_adopted_only_if_it_is_sound(local, kind, caplog):
-    """What a power cut or another program left under a key gets no manifest unseen."""
-    before = local.read(KEY)
-    local.delete(keys.manifest(KEY))
-    local.replace(KEY, LEFT_BEHIND[kind](before))
-    write(local)
-    assert local.read(KEY) == before
-    assert "written anew" in caplog.text
-    assert is_committed(local, KEY)
-
-
-def test_a_sound_object_of_a_killed_run_is_adopted(store):
-    """Also where its numbers were rounded otherwise; its bytes stay, and the new manifest fits them."""
-    store.delete(KEY)
-    store.delete(keys.manifest(KEY))
-    write(store, seed=1)
-    theirs = store.read(KEY)
-    store.delete(keys.manifest(KEY))
-    manifest = write(store, seed=0)
-    assert store.read(KEY) == theirs
-    assert manifest.sha256 == hashlib.sha256(theirs).hexdigest()
-
-
-def test_an_object_of_another_identity_is_not_adopted(local):
-    """Its numbers are those of something else."""
-    before = local.read(KEY)
-    local.delete(KEY)
-    local.delete(keys.manifest(KEY))
-    write(local, identity="other")
-    local.delete(keys.manifest(KEY))
-    write(local)
-    assert local.read(KEY) == before
-
-
-def test_many_writers_of_a_damaged_object_all_end_well_with_one_copy(store):
-    """However they interleave, the manifest describes the bytes that are there."""
-    store.replace(KEY, b"")
-    failures = []
-
-    def mend(seed):
-        try:
-            write(store, seed=seed)
-        except StorageError as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=mend, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
-    assert read_table(store, KEY, COEFFICIENTS).num_rows == 300
 
 
 def test_a_reader_that_looks_twice_does_not_take_back_what_was_mended(store, monkeypatch):
@@ -332,31 +216,6 @@ def test_sizes_alone_are_compared_where_the_setting_says_so(local, monkeypatch):
     monkeypatch.setenv("DAWIN_VERIFY", "sometimes")
     with pytest.raises(StorageError, match="DAWIN_VERIFY=sometimes: wanted sha256 or size"):
         missing_ranges(local, PREFIX, SPANS)
-
-
-def test_numbers_that_are_not_finite_are_not_written(local):
-    """They would be damage to whoever reads them."""
-    writer = TableWriter(local, "coefficients/dataset=d/id=j/x", COEFFICIENTS, identity={}, widths={"coefficients": 1})
-    with pytest.raises(SchemaMismatch, match="column coefficients: wanted finite numbers, got nan in row 1"):
-        writer.append({"sample_index": [0, 1], "coefficients": [[1.0], [float("nan")]]})
-
-
-@pytest.mark.parametrize("kind", OBJECTS)
-def test_a_damaged_head_or_model_is_not_read(store, kind, tmp_path):
-    """They have manifests too; committed anew they are sound."""
-    content = bytes(range(256)) * 100
-    commit_bytes(store, HEAD, content, entries=1, identity={})
-    store.replace(HEAD, OBJECTS[kind][0](content))
-    with pytest.raises(ObjectDamaged, match=f"{HEAD}: {OBJECTS[kind][1]}"):
-        read_blob(store, HEAD)
-    assert not is_committed(store, HEAD)
-    commit_bytes(store, HEAD, content, entries=1, identity={})
-    assert read_blob(store, HEAD) == content
-    file = tmp_path / "model"
-    file.write_bytes(content)
-    commit_file(store, HEAD, file, entries=1, identity={})
-    assert not file.exists()
-    assert is_committed(store, HEAD)
 
 
 def test_a_plan_of_a_complete_table_is_one_listing(store, monkeypatch):
