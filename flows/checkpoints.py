@@ -1,6 +1,8 @@
 """The checkpoints of an experiment: hashed, read whole the first time they are seen, and remembered."""
 
 import json
+import logging
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -18,6 +20,8 @@ from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
 from tasks.layouts import differences
 from tasks.models.architecture import described
 from tasks.references import DatasetReference, FileReference, Head, ModelReference, TextHeadReference
+
+log = logging.getLogger("dawin.checkpoints")
 
 # in a folder, or a repository of the Hub: what transformers and open_clip call a checkpoint's file
 CHECKPOINT_FILES = (
@@ -226,11 +230,27 @@ class Checkpoints:
         return found
 
     def _remembered(self, key: str) -> dict[str, Any] | None:
+        """Return what the store remembers; None where that is nothing, or damaged: it is looked at again then."""
         try:
-            found: dict[str, Any] = json.loads(self._store.read(key))
+            found = json.loads(self._store.read(key))
         except ObjectMissing:
             return None
-        return found
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict) and _is_record(found):
+            return found
+        log.warning("%s: damaged, looking at the checkpoint again", self._store.address(key))
+        return None
+
+
+def _is_record(found: dict[str, Any]) -> bool:
+    """Tell whether a record is one of those that are kept here: a digest, or the summary of a head or a model."""
+    if "sha256" in found:
+        return isinstance(found["sha256"], str) and re.fullmatch("[0-9a-f]{64}", found["sha256"]) is not None
+    wanted = {"classes", "features"}
+    if not wanted.issuperset(found):
+        wanted |= {"layout", "image_size", "completed", "uncovered", "text_features"}
+    return found.keys() >= wanted
 
 
 def _fits(classes: int, dataset: DatasetReference) -> bool:

@@ -12,9 +12,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from storage.identity import canonical_json
-from storage.manifests import is_committed
 from storage.pointers import point_to_latest
 from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
+from storage.soundness import is_committed
 from storage.store import Store
 from storage.tables import TableWriter, read_samples
 from tasks.coefficients import read_coefficients
@@ -33,7 +33,7 @@ _METRICS = {"top1": 1, "top5": 5}
 @task(name="aggregate", cache_policy=NO_CACHE)
 def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
     """Write the results of a run: its rows once, and that it is the experiment's latest."""
-    done = is_committed(store, record.key)
+    done = is_committed(store, record.key, contents=True)
     if not done:
         writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
         doubts = {
@@ -106,9 +106,8 @@ def _accuracies(predictions: PredictionsReference, store: Store) -> Iterator[dic
     if dataset.classes is None:
         return
     schema = OUTPUTS[predictions.logits] if isinstance(predictions, OutputsReference) else PREDICTIONS
-    ranks = read_samples(store, predictions.prefix, schema, ["label_rank"])["label_rank"].to_numpy()
-    if len(ranks) != dataset.samples:
-        raise RuntimeError(f"{store.address(predictions.prefix)}: {len(ranks)} of {dataset.samples} samples are there")
+    table = read_samples(store, predictions.prefix, schema, ["label_rank"], samples=dataset.samples)
+    ranks = table["label_rank"].to_numpy()
     for metric, k in _METRICS.items():
         if k < dataset.classes:  # else every label is among that many
             estimate = top_k(ranks.astype(np.int32), k)
