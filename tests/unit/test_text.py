@@ -1,0 +1,44 @@
+"""Text from outside is shown without anything that a terminal obeys, and never at length."""
+
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.text import shown
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.characters(codec=None), max_size=300), st.integers(1, 50))
+def test_every_character_shown_is_printable_and_the_length_is_bounded(text, most):
+    """Surrogates, controls and bidirectional marks among the input; a printable text that fits comes back as it is."""
+    result = shown(text, most)
+    assert result.isprintable()
+    assert len(result) <= most
+    if text.isprintable() and len(text) <= most:
+        assert result == text
+
+
+def test_no_control_or_format_character_of_unicode_is_shown():
+    """All 1,114,112 code points: none of the categories Cc, Cf, Cs, Zl, Zp is shown as itself."""
+    for code in range(sys.maxunicode + 1):
+        if unicodedata.category(chr(code)) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+            assert shown(chr(code)).startswith("\\")
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "wanted"),
+    [
+        ("plain /path/to/Größe.pt", 200, "plain /path/to/Größe.pt"),
+        ("\x1b]0;owned\x07", 200, r"\x1b]0;owned\x07"),
+        ("a\nb\tc", 200, r"a\nb\tc"),
+        ("name-\udcff.pt", 200, r"name-\udcff.pt"),
+        ("txt.\u202egpj", 200, r"txt.\u202egpj"),
+        ("x" * 10**6 + "/model.pt", 31, "x" * 20 + "…x/model.pt"),
+    ],
+)
+def test_known_texts(text, most, wanted):
+    """Escapes are Python's, the end of a long address stays, an ordinary address is left alone."""
+    assert shown(text, most) == wanted
