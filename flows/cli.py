@@ -122,6 +122,7 @@ def _plan(options: argparse.Namespace) -> int:
     plan = prepare(experiment, open_store(_store_url(options), writable=False), remember=False)
     print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
     _show_steps(plan)
+    _show_facts(plan)
     for dataset in plan.datasets:
         if dataset.note:
             print(f"\nnote: data set {dataset.name}: {dataset.note}")
@@ -278,6 +279,17 @@ def _show_steps(plan: Plan) -> None:
         print(f"  {step.stage:<9} {step.dataset:<12} {step.what:<18} {state}")
     passes = plan.forward_passes
     print(f"\n  forward passes: {passes.needed:,} to run, {passes.reused:,} reused")
+
+
+def _show_facts(plan: Plan) -> None:
+    """Say which tower and which preprocessing are used, and where they come from."""
+    from flows.pixels import in_words
+    from tasks.models.architecture import described
+
+    settings = plan.record.settings
+    assumed = f"\n          assumed: {settings['assumed']}" if settings["assumed"] else ""
+    print(f"\n  tower   {described(settings['architecture'])}{assumed}")
+    print(f"  images  {in_words(settings['preprocess'])}\n          from: {settings['preprocess']['source']}")
 
 
 def _next_steps(store: Store, file: Path) -> None:

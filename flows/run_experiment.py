@@ -48,6 +48,10 @@ async def run_experiment(experiment: Experiment | str, store: str) -> RunRecord:
     for dataset in plan.datasets:
         if dataset.note:
             log.warning("data set %s: %s", dataset.name, dataset.note)
+    if assumed := plan.record.settings["assumed"]:
+        log.warning(
+            "architecture: %s; an open_clip_config.json beside the base, or `architecture`, settles it", assumed
+        )
     await publish_plan(plan)
     to = Dispatcher(plan, experiment)
     await dispatch([work for outputs in plan.outputs for work in to.extract(outputs[0].dataset, outputs)])

@@ -106,7 +106,8 @@ class TextHeadSettings(_Settings):
 
 
 class PreprocessSettings(_Settings):
-    """From image to tensor; null: what the architecture was trained with."""
+    """From image to tensor. Null: as the files beside the checkpoints say, else open_clip's record of the named
+    architecture, else OpenAI's."""
 
     size: int | None = Field(default=None, ge=1)
     """Pixels, of the square; a tower whose positions are learnt takes its own size only."""
@@ -114,8 +115,14 @@ class PreprocessSettings(_Settings):
     """Of each channel, on a scale of 0 to 1."""
     std: tuple[Positive, Positive, Positive] | None = None
     """Of each channel, on a scale of 0 to 1."""
-    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    interpolation: Literal["bicubic", "bilinear"] | None = None
     """Of the resizing."""
+    resize_mode: Literal["shortest", "longest", "squash"] | None = None
+    """`shortest` side to `size`, then the centre; `longest` side to `size`, then filled up; `squash`: both sides."""
+    fill: int | None = Field(default=None, ge=0, le=255)
+    """Level of what `longest` fills."""
+    tag: str | None = None
+    """Pretrained tag of the named `architecture` whose preprocessing is meant, as open_clip records it."""
 
 
 class AdaMergingSettings(_Settings):

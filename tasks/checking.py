@@ -9,6 +9,7 @@ import torch
 from storage.locations import Location
 from tasks.errors import CheckpointError, UncoveredLayer
 from tasks.merging.per_sample import merge_per_sample
+from tasks.models.architecture import as_text, configuration_in
 from tasks.models.checkpoint import PROJECTION, read_checkpoint, read_family, read_head, vision_of
 from tasks.models.classifier import empty_tower
 from tasks.models.summary import summarize
@@ -22,7 +23,7 @@ def examine_checkpoint(location: Location, architecture: str | None, base: Locat
 
     Args:
         location: the checkpoint.
-        architecture: an open_clip model; None: read off the tensors.
+        architecture: an open_clip model, or a configuration as text; None: identified by the tensors' shapes.
         base: the checkpoint whose last projection it takes, if it is a tower of Hugging Face's without one.
     """
     found = _read(location, read_family)
@@ -33,14 +34,21 @@ def examine_checkpoint(location: Location, architecture: str | None, base: Locat
         if projection is None:
             raise CheckpointError(f"{location.url}: no projection of its own, and {base.url} has none to lend")
         state[PROJECTION] = projection
+        architecture = _with_features(architecture, projection.shape[1])
     summary = summarize(state, location.url, architecture)
-    tower = empty_tower(state, location.url, architecture)
+    tower = empty_tower(state, location.url, summary.architecture)
     return replace(
         summary,
         uncovered=_uncovered(tower, summary.image_size),
         text_features=text_features(found.tensors),
         completed=completed,
     ).to_json()
+
+
+def _with_features(architecture: str | None, features: int) -> str | None:
+    """Return a configuration with another number of features: a tower alone does not know that of its projection."""
+    configuration = configuration_in(architecture) if architecture else None
+    return as_text({**configuration, "embed_dim": features}) if configuration else architecture
 
 
 def _read(location: Location, read: Callable[[BinaryIO, str, str | None], R]) -> R:

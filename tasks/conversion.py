@@ -6,30 +6,34 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 
 from storage.identity import digest_of_file
 from storage.locations import Location
+from tasks.beside import Beside, read_beside
 from tasks.errors import CheckpointError
-from tasks.models.checkpoint import HEAD, read_family
+from tasks.models.architecture import described
+from tasks.models.checkpoint import HEAD, HEAD_ALONE, PROJECTION, read_any, vision_of
 from tasks.models.families import Recognised
-from tasks.models.tower import infer_shape
+from tasks.models.identification import identify
 
-FORMAT = "1"  # of our own form: a safetensors file by open_clip's names, what is known of it in the header
+FORMAT = "2"  # of our own form: a safetensors file by open_clip's names, what is known of it in the header
 
 
 def inspect_checkpoint(location: Location) -> dict[str, Any]:
-    """Return what can be said of a checkpoint: family, tower, head, tensors, types, bytes, digest.
+    """Return the facts of a checkpoint, or of a file that holds a head alone, by name.
 
     Raises:
         CheckpointError: it is not one that can be read.
     """
     found, digest = _read(location)
-    head = found.tensors.get("head.weight")
+    beside = read_beside(location)
+    head = found.tensors.get(HEAD[0])
     types = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in found.tensors.values()})
-    return {
+    facts = {
         "file": location.url,
         "family": found.family,
-        "tower": _tower(found, location.url),
+        **({} if found.family == HEAD_ALONE else _tower_facts(found, location, beside)),
         "head": f"{head.shape[0]} classes of {head.shape[1]} features" if head is not None else "none",
         "tensors": len(found.tensors),
         "text tower": any(not name.startswith("visual.") and name not in HEAD for name in found.tensors),
@@ -37,6 +41,26 @@ def inspect_checkpoint(location: Location) -> dict[str, Any]:
         "bytes": sum(tensor.numel() * tensor.element_size() for tensor in found.tensors.values()),
         "digest": digest,
     }
+    return facts
+
+
+def _tower_facts(found: Recognised, location: Location, beside: Beside) -> dict[str, str]:
+    """Return what is known of a tower's architecture and preprocessing, and where it is known from."""
+    state = vision_of(found.tensors, location.url)
+    projection = "" if PROJECTION in state or "visual.conv1.weight" not in state else "; no projection: the base's"
+    images = beside.pixels.file if beside.pixels else "no file beside it says"
+    if beside.architecture:
+        return {"tower": f"{described(beside.architecture.value)}{projection}", "from": beside.architecture.file,
+                "images": images}  # fmt: skip
+    if projection:  # how wide the features are is all that it lacks
+        width = state["visual.conv1.weight"].shape[0]
+        state[PROJECTION] = torch.empty(width, width, device="meta")
+    try:
+        identified = identify(state, location.url)
+    except CheckpointError as error:
+        return {"tower": str(error).removeprefix(f"{location.url}: "), "images": images}
+    source = f"its tensors; assumed: {identified.assumed}" if identified.assumed else "its tensors"
+    return {"tower": f"{described(identified.architecture)}{projection}", "from": source, "images": images}
 
 
 def convert_checkpoint(location: Location, target: Path) -> dict[str, str]:
@@ -50,13 +74,15 @@ def convert_checkpoint(location: Location, target: Path) -> dict[str, str]:
     if target.exists():
         raise CheckpointError(f"{target}: there is a file already; convert writes over nothing")
     found, digest = _read(location)
+    if found.family == HEAD_ALONE:
+        raise CheckpointError(f"{location.url}: a head alone, wanted a checkpoint with a vision tower")
     kept = {
         name: tensor.contiguous()
         for name, tensor in found.tensors.items()
         if name.startswith("visual.") or name in HEAD
     }
     header = {"dawin.format": FORMAT, "family": found.family, "source": location.url, "source_sha256": digest}
-    header["tower"] = json.dumps(_tower(found, location.url))
+    header |= _described(found, location)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         written = Path(folder) / "checkpoint"
@@ -68,16 +94,19 @@ def convert_checkpoint(location: Location, target: Path) -> dict[str, str]:
     return header
 
 
+def _described(found: Recognised, location: Location) -> dict[str, str]:
+    """Return what the files beside a checkpoint say, for the header of its converted form."""
+    beside = read_beside(location)
+    kept = {}
+    if beside.architecture:
+        kept["architecture"] = str(beside.architecture.value)
+    if beside.pixels:
+        kept["preprocess"] = json.dumps(beside.pixels.value)
+    return kept
+
+
 def _read(location: Location) -> tuple[Recognised, str]:
     with location.open() as file:
         digest = digest_of_file(file)
         file.seek(0)
-        return read_family(file, location.url, location.path if location.is_local else None), digest
-
-
-def _tower(found: Recognised, where: str) -> dict[str, Any] | str:
-    """Return the shape of a CLIP vision transformer, or a word for another tower."""
-    try:
-        return dict(vars(infer_shape(found.tensors, where)))
-    except CheckpointError:
-        return "not a plain CLIP vision transformer: name its open_clip model as `architecture`"
+        return read_any(file, location.url, location.path if location.is_local else None), digest
