@@ -67,7 +67,9 @@ class Location:
         for name in names:
             if name in there:
                 return Location(f"{self.url}/{name}" if not self.is_local else f"file://{path}/{name}")
-        raise ObjectMissing(f"{self.url}: a folder without {' or '.join(names)}; it holds {', '.join(map(shown, there[:5]))}")
+        raise ObjectMissing(
+            f"{self.url}: a folder without {' or '.join(names)}; it holds {', '.join(map(shown, there[:5]))}"
+        )
 
     def fingerprint(self) -> str:
         """Return what changes when the file's content does; `ObjectMissing` when there is no file."""

@@ -59,7 +59,9 @@ def files(folder: OpenedFolder, paths: Sequence[str]) -> Files:
         DatasetError: some of them are not there.
     """
     if missing := [path for path in paths if path not in folder.entries]:
-        raise DatasetError(f"{folder.url}: {len(missing)} of {len(paths)} pictures are missing, first {shown(missing[0])}")
+        raise DatasetError(
+            f"{folder.url}: {len(missing)} of {len(paths)} pictures are missing, first {shown(missing[0])}"
+        )
     return Files(folder, tuple(paths), tuple(folder.entries[path] for path in paths))
 
 

@@ -40,7 +40,9 @@ def samples_of(folder: OpenedFolder) -> Samples:
             return reader(folder, found)
     packed = [path for path in folder.entries if path.endswith((".tar.gz", ".tgz"))]
     if packed and not pictures:
-        raise DatasetError(f"{folder.url}/{shown(packed[0])}: packed as a whole, so no picture can be read alone; unpack it")
+        raise DatasetError(
+            f"{folder.url}/{shown(packed[0])}: packed as a whole, so no picture can be read alone; unpack it"
+        )
     return image_folder(folder)
 
 

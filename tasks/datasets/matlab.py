@@ -36,8 +36,8 @@ def matlab_array(folder: OpenedFolder, path: str, name: str) -> Any:  # noqa: AN
         order = _order(content)
         variable = _variable(content, order, name)
         _check(variable, order)
-        alone = content[:_HEADER] + variable
-        return scipy.io.loadmat(io.BytesIO(alone), squeeze_me=True, variable_names=[name])[name]
+        alone: Any = io.BytesIO(content[:_HEADER] + variable)
+        return scipy.io.loadmat(alone, squeeze_me=True, variable_names=[name])[name]
     except Exception as error:  # whatever a damaged file makes the library stumble over
         told = shown(str(error) or type(error).__name__)
         raise DatasetError(f"{folder.url}/{shown(path)}: no array {name} of a MATLAB file ({told})") from error

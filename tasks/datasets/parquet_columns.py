@@ -19,7 +19,11 @@ _LEAST_UNPACKED = 64 * 1024**2  # bytes of a row group's column that are always 
 _MOST_RATIO = 16  # of bytes unpacked to bytes on the disk, beyond that; pictures are packed already
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3  # types of pages
 _LENGTHS = {0, 2, 3, 4, 5, 6, 8, 9}  # encodings whose values take no more than the page has, or than their number says
-_HEADERS = {_DATA: (5, 1, 2), _DICTIONARY: (7, 1, 2), _DATA_V2: (8, 1, 4)}  # fields of a page: its own, number, encoding
+_HEADERS = {
+    _DATA: (5, 1, 2),
+    _DICTIONARY: (7, 1, 2),
+    _DATA_V2: (8, 1, 4),
+}  # fields of a page: its own, number, encoding
 
 
 class ParquetColumns:

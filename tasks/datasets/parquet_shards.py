@@ -107,7 +107,9 @@ def parquet_shards(folder: OpenedFolder, paths: Sequence[str]) -> Samples:
     indices = [_index(folder, path) for path in paths]
     for path, index in zip(paths, indices, strict=True):
         if any(not np.array_equal(index[part], indices[0][part]) for part in ("column", "names")):
-            raise DatasetError(f"{folder.url}/{shown(path)}: columns or names of classes differ from those of {shown(paths[0])}")
+            raise DatasetError(
+                f"{folder.url}/{shown(path)}: columns or names of classes differ from those of {shown(paths[0])}"
+            )
     rows = np.concatenate([index["group_rows"] for index in indices])
     places = [(shard, number) for shard, index in enumerate(indices) for number in range(len(index["group_rows"]))]
     pictures = ParquetPictures(

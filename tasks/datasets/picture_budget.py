@@ -35,7 +35,7 @@ def check_opened(image: Image.Image, settings: Preprocessing) -> None:
     tile = [tags.get(name, 1) for name in (322, 323)]  # width and height of a TIFF's tiles, which are decoded whole
     if all(isinstance(side, int) for side in tile):
         check_pixels(*tile)
-    if getattr(settings, "resize_mode", "shortest") == "shortest":
+    if settings.resize_mode == "shortest":
         shorter, longer = sorted(side - 2 * settings.border for side in (width, height))
         if shorter > 0 and settings.size**2 * longer > MOST_PIXELS * shorter:
             resized = settings.size * settings.size * longer // shorter

@@ -21,7 +21,9 @@ def check_split(folder: OpenedFolder, paths: Sequence[str]) -> None:
     if len(splits) > 1:
         suffix = paths[0].rpartition(".")[2]
         told = shown(", ".join(split or "others" for split in splits))
-        raise DatasetError(f"{folder.url}: splits {told}; name one, such as its folder, or {shown(splits[-1])}-*.{suffix}")
+        raise DatasetError(
+            f"{folder.url}: splits {told}; name one, such as its folder, or {shown(splits[-1])}-*.{suffix}"
+        )
     matches = [_NUMBERED.match(path) for path in paths]
     found = [(int(match[2]), int(match[3])) for match in matches if match]
     if found and not folder.is_chosen:

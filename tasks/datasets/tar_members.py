@@ -17,6 +17,7 @@ def members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
         tarfile.TarError: it is none.
     """
     headers: Any = _Headers(file)
+    tar: Any
     try:
         with tarfile.open(fileobj=headers, mode="r:") as tar:
             while (member := tar.next()) is not None:
@@ -26,7 +27,12 @@ def members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
                 yield member
                 headers.left = _HEADERS
             file.seek(tar.offset)
-    except (RecursionError, ValueError, OverflowError, IndexError) as error:  # headers inside of headers, numbers that are none
+    except (
+        RecursionError,
+        ValueError,
+        OverflowError,
+        IndexError,
+    ) as error:  # headers inside of headers, numbers that are none
         raise OSError(f"a damaged header ({type(error).__name__})") from error
     if file.read(_BLOCK) != bytes(_BLOCK):
         raise EOFError

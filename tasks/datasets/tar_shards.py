@@ -54,7 +54,9 @@ class TarPictures:
 
     def name(self, index: int) -> str:
         """Return the tar file's path and the sample's key."""
-        return f"{self.folder.root}/{shown(self.shards[int(self.places[index, 0])][0])}, sample {shown(self.keys[index])}"
+        return (
+            f"{self.folder.root}/{shown(self.shards[int(self.places[index, 0])][0])}, sample {shown(self.keys[index])}"
+        )
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return all files' paths, sizes and etags, and which samples."""
@@ -141,7 +143,7 @@ def _key(name: str) -> tuple[str, str]:
 def _check_key(key: str, members_before: int, where: str) -> None:
     """Raise `DatasetError` for a key that is too long to be kept, or the first file that is too many."""
     check_count(members_before // _MOST_FILES, where)
-    if len(key) > _LONGEST_KEY or not key.isascii() and any("\ud800" <= c <= "\udfff" for c in key):
+    if len(key) > _LONGEST_KEY or (not key.isascii() and any("\ud800" <= c <= "\udfff" for c in key)):
         raise DatasetError(f"{where}: name {shown(key, 50)}, wanted UTF-8 of at most {_LONGEST_KEY} characters")
 
 
