@@ -21,7 +21,7 @@ from storage.text import shown
 _NAMED = Path(__file__).parent / "experiments"
 _MOST_BYTES = 1024**2  # of a file; how many characters it may have is the parser's to say
 _MOST_NEAR = 10  # files that a message names in the place of one that is missing
-_MOST_FAULTS = 50  # that a message lists
+_MOST_FAULTS = 20  # that a message lists
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

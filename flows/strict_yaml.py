@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 _MOST_CHARACTERS = 256 * 1024  # of a file or a value; the names of ImageNet's 1,000 classes take 20,000
-_MOST_NODES = 50_000  # values and keys, those behind an alias counted wherever it stands
+_MOST_NODES = 25_000  # values and keys, those behind an alias counted wherever it stands; ImageNet-21k has 21,841 classes
 _DEEPEST = 32  # lists and mappings inside of one another
 _LONGEST_NUMBER = 100  # characters; base 60 and millions of digits take longer the more there are, squared
 _PREFIX = "tag:yaml.org,2002:"
@@ -34,14 +34,16 @@ class _Strict(yaml.SafeLoader):
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self._sizes: dict[int, int] = {}
-        self._depth = 0
+        self._depth = self._composed = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401  as yaml has it
         """See yaml; an alias gives the node that is composed already."""
         is_alias = self.check_event(yaml.AliasEvent)
-        self._depth += 1
+        self._depth, self._composed = self._depth + 1, self._composed + 1
         if self._depth > _DEEPEST:
             raise _refused(f"values more than {_DEEPEST} deep inside of one another", None)
+        if self._composed > _MOST_NODES:
+            raise _refused(f"more than {_MOST_NODES:,} values", None)
         node = super().compose_node(parent, index)
         self._depth -= 1
         if node is not None:

@@ -17,7 +17,7 @@ class LocalFile(NamedTuple):
     """The time of the last change of anything about it, which nobody can set back."""
 
 
-_REPEATED = 50_000  # entries of folders listed a second time or more: some seconds of looking
+_REPEATED = 30_000  # entries of folders listed a second time or more: two seconds of looking
 
 
 def local_files(root: str) -> Iterator[LocalFile]:
@@ -26,25 +26,26 @@ def local_files(root: str) -> Iterator[LocalFile]:
     Raises:
         OSError: links lead to the same folders again and again; their number may grow without end.
     """
-    waiting = [(root, frozenset({os.path.realpath(root)}))]
+    start = os.path.realpath(root)
+    waiting = [(root, start, frozenset({start}))]
     seen: set[str] = set()
     repeated = 0
     while waiting:
-        folder, above = waiting.pop()
-        place = os.path.realpath(folder)
-        is_repeated, inside = place in seen, 0
+        folder, place, above = waiting.pop()
+        is_repeated = place in seen
         seen.add(place)
-        with os.scandir(folder) as entries:
-            for inside, entry in enumerate(entries, 1):
-                if repeated + inside * is_repeated > _REPEATED:
+        with os.scandir(place) as entries:
+            for entry in entries:
+                repeated += is_repeated
+                if repeated > _REPEATED:
                     raise OSError(f"links lead to the same folders over and over, {shown(folder)} among them")
                 if entry.is_dir():
-                    below = os.path.realpath(entry.path)
+                    below = f"{place}/{entry.name}"
+                    below = os.path.realpath(below) if entry.is_symlink() else below
                     if below not in above:
-                        waiting.append((entry.path, above | {below}))
+                        waiting.append((f"{folder}/{entry.name}", below, above | {below}))
                 elif entry.is_file():
-                    yield local_file(entry.path)
-        repeated += inside * is_repeated
+                    yield local_file(f"{folder}/{entry.name}")
 
 
 def local_file(path: str) -> LocalFile:

@@ -23,9 +23,9 @@ Reader = Callable[[OpenedFolder, str], Samples]
 
 def gtsrb(folder: OpenedFolder, listed: str) -> Samples:
     """`GT-final_test.csv`: semicolons, `Filename` and `ClassId`; the pictures in a `Final_Test/Images`."""
-    names, labels = list[str](), list[int]()
+    names, labels, text = list[str](), list[int](), _text(folder, listed)
     try:
-        for row in csv.DictReader(io.StringIO(_text(folder, listed)), delimiter=";"):
+        for row in csv.DictReader(io.StringIO(text), delimiter=";"):
             names.append(row["Filename"])
             labels.append(int(row["ClassId"]))
     except (KeyError, ValueError, TypeError, csv.Error) as error:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import scipy.io
 
 from storage.text import shown
-from tasks.datasets.opened import OpenedFolder
+from tasks.datasets.opened import OpenedFolder, most_unpacked
 from tasks.errors import DatasetError
 
 _MOST_BYTES = 256 * 1024**2  # of a file, and of a variable unpacked; SVHN's test set has 80 MB
@@ -88,9 +88,10 @@ def _variable(content: bytes, order: Order, name: str) -> bytes:
         packed = memoryview(content)[element.start : element.stop]
         if element.type == _COMPRESSED:
             if _name(zlib.decompressobj().decompress(packed, _BEGINNING), order) == name:
-                unpacked = zlib.decompressobj().decompress(packed, _MOST_BYTES + 1)
-                if len(unpacked) > _MOST_BYTES:
-                    raise ValueError(f"more than {_MOST_BYTES:,} bytes unpacked")
+                most = min(most_unpacked(len(packed)), _MOST_BYTES)
+                unpacked = zlib.decompressobj().decompress(packed, most + 1)
+                if len(unpacked) > most:
+                    raise ValueError(f"more than {most:,} bytes unpacked from {len(packed):,}")
                 return unpacked
         elif _name(content[element.start - 8 : min(element.after, element.start + _BEGINNING)], order) == name:
             return content[element.start - 8 : element.after]
@@ -141,6 +142,8 @@ def _inside(variable: bytes, order: Order, matrix: _Element) -> list[_Element]:
         if kind == _CHARACTERS and longest > _LONGEST_TEXT:
             raise ValueError(f"a text of {longest:,} bytes, wanted at most {_LONGEST_TEXT:,}")
         return []
+    if count > _MOST_MATRICES:
+        raise ValueError(f"{count:,} cells or fields, wanted at most {_MOST_MATRICES:,}")
     if not 0 <= count <= (matrix.stop - matrix.start) // 8:  # an empty one takes eight bytes
         raise ValueError(f"{count:,} cells or fields announced in {matrix.stop - matrix.start:,} bytes")
     inside = list(parts)

@@ -8,8 +8,15 @@ from storage.text import shown
 from tasks.errors import DatasetError
 
 MOST_LISTED = 4 * 1024**2  # bytes of a list or a table beside the pictures; the longest of public data sets has 1 MB
+_LEAST_UNPACKED = 64 * 1024**2  # bytes that are always accepted
+_MOST_RATIO = 16  # of bytes unpacked to packed ones, beyond that; numbers and text come to three or four
 _GAP = 64 * 1024  # bytes read in vain, at most, to get two pieces with one request
 _REQUEST = 8 * 1024**2  # bytes a joined request asks for, at most, unless one piece is longer
+
+
+def most_unpacked(packed: int) -> int:
+    """Return how many bytes so many packed ones may come to; a small file is never a large one."""
+    return _LEAST_UNPACKED + _MOST_RATIO * packed
 
 
 class Entry(NamedTuple):

@@ -11,12 +11,11 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.datasets.opened import most_unpacked
 from tasks.datasets.thrift import Reader, Structure
 
 _TAIL = 64 * 1024  # bytes, read at once, that hold most files' footers
 _MOST_FOOTER = 2 * 1024**2  # bytes; some 10,000 row groups. Read, it takes up to 200 times as much memory
-_LEAST_UNPACKED = 64 * 1024**2  # bytes of a row group's column that are always accepted
-_MOST_RATIO = 16  # of bytes unpacked to bytes on the disk, beyond that; pictures are packed already
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3  # types of pages
 _LENGTHS = {0, 2, 3, 4, 5, 6, 8, 9}  # encodings whose values take no more than the page has, or than their number says
 _HEADERS = {
@@ -94,7 +93,7 @@ def _place(chunk: Any) -> int:  # noqa: ANN401  pyarrow publishes no types
 
 def _check_pages(content: memoryview, rows: int) -> None:
     """Raise `ValueError` for pages that announce more than the rows, or than their bytes can come to."""
-    most = _LEAST_UNPACKED + _MOST_RATIO * len(content)
+    most = most_unpacked(len(content))
     reader, unpacked = Reader(content), 0
     while reader.place < len(content):
         page = reader.structure()
