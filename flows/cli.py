@@ -21,6 +21,7 @@ from flows.plan import Plan
 from flows.preparation import prepare
 from flows.report import FORMATS, render, results_of, table_of
 from flows.settings import Experiment
+from flows.terminal import Parser, failure, one_line
 from storage.errors import StorageError
 from storage.pointers import experiments, point_to_latest
 from storage.store import Store, open_store
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.command(options)
     except (InputError, StorageError) as error:
-        print(f"dawin: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"dawin: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("dawin: interrupted; the next run goes on from what is in the store", file=sys.stderr)
@@ -43,26 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("DAWIN_TRACEBACK"):
             raise
-        print(
-            f"dawin: the run failed: {type(error).__name__}: {error} (DAWIN_TRACEBACK=1 shows where)", file=sys.stderr
-        )
+        print(f"dawin: {failure(error)} (DAWIN_TRACEBACK=1 shows where)", file=sys.stderr)
         return 1
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="dawin", description="Training-free, per-sample interpolation of CLIP weights."
-    )
+    parser = Parser(prog="dawin", description="Training-free, per-sample interpolation of CLIP weights.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    store = argparse.ArgumentParser(add_help=False)
+    store = Parser(add_help=False)
     store.add_argument(
         "--store",
         default=None,
         metavar="URI",
         help=f"where everything is kept (default: $DAWIN_STORE or {DEFAULT_STORE})",
     )
-    experiment = argparse.ArgumentParser(add_help=False, parents=[store])
+    experiment = Parser(add_help=False, parents=[store])
     experiment.add_argument("experiment", metavar="EXPERIMENT.yaml|NAME")
     experiment.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as merge.clusters=5"

@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 
 from storage.identity import canonical_json
 from storage.pointers import point_to_latest
+from storage.published_addresses import published
 from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
 from storage.soundness import is_committed
 from storage.store import Store
@@ -92,7 +93,7 @@ def _rows(record: RunRecord, cell: Cell, store: Store, doubt: str | None) -> lis
         "note": "; ".join(filter(None, [predictions.dataset.note, doubt])) or None,
         "models": [reference.model.name for reference in outputs],
         "weights": [reference.model.digest for reference in outputs],
-        "checkpoints": list(record.checkpoints),
+        "checkpoints": [published(url, store) for url in record.checkpoints],
         "precision": outputs[0].precision,
         "settings": canonical_json(record.settings),
         "software": f"dawin {version('dawin-pipeline')}, torch {version('torch')}",
