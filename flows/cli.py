@@ -14,7 +14,7 @@ from typing import Any
 
 from flows.bars import bars
 from flows.checkpoints import checkpoint_file
-from flows.embedded import keep_errors_short, start_prefect_api, wait_for_api
+from flows.embedded import keep_errors_short, start_prefect_api, trouble, wait_for_api
 from flows.errors import ExperimentError
 from flows.experiment import load_experiment, named_experiments
 from flows.plan import Plan
@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("DAWIN_TRACEBACK"):
             raise
+        if reason := trouble():
+            print(f"dawin: the run failed: {reason}", file=sys.stderr)
+            return 1
         print(
             f"dawin: the run failed: {type(error).__name__}: {error} (DAWIN_TRACEBACK=1 shows where)", file=sys.stderr
         )

@@ -5,9 +5,11 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from flows.errors import ClusterError
 
@@ -27,7 +29,11 @@ _SERVICES_OFF = {
     for name in ("EVENT_PERSISTER", "TRIGGERS", "SCHEDULER", "LATE_RUNS")
 }
 
+_HOME_BYTES = 16 << 20  # a new database and its write-ahead log take 7 MiB, a run of six data sets 1 MiB more
+_WHAT_TO_DO = "free some room or set PREFECT_HOME to another folder, and run again: the store is unharmed"
+
 _started: list[subprocess.Popen[bytes]] = []
+_troubles: list[str] = []
 
 
 def start_prefect_api() -> None:
@@ -40,7 +46,7 @@ def start_prefect_api() -> None:
     keyboard ends the run and not the API that the run reports its end to.
 
     Raises:
-        ClusterError: the one that `PREFECT_API_URL` names does not answer.
+        ClusterError: the one that `PREFECT_API_URL` names does not answer, or `PREFECT_HOME` cannot be written.
     """
     for name, value in _ALWAYS.items():
         os.environ.setdefault(name, value)
@@ -49,6 +55,7 @@ def start_prefect_api() -> None:
         if not _started and not any(_answers(f"{url}/health") for _ in range(_TRIES)):
             raise ClusterError(f"PREFECT_API_URL={url}: no Prefect API answers there")
         return
+    _check_home()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -57,9 +64,12 @@ def start_prefect_api() -> None:
     server = subprocess.Popen(
         [sys.executable, "-m", "flows.api_server", str(port)],
         stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,  # see `trouble`
         env=environment,
         start_new_session=True,
     )
+    assert server.stdout is not None
+    os.set_blocking(server.stdout.fileno(), False)
     _started.append(server)  # not waited for at the end: it ends when the pipe to it closes, whatever ended this
 
 
@@ -67,14 +77,50 @@ def wait_for_api() -> None:
     """Return when the API that `start_prefect_api` started is there.
 
     Raises:
+        ClusterError: its database cannot be written.
         RuntimeError: it ended, or is not there after two minutes.
     """
     deadline = time.monotonic() + _STARTUP_SECONDS
     for server in _started:
         while not _answers(f"{os.environ['PREFECT_API_URL']}/health"):
             if server.poll() is not None or time.monotonic() > deadline:
+                if reason := trouble():
+                    raise ClusterError(reason)
                 raise RuntimeError(f"Prefect's API did not start (exit status {server.poll()})")
             time.sleep(0.1)
+
+
+def trouble() -> str | None:
+    """Return why the API that `start_prefect_api` started cannot do its work, with what to do; None: it can.
+
+    The API writes a line to its standard output when its database cannot be written. This process gets only an
+    "Internal Server Error" of that, in many places.
+    """
+    for server in _started:
+        assert server.stdout is not None
+        if lines := (server.stdout.read() or b"").decode(errors="replace").splitlines():
+            _troubles.append(lines[0])
+    return f"{_troubles[0]}; {_WHAT_TO_DO}" if _troubles else None
+
+
+def _check_home() -> None:
+    """See that Prefect's database can be written, before anything takes time.
+
+    Raises:
+        ClusterError: no folder can be made there, nothing can be written, or no room is left.
+    """
+    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home) as probe:
+            probe.write(b"x")
+        disk = os.statvfs(home)
+    except OSError as error:
+        raise ClusterError(f"PREFECT_HOME={home}: cannot be written ({error.strerror}); {_WHAT_TO_DO}") from error
+    free = disk.f_bavail * disk.f_frsize
+    if disk.f_blocks and free < _HOME_BYTES:  # no blocks at all: a file system that does not count them
+        wanted = f"wanted {_HOME_BYTES >> 20} MiB for Prefect's database, got {free / 2**20:.1f}"
+        raise ClusterError(f"PREFECT_HOME={home}: no room ({wanted}); {_WHAT_TO_DO}")
 
 
 def _answers(url: str) -> bool:

@@ -1,0 +1,78 @@
+"""What the embedded API prints of its troubles: one line each, and the fatal one for the command that started it."""
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+from prefect.settings import PREFECT_HOME
+
+_UNWRITABLE = (  # what SQLite and the system call it
+    "database or disk is full",
+    "disk i/o error",
+    "attempt to write a readonly database",
+    "unable to open database file",
+    os.strerror(errno.ENOSPC).lower(),
+    os.strerror(errno.EDQUOT).lower(),
+)
+_LOCKED = "database is locked"
+_DROPPED = "dropped"  # by the recorder of task runs, after it has tried again five times
+
+_reported: set[str] = set()
+
+
+def keep_messages_short() -> None:
+    """Show one line for each trouble, without tracebacks; call once Prefect has set its logging up."""
+    if os.environ.get("DAWIN_TRACEBACK"):
+        return
+    for name in (None, "uvicorn", "fastapi", "prefect._internal"):
+        for handler in logging.getLogger(name).handlers:
+            handler.addFilter(OneLine())
+
+
+def report_to_command(trouble: str) -> None:
+    """Tell the command that started this API, once, why its run cannot go on."""
+    if trouble not in _reported:
+        _reported.add(trouble)
+        with suppress(OSError):  # the command is gone
+            print(trouble, flush=True)  # noqa: T201  standard output is the pipe that `embedded.trouble` reads
+
+
+class OneLine(logging.Filter):
+    """Cuts messages to a line; leaves out what is tried again, and what the command reports itself."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep a message, as one line, that nobody else reports."""
+        lines = [line for line in record.getMessage().splitlines() if line.strip()] or [""]
+        error = record.exc_info[1] if record.exc_info else None
+        causes = (
+            [_first_line(cause) for cause in _chain(error)] if error else [lines[-1]]
+        )  # uvicorn's text: a traceback
+        for cause in causes:
+            if any(words in cause.lower() for words in _UNWRITABLE):
+                database = f"Prefect's database under PREFECT_HOME={PREFECT_HOME.value()}"
+                report_to_command(f"{database} cannot be written: {cause.rpartition(') ')[2]}")
+                return False
+        if error and any(_LOCKED in cause for cause in causes) and not _drops(lines[0]):
+            return False  # whoever gets this error tries again: see api_database.py
+        record.msg, record.args = (f"{lines[0]} ({causes[0]})" if error else lines[-1]), ()
+        record.exc_info = record.exc_text = record.stack_info = None
+        return True
+
+
+def _drops(message: str) -> bool:
+    return _DROPPED in message and f"0 {_DROPPED}" not in message
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Return an error, the errors it was raised from, and those of a group."""
+    while error is not None:
+        yield error
+        for part in getattr(error, "exceptions", ()):
+            yield from _chain(part)
+        error = error.__cause__ or error.__context__
