@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -17,6 +18,8 @@ _UNWRITABLE = (  # what SQLite and the system call it
     os.strerror(errno.EDQUOT).lower(),
 )
 _LOCKED = "database is locked"
+_ERROR_LINE = re.compile(r"[\w.]+(Error|Exception|Interrupt|Exit)\b")  # the last line of a traceback
+_CLASSES = re.compile(r"^[\w.]+: (\([\w.]+\) )?")  # "OperationalError: (sqlite3.OperationalError) "
 _DROPPED = "dropped"  # by the recorder of task runs, after it has tried again five times
 
 _reported: set[str] = set()
@@ -46,17 +49,16 @@ class OneLine(logging.Filter):
         """Keep a message, as one line, that nobody else reports."""
         lines = [line for line in record.getMessage().splitlines() if line.strip()] or [""]
         error = record.exc_info[1] if record.exc_info else None
-        causes = (
-            [_first_line(cause) for cause in _chain(error)] if error else [lines[-1]]
-        )  # uvicorn's text: a traceback
+        causes = [_first_line(cause) for cause in _chain(error)] if error else lines  # uvicorn logs tracebacks as text
         for cause in causes:
             if any(words in cause.lower() for words in _UNWRITABLE):
                 database = f"Prefect's database under PREFECT_HOME={PREFECT_HOME.value()}"
-                report_to_command(f"{database} cannot be written: {cause.rpartition(') ')[2]}")
+                report_to_command(f"{database} cannot be written: {_CLASSES.sub('', cause)}")
                 return False
-        if error and any(_LOCKED in cause for cause in causes) and not _drops(lines[0]):
-            return False  # whoever gets this error tries again: see api_database.py
-        record.msg, record.args = (f"{lines[0]} ({causes[0]})" if error else lines[-1]), ()
+        if _reported or (error and any(_LOCKED in cause for cause in causes) and not _drops(lines[0])):
+            return False  # the command reports the first; who gets the second tries again, see api_database.py
+        named = [line for line in lines if _ERROR_LINE.match(line)] or lines
+        record.msg, record.args = (f"{lines[0]} ({causes[0]})" if error else named[-1]), ()
         record.exc_info = record.exc_text = record.stack_info = None
         return True
 

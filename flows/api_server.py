@@ -6,6 +6,7 @@ collection is off in this process: `api_database.py` says why, and collects inst
 
 import asyncio
 import gc
+import os
 import socket
 import sys
 import threading
@@ -64,7 +65,8 @@ async def _tidy(server: _Server, owners: Path) -> None:
 
 def _end_with_parent(server: _Server) -> None:
     """Wait for the end of standard input: whoever started this is gone, however it ended."""
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):  # no buffer, whose lock would be in the way when this process ends first
+        pass
     server.should_exit = True
 
 

@@ -32,6 +32,7 @@ _SERVICES_OFF = {
 _HOME_BYTES = 16 << 20  # a new database and its write-ahead log take 7 MiB, a run of six data sets 1 MiB more
 _WHAT_TO_DO = "free some room or set PREFECT_HOME to another folder, and run again: the store is unharmed"
 
+_NOT_WRITTEN = "the result has not been written"
 _started: list[subprocess.Popen[bytes]] = []
 _troubles: list[str] = []
 
@@ -135,14 +136,16 @@ class _ReportedByTheCommand(logging.Filter):
     """Leaves out what Prefect says of failed runs: the command line says it too, in one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep all but Prefect's own errors."""
-        return record.levelno < logging.ERROR or not record.name.startswith("prefect")
+        """Keep all but Prefect's own errors, and its warning that it could not store one of them."""
+        is_prefects = record.name.startswith("prefect")
+        return not is_prefects or (record.levelno < logging.ERROR and _NOT_WRITTEN not in str(record.msg))
 
 
 def keep_errors_short() -> None:
     """Have failed runs told on the console by the command line alone; Prefect keeps all of it, with tracebacks."""
     from prefect.logging.configuration import setup_logging  # noqa: PLC0415  only when the settings stand
 
+    logging.raiseExceptions = False  # a log line that the API cannot take: the run's own failure reports the reason
     setup_logging()  # which the first flow run would do, after this
     for handler in logging.getLogger().handlers:
         handler.addFilter(_ReportedByTheCommand())
