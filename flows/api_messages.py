@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import re
+from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -55,8 +56,9 @@ class OneLine(logging.Filter):
                 database = f"Prefect's database under PREFECT_HOME={PREFECT_HOME.value()}"
                 report_to_command(f"{database} cannot be written: {_CLASSES.sub('', cause)}")
                 return False
-        if _reported or (error and any(_LOCKED in cause for cause in causes) and not _drops(lines[0])):
-            return False  # the command reports the first; who gets the second tries again, see api_database.py
+        passing = isinstance(error, CancelledError) or (error and any(_LOCKED in cause for cause in causes))
+        if _reported or (passing and not _drops(lines[0])):
+            return False  # the command reports the first; who gets the second has gone or tries again: api_database.py
         named = [line for line in lines if _ERROR_LINE.match(line)] or lines
         record.msg, record.args = (f"{lines[0]} ({causes[0]})" if error else named[-1]), ()
         record.exc_info = record.exc_text = record.stack_info = None

@@ -1,5 +1,6 @@
 """What the embedded API prints of its troubles, and where `dawin` refuses a PREFECT_HOME."""
 
+import asyncio
 import logging
 import os
 import sqlite3
@@ -50,6 +51,14 @@ def test_a_lock_is_shown_only_when_nobody_tries_again():
     lost = record_of("Error flushing 1 events (0 to retry, 1 dropped)", "database is locked")
     assert OneLine().filter(lost)
     assert "1 dropped) (OperationalError: (sqlite3.Error) database is locked)" in lost.getMessage()
+
+
+def test_a_request_whose_sender_is_gone_is_no_trouble():
+    """Prefect cancels it, and SQLAlchemy reports an error of the connection that it resets."""
+    cancelled = asyncio.CancelledError()
+    record = record_of("Exception during reset or similar")
+    record.exc_info = (type(cancelled), cancelled, None)
+    assert not OneLine().filter(record)
 
 
 def test_any_other_error_is_one_line_without_traceback():
