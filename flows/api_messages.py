@@ -4,6 +4,8 @@ import errno
 import logging
 import os
 import re
+import sys
+import time
 from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +25,9 @@ _ERROR_LINE = re.compile(r"[\w.]+(Error|Exception|Interrupt|Exit)\b")  # the las
 _CLASSES = re.compile(r"^[\w.]+: (\([\w.]+\) )?")  # "OperationalError: (sqlite3.OperationalError) "
 _DROPPED = "dropped"  # by the recorder of task runs, after it has tried again five times
 
-_reported: set[str] = set()
+_REPEAT_SECONDS = 5.0
+
+_reported: list[float] = []
 
 
 def keep_messages_short() -> None:
@@ -36,11 +40,19 @@ def keep_messages_short() -> None:
 
 
 def report_to_command(trouble: str) -> None:
-    """Tell the command that started this API, once, why its run cannot go on."""
-    if trouble not in _reported:
-        _reported.add(trouble)
-        with suppress(OSError):  # the command is gone
-            print(trouble, flush=True)  # noqa: T201  standard output is the pipe that `embedded.trouble` reads
+    """Tell the command that started this API, every few seconds, why its run cannot go on.
+
+    Standard output is a pipe that `embedded.trouble` reads. Nobody may be reading it: it never makes this process wait.
+    """
+    if not _just_reported():
+        _reported.append(time.monotonic())
+        with suppress(OSError):  # the pipe is full, or the command is gone
+            os.set_blocking(sys.stdout.fileno(), False)
+            os.write(sys.stdout.fileno(), f"{time.time():.0f} {trouble}\n".encode())
+
+
+def _just_reported() -> bool:
+    return bool(_reported) and time.monotonic() < _reported[-1] + _REPEAT_SECONDS
 
 
 class OneLine(logging.Filter):
@@ -57,7 +69,7 @@ class OneLine(logging.Filter):
                 report_to_command(f"{database} cannot be written: {_CLASSES.sub('', cause)}")
                 return False
         passing = isinstance(error, CancelledError) or (error and any(_LOCKED in cause for cause in causes))
-        if _reported or (passing and not _drops(lines[0])):
+        if _just_reported() or (passing and not _drops(lines[0])):
             return False  # the command reports the first; who gets the second has gone or tries again: api_database.py
         named = [line for line in lines if _ERROR_LINE.match(line)] or lines
         record.msg, record.args = (f"{lines[0]} ({causes[0]})" if error else named[-1]), ()

@@ -35,8 +35,9 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
 
 
-async def _serve(port: int) -> None:
+async def serve(port: int) -> None:
     """Serve until the command is gone, then end in the database what it left open."""
+    gc.disable()
     owners = PREFECT_HOME.value() / "dawin-runs"
     app = create_app(ephemeral=True, final=True)
     keep_messages_short()
@@ -71,5 +72,4 @@ def _end_with_parent(server: _Server) -> None:
 
 
 if __name__ == "__main__":
-    gc.disable()
-    asyncio.run(_serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1])))

@@ -162,7 +162,7 @@ def _watch(options: argparse.Namespace) -> int:
         except Exception as error:
             if options.once:
                 raise
-            print(f"dawin: {error}; the next look is in {options.every:g} s", file=sys.stderr, flush=True)
+            print(f"dawin: {trouble() or error}; the next look is in {options.every:g} s", file=sys.stderr, flush=True)
         if options.once:
             return 0
         time.sleep(options.every)

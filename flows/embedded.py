@@ -23,7 +23,7 @@ _ALWAYS = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",  # what tasks log with the standard library is shown with their runs
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # and what is logged outside of runs only here
 }
-# nothing here waits for events or schedules; their writes to SQLite hold up those of the runs for two seconds each
+# nothing here waits for events or schedules; SQLite has one writer at a time, and theirs would hold up those of the runs
 _SERVICES_OFF = {
     f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
     for name in ("EVENT_PERSISTER", "TRIGGERS", "SCHEDULER", "LATE_RUNS")
@@ -32,9 +32,9 @@ _SERVICES_OFF = {
 _HOME_BYTES = 16 << 20  # a new database and its write-ahead log take 7 MiB, a run of six data sets 1 MiB more
 _WHAT_TO_DO = "free some room or set PREFECT_HOME to another folder, and run again: the store is unharmed"
 
+_RECENT_SECONDS = 60  # a trouble that the API reported before that is no reason of a failure now
 _NOT_WRITTEN = "the result has not been written"
 _started: list[subprocess.Popen[bytes]] = []
-_troubles: list[str] = []
 
 
 def start_prefect_api() -> None:
@@ -92,16 +92,19 @@ def wait_for_api() -> None:
 
 
 def trouble() -> str | None:
-    """Return why the API that `start_prefect_api` started cannot do its work, with what to do; None: it can.
+    """Return why the API that `start_prefect_api` started cannot do its work now, with what to do; None: it can.
 
-    The API writes a line to its standard output when its database cannot be written. This process gets only an
-    "Internal Server Error" of that, in many places.
+    The API writes lines of a time and a text to its standard output when its database cannot be written. This process
+    gets only an "Internal Server Error" of that, in many places.
     """
+    now, latest = time.time(), None
     for server in _started:
         assert server.stdout is not None
-        if lines := (server.stdout.read() or b"").decode(errors="replace").splitlines():
-            _troubles.append(lines[0])
-    return f"{_troubles[0]}; {_WHAT_TO_DO}" if _troubles else None
+        for line in (server.stdout.read() or b"").decode(errors="replace").splitlines():
+            at, _, text = line.partition(" ")
+            if at.isdecimal() and now - int(at) < _RECENT_SECONDS:
+                latest = text
+    return f"{latest}; {_WHAT_TO_DO}" if latest else None
 
 
 def _check_home() -> None:

@@ -17,7 +17,7 @@ from flows.errors import ClusterError
 @pytest.fixture(autouse=True)
 def nothing_reported(monkeypatch):
     """Each test starts with nothing reported."""
-    monkeypatch.setattr(api_messages, "_reported", set())
+    monkeypatch.setattr(api_messages, "_reported", [])
 
 
 def record_of(message, cause=None):
@@ -27,21 +27,21 @@ def record_of(message, cause=None):
     return logging.LogRecord("prefect.server", logging.ERROR, "file", 1, message, (), exc_info)
 
 
-def test_a_full_disk_is_reported_once_to_the_command_and_logged_by_nobody(capsys):
+def test_a_full_disk_is_reported_once_to_the_command_and_logged_by_nobody(capfd):
     """However many requests fail of it."""
     for _ in range(3):
         assert not OneLine().filter(record_of("Encountered exception in request:", "database or disk is full"))
-    said = capsys.readouterr().out
+    said = capfd.readouterr().out
     assert said.count("\n") == 1
     assert said.endswith("cannot be written: database or disk is full\n")
 
 
-def test_a_full_disk_is_found_in_a_traceback_that_is_text(capsys):
+def test_a_full_disk_is_found_in_a_traceback_that_is_text(capfd):
     """As uvicorn logs it when the start fails; the line after it, that the start failed, is left out too."""
     text = "Traceback (most recent call last):\n  ...\nsqlite3.OperationalError: disk I/O error\n(Background on this)"
     assert not OneLine().filter(record_of(text))
     assert not OneLine().filter(record_of("Application startup failed. Exiting."))
-    assert capsys.readouterr().out.endswith("cannot be written: disk I/O error\n")
+    assert capfd.readouterr().out.endswith("cannot be written: disk I/O error\n")
 
 
 def test_a_lock_is_shown_only_when_nobody_tries_again():
