@@ -23,7 +23,7 @@ _ALWAYS = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",  # what tasks log with the standard library is shown with their runs
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # and what is logged outside of runs only here
 }
-# nothing here waits for events or schedules; SQLite has one writer at a time, and theirs would hold up those of the runs
+# nothing here waits for events or schedules; SQLite has one writer at a time, and theirs would hold up the runs
 _SERVICES_OFF = {
     f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
     for name in ("EVENT_PERSISTER", "TRIGGERS", "SCHEDULER", "LATE_RUNS")
