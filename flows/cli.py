@@ -14,7 +14,7 @@ from typing import Any
 
 from flows.bars import bars
 from flows.checkpoints import checkpoint_file
-from flows.embedded import keep_errors_short, start_prefect_api, wait_for_api
+from flows.embedded import keep_errors_short, start_prefect_api, trouble, wait_for_api
 from flows.errors import ExperimentError
 from flows.experiment import load_experiment, named_experiments
 from flows.plan import Plan
@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("DAWIN_TRACEBACK"):
             raise
-        print(f"dawin: {failure(error)} (DAWIN_TRACEBACK=1 shows where)", file=sys.stderr)
+        reason = trouble()
+        said = f"the run failed: {reason}" if reason else f"{failure(error)} (DAWIN_TRACEBACK=1 shows where)"
+        print(f"dawin: {said}", file=sys.stderr)
         return 1
     return status
 
@@ -157,7 +159,7 @@ def _watch(options: argparse.Namespace) -> int:
         except Exception as error:
             if options.once:
                 raise
-            print(f"dawin: {error}; the next look is in {options.every:g} s", file=sys.stderr, flush=True)
+            print(f"dawin: {trouble() or error}; the next look is in {options.every:g} s", file=sys.stderr, flush=True)
         if options.once:
             return 0
         time.sleep(options.every)

@@ -6,7 +6,9 @@ from typing import Any
 import yaml
 
 _MOST_CHARACTERS = 256 * 1024  # of a file or a value; the names of ImageNet's 1,000 classes take 20,000
-_MOST_NODES = 25_000  # values and keys, those behind an alias counted wherever it stands; ImageNet-21k has 21,841 classes
+_MOST_NODES = (
+    25_000  # values and keys, those behind an alias counted wherever it stands; ImageNet-21k has 21,841 classes
+)
 _DEEPEST = 32  # lists and mappings inside of one another
 _LONGEST_NUMBER = 100  # characters; base 60 and millions of digits take longer the more there are, squared
 _PREFIX = "tag:yaml.org,2002:"
