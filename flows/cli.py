@@ -18,6 +18,7 @@ from flows.embedded import keep_errors_short, start_prefect_api, trouble, wait_f
 from flows.errors import ExperimentError
 from flows.experiment import load_experiment, named_experiments
 from flows.plan import Plan
+from flows.plan_text import facts_text, steps_text
 from flows.preparation import prepare
 from flows.report import FORMATS, render, results_of, table_of
 from flows.settings import Experiment
@@ -120,8 +121,7 @@ def _plan(options: argparse.Namespace) -> int:
     experiment = load_experiment(options.experiment, tuple(options.set))
     plan = prepare(experiment, open_store(_store_url(options), writable=False), remember=False)
     print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
-    _show_steps(plan)
-    _show_facts(plan)
+    print(f"{steps_text(plan)}\n\n{facts_text(plan)}")
     for dataset in plan.datasets:
         if dataset.note:
             print(f"\nnote: data set {dataset.name}: {dataset.note}")
@@ -239,7 +239,7 @@ def _execute(experiment: Experiment, url: str) -> Plan:
     if plan.is_done:
         point_to_latest(store, experiment.name, plan.record.run_id)
         print("nothing to run, all of it is in the store:\n")
-        _show_steps(plan)
+        print(steps_text(plan))
     else:
         _run_flow(experiment, store)
     print(f"\n{render(results_of(store, experiment.name, plan.record.run_id), 'table')}\n")
@@ -269,26 +269,6 @@ def _run_flow(experiment: Experiment, store: Store) -> None:
     keep_errors_short()
     with bars(), tags(*tags_of(experiment)):
         asyncio.run(run_experiment(experiment, store.url))
-
-
-def _show_steps(plan: Plan) -> None:
-    for step in plan.steps():
-        unit = "to make" if step.stage == "merge" else f"of {step.samples} samples to run"
-        state = "skipped, in the store" if not step.lacking else f"{step.lacking} {unit}"
-        print(f"  {step.stage:<9} {step.dataset:<12} {step.what:<18} {state}")
-    passes = plan.forward_passes
-    print(f"\n  forward passes: {passes.needed:,} to run, {passes.reused:,} reused")
-
-
-def _show_facts(plan: Plan) -> None:
-    """Say which tower and which preprocessing are used, and where they come from."""
-    from flows.pixels import in_words
-    from tasks.models.architecture import described
-
-    settings = plan.record.settings
-    assumed = f"\n          assumed: {settings['assumed']}" if settings["assumed"] else ""
-    print(f"\n  tower   {described(settings['architecture'])}{assumed}")
-    print(f"  images  {in_words(settings['preprocess'])}\n          from: {settings['preprocess']['source']}")
 
 
 def _next_steps(store: Store, file: Path) -> None:
