@@ -1,6 +1,8 @@
 """The checkpoints of an experiment: hashed, read whole the first time they are seen, and remembered."""
 
 import json
+import logging
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -12,11 +14,14 @@ from storage.errors import ObjectMissing, StorageError
 from storage.identity import digest_of, digest_of_file
 from storage.locations import Location
 from storage.store import Store
-from tasks.activation import check_activation
+from tasks.beside import Beside, Described, read_beside
 from tasks.datasets.prompts import Prompts
 from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
 from tasks.layouts import differences
+from tasks.models.architecture import described
 from tasks.references import DatasetReference, FileReference, Head, ModelReference, TextHeadReference
+
+log = logging.getLogger("dawin.checkpoints")
 
 # in a folder, or a repository of the Hub: what transformers and open_clip call a checkpoint's file
 CHECKPOINT_FILES = (
@@ -25,7 +30,7 @@ CHECKPOINT_FILES = (
     "pytorch_model.bin",
     "open_clip_pytorch_model.bin",
 )
-_SUMMARY_VERSION = 3  # of what is remembered of a checkpoint
+_SUMMARY_VERSION = 4  # of what is remembered of a checkpoint
 
 
 def told(source: str | None) -> str:
@@ -42,12 +47,32 @@ class Checkpoints:
         self._heads: dict[str, dict[str, Any]] = {}
         self._references: dict[ModelSettings, ModelReference] = {}
         self._head_references: dict[str, FileReference] = {}  # by address
-        self._quick_gelu: set[str] = set()  # folders in which no file says otherwise
-        self._base: FileReference | None = None  # the first model
+        self._beside: dict[str, Beside] = {}  # by folder
+        self._base: ModelReference | None = None  # the first model
 
     def image_sizes(self, models: Sequence[ModelReference]) -> list[int]:
         """Return those of the towers, in pixels."""
-        return [self._models[model.digest]["image_size"] for model in models]
+        return [self._summary(model)["image_size"] for model in models]
+
+    def pixels(self, models: Sequence[ModelReference]) -> dict[str, Described | None]:
+        """Return, by model, which preprocessing its checkpoint, or a file beside it, describes; None: none."""
+        return {model.name: self._pixels(model) for model in models}
+
+    def _pixels(self, model: ModelReference) -> Described | None:
+        if own := self._summary(model)["described"].get("pixels"):
+            return Described(own, "the header of")
+        return self._beside_of(Location(model.url)).pixels
+
+    def recorded_pixels(self, models: Sequence[ModelReference]) -> list[dict[str, Any]]:
+        """Return the preprocessings that open_clip records for the architecture which the experiment names."""
+        return list(self._summary(models[0])["pixels"]) if models and self._architecture else []
+
+    def assumed(self, models: Sequence[ModelReference]) -> str | None:
+        """Return what of the models' architecture neither a file nor the tensors say, in words."""
+        return next((found for model in models if (found := self._summary(model)["assumed"])), None)
+
+    def _summary(self, model: ModelReference) -> dict[str, Any]:
+        return self._models[f"{model.digest} {model.architecture}"]
 
     def model(self, settings: ModelSettings) -> ModelReference:
         """Return the reference of a model whose checkpoint is good."""
@@ -62,32 +87,51 @@ class Checkpoints:
         except CheckpointError as error:
             raise CheckpointError(f"{error}{told(settings.source)}") from error
         try:
-            folder = location.url.rpartition("/")[0]
-            if self._architecture is None and folder not in self._quick_gelu:
-                check_activation(location)  # not remembered in the store: it is a neighbour that tells, not the file
-                self._quick_gelu.add(folder)
-            if digest not in self._models:
-                self._models[digest] = self._look_up(location, digest, "model", self._base)
+            architecture = self._architecture_of(location)
+            found = self._look_up(location, digest, "model", architecture, self._base)
+            own = found["described"].get("architecture")
+            if self._architecture is None and own not in (None, found["architecture"]):
+                found = self._look_up(location, digest, "model", own, self._base)  # it knows better than its neighbours
         except CheckpointError as error:
             raise CheckpointError(f"model {settings.name}: {error}") from error
-        reference = FileReference(url=location.url, digest=digest)
-        projection = self._base if self._models[digest]["completed"] else None
-        self._base = self._base or reference
-        return ModelReference(
+        projection = FileReference(url=self._base.url, digest=self._base.digest) if self._base else None
+        reference = ModelReference(
             name=settings.name,
             url=location.url,
             digest=digest,
             temperature=settings.temperature,
-            architecture=self._architecture,
-            projection=projection,
+            architecture=found["architecture"],
+            projection=projection if found["completed"] else None,
         )
+        self._models[f"{digest} {found['architecture']}"] = found
+        self._base = self._base or reference
+        return reference
+
+    def _architecture_of(self, location: Location) -> str | None:
+        """Return the architecture that a checkpoint is to be read as; None: its tensors are all there is to go by.
+
+        One that nothing describes takes the base's if that was described: merged models have one architecture.
+        """
+        if self._architecture is not None:
+            return self._architecture
+        if own := self._beside_of(location).architecture:
+            return str(own.value)
+        if self._base and self._beside_of(Location(self._base.url)).architecture:
+            return self._base.architecture
+        return None
+
+    def _beside_of(self, location: Location) -> Beside:
+        folder = location.url.rpartition("/")[0]
+        if folder not in self._beside:
+            self._beside[folder] = read_beside(location, named=self._architecture is not None)
+        return self._beside[folder]
 
     def head(self, dataset: str, url: str) -> FileReference:
         """Return the reference of a head whose file is good."""
         if url not in self._head_references:
             location = checkpoint_file(url, f"head of {dataset}")
             digest = self._digest(location, f"head of {dataset}")
-            self._heads[digest] = self._look_up(location, digest, "head")
+            self._heads[digest] = self._look_up(location, digest, "head", None)
             self._head_references[url] = FileReference(url=location.url, digest=digest)
         return self._head_references[url]
 
@@ -97,39 +141,45 @@ class Checkpoints:
         if url is not None:
             location = checkpoint_file(url, what)
             text = FileReference(url=location.url, digest=self._digest(location, what))
-            features = self._look_up(location, text.digest, "model")["text_features"]
+            found = self._look_up(location, text.digest, "model", self._architecture_of(location))
         elif self._base is None:
             raise CheckpointError(f"{what}: no text tower to make it with, the first model is not good")
         else:
-            text, features = self._base, self._models[self._base.digest]["text_features"]
-        if features is None:
+            text = FileReference(url=self._base.url, digest=self._base.digest)
+            found = self._summary(self._base)
+        if found["text_features"] is None:
             raise CheckpointError(
                 f"{what}: {text.url} has no text tower to make it with; name a head's file, or a checkpoint that has "
                 "one as the head's `text`"
             )
         head = TextHeadReference(
-            text=text, architecture=self._architecture, classes=prompts.classes, templates=prompts.templates
+            text=text, architecture=found["architecture"], classes=prompts.classes, templates=prompts.templates
         )
-        self._heads[head.digest] = {"classes": len(prompts.classes), "features": features}
+        self._heads[head.digest] = {"classes": len(prompts.classes), "features": found["text_features"]}
         return head
 
     def check_layouts(self, models: Sequence[ModelReference]) -> None:
-        """Raise `ModelMismatch` unless all models have tensors of the same names, shapes and types."""
+        """Raise `ModelMismatch` unless all models have one architecture, and tensors of the same names and shapes."""
         for model in models[1:]:
-            wanted, got = self._models[models[0].digest]["layout"], self._models[model.digest]["layout"]
-            if faults := differences(wanted, got):
+            first, own = self._summary(models[0]), self._summary(model)
+            if faults := differences(first["layout"], own["layout"]):
                 raise ModelMismatch(f"model {model.name} does not fit {models[0].name}: {'; '.join(faults)}")
+            if own["tower"] != first["tower"]:
+                raise ModelMismatch(
+                    f"model {model.name} is a {described(own['architecture'])}; {models[0].name} is a "
+                    f"{described(first['architecture'])}; describe both alike, or name their `architecture`"
+                )
 
     def check_coverage(self, model: ModelReference) -> None:
         """Raise `UncoveredLayer` when a model's tower cannot be merged per sample."""
-        if reason := self._models[model.digest]["uncovered"]:
+        if reason := self._summary(model)["uncovered"]:
             raise UncoveredLayer(f"model {model.name}: {reason}")
 
     def check_classes(self, models: Sequence[ModelReference], head: Head | None, dataset: DatasetReference) -> None:
         """Raise `ModelMismatch` unless the heads have the data set's classes; images without labels take any head."""
         faults = []
         for model in models:
-            tower = self._models[model.digest]
+            tower = self._summary(model)
             found = self._heads[head.digest] if head else tower
             classes = found["classes"]
             if classes is None:
@@ -161,10 +211,12 @@ class Checkpoints:
             self._store.replace(key, json.dumps({"sha256": digest, "url": location.url}).encode())
         return digest
 
-    def _look_up(self, location: Location, digest: str, kind: str, base: FileReference | None = None) -> dict[str, Any]:
+    def _look_up(
+        self, location: Location, digest: str, kind: str, architecture: str | None, base: ModelReference | None = None
+    ) -> dict[str, Any]:
         looked_at = {
             "sha256": digest,
-            "architecture": self._architecture if kind == "model" else None,
+            "architecture": architecture,
             "kind": kind,
             "base": base.digest if base else None,
             "version": _SUMMARY_VERSION,
@@ -172,18 +224,33 @@ class Checkpoints:
         key = keys.checkpoint(digest_of(looked_at))
         if found := self._remembered(key):
             return found
-        architecture = self._architecture if kind == "model" else None
         found = self._look(kind, location, architecture, Location(base.url) if base else None)
         if self._remember:
             self._store.replace(key, json.dumps(found).encode())
         return found
 
     def _remembered(self, key: str) -> dict[str, Any] | None:
+        """Return what the store remembers; None where that is nothing, or damaged: it is looked at again then."""
         try:
-            found: dict[str, Any] = json.loads(self._store.read(key))
+            found = json.loads(self._store.read(key))
         except ObjectMissing:
             return None
-        return found
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict) and _is_record(found):
+            return found
+        log.warning("%s: damaged, looking at the checkpoint again", self._store.address(key))
+        return None
+
+
+def _is_record(found: dict[str, Any]) -> bool:
+    """Tell whether a record is one of those that are kept here: a digest, or the summary of a head or a model."""
+    if "sha256" in found:
+        return isinstance(found["sha256"], str) and re.fullmatch("[0-9a-f]{64}", found["sha256"]) is not None
+    wanted = {"classes", "features"}
+    if not wanted.issuperset(found):
+        wanted |= {"layout", "image_size", "completed", "uncovered", "text_features"}
+    return found.keys() >= wanted
 
 
 def _fits(classes: int, dataset: DatasetReference) -> bool:

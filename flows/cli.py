@@ -14,13 +14,15 @@ from typing import Any
 
 from flows.bars import bars
 from flows.checkpoints import checkpoint_file
-from flows.embedded import keep_errors_short, start_prefect_api, wait_for_api
+from flows.embedded import keep_errors_short, start_prefect_api, trouble, wait_for_api
 from flows.errors import ExperimentError
 from flows.experiment import load_experiment, named_experiments
 from flows.plan import Plan
+from flows.plan_text import facts_text, steps_text
 from flows.preparation import prepare
 from flows.report import FORMATS, render, results_of, table_of
 from flows.settings import Experiment
+from flows.terminal import Parser, failure, one_line
 from storage.errors import StorageError
 from storage.pointers import experiments, point_to_latest
 from storage.store import Store, open_store
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.command(options)
     except (InputError, StorageError) as error:
-        print(f"dawin: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"dawin: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("dawin: interrupted; the next run goes on from what is in the store", file=sys.stderr)
@@ -43,26 +45,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("DAWIN_TRACEBACK"):
             raise
-        print(
-            f"dawin: the run failed: {type(error).__name__}: {error} (DAWIN_TRACEBACK=1 shows where)", file=sys.stderr
-        )
+        reason = trouble()
+        said = f"the run failed: {reason}" if reason else f"{failure(error)} (DAWIN_TRACEBACK=1 shows where)"
+        print(f"dawin: {said}", file=sys.stderr)
         return 1
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="dawin", description="Training-free, per-sample interpolation of CLIP weights."
-    )
+    parser = Parser(prog="dawin", description="Training-free, per-sample interpolation of CLIP weights.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    store = argparse.ArgumentParser(add_help=False)
+    store = Parser(add_help=False)
     store.add_argument(
         "--store",
         default=None,
         metavar="URI",
         help=f"where everything is kept (default: $DAWIN_STORE or {DEFAULT_STORE})",
     )
-    experiment = argparse.ArgumentParser(add_help=False, parents=[store])
+    experiment = Parser(add_help=False, parents=[store])
     experiment.add_argument("experiment", metavar="EXPERIMENT.yaml|NAME")
     experiment.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as merge.clusters=5"
@@ -121,7 +121,7 @@ def _plan(options: argparse.Namespace) -> int:
     experiment = load_experiment(options.experiment, tuple(options.set))
     plan = prepare(experiment, open_store(_store_url(options), writable=False), remember=False)
     print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
-    _show_steps(plan)
+    print(f"{steps_text(plan)}\n\n{facts_text(plan)}")
     for dataset in plan.datasets:
         if dataset.note:
             print(f"\nnote: data set {dataset.name}: {dataset.note}")
@@ -159,7 +159,7 @@ def _watch(options: argparse.Namespace) -> int:
         except Exception as error:
             if options.once:
                 raise
-            print(f"dawin: {error}; the next look is in {options.every:g} s", file=sys.stderr, flush=True)
+            print(f"dawin: {trouble() or error}; the next look is in {options.every:g} s", file=sys.stderr, flush=True)
         if options.once:
             return 0
         time.sleep(options.every)
@@ -239,7 +239,7 @@ def _execute(experiment: Experiment, url: str) -> Plan:
     if plan.is_done:
         point_to_latest(store, experiment.name, plan.record.run_id)
         print("nothing to run, all of it is in the store:\n")
-        _show_steps(plan)
+        print(steps_text(plan))
     else:
         _run_flow(experiment, store)
     print(f"\n{render(results_of(store, experiment.name, plan.record.run_id), 'table')}\n")
@@ -269,15 +269,6 @@ def _run_flow(experiment: Experiment, store: Store) -> None:
     keep_errors_short()
     with bars(), tags(*tags_of(experiment)):
         asyncio.run(run_experiment(experiment, store.url))
-
-
-def _show_steps(plan: Plan) -> None:
-    for step in plan.steps():
-        unit = "to make" if step.stage == "merge" else f"of {step.samples} samples to run"
-        state = "skipped, in the store" if not step.lacking else f"{step.lacking} {unit}"
-        print(f"  {step.stage:<9} {step.dataset:<12} {step.what:<18} {state}")
-    passes = plan.forward_passes
-    print(f"\n  forward passes: {passes.needed:,} to run, {passes.reused:,} reused")
 
 
 def _next_steps(store: Store, file: Path) -> None:

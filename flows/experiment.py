@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,15 @@ from pydantic import ValidationError
 from flows.errors import ExperimentError
 from flows.overrides import apply_override
 from flows.settings import ZERO_SHOT, Experiment
+from flows.strict_yaml import parse_yaml
+from storage.credentials import without_credentials
 from storage.filesystem import absolute
+from storage.text import shown
 
 _NAMED = Path(__file__).parent / "experiments"
+_MOST_BYTES = 1024**2  # of a file; how many characters it may have is the parser's to say
+_MOST_NEAR = 10  # files that a message names in the place of one that is missing
+_MOST_FAULTS = 20  # that a message lists
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -27,25 +34,42 @@ def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
     Raises:
         ExperimentError: there is no such file, it is not YAML, or settings are wrong (all faults at once).
     """
-    file = Path(path)
-    if path in named_experiments():
-        file = _NAMED / f"{path}.yaml"
-    if not file.is_file():
-        near = ", ".join(str(p) for p in sorted(Path(file.parent).glob("*.y*ml"))) or "no YAML files there"
-        names = ", ".join(named_experiments())
-        raise ExperimentError(f"experiment {path}: no such file; there are: {near}; by name: {names}")
+    file = _NAMED / f"{path}.yaml" if path in named_experiments() else Path(path)
+    told = _told(path)
     try:
-        content = yaml.load(file.read_text(), _Strict)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ExperimentError(f"experiment {path}: not YAML: {' '.join(str(error).split())}") from error
+        content = parse_yaml(_text_of(file, told))
+    except yaml.YAMLError as error:
+        raise ExperimentError(f"experiment {told}: not YAML: {shown(' '.join(str(error).split()), 400)}") from error
     if not isinstance(content, dict):
-        raise ExperimentError(f"experiment {path}: wanted a mapping of settings, got {type(content).__name__}")
+        raise ExperimentError(f"experiment {told}: wanted a mapping of settings, got {type(content).__name__}")
     _fill_in(content, path)
     _resolve(content, Path.cwd() if file.parent == _NAMED else file.resolve().parent)
     for override in overrides:
         apply_override(content, override)
     _resolve(content, Path.cwd())
     return parse_experiment(content, path)
+
+
+def _text_of(file: Path, told: str) -> str:
+    """Return the text of a file of settings."""
+    try:
+        if not file.is_file():
+            near = sorted(map(str, islice(file.parent.glob("*.y*ml"), _MOST_NEAR)))
+            there = ", ".join(map(shown, near)) or "no YAML files there"
+            names = ", ".join(named_experiments())
+            raise ExperimentError(f"experiment {told}: no such file; there are: {there}; by name: {names}")
+        if (size := file.stat().st_size) > _MOST_BYTES:
+            raise ExperimentError(f"experiment {told}: {size:,} bytes, wanted at most {_MOST_BYTES:,} of settings")
+        return file.read_bytes().decode()
+    except OSError as error:
+        raise ExperimentError(f"experiment {told}: cannot be read ({shown(error.strerror or str(error))})") from error
+    except UnicodeDecodeError as error:
+        raise ExperimentError(f"experiment {told}: not YAML: not text in UTF-8, byte {error.start}") from error
+
+
+def _told(text: str, most: int = 200) -> str:
+    """Return a text of a user's as messages show it."""
+    return shown(without_credentials(text), most)
 
 
 def named_experiments() -> list[str]:
@@ -64,19 +88,8 @@ def _fill_in(content: dict[str, Any], where: str) -> None:
 
     _addresses(content, filled)
     if unset:
-        told = "; ".join(f"{name} is not set, wanted for {address}" for name, address in unset.items())
-        raise ExperimentError(f"experiment {where}: {told}")
-
-
-class _Strict(yaml.SafeLoader):
-    """Refuses a setting that is there twice; plain YAML silently takes the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """See yaml."""
-        names = [key.value for key, _ in node.value]
-        if twice := sorted({name for name in names if names.count(name) > 1}, key=str):
-            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]} is there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
+        told = "; ".join(f"{shown(name)} is not set, wanted for {_told(address)}" for name, address in unset.items())
+        raise ExperimentError(f"experiment {_told(where)}: {told}")
 
 
 def parse_experiment(content: dict[str, Any], where: str) -> Experiment:
@@ -88,18 +101,19 @@ def parse_experiment(content: dict[str, Any], where: str) -> Experiment:
         # an item that is wrong is left out by the validation, which then finds the list too short
         wrong = {detail["loc"][0] for detail in details if len(detail["loc"]) > 1}
         told = [d for d in details if not (d["type"] == "too_short" and d["loc"][0] in wrong)]
-        faults = dict.fromkeys(_fault(detail) for detail in told)
-        raise ExperimentError(f"experiment {where}: {'; '.join(faults)}") from error
+        faults = list(dict.fromkeys(_fault(detail) for detail in told))
+        more = f"; and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
+        raise ExperimentError(f"experiment {_told(where)}: {'; '.join(faults[:_MOST_FAULTS])}{more}") from error
 
 
 def _fault(detail: Any) -> str:  # noqa: ANN401  pydantic's typed dict
-    place = ".".join(str(part) for part in detail["loc"] if part not in ("int", "literal['auto']"))
+    place = shown(".".join(str(part) for part in detail["loc"] if part not in ("int", "literal['auto']")))
     if detail["type"] == "extra_forbidden":
         return f"{place}: no such setting"
-    message = re.sub("^Value error, ", "", detail["msg"])
+    message = _told(re.sub("^Value error, ", "", detail["msg"]), 2000)
     told = isinstance(detail["input"], dict | list) or detail["type"] == "missing" or "got " in message
-    shown = "" if told else f" (got {detail['input']!r})"
-    return f"{place}: {message}{shown}" if place else message
+    got = "" if told else f" (got {_told(repr(detail['input']), 80)})"
+    return f"{place}: {message}{got}" if place else message
 
 
 def _resolve(content: dict[str, Any], base: Path) -> None:

@@ -1,18 +1,15 @@
 """The data sets of experiments: listed, and held against the catalogue."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from flows.checkpoints import told
-from flows.settings import DatasetSettings, PreprocessSettings
+from flows.settings import DatasetSettings
 from storage.errors import ObjectMissing
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.errors import DatasetError
 from tasks.listing import list_dataset
 from tasks.references import DatasetReference
-
-# of OpenAI's CLIP models and everything tuned from them, per channel; open_clip.OPENAI_DATASET_MEAN and _STD
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 OBJECTNET_BORDER = 2  # pixels of red around each picture, by which its authors see whether it was trained on
 
@@ -29,30 +26,24 @@ class Listings:
     """Data sets, each listed once; for as long as they are taken not to change."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[DatasetSettings, PreprocessSettings, int], Found] = {}
+        self._found: dict[tuple[DatasetSettings, Preprocessing], Found] = {}
 
-    def find(self, settings: DatasetSettings, preprocess: PreprocessSettings, size: int) -> Found:
-        """Return a data set as models of an image size (pixels) see it; images are listed, not read.
+    def find(self, settings: DatasetSettings, preprocessing: Preprocessing) -> Found:
+        """Return a data set as it is prepared for the models; images are listed, not read.
 
         Raises:
             DatasetError: it is missing, empty, or not what it should be.
         """
-        asked = (settings, preprocess, size)
+        asked = (settings, preprocessing)
         if asked not in self._found:
-            self._found[asked] = _listed(settings, preprocess, size)
+            self._found[asked] = _listed(settings, preprocessing)
         return self._found[asked]
 
 
-def _listed(settings: DatasetSettings, chosen: PreprocessSettings, size: int) -> Found:
+def _listed(settings: DatasetSettings, preprocessing: Preprocessing) -> Found:
     """Return a data set's reference, and the names of its classes, if it has any."""
     space = settings.scored_space
-    preprocessing = Preprocessing(
-        size=size,
-        mean=chosen.mean or CLIP_MEAN,
-        std=chosen.std or CLIP_STD,
-        interpolation=chosen.interpolation,
-        border=OBJECTNET_BORDER if space == "objectnet" else 0,
-    )
+    preprocessing = replace(preprocessing, border=OBJECTNET_BORDER if space == "objectnet" else 0)
     try:
         listed = list_dataset(settings.images, settings.limit, preprocessing, space)
     except ObjectMissing as error:

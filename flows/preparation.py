@@ -7,8 +7,9 @@ from flows.cells import cells_of
 from flows.checkpoints import Checkpoints
 from flows.errors import ExperimentError
 from flows.listings import Listings
+from flows.pixels import Chosen, choose_pixels
 from flows.plan import Plan
-from flows.settings import Experiment, TextHeadSettings
+from flows.settings import Experiment, PreprocessSettings, TextHeadSettings
 from storage.errors import ObjectMissing
 from storage.identity import digest_of
 from storage.store import Store
@@ -18,6 +19,8 @@ from tasks.errors import DatasetError, FitError, InputError, ModelMismatch
 from tasks.references import DatasetReference, Head, ModelReference, OutputsReference
 
 T = TypeVar("T")
+
+_SOME_SIZE = 224  # pixels, to list images by while no tower is known
 
 
 def prepare(
@@ -51,9 +54,10 @@ def prepare(
     listings = listings or Listings()
     faults = _Faults()
     models = [model for m in experiment.models if (model := faults.collect(known.model, m))]
-    size = experiment.preprocess.size or next(iter(known.image_sizes(models)), None)
-    # where no model was good the size is unknown; the folders are looked for all the same
-    looks = [faults.collect(listings.find, one, experiment.preprocess, size or 224) for one in experiment.datasets]
+    pixels = faults.collect(_pixels, known, experiment, models)
+    # where no model was good the preprocessing is unknown; the folders are looked for all the same
+    chosen = pixels or choose_pixels(PreprocessSettings(), _SOME_SIZE, {}, None, [])
+    looks = [faults.collect(listings.find, one, chosen.preprocessing) for one in experiment.datasets]
     found = [look for look in looks if look is not None]
     datasets = [dataset for dataset, _ in found]
     named = [(dataset.name, classes) for dataset, classes in found if experiment.head_of(dataset.name) is not None]
@@ -67,7 +71,30 @@ def prepare(
             faults.collect(known.check_classes, models, heads.get(dataset.name), dataset)
         faults.collect(_check_samples, experiment, dataset)
     faults.raise_any()
-    return _plan(experiment, store, models, heads, datasets)
+    facts = _facts(known, models, chosen)
+    return _plan(experiment, store, models=models, heads=heads, datasets=datasets, facts=facts)
+
+
+def _pixels(known: Checkpoints, experiment: Experiment, models: Sequence[ModelReference]) -> Chosen:
+    """Return the preprocessing of all images: the same for every model."""
+    size = experiment.preprocess.size or next(iter(known.image_sizes(models)), _SOME_SIZE)
+    described, recorded = known.pixels(models), known.recorded_pixels(models)
+    architecture = experiment.architecture if models else None
+    return choose_pixels(experiment.preprocess, size, described, architecture, recorded)
+
+
+def _facts(known: Checkpoints, models: Sequence[ModelReference], chosen: Chosen) -> dict[str, Any]:
+    """Return which tower and preprocessing are used, and where they come from, for the plan and the results."""
+    pixels = vars(chosen.preprocessing) | {
+        "mean": list(chosen.preprocessing.mean),
+        "std": list(chosen.preprocessing.std),
+        "source": chosen.source,
+    }
+    return {
+        "architecture": models[0].architecture,
+        "assumed": known.assumed(models),
+        "preprocess": {name: value for name, value in pixels.items() if name != "border"},  # which is a data set's own
+    }
 
 
 def prepare_on(experiment: Experiment, dataset: str, store: Store) -> Plan:
@@ -144,17 +171,17 @@ def _check_samples(experiment: Experiment, dataset: DatasetReference) -> None:
 def _plan(
     experiment: Experiment,
     store: Store,
+    *,
     models: Sequence[ModelReference],
     heads: dict[str, Head],
     datasets: Sequence[DatasetReference],
+    facts: dict[str, Any],
 ) -> Plan:
     outputs = [
         tuple(_outputs(experiment, model, dataset, heads.get(dataset.name)) for model in models) for dataset in datasets
     ]
     cells = [cell for of_dataset in outputs for cell in cells_of(experiment, of_dataset, outputs)]
-    settings = experiment.model_dump(
-        mode="json", include={"merge", "baselines", "precision", "logits", "seed", "preprocess"}
-    )
+    settings = experiment.model_dump(mode="json", include={"merge", "baselines", "precision", "logits", "seed"}) | facts
     settings["temperatures"] = {model.name: model.temperature for model in models}
     identity = {
         "experiment": experiment.name,

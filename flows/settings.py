@@ -1,24 +1,21 @@
 """The settings of an experiment: what is merged, on which data, and what it is compared with."""
 
-from typing import Annotated, Any, Literal
+from collections import Counter
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator, model_validator
 
 from flows.methods import LOOKING, Setup, fault
+from flows.setting_types import MOST_ITEMS, Address, Channel, Name, Positive, Scale, Words
 from tasks.datasets.catalogue import CATALOGUE, Record
 from tasks.reading import Reading
 from tasks.references import Precision
 
 ZERO_SHOT = "zero-shot"  # a head made of the catalogue's class names and prompt templates
-_SLUG = r"^[a-z][a-z0-9._-]*$"  # begins with a letter: a hive partition of digits alone would be read as a number
-
 
 Expertise = Literal[
     "entropy", "loss", "loss-hard", "loss-merged", "loss-merged-hard", "max-logit", "confidence", "margin"
 ]
-Scale = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
-Channel = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Settings(BaseModel):
@@ -28,33 +25,33 @@ class _Settings(BaseModel):
 class ModelSettings(_Settings):
     """One model of the merge."""
 
-    name: str = Field(pattern=_SLUG)
+    name: Name
     """How results call it."""
-    checkpoint: str = Field(min_length=1)
+    checkpoint: Address
     """Address of the checkpoint: a path, `file://`, `s3://` or `hf://`; `s3://bucket/finetuned/*`: what `dawin watch`
     finds there."""
     temperature: float = Field(default=1.0, ge=0.01, le=100, strict=True)
     """Divides the logits before the entropy; from calibration on labelled in-distribution data."""
-    source: str | None = None
+    source: Words | None = None
     """Where it can be had, in words; told when the file is missing."""
 
 
 class DatasetSettings(_Settings):
     """One data set to evaluate on."""
 
-    name: str = Field(pattern=_SLUG)
+    name: Name
     """How results call it."""
-    images: str = Field(min_length=1)
+    images: Address
     """Address of an image folder, Parquet files, tar shards, or of what torchvision downloads; `test-*.parquet` too."""
     catalogue: str | None = None
     """Which public data set it is: sets group and label space, and says how many samples there should be."""
-    group: str | None = Field(default=None, pattern=_SLUG)
+    group: Name | None = None
     """Data sets of a group are averaged at display; null: the catalogue's, else `ood`."""
     label_space: Literal["imagenet-1k", "imagenet-r", "imagenet-a", "objectnet", "own"] | None = None
     """How the head's classes map to the data set's; `own`: they are the same; null: the catalogue's, else `own`."""
     limit: int | None = Field(default=None, ge=1)
     """At most so many samples, spread evenly over the data set."""
-    source: str | None = None
+    source: Words | None = None
     """Where it can be had, in words; told when the folder is missing; null: the catalogue's."""
 
     @field_validator("catalogue")
@@ -89,11 +86,11 @@ class DatasetSettings(_Settings):
 class TextHeadSettings(_Settings):
     """A head made by a CLIP's text tower of the names of the classes and prompt templates."""
 
-    text: str | None = None
+    text: Address | None = None
     """Address of a checkpoint with a text tower; null: the first model's."""
-    classes: tuple[str, ...] | None = Field(default=None, min_length=1)
+    classes: tuple[Words, ...] | None = Field(default=None, min_length=1, max_length=100_000)
     """Names of the classes, in the order of the labels; null: those of the catalogue's data set."""
-    templates: tuple[str, ...] | None = Field(default=None, min_length=1)
+    templates: tuple[Words, ...] | None = Field(default=None, min_length=1, max_length=MOST_ITEMS)
     """Prompts with `{}` where the name goes; null: those of the catalogue's data set."""
 
     @field_validator("templates")
@@ -106,7 +103,8 @@ class TextHeadSettings(_Settings):
 
 
 class PreprocessSettings(_Settings):
-    """From image to tensor; null: what the architecture was trained with."""
+    """From image to tensor. Null: as the files beside the checkpoints say, else open_clip's record of the named
+    architecture, else OpenAI's."""
 
     size: int | None = Field(default=None, ge=1)
     """Pixels, of the square; a tower whose positions are learnt takes its own size only."""
@@ -114,8 +112,14 @@ class PreprocessSettings(_Settings):
     """Of each channel, on a scale of 0 to 1."""
     std: tuple[Positive, Positive, Positive] | None = None
     """Of each channel, on a scale of 0 to 1."""
-    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    interpolation: Literal["bicubic", "bilinear"] | None = None
     """Of the resizing."""
+    resize_mode: Literal["shortest", "longest", "squash"] | None = None
+    """`shortest` side to `size`, then the centre; `longest` side to `size`, then filled up; `squash`: both sides."""
+    fill: int | None = Field(default=None, ge=0, le=255)
+    """Level of what `longest` fills."""
+    tag: str | None = None
+    """Pretrained tag of the named `architecture` whose preprocessing is meant, as open_clip records it."""
 
 
 class AdaMergingSettings(_Settings):
@@ -146,7 +150,7 @@ class MergeSettings(_Settings):
     """Number of clusters a data set; `auto` takes the lowest BIC."""
     m_step: Literal["moments", "mle"] | None = None
     """How clusters are fitted; null: by moments for two models, as published, by maximum likelihood for more."""
-    scale: tuple[Scale, ...] = (0.3,)
+    scale: tuple[Scale, ...] = Field(default=(0.3,), max_length=MOST_ITEMS)
     """s of the task vectors: one, or several to compare; plays no part in interpolation."""
     bins: StrictInt = Field(default=64, ge=1)
     """Number of bins a data set, at most; those that no sample falls into cost nothing."""
@@ -181,20 +185,20 @@ class MergeSettings(_Settings):
 class Experiment(_Settings):
     """An experiment. Published with the results: whoever has it and the inputs gets the same numbers."""
 
-    name: str = Field(pattern=_SLUG)
+    name: Name
     """How results call it."""
     architecture: str | None = None
     """An open_clip model; null: the vision tower is inferred from the checkpoints' tensors."""
-    models: tuple[ModelSettings, ...] = Field(min_length=2)
+    models: tuple[ModelSettings, ...] = Field(min_length=2, max_length=MOST_ITEMS)
     """Order matters: the first is the base (pre-trained, zero-shot)."""
-    heads: dict[str, str | TextHeadSettings] = Field(default_factory=dict)
+    heads: dict[Words, Address | TextHeadSettings] = Field(default_factory=dict, max_length=MOST_ITEMS)
     """Data set name (`*`: all others) to a head, where it is not inside the checkpoints: its address, `zero-shot`, or
     what to make it of."""
-    datasets: tuple[DatasetSettings, ...] = Field(min_length=1)
+    datasets: tuple[DatasetSettings, ...] = Field(min_length=1, max_length=MOST_ITEMS)
     """What is evaluated on."""
     preprocess: PreprocessSettings = PreprocessSettings()
     merge: MergeSettings = MergeSettings()
-    baselines: tuple[str, ...] = ("individual", "wise-ft")
+    baselines: tuple[Words, ...] = Field(default=("individual", "wise-ft"), max_length=MOST_ITEMS)
     """Methods, or families of methods, to compare with."""
     precision: Precision = "fp32"
     """Of the models' arithmetic."""
@@ -228,11 +232,9 @@ class Experiment(_Settings):
             faults.append(f"merge.granularity: each at most once, got {', '.join(self.merge.granularity)}")
         if not self.merge.granularity and not self.baselines:
             faults.append("merge.granularity, baselines: both empty, there is nothing to evaluate")
-        for kind, names in (("models", self.models), ("datasets", self.datasets)):
-            seen = [item.name for item in names]
-            faults += [
-                f"{kind}: name {n!r} is there {seen.count(n)} times" for n in sorted(set(seen)) if seen.count(n) > 1
-            ]
+        for kind, items in (("models", self.models), ("datasets", self.datasets)):
+            seen = Counter(item.name for item in items)
+            faults += [f"{kind}: name {n!r} is there {times} times" for n, times in sorted(seen.items()) if times > 1]
         known, models = [dataset.name for dataset in self.datasets], [model.name for model in self.models]
         faults += [
             f"heads: no data set {n!r}; there are {', '.join(known)}" for n in self.heads if n not in (*known, "*")

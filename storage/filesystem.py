@@ -9,8 +9,10 @@ from typing import Any
 import botocore.exceptions
 import fsspec
 
+from storage.credentials import refuse_credentials, without_credentials
 from storage.errors import ObjectMissing, StorageError, StoreDenied, StoreUnreachable
 from storage.hub import fetch
+from storage.text import shown
 
 SCHEMES = ("file", "memory", "s3", "hf")
 _NO_ANSWER = (ConnectionError, TimeoutError, botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
@@ -23,40 +25,65 @@ def scheme_of(address: str) -> str:
 
 
 def absolute(address: str, base: str | Path | None = None) -> str:
-    """Return a full URL (`file:///…`, `s3://…`); a relative path counts from `base`, or the working directory."""
-    scheme = scheme_of(address)
+    """Return a full URL (`file:///…`, `s3://…`); a relative path counts from `base`, or the working directory.
+
+    Nothing in a path stands for anything else, but a leading `~` for a home folder where no file is called so.
+
+    Raises:
+        StoreDenied: the address holds credentials; they are not shown.
+        StoreUnreachable: it is no address, or its scheme is not known.
+    """
+    refuse_credentials(address)
+    scheme, told = scheme_of(address), shown(without_credentials(address))
     if scheme not in SCHEMES:
-        raise StoreUnreachable(f"{address}: scheme {scheme!r} is not known, wanted one of {', '.join(SCHEMES)}")
-    if scheme != "file":
-        place = address.removeprefix(f"{scheme}://").strip("/")
-        if not place:
-            raise StoreUnreachable(f"{address}: wanted {scheme}://, then a name, got none")
-        return f"{scheme}://{place}"
+        raise StoreUnreachable(f"{told}: scheme {shown(scheme, 30)!r} is not known, wanted one of {', '.join(SCHEMES)}")
+    if "\0" in address or not address or not _is_text(address):
+        raise StoreUnreachable(f"{told!r}: not an address, wanted text in UTF-8")
+    if scheme == "file":
+        return "file://" + _local(address.removeprefix("file://"), Path(base or Path.cwd()), told)
+    place = address.removeprefix(f"{scheme}://").strip("/")
+    if not place:
+        raise StoreUnreachable(f"{told}: wanted {scheme}://, then a name, got none")
+    return f"{scheme}://{place}"
+
+
+def _local(path: str, base: Path, told: str) -> str:
+    literal = os.path.abspath(base / path)
+    if not path.startswith("~") or os.path.lexists(literal):
+        return literal
     try:
-        path = Path(address.removeprefix("file://")).expanduser()
+        return os.path.abspath(Path(path).expanduser())
     except RuntimeError as error:
-        raise StoreUnreachable(f"{address}: {error}") from error
-    if "\0" in address or not address:
-        raise StoreUnreachable(f"{address!r}: not an address")
-    return "file://" + os.path.abspath(Path(base or Path.cwd()) / path)
+        raise StoreUnreachable(f"{told}: {error}") from error
+
+
+def _is_text(address: str) -> bool:
+    """Tell whether an address can be written as UTF-8: a name in other bytes can be stored in no table."""
+    try:
+        address.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def open_filesystem(address: str) -> tuple[Any, str]:
     """Return the fsspec file system of an address and the path inside it.
 
     S3 takes its credentials and endpoint from the standard AWS variables alone. Listings are never cached:
-    another worker may have written since.
+    another worker may have written since. The path is taken as it is written: fsspec's own opening of addresses would
+    take a `::` in it for a chain of file systems.
     """
     url = absolute(address)
-    if scheme_of(url) == "hf":
+    scheme = scheme_of(url)
+    if scheme == "hf":
         return fsspec.filesystem("file"), fetch(url)
     options: dict[str, Any] = {}
-    if scheme_of(url) == "s3":
+    if scheme == "s3":
         options["use_listings_cache"] = False
         if region := os.environ.get("AWS_REGION"):  # botocore itself reads only AWS_DEFAULT_REGION
             options["client_kwargs"] = {"region_name": region}
-    filesystem, path = fsspec.core.url_to_fs(url, **options)
-    return filesystem, path
+    filesystem = fsspec.filesystem(scheme, **options)
+    return filesystem, url.removeprefix("file://") if scheme == "file" else filesystem._strip_protocol(url)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def fetch(url: str) -> str:
 
     parts = url.removeprefix("hf://").split("/")
     kind, parts = ("dataset", parts[1:]) if parts[0] == "datasets" else ("model", parts)
-    if len(parts) < 2 or not all(parts):
+    if len(parts) < 2 or any(part in ("", ".", "..") for part in parts):
         raise ObjectMissing(f"{url}: wanted hf://org/repo[/file] or hf://datasets/org/repo[/folder]")
     repository, inside = "/".join(parts[:2]), "/".join(parts[2:])
     try:

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from storage.text import shown
+
 
 class LocalFile(NamedTuple):
     """A file: its path, and what tells whether its content changed."""
@@ -15,9 +17,35 @@ class LocalFile(NamedTuple):
     """The time of the last change of anything about it, which nobody can set back."""
 
 
+_REPEATED = 30_000  # entries of folders listed a second time or more: two seconds of looking
+
+
 def local_files(root: str) -> Iterator[LocalFile]:
-    """Yield the files below a folder, whatever their order; a link that leads back above itself is not gone into."""
-    yield from _below(root, frozenset({os.path.realpath(root)}))
+    """Yield the files below a folder, whatever their order; a link that leads back above itself is not gone into.
+
+    Raises:
+        OSError: links lead to the same folders again and again; their number may grow without end.
+    """
+    start = os.path.realpath(root)
+    waiting = [(root, start, frozenset({start}))]
+    seen: set[str] = set()
+    repeated = 0
+    while waiting:
+        folder, place, above = waiting.pop()
+        is_repeated = place in seen
+        seen.add(place)
+        with os.scandir(place) as entries:
+            for entry in entries:
+                repeated += is_repeated
+                if repeated > _REPEATED:
+                    raise OSError(f"links lead to the same folders over and over, {shown(folder)} among them")
+                if entry.is_dir():
+                    below = f"{place}/{entry.name}"
+                    below = os.path.realpath(below) if entry.is_symlink() else below
+                    if below not in above:
+                        waiting.append((f"{folder}/{entry.name}", below, above | {below}))
+                elif entry.is_file():
+                    yield local_file(f"{folder}/{entry.name}")
 
 
 def local_file(path: str) -> LocalFile:
@@ -28,14 +56,3 @@ def local_file(path: str) -> LocalFile:
     is_blob = os.path.basename(os.path.dirname(target)) == "blobs" and target != os.path.abspath(path)
     etag = os.path.basename(target) if is_blob else f"{found.st_size}-{found.st_mtime_ns}"
     return LocalFile(path, found.st_size, etag, str(found.st_ctime_ns))
-
-
-def _below(folder: str, above: frozenset[str]) -> Iterator[LocalFile]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                place = os.path.realpath(entry.path)
-                if place not in above:
-                    yield from _below(entry.path, above | {place})
-            elif entry.is_file():
-                yield local_file(entry.path)

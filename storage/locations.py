@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple
 from storage.errors import ObjectMissing
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
 from storage.local_files import LocalFile, local_file, local_files
+from storage.text import shown
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class Location:
         for name in names:
             if name in there:
                 return Location(f"{self.url}/{name}" if not self.is_local else f"file://{path}/{name}")
-        raise ObjectMissing(f"{self.url}: a folder without {' or '.join(names)}; it holds {', '.join(there[:5])}")
+        raise ObjectMissing(
+            f"{self.url}: a folder without {' or '.join(names)}; it holds {', '.join(map(shown, there[:5]))}"
+        )
 
     def fingerprint(self) -> str:
         """Return what changes when the file's content does; `ObjectMissing` when there is no file."""

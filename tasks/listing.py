@@ -9,9 +9,10 @@ import numpy as np
 from storage.errors import ObjectMissing
 from storage.identity import digest_of
 from storage.locations import Location
+from storage.text import shown
 from tasks.datasets.label_spaces import LabelSpace, label_space
 from tasks.datasets.layouts import samples_of
-from tasks.datasets.opened import Entry, OpenedFolder
+from tasks.datasets.opened import MOST_LISTED, Entry, OpenedFolder
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.samples import Samples, evenly
 from tasks.errors import DatasetError
@@ -77,7 +78,7 @@ def _relabelled(samples: Samples, space: LabelSpace, where: str) -> Samples:
     labels = np.array([-1 if n is None else n for n in number], np.int32)[samples.labels]
     scored = np.flatnonzero(labels >= 0)
     if not len(scored):
-        raise DatasetError(f"{where}: no folder of {space.name}, got {', '.join(samples.classes[:3])}")
+        raise DatasetError(f"{where}: no folder of {space.name}, got {shown(', '.join(samples.classes[:3]))}")
     names = [""] * len(space.groups)
     for name, i in space.folders.items():
         names[i] = names[i] or name
@@ -92,8 +93,11 @@ def _mappings(folder: OpenedFolder) -> Callable[[str], bytes]:
         wanted = Location(f"{place}/mappings/{name}")
         try:
             with wanted.open() as file:
-                return file.read()
+                content = file.read(MOST_LISTED + 1)
         except ObjectMissing as error:
             raise DatasetError(f"{folder.url}: {wanted.url} is missing, which comes with the data set") from error
+        if len(content) > MOST_LISTED:
+            raise DatasetError(f"{wanted.url}: more than {MOST_LISTED:,} bytes, wanted a mapping of classes")
+        return content
 
     return read

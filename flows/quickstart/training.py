@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from flows.listings import CLIP_MEAN, CLIP_STD
 from flows.quickstart.images import SIZE, Digits, shift
 from tasks.models.classifier import ImageClassifier
+from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 from tasks.models.tower import TowerShape, build_tower
 from tasks.progress import work
 

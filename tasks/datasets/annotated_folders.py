@@ -8,14 +8,14 @@ folder and the path of its list, and returns the samples in the list's order.
 import csv
 import io
 from collections.abc import Callable, Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 
+from storage.text import shown
 from tasks.datasets.image_folder import files, is_image
 from tasks.datasets.matlab import matlab_array
 from tasks.datasets.opened import OpenedFolder
-from tasks.datasets.samples import Samples, all_of
+from tasks.datasets.samples import Samples, all_of, check_count, check_names
 from tasks.errors import DatasetError
 
 Reader = Callable[[OpenedFolder, str], Samples]
@@ -23,9 +23,11 @@ Reader = Callable[[OpenedFolder, str], Samples]
 
 def gtsrb(folder: OpenedFolder, listed: str) -> Samples:
     """`GT-final_test.csv`: semicolons, `Filename` and `ClassId`; the pictures in a `Final_Test/Images`."""
+    names, labels, text = list[str](), list[int](), _text(folder, listed)
     try:
-        rows = list(csv.DictReader(io.StringIO(_text(folder, listed)), delimiter=";"))
-        names, labels = [row["Filename"] for row in rows], [int(row["ClassId"]) for row in rows]
+        for row in csv.DictReader(io.StringIO(text), delimiter=";"):
+            names.append(row["Filename"])
+            labels.append(int(row["ClassId"]))
     except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise _damaged(folder, listed, "columns Filename and ClassId") from error
     below = _folder_of(folder, names[0] if names else "", "Final_Test/Images")
@@ -37,6 +39,7 @@ def stanford_cars(folder: OpenedFolder, listed: str) -> Samples:
     annotations = np.atleast_1d(matlab_array(folder, listed, "annotations"))
     meta = _beside(folder, "cars_meta.mat")
     names = [str(name) for name in np.atleast_1d(matlab_array(folder, meta, "class_names"))]
+    check_names(names, folder.url)
     try:
         labels = [int(row["class"]) - 1 for row in annotations]
         pictures = [str(row["fname"]) for row in annotations]
@@ -82,11 +85,12 @@ def _by_directory(
     below = _folder_of(folder, paths[0] if paths else "", wanted)
     if classes is None:
         inside = [path.removeprefix(below) for path in folder.entries if path.startswith(below) and is_image(path)]
-        classes = sorted({str(PurePosixPath(path).parent) for path in inside})
+        classes = sorted({path.rpartition("/")[0] for path in inside})
+    check_names(classes, folder.url)
     number = {name: i for i, name in enumerate(classes)}
-    own = [str(PurePosixPath(path).parent) for path in paths]
+    own = [path.rpartition("/")[0] for path in paths]
     if unknown := sorted({name for name in own if name not in number}):
-        raise DatasetError(f"{folder.url}/{listed}: no class {unknown[0]!r} among {len(number)}")
+        raise DatasetError(f"{folder.url}/{shown(listed)}: no class {shown(unknown[0])!r} among {len(number)}")
     return _samples(folder, [f"{below}{path}" for path in paths], [number[name] for name in own], classes, listed)
 
 
@@ -94,10 +98,12 @@ def _samples(
     folder: OpenedFolder, paths: Sequence[str], labels: Sequence[int], classes: Sequence[str], listed: str
 ) -> Samples:
     if not paths:
-        raise DatasetError(f"{folder.url}/{listed}: names no pictures")
+        raise DatasetError(f"{folder.url}/{shown(listed)}: names no pictures")
+    check_count(len(paths), f"{folder.url}/{shown(listed)}")
     if not 0 <= min(labels) <= max(labels) < len(classes):
         raise DatasetError(
-            f"{folder.url}/{listed}: classes from {min(labels)} to {max(labels)}, wanted {len(classes)} from 0"
+            f"{folder.url}/{shown(listed)}: classes from {shown(f'{min(labels)} to {max(labels)}')}, "
+            f"wanted {len(classes)} from 0"
         )
     return all_of(files(folder, paths), np.array(labels, np.int32), classes)
 
@@ -107,7 +113,7 @@ def _folder_of(folder: OpenedFolder, path: str, wanted: str) -> str:
     found = sorted(full.removesuffix(path) for full in folder.entries if path and f"/{full}".endswith(f"/{path}"))
     chosen = [prefix for prefix in found if prefix.rstrip("/").endswith(wanted)] or found
     if not chosen:
-        raise DatasetError(f"{folder.url}: picture {path!r} is missing, wanted below {wanted}")
+        raise DatasetError(f"{folder.url}: picture {shown(path)!r} is missing, wanted below {wanted}")
     return chosen[0]
 
 
@@ -126,4 +132,4 @@ def _text(folder: OpenedFolder, path: str) -> str:
 
 
 def _damaged(folder: OpenedFolder, path: str, wanted: str) -> DatasetError:
-    return DatasetError(f"{folder.url}/{path}: damaged, wanted {wanted}")
+    return DatasetError(f"{folder.url}/{shown(path)}: damaged, wanted {wanted}")

@@ -1,18 +1,17 @@
 """Pictures that come as one array in one file: MNIST's idx files and SVHN's `.mat`, as torchvision keeps them."""
 
-import gzip
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.text import shown
+from tasks.datasets.idx import read_idx
 from tasks.datasets.matlab import matlab_array
 from tasks.datasets.opened import Entry, OpenedFolder
-from tasks.datasets.samples import Picture, Samples, all_of
+from tasks.datasets.samples import Picture, Samples, all_of, check_count
 from tasks.errors import DatasetError
 
 MNIST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -37,13 +36,13 @@ class ArrayPictures:
         """See `Pictures`."""
         if not self._held:
             is_matlab = self.path.endswith(".mat")
-            held = _svhn_pictures(self.folder, self.path) if is_matlab else _idx(self.folder, self.path, 3)
+            held = _svhn_pictures(self.folder, self.path) if is_matlab else read_idx(self.folder, self.path, 3)
             self._held.append(held)
         return [self._held[0][i] for i in indices]
 
     def name(self, index: int) -> str:
         """Return the file's path and the picture's number."""
-        return f"{self.folder.root}/{self.path}, picture {index}"
+        return f"{self.folder.root}/{shown(self.path)}, picture {index}"
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return sizes and etags of the files of pictures and labels, and which pictures."""
@@ -52,46 +51,34 @@ class ArrayPictures:
 
 def mnist(folder: OpenedFolder, images: str, labels: str) -> Samples:
     """Return the samples of two idx files, gzipped or not."""
-    numbers = _idx(folder, labels, 1)
+    numbers = read_idx(folder, labels, 1)
     pictures = ArrayPictures(folder, images, (folder.entries[images], folder.entries[labels]))
-    count = _idx(folder, images, 3).shape[0]
+    count = read_idx(folder, images, 3).shape[0]
     return _digits(pictures, numbers.astype(np.int32), count, folder.url)
 
 
 def svhn(folder: OpenedFolder, path: str) -> Samples:
     """Return the samples of SVHN's cropped digits; the file calls a zero 10."""
-    labels = matlab_array(folder, path, "y").reshape(-1).astype(np.int32) % 10
+    found = np.asarray(matlab_array(folder, path, "y"))
+    if found.dtype.kind not in "iuf" or not np.isfinite(found).all():
+        raise DatasetError(f"{folder.url}/{shown(path)}: y is {found.dtype}, wanted numbers")
+    check_count(found.size, folder.url)
+    labels = found.reshape(-1).astype(np.int32) % 10
     pictures = ArrayPictures(folder, path, (folder.entries[path],))
     return _digits(pictures, labels, len(_svhn_pictures(folder, path)), folder.url)
 
 
 def _digits(pictures: ArrayPictures, labels: NDArray[np.int32], count: int, where: str) -> Samples:
     if len(labels) != count or not count:
-        raise DatasetError(f"{where}/{pictures.path}: {count} pictures, {len(labels)} labels")
+        raise DatasetError(f"{where}/{shown(pictures.path)}: {count} pictures, {len(labels)} labels")
     if labels.min() < 0 or labels.max() >= len(_DIGITS):
         raise DatasetError(f"{where}: labels from {labels.min()} to {labels.max()}, wanted digits")
     return all_of(pictures, labels, _DIGITS)
-
-
-def _idx(folder: OpenedFolder, path: str, dimensions: int) -> NDArray[np.uint8]:
-    """Return the bytes of an idx file: two zero bytes, type 8 (bytes), dimensions; each length as 4 bytes, big end."""
-    content = folder.read(path)
-    try:
-        content = gzip.decompress(content) if path.endswith(".gz") else content
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(f"{folder.url}/{path}: damaged ({error})") from error
-    header = 4 + 4 * dimensions
-    if content[:4] != bytes([0, 0, 8, dimensions]) or len(content) < header:
-        raise DatasetError(f"{folder.url}/{path}: not an idx file of bytes with {dimensions} dimensions")
-    shape = tuple(map(int, np.frombuffer(content, ">u4", dimensions, 4)))
-    if len(content) - header != prod(shape):
-        raise DatasetError(f"{folder.url}/{path}: {len(content) - header} bytes of {shape}")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
 def _svhn_pictures(folder: OpenedFolder, path: str) -> NDArray[np.uint8]:
     """Return the pictures (n, 32, 32, 3) of an array (32, 32, 3, n)."""
     array = matlab_array(folder, path, "X")
     if array.ndim != 4 or array.shape[2] != 3 or array.dtype != np.uint8:
-        raise DatasetError(f"{folder.url}/{path}: X is {array.dtype} {array.shape}, wanted bytes (h, w, 3, n)")
+        raise DatasetError(f"{folder.url}/{shown(path)}: X is {array.dtype} {array.shape}, wanted bytes (h, w, 3, n)")
     return np.ascontiguousarray(np.moveaxis(array, -1, 0))

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch.utils.data import Dataset
 
+from storage.text import shown
+from tasks.datasets.image_folder import MOST_ENCODED, too_long
+from tasks.datasets.picture_budget import MOST_PIXELS, check_encoded, check_opened, is_large, large_pictures
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.samples import Picture, Pictures, Samples
 from tasks.datasets.transform import cropping
@@ -55,10 +59,22 @@ class Decoder(Dataset[Decoded]):
             if isinstance(picture, Exception):
                 raise picture
             if isinstance(picture, np.ndarray):
-                return self._transform(Image.fromarray(picture))
+                return self._prepared(Image.fromarray(picture))
+            if len(picture) > MOST_ENCODED:
+                raise too_long(len(picture))
+            check_encoded(picture)
             with Image.open(io.BytesIO(picture), formats=_FORMATS) as image:
-                return self._transform(image)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            reason = "not a picture of a known kind" if isinstance(error, UnidentifiedImageError) else str(error)
-            told = (reason or repr(error)).splitlines()[0]
-            return DatasetError(f"{self._pictures.name(row)}: broken image ({told})")
+                return self._prepared(image)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            told = f"more than {MOST_PIXELS:,} pixels"
+        except UnidentifiedImageError:
+            told = "not a picture of a known kind"
+        except Exception as error:  # whatever a damaged picture makes a decoder stumble over
+            told = next(iter(str(error).splitlines()), "") or repr(error)
+        return DatasetError(f"{self._pictures.name(row)}: broken image ({shown(told)})")
+
+    def _prepared(self, image: Image.Image) -> torch.Tensor:
+        assert self._transform is not None
+        check_opened(image, self._preprocessing)
+        with large_pictures if is_large(image) else nullcontext():
+            return self._transform(image)

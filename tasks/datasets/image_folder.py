@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.text import shown
 from tasks.datasets.opened import Entry, OpenedFolder
-from tasks.datasets.samples import Picture, Samples, all_of
+from tasks.datasets.samples import Picture, Samples, all_of, check_names
 from tasks.errors import DatasetError
 
+MOST_ENCODED = 256 * 1024**2  # bytes of a picture's file: one of all the pixels that are decoded, uncompressed
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
@@ -20,6 +22,11 @@ def is_image(path: str) -> bool:
     place = PurePosixPath(path)
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in place.parts)
     return place.suffix.lower() in IMAGE_SUFFIXES and not hidden
+
+
+def too_long(size: int) -> ValueError:
+    """Return the error that stands for a picture of too many bytes."""
+    return ValueError(f"{size:,} bytes, wanted at most {MOST_ENCODED:,}")
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,13 @@ class Files:
 
     def read(self, indices: Sequence[int]) -> list[Picture]:
         """See `Pictures`."""
-        return list(self.folder.read_each([self.paths[i] for i in indices]))
+        sound = [i for i in dict.fromkeys(indices) if self.entries[i].size <= MOST_ENCODED]
+        found = dict(zip(sound, self.folder.read_each([self.paths[i] for i in sound]), strict=True))
+        return [found[i] if i in found else too_long(self.entries[i].size) for i in indices]
 
     def name(self, index: int) -> str:
         """Return the file's path."""
-        return f"{self.folder.root}/{self.paths[index]}"
+        return f"{self.folder.root}/{shown(self.paths[index])}"
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return the files' paths, sizes and etags."""
@@ -50,7 +59,9 @@ def files(folder: OpenedFolder, paths: Sequence[str]) -> Files:
         DatasetError: some of them are not there.
     """
     if missing := [path for path in paths if path not in folder.entries]:
-        raise DatasetError(f"{folder.url}: {len(missing)} of {len(paths)} pictures are missing, first {missing[0]}")
+        raise DatasetError(
+            f"{folder.url}: {len(missing)} of {len(paths)} pictures are missing, first {shown(missing[0])}"
+        )
     return Files(folder, tuple(paths), tuple(folder.entries[path] for path in paths))
 
 
@@ -73,10 +84,11 @@ def image_folder(folder: OpenedFolder) -> Samples:
     loose = [path for path, p in zip(images, parts, strict=True) if len(p) == 1]
     if loose and len(loose) < len(images):
         raise DatasetError(
-            f"{folder.url}: {len(loose)} images outside of the class directories, the first is {loose[0]}"
+            f"{folder.url}: {len(loose)} images outside of the class directories, the first is {shown(loose[0])}"
         )
     if loose:
         return all_of(files(folder, images), np.full(len(images), -1, np.int32), ())
     classes = sorted({p[0] for p in parts})
+    check_names(classes, folder.url)
     number = {name: i for i, name in enumerate(classes)}
     return all_of(files(folder, images), np.array([number[p[0]] for p in parts], np.int32), classes)

@@ -13,6 +13,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from storage.text import shown
 from tasks.datasets.samples import Samples
 from tasks.errors import DatasetError
 from tasks.numerics.checks import Floats
@@ -53,7 +54,7 @@ class LabelSpace:
         if self.name == "objectnet":
             return None
         few = ", ".join(list(self.folders)[:3])
-        raise DatasetError(f"{where}: folder {folder!r} is no class of {self.name}; wanted names like {few}")
+        raise DatasetError(f"{where}: folder {shown(folder)!r} is no class of {self.name}; wanted names like {few}")
 
     def numbers(self, samples: Samples, where: str) -> list[int | None]:
         """Return the classes of a data set that says them by number: they are the label space's own, in order.
@@ -115,9 +116,9 @@ def _objectnet(read: Callable[[str], bytes]) -> LabelSpace:
         folder_of = {label: folder for folder, label in labels.items()}
         scored = {folder_of[label]: names.split("; ") for label, names in to_imagenet.items()}
         groups = {folder: tuple(number_of[name.strip()] for name in names) for folder, names in scored.items()}
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise DatasetError(
-            f"objectnet: its mapping files do not fit together ({type(error).__name__}: {error})"
+            f"objectnet: its mapping files do not fit together ({type(error).__name__}: {shown(str(error))})"
         ) from error
     order = sorted(groups)
     folders = {folder: i for i, folder in enumerate(order)}

@@ -3,6 +3,7 @@
 import re
 from pathlib import PurePosixPath
 
+from storage.text import shown
 from tasks.datasets.annotated_folders import ANNOTATED
 from tasks.datasets.array_files import MNIST, SVHN, mnist, svhn
 from tasks.datasets.image_folder import image_folder, is_image
@@ -24,7 +25,7 @@ def samples_of(folder: OpenedFolder) -> Samples:
     kinds = {"Parquet": parquet[:1], "tar shards": tars[:1], "pictures": [pictures] if pictures else []}
     there = {kind: paths[0] for kind, paths in kinds.items() if paths}
     if len(there) > 1:
-        told = " and ".join(f"{kind} ({path})" for kind, path in there.items())
+        told = " and ".join(f"{kind} ({shown(path)})" for kind, path in there.items())
         raise DatasetError(f"{folder.url}: {told}; name the folder of one of them, or a pattern such as *.tar")
     if parquet:
         return parquet_shards(folder, parquet)
@@ -39,7 +40,9 @@ def samples_of(folder: OpenedFolder) -> Samples:
             return reader(folder, found)
     packed = [path for path in folder.entries if path.endswith((".tar.gz", ".tgz"))]
     if packed and not pictures:
-        raise DatasetError(f"{folder.url}/{packed[0]}: packed as a whole, so no picture can be read alone; unpack it")
+        raise DatasetError(
+            f"{folder.url}/{shown(packed[0])}: packed as a whole, so no picture can be read alone; unpack it"
+        )
     return image_folder(folder)
 
 
@@ -47,19 +50,19 @@ def _mnist_pair(folder: OpenedFolder, images: list[str]) -> tuple[str, str]:
     """Return the files of pictures and labels, which lie in one folder; unpacked ones first."""
     places = {path.rpartition("/")[0] for path in images}
     if len(places) > 1:
-        raise DatasetError(f"{folder.url}: several data sets, in {', '.join(sorted(places))}; name one")
+        raise DatasetError(f"{folder.url}: several data sets, in {shown(', '.join(sorted(places)))}; name one")
     below = f"{places.pop()}/".lstrip("/")
     for labels in (f"{below}{MNIST[1]}", f"{below}{MNIST[1]}.gz"):
         if labels in folder.entries:
             return images[0], labels
-    raise DatasetError(f"{folder.url}: {below}{MNIST[1]} is missing, which comes with {images[0]}")
+    raise DatasetError(f"{folder.url}: {shown(below)}{MNIST[1]} is missing, which comes with {shown(images[0])}")
 
 
 def _only(folder: OpenedFolder, name: str) -> str | None:
     """Return the one file of a name; None when there is none."""
     found = _ending(folder, name)
     if len(found) > 1:
-        raise DatasetError(f"{folder.url}: several data sets, {', '.join(found)}; name one's folder")
+        raise DatasetError(f"{folder.url}: several data sets, {shown(', '.join(found))}; name one's folder")
     return found[0] if found else None
 
 
@@ -75,4 +78,4 @@ def _ending(folder: OpenedFolder, name: str) -> list[str]:
 
 
 def _natural(path: str) -> list[str | int]:
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d{1,18})", path)]

@@ -4,10 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple
 
+from storage.text import shown
 from tasks.errors import DatasetError
 
+MOST_LISTED = 4 * 1024**2  # bytes of a list or a table beside the pictures; the longest of public data sets has 1 MB
+_LEAST_UNPACKED = 64 * 1024**2  # bytes that are always accepted
+_MOST_RATIO = 16  # of bytes unpacked to packed ones, beyond that; numbers and text come to three or four
 _GAP = 64 * 1024  # bytes read in vain, at most, to get two pieces with one request
 _REQUEST = 8 * 1024**2  # bytes a joined request asks for, at most, unless one piece is longer
+
+
+def most_unpacked(packed: int) -> int:
+    """Return how many bytes so many packed ones may come to; a small file is never a large one."""
+    return _LEAST_UNPACKED + _MOST_RATIO * packed
 
 
 class Entry(NamedTuple):
@@ -45,6 +54,11 @@ class OpenedFolder:
     entries: Mapping[str, Entry] = field(repr=False)
     is_chosen: bool = False
 
+    def __post_init__(self) -> None:
+        for path in self.entries:
+            if any("\ud800" <= character <= "\udfff" for character in path):
+                raise DatasetError(f"{self.url}/{shown(path)}: the file's name is not UTF-8; rename it")
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the listing behind: whoever reads knows what to read."""
         return {**vars(self), "entries": {}}
@@ -54,16 +68,24 @@ class OpenedFolder:
         file: BinaryIO = self.filesystem.open(self._full(path), "rb")
         return file
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, most: int = MOST_LISTED) -> bytes:
         """Return a file's content.
 
+        Args:
+            path: of the file.
+            most: bytes that it may have.
+
         Raises:
-            DatasetError: it cannot be read.
+            DatasetError: it cannot be read, or is longer.
         """
         try:
+            entry = self.entries.get(path)  # another process has none
+            size = entry.size if entry else int(self.filesystem.info(self._full(path))["size"])
+            if size > most:
+                raise DatasetError(f"{self.url}/{shown(path)}: {size:,} bytes, wanted at most {most:,}")
             content: bytes = self.filesystem.cat_file(self._full(path))
         except OSError as error:
-            raise DatasetError(f"{self.url}/{path}: cannot be read ({error})") from error
+            raise DatasetError(f"{self.url}/{shown(path)}: cannot be read ({error})") from error
         return content
 
     def read_each(self, paths: Sequence[str]) -> list[bytes | Exception]:
@@ -74,11 +96,20 @@ class OpenedFolder:
         return list(self.filesystem.cat_ranges(full, nothing, nothing, on_error="return"))
 
     def beside(self, name: str) -> bytes | None:
-        """Return the content of a file in the folder, or in the one above; None when there is none."""
+        """Return the content of a file in the folder, or in the one above; None when neither has it.
+
+        Raises:
+            DatasetError: it is longer than a list of names is.
+        """
         for place in (self.root, self.root.rpartition("/")[0]):
             try:
+                size = int(self.filesystem.info(f"{place}/{name}")["size"])
+                if size > MOST_LISTED:
+                    raise DatasetError(f"{place}/{name}: {size:,} bytes, wanted at most {MOST_LISTED:,}")
                 content: bytes = self.filesystem.cat_file(f"{place}/{name}")
-            except (OSError, ValueError):
+            except (OSError, ValueError) as error:
+                if isinstance(error, DatasetError):
+                    raise
                 continue
             return content
         return None

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from storage.text import shown
 from tasks.datasets.opened import Entry, OpenedFolder
-from tasks.datasets.samples import Picture, Samples, numbered, runs
-from tasks.datasets.shard_index import Index, index_of
+from tasks.datasets.parquet_columns import ParquetColumns
+from tasks.datasets.samples import Picture, Samples, check_count, check_names, numbered, runs
+from tasks.datasets.shard_index import Index, index_of, packed_text, unpacked_text
 from tasks.datasets.splits import check_split
 from tasks.errors import DatasetError
 
@@ -43,7 +44,7 @@ class ParquetPictures:
     Attributes:
         folder: where the files are.
         shards: the files.
-        column: that holds the pictures.
+        column: that holds the pictures: the path of their bytes.
         starts: (groups,) samples before each row group.
         places: (groups, 2) each row group's shard, and its number in there.
     """
@@ -62,8 +63,8 @@ class ParquetPictures:
             group = self._group(index)
             try:
                 value = self._values(group)[index - int(self.starts[group])].as_py()
-            except (OSError, pa.ArrowException) as error:
-                value = error
+            except (OSError, IndexError, pa.ArrowException) as error:
+                value = OSError(_told(error))
             if isinstance(value, dict):
                 value = value.get("bytes")
             found[index] = ValueError("no bytes of a picture in this row") if value is None else value
@@ -73,7 +74,7 @@ class ParquetPictures:
         """Return the file's path and the row."""
         shard = int(self.places[self._group(index), 0])
         first = int(self.starts[np.flatnonzero(self.places[:, 0] == shard)[0]])
-        return f"{self.folder.root}/{self.shards[shard][0]}, row {index - first}"
+        return f"{self.folder.root}/{shown(self.shards[shard][0])}, row {index - first}"
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return all files' paths, sizes and etags, and the rows."""
@@ -90,8 +91,7 @@ class ParquetPictures:
                     del columns[next(iter(columns))]
                 shard, number = self.places[group]
                 with self.folder.open(self.shards[shard][0]) as file:
-                    table = pq.ParquetFile(file, pre_buffer=True).read_row_group(int(number), columns=[self.column])
-                columns[group] = table.column(0)
+                    columns[group] = ParquetColumns(file, kept_once=self.column).read(int(number), self.column)
             return columns[group]
 
 
@@ -107,67 +107,81 @@ def parquet_shards(folder: OpenedFolder, paths: Sequence[str]) -> Samples:
     indices = [_index(folder, path) for path in paths]
     for path, index in zip(paths, indices, strict=True):
         if any(not np.array_equal(index[part], indices[0][part]) for part in ("column", "names")):
-            raise DatasetError(f"{folder.url}/{path}: columns or names of classes differ from those of {paths[0]}")
+            raise DatasetError(
+                f"{folder.url}/{shown(path)}: columns or names of classes differ from those of {shown(paths[0])}"
+            )
     rows = np.concatenate([index["group_rows"] for index in indices])
     places = [(shard, number) for shard, index in enumerate(indices) for number in range(len(index["group_rows"]))]
     pictures = ParquetPictures(
         folder,
         tuple((path, folder.entries[path]) for path in paths),
-        str(indices[0]["column"]),
+        unpacked_text(indices[0]["column"])[0],
         np.concatenate([[0], np.cumsum(rows)[:-1]]).astype(np.int64),
         np.array(places, np.int64).reshape(-1, 2),
     )
     labels = np.concatenate([index["labels"] for index in indices])
-    return numbered(pictures, labels, list(map(str, indices[0]["names"])), folder.url)
+    return numbered(pictures, labels, unpacked_text(indices[0]["names"]), folder.url)
 
 
 def _index(folder: OpenedFolder, path: str) -> Index:
-    return index_of(folder, path, "parquet/1", lambda: _looked_at(folder, path))
+    names = ("column", "group_rows", "labels", "names")
+    return index_of(folder, path, "parquet/2", lambda: _looked_at(folder, path), names)
 
 
 def _looked_at(folder: OpenedFolder, path: str) -> Index:
     """Return what there is to know of a file without its pictures: their column, row groups, labels, class names."""
-    where = f"{folder.url}/{path}"
+    where = f"{folder.url}/{shown(path)}"
     try:
         with folder.open(path) as file:
-            parquet = pq.ParquetFile(file)
-            schema, metadata = parquet.schema_arrow, parquet.metadata
-            column = next((name for name in IMAGES if name in schema.names), None)
-            label = next((name for name in LABELS if name in schema.names), None)
-            if len(set(schema.names)) < len(schema.names):
+            parquet = ParquetColumns(file)
+            check_count(sum(parquet.rows), where)
+            names = parquet.schema.names
+            if len(set(names)) < len(names):
                 raise DatasetError(f"{where}: two columns of one name")
-            if column is None or not _holds_pictures(schema.field(column).type):
-                raise DatasetError(
-                    f"{where}: no column of pictures; wanted {IMAGES[0]}, as bytes or a struct with bytes, "
-                    f"got {', '.join(f'{f.name}: {f.type}' for f in schema)[:200]}"
-                )
+            label = next((name for name in LABELS if name in names), None)
+            classes = _class_names(parquet.schema, label)
+            check_names(classes, where)
             return {
-                "column": np.array(column),
-                "group_rows": np.array([metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)], int),
+                "column": packed_text([_picture_column(parquet.schema, where)]),
+                "group_rows": np.array(parquet.rows, np.int64),
                 "labels": _labels(parquet, label, where),
-                "names": np.array(_class_names(schema, label), dtype=np.str_),
+                "names": packed_text(classes),
             }
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{where}: not a Parquet file ({str(error).splitlines()[0]})") from error
+        raise DatasetError(f"{where}: not a Parquet file, or a damaged one ({_told(error)})") from error
 
 
-def _holds_pictures(type_: pa.DataType) -> bool:
-    if pa.types.is_struct(type_):
-        place = type_.get_field_index("bytes")
-        return bool(place >= 0) and _holds_pictures(type_.field(place).type)
-    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
+def _told(error: Exception) -> str:
+    return shown((str(error) or type(error).__name__).splitlines()[0])
 
 
-def _labels(parquet: pq.ParquetFile, column: str | None, where: str) -> NDArray[np.int64]:
+def _picture_column(schema: pa.Schema, where: str) -> str:
+    """Return the path of the pictures' bytes."""
+    column = next((name for name in IMAGES if name in schema.names), None)
+    if column is not None:
+        kind = schema.field(column).type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            return column
+        place = kind.get_field_index("bytes") if pa.types.is_struct(kind) else -1
+        if place >= 0 and (pa.types.is_binary(inner := kind.field(place).type) or pa.types.is_large_binary(inner)):
+            return f"{column}.bytes"
+    got = ", ".join(f"{f.name}: {f.type}" for f in schema)
+    raise DatasetError(
+        f"{where}: no column of pictures; wanted {IMAGES[0]}, as bytes or a struct with bytes, got {shown(got)}"
+    )
+
+
+def _labels(parquet: ParquetColumns, column: str | None, where: str) -> NDArray[np.int64]:
     if column is None:
-        if others := _class_labels(parquet.schema_arrow):
-            raise DatasetError(f"{where}: labels in {', '.join(others)}, wanted a column named {LABELS[0]}")
-        return np.full(parquet.metadata.num_rows, -1, np.int64)
-    values = parquet.read(columns=[column]).column(0)
-    if not pa.types.is_integer(values.type):
-        raise DatasetError(f"{where}: column {column} of {values.type}, wanted whole numbers")
-    labels: NDArray[np.int64] = values.cast(pa.int64()).fill_null(-1).to_numpy()
-    return labels
+        if others := _class_labels(parquet.schema):
+            raise DatasetError(f"{where}: labels in {shown(', '.join(others))}, wanted a column named {LABELS[0]}")
+        return np.full(sum(parquet.rows), -1, np.int64)
+    kind = parquet.schema.field(column).type
+    if not pa.types.is_integer(kind):
+        raise DatasetError(f"{where}: column {column} of {shown(str(kind))}, wanted whole numbers")
+    groups = [parquet.read(group, column) for group in range(len(parquet.rows))]
+    parts = [group.cast(pa.int64()).fill_null(-1).to_numpy() for group in groups]
+    return np.concatenate([np.empty(0, np.int64), *parts])
 
 
 def _class_labels(schema: pa.Schema) -> list[str]:
@@ -175,7 +189,7 @@ def _class_labels(schema: pa.Schema) -> list[str]:
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return [name for name, kind in features.items() if kind.get("_type") == "ClassLabel"]
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return []
 
 
@@ -184,5 +198,5 @@ def _class_names(schema: pa.Schema, column: str | None) -> list[str]:
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return list(map(str, features[column]["names"]))
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return []

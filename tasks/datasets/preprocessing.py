@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """Resize the shorter side, cut out the centre, scale to [0, 1], normalise each channel."""
+    """Resize to a square, scale to [0, 1], normalise each channel; open_clip's settings."""
 
     size: int
     """Pixels, of the square."""
@@ -13,5 +13,10 @@ class Preprocessing:
     std: tuple[float, float, float]
     interpolation: str
     """`bicubic` or `bilinear`."""
+    resize_mode: str = "shortest"
+    """`shortest`: the shorter side becomes `size`, the centre is cut out; `longest`: the longer side does, the rest is
+    filled; `squash`: both sides do."""
+    fill: int = 0
+    """Level, 0 to 255, of what `longest` fills."""
     border: int = 0
     """Pixels cut off on every side before all else."""

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from storage.text import shown
 from tasks.errors import DatasetError
 
 log = logging.getLogger("dawin.datasets")
@@ -66,7 +67,7 @@ def _in_order(names: tuple[str, ...], own: Sequence[str]) -> tuple[str, ...]:
     if set(wanted) == set(plain) and len(wanted) == len(names):
         return tuple(plain[name] for name in wanted)
     if own and not set(wanted) <= set(plain):
-        log.warning("names of classes are paired by their order: folder %s is %r, and so on", own[0], names[0])
+        log.warning("names of classes are paired by their order: folder %s is %r, and so on", shown(own[0]), names[0])
     return names
 
 

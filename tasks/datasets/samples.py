@@ -7,13 +7,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.text import shown
 from tasks.errors import DatasetError
 
 Picture = bytes | NDArray[np.uint8] | Exception
 """An encoded picture, one as numbers (h, w) or (h, w, 3), or why it cannot be read."""
 
 
+MOST_SAMPLES = 2_000_000  # of a data set: every one of them costs memory before its picture is read
 _MOST_CLASSES = 1_000_000  # a larger label is no number of a class but an identifier of something
+_LONGEST_NAME = 500  # characters of a class's name
 
 
 class Pictures(Protocol):
@@ -61,6 +64,22 @@ class Samples:
         return replace(self, rows=self.rows[kept], labels=self.labels[kept])
 
 
+def check_names(names: Sequence[str], where: str) -> None:
+    """Raise `DatasetError` for names of classes that are too many or too long to be any."""
+    if len(names) > _MOST_CLASSES:
+        raise DatasetError(f"{where}: {len(names):,} names of classes, wanted at most {_MOST_CLASSES:,}")
+    if long := next((name for name in names if len(name) > _LONGEST_NAME), None):
+        raise DatasetError(
+            f"{where}: a class's name of {len(long):,} characters ({shown(long, 30)}), wanted at most {_LONGEST_NAME}"
+        )
+
+
+def check_count(samples: int, where: str) -> None:
+    """Raise `DatasetError` for a data set of more samples than fit the memory beside the models."""
+    if samples > MOST_SAMPLES:
+        raise DatasetError(f"{where}: {samples:,} samples, wanted at most {MOST_SAMPLES:,}")
+
+
 def all_of(pictures: Pictures, labels: NDArray[np.int32], classes: Sequence[str]) -> Samples:
     """Return samples of classes with names."""
     return Samples(pictures, np.arange(len(labels)), labels, tuple(classes))
@@ -74,6 +93,8 @@ def numbered(pictures: Pictures, labels: NDArray[np.int64], names: Sequence[str]
     """
     if not len(labels):
         raise DatasetError(f"{where}: no samples")
+    check_count(len(labels), where)
+    check_names(names, where)
     if labels.max() >= _MOST_CLASSES:
         raise DatasetError(f"{where}: label {labels.max()}, wanted numbers of classes below {_MOST_CLASSES:,}")
     without = int((labels < 0).sum())

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 
+from storage.text import shown
 from tasks.datasets.opened import OpenedFolder
 from tasks.errors import DatasetError
 
 _WORDS = re.compile(r"(?:^|[/_.-])(train|training|val|valid|validation|dev|test|testing)(?=[/_.-]|\d|$)", re.IGNORECASE)
-_NUMBERED = re.compile(r"(.*?)-(\d+)-of-(\d+)(?:-[0-9a-f]+)?\.[a-z]+$")
+_NUMBERED = re.compile(r"(.*?)-(\d{1,9})-of-(\d{1,9})(?:-[0-9a-f]+)?\.[a-z]+$")
 
 
 def check_split(folder: OpenedFolder, paths: Sequence[str]) -> None:
@@ -19,16 +20,18 @@ def check_split(folder: OpenedFolder, paths: Sequence[str]) -> None:
     splits = sorted({_split(path) for path in paths})
     if len(splits) > 1:
         suffix = paths[0].rpartition(".")[2]
-        told = ", ".join(split or "others" for split in splits)
-        raise DatasetError(f"{folder.url}: splits {told}; name one, such as its folder, or {splits[-1]}-*.{suffix}")
+        told = shown(", ".join(split or "others" for split in splits))
+        raise DatasetError(
+            f"{folder.url}: splits {told}; name one, such as its folder, or {shown(splits[-1])}-*.{suffix}"
+        )
     matches = [_NUMBERED.match(path) for path in paths]
     found = [(int(match[2]), int(match[3])) for match in matches if match]
     if found and not folder.is_chosen:
-        missing = sorted(set(range(found[0][1])) - {number for number, _ in found})
+        there, wanted = {number for number, _ in found}, found[0][1]
+        missing = wanted - sum(number < wanted for number in there)
         if missing:
-            raise DatasetError(
-                f"{folder.url}: {len(missing)} of {found[0][1]} shards are missing, first {missing[0]:05d}"
-            )
+            first = next(number for number in range(wanted) if number not in there)
+            raise DatasetError(f"{folder.url}: {missing} of {wanted} shards are missing, first {first:05d}")
 
 
 def _split(path: str) -> str:

@@ -8,21 +8,24 @@ import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.datasets.image_folder import is_image
+from storage.text import shown
+from tasks.datasets.image_folder import MOST_ENCODED, is_image, too_long
 from tasks.datasets.opened import Entry, OpenedFolder, Piece
-from tasks.datasets.samples import Picture, Samples, numbered, runs
-from tasks.datasets.shard_index import Index, index_of
+from tasks.datasets.samples import Picture, Samples, check_count, numbered, runs
+from tasks.datasets.shard_index import Index, index_of, packed_text, unpacked_text
 from tasks.datasets.splits import check_split
+from tasks.datasets.tar_members import members
 from tasks.errors import DatasetError
 
 CLASS_NAMES = "classnames.txt"  # one a line, beside the shards or above them
 _LONGEST_LABEL = 64 * 1024  # bytes; a longer file is no label
-_BLOCK = 512  # bytes, of zeros, that end a tar file
+_MOST_FILES = 4  # of a sample, on the average: its picture, its label and what else comes with it
+_LONGEST_KEY = 1024  # characters; the longest path that S3 knows, in bytes
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,15 @@ class TarPictures:
         """See `Pictures`."""
         places = self.places[np.asarray(indices, np.int64)].tolist()
         pieces = [Piece(self.shards[shard][0], start, start + size) for shard, start, size in places]
-        return list(self.folder.read_pieces(pieces))
+        sound = [piece for piece in dict.fromkeys(pieces) if piece.stop - piece.start <= MOST_ENCODED]
+        found = dict(zip(sound, self.folder.read_pieces(sound), strict=True))
+        return [found[p] if p in found else too_long(p.stop - p.start) for p in pieces]
 
     def name(self, index: int) -> str:
         """Return the tar file's path and the sample's key."""
-        return f"{self.folder.root}/{self.shards[int(self.places[index, 0])][0]}, sample {self.keys[index]}"
+        return (
+            f"{self.folder.root}/{shown(self.shards[int(self.places[index, 0])][0])}, sample {shown(self.keys[index])}"
+        )
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return all files' paths, sizes and etags, and which samples."""
@@ -70,7 +77,7 @@ def tar_shards(folder: OpenedFolder, paths: Sequence[str]) -> Samples:
         np.column_stack([np.full(len(index["starts"]), shard), index["starts"], index["sizes"]])
         for shard, index in enumerate(indices)
     ]
-    keys = tuple(str(key) for index in indices for key in index["keys"])
+    keys = tuple(key for index in indices for key in unpacked_text(index["keys"]))
     shards = tuple((path, folder.entries[path]) for path in paths)
     pictures = TarPictures(folder, shards, np.concatenate(places).astype(np.int64), keys)
     labels = np.concatenate([index["labels"] for index in indices])
@@ -83,39 +90,43 @@ def _class_names(folder: OpenedFolder) -> list[str]:
 
 
 def _index(folder: OpenedFolder, path: str) -> Index:
-    return index_of(folder, path, "tar/2", lambda: _looked_through(folder, path))
+    names = ("keys", "starts", "sizes", "labels")
+    return index_of(folder, path, "tar/3", lambda: _looked_through(folder, path), names)
 
 
 def _looked_through(folder: OpenedFolder, path: str) -> Index:
     """Return where a shard's pictures are, in order, with keys and labels."""
-    where = f"{folder.url}/{path}"
+    where = f"{folder.url}/{shown(path)}"
     found: dict[str, tuple[int, int]] = {}
     labels: dict[str, int] = {}
     places: dict[str, tuple[int, int]] = {}  # of every member, for the links to it
     try:
-        with folder.open(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            for member in tar:
+        with folder.open(path) as file:
+            for member in members(file):
                 key, extension = _key(member.name)
                 if not key or member.isdir():
                     continue
+                _check_key(key, len(places), where)
                 places[member.name] = _place(member, places, where)
                 if is_image(f"x.{extension}"):
                     if key in found:
-                        raise DatasetError(f"{where}: sample {key} has two pictures, the second is {member.name}")
+                        told = f"sample {shown(key)} has two pictures, the second is {shown(member.name)}"
+                        raise DatasetError(f"{where}: {told}")
                     found[key] = places[member.name]
                 elif extension in ("cls", "json"):
-                    label = _label(tar, member, where)
+                    label = _label(file, places[member.name], member.name, where)
                     if label is not None and labels.setdefault(key, label) != label:
-                        raise DatasetError(f"{where}: sample {key} has two labels, {labels[key]} and {label}")
-            file.seek(tar.offset)
-            if file.read(_BLOCK) != bytes(_BLOCK):
-                raise DatasetError(f"{where}: damaged or cut short after {len(found)} pictures")
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise DatasetError(f"{where}: not a plain tar file ({str(error) or type(error).__name__})") from error
+                        told = f"sample {shown(key)} has two labels, {labels[key]} and {label}"
+                        raise DatasetError(f"{where}: {told}")
+    except EOFError as error:
+        raise DatasetError(f"{where}: damaged or cut short after {len(found)} pictures") from error
+    except (OSError, tarfile.TarError) as error:
+        told = shown(str(error) or type(error).__name__)
+        raise DatasetError(f"{where}: not a plain tar file ({told})") from error
     if not found:
         raise DatasetError(f"{where}: no pictures; wanted samples such as 000001.jpg and 000001.cls")
     return {
-        "keys": np.array(list(found), dtype=np.str_),
+        "keys": packed_text(list(found)),
         "starts": np.array([start for start, _ in found.values()], np.int64),
         "sizes": np.array([size for _, size in found.values()], np.int64),
         "labels": np.array([labels.get(key, -1) for key in found], np.int64),
@@ -129,31 +140,39 @@ def _key(name: str) -> tuple[str, str]:
     return (f"{place}/{stem}".removeprefix("./").lstrip("/") if stem else ""), extension
 
 
+def _check_key(key: str, members_before: int, where: str) -> None:
+    """Raise `DatasetError` for a key that is too long to be kept, or the first file that is too many."""
+    check_count(members_before // _MOST_FILES, where)
+    if len(key) > _LONGEST_KEY or (not key.isascii() and any("\ud800" <= c <= "\udfff" for c in key)):
+        raise DatasetError(f"{where}: name {shown(key, 50)}, wanted UTF-8 of at most {_LONGEST_KEY} characters")
+
+
 def _place(member: tarfile.TarInfo, places: Mapping[str, tuple[int, int]], where: str) -> tuple[int, int]:
     """Return where a member's bytes are; of a second link to a file, those of the first."""
     if member.islnk() and member.linkname in places:
         return places[member.linkname]
     if not member.isreg() or member.issparse():
-        raise DatasetError(f"{where}: {member.name} is no plain file (a link, a device, or sparse)")
+        raise DatasetError(f"{where}: {shown(member.name)} is no plain file (a link, a device, or sparse)")
     return member.offset_data, member.size
 
 
-def _label(tar: tarfile.TarFile, member: tarfile.TarInfo, where: str) -> int | None:
+def _label(file: BinaryIO, place: tuple[int, int], name: str, where: str) -> int | None:
     """Return a sample's label; None when a JSON has none."""
-    if member.size > _LONGEST_LABEL:
-        raise DatasetError(f"{where}: {member.name} is {member.size} bytes long, wanted a label")
-    file = tar.extractfile(member)
-    content = file.read() if file else b""
+    start, size = place
+    if size > _LONGEST_LABEL:
+        raise DatasetError(f"{where}: {shown(name)} is {size:,} bytes long, wanted a label")
+    file.seek(start)
+    content = file.read(size)
     try:
         value: Any
-        if member.name.endswith(".cls"):
+        if name.endswith(".cls"):
             value = int(content)
         else:
             record = json.loads(content)
-            value = next((record[name] for name in ("label", "cls") if name in record), None)
+            value = next((record[key] for key in ("label", "cls") if key in record), None)
         if value is not None and (type(value) is not int or not -1 <= value < 2**31):
             raise ValueError(value)
         label: int | None = value
         return label
     except (ValueError, TypeError, RecursionError) as error:
-        raise DatasetError(f"{where}: {member.name} holds no label, wanted a whole number") from error
+        raise DatasetError(f"{where}: {shown(name)} holds no label, wanted a whole number") from error

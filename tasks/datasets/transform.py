@@ -17,7 +17,12 @@ from tasks.datasets.preprocessing import Preprocessing
 def cropping(settings: Preprocessing) -> Callable[[Image], torch.Tensor]:
     """Return the function from a picture to a tensor (3, size, size), uint8: open_clip's steps before normalisation."""
     configuration = PreprocessCfg(
-        size=settings.size, mean=settings.mean, std=settings.std, interpolation=settings.interpolation
+        size=settings.size,
+        mean=settings.mean,
+        std=settings.std,
+        interpolation=settings.interpolation,
+        resize_mode=settings.resize_mode,
+        fill_color=settings.fill,
     )
     *steps, to_tensor, normalize = image_transform_v2(configuration, is_train=False).transforms
     assert isinstance(to_tensor, ToTensor) and isinstance(normalize, Normalize)  # noqa: PT018  open_clip changed else

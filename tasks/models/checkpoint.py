@@ -11,6 +11,7 @@ from tasks.models.tensor_files import read_tensors
 
 HEAD = ("head.weight", "head.bias")
 PROJECTION = "visual.proj"
+HEAD_ALONE = "head"  # in the place of a family: a file without a tower
 
 
 def read_checkpoint(file: BinaryIO, where: str, path: str | None = None) -> dict[str, torch.Tensor]:
@@ -37,7 +38,10 @@ def read_family(file: BinaryIO, where: str, path: str | None = None) -> Recognis
         CheckpointError: no vision tower in it, a head that is none, or what `read_tensors` refuses.
     """
     tensors = read_tensors(file, where, path)
-    found = recognise(tensors)
+    return _checked(recognise(tensors), tensors, where)
+
+
+def _checked(found: Recognised | None, tensors: Mapping[str, torch.Tensor], where: str) -> Recognised:
     if found is None:
         raise CheckpointError(
             f"{where}: no vision tower; wanted tensors named visual.…, model.visual.… or vision_model.…, "
@@ -45,6 +49,19 @@ def read_family(file: BinaryIO, where: str, path: str | None = None) -> Recognis
         )
     _check_head(found.tensors, where)
     return found
+
+
+def read_any(file: BinaryIO, where: str, path: str | None = None) -> Recognised:
+    """Return all tensors of a checkpoint, or of a file that holds a head alone; see `read_family` and `read_head`.
+
+    Raises:
+        CheckpointError: neither a vision tower nor a head in it, or what `read_tensors` refuses.
+    """
+    tensors = read_tensors(file, where, path)
+    found = recognise(tensors)
+    if found is None and (head := heads_of(tensors, bare=True)):
+        found = Recognised(HEAD_ALONE, head)
+    return _checked(found, tensors, where)
 
 
 def read_head(file: BinaryIO, where: str, path: str | None = None) -> dict[str, torch.Tensor]:

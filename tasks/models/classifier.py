@@ -8,8 +8,10 @@ from torch.nn import functional
 
 from tasks.errors import CheckpointError
 from tasks.layouts import differences
+from tasks.models.architecture import described
 from tasks.models.checkpoint import HEAD
-from tasks.models.tower import build_named_tower, build_tower, infer_shape
+from tasks.models.identification import identify
+from tasks.models.tower import build_named_tower
 
 
 class ImageClassifier(nn.Module):
@@ -27,14 +29,20 @@ class ImageClassifier(nn.Module):
 
 
 def empty_tower(state: Mapping[str, torch.Tensor], where: str, architecture: str | None = None) -> nn.Module:
-    """Return the tower of a state's layout without weights: it costs no memory.
+    """Return the tower of a state without weights: it costs no memory.
+
+    Args:
+        state: tensors, or their shapes, by open_clip's names.
+        where: the checkpoint's address, for messages.
+        architecture: as in `architecture`; None: identified by the tensors' shapes.
 
     Raises:
-        CheckpointError: the state's tensors are not those of the architecture.
+        CheckpointError: the state's tensors are not those of the architecture, or it cannot be identified.
     """
+    chosen = architecture or identify(state, where).architecture
     with torch.device("meta"):
-        tower = build_named_tower(architecture) if architecture else build_tower(infer_shape(state, where))
-    _check(state, nn.ModuleDict({"visual": tower}), where, architecture)
+        tower = build_named_tower(chosen)
+    _check(state, nn.ModuleDict({"visual": tower}), where, chosen)
     return tower
 
 
@@ -64,13 +72,12 @@ def skeleton(state: Mapping[str, torch.Tensor], where: str, architecture: str | 
     return module.eval().requires_grad_(False)
 
 
-def _check(state: Mapping[str, torch.Tensor], module: nn.Module, where: str, architecture: str | None) -> None:
+def _check(state: Mapping[str, torch.Tensor], module: nn.Module, where: str, architecture: str) -> None:
     """Refuse a state whose tower has other tensors than a module."""
     wanted = {name: _kind(tensor) for name, tensor in module.state_dict().items()}
     got = {name: _kind(tensor) for name, tensor in state.items() if name not in HEAD}
     if faults := differences(wanted, got):
-        name = architecture or "the vision transformer its tensors suggest"
-        raise CheckpointError(f"{where}: does not fit {name}: {'; '.join(faults)}")
+        raise CheckpointError(f"{where}: does not fit {described(architecture)}: {'; '.join(faults)}")
 
 
 def _kind(tensor: torch.Tensor) -> str:
@@ -81,10 +88,11 @@ def build_classifier(
     state: Mapping[str, torch.Tensor], where: str, architecture: str | None = None, device: str = "cpu"
 ) -> ImageClassifier:
     """Return the classifier of a state, on a device, ready to predict."""
-    module = skeleton(state, where, architecture)
+    chosen = architecture or identify(state, where).architecture
+    module = skeleton(state, where, chosen)
     module.load_state_dict({name: tensor.to(device) for name, tensor in state.items()}, assign=True)
-    if architecture and any(buffer.is_meta for buffer in module.buffers()):
-        _compute_buffers(module, build_named_tower(architecture), device)
+    if any(buffer.is_meta for buffer in module.buffers()):
+        _compute_buffers(module, build_named_tower(chosen), device)
     return module.eval().requires_grad_(False)
 
 

@@ -34,6 +34,8 @@ def is_safetensors(start: bytes) -> bool:
 class SafetensorsFile(Mapping[str, torch.Tensor]):
     """The tensors of a safetensors file, opened for reading; each is read when it is asked for.
 
+    `metadata` are the texts that its header holds by name.
+
     Raises:
         DamagedFile: the file ends early, or its header does not fit it.
         TooCostly: its header is larger than any checkpoint's.
@@ -46,7 +48,7 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
         if length > _LARGEST_HEADER:
             raise TooCostly(f"a header of {length:,} bytes, wanted at most {_LARGEST_HEADER:,}")
         self._file, self._start = file, 8 + length
-        self._entries = _entries(file.read(length))
+        self.metadata, self._entries = _entries(file.read(length))
         _check_places(self._entries.values(), size - self._start)
 
     def __getitem__(self, name: str) -> torch.Tensor:
@@ -84,8 +86,8 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
         return found
 
 
-def _entries(text: bytes) -> dict[str, _Entry]:
-    """Return what a header says of its tensors."""
+def _entries(text: bytes) -> tuple[dict[str, str], dict[str, _Entry]]:
+    """Return what a header says of its file, and of its tensors."""
     try:
         header = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -95,7 +97,18 @@ def _entries(text: bytes) -> dict[str, _Entry]:
         raise DamagedFile("its header's __metadata__ is not texts by name")
     if len(header) > TENSORS:
         raise TooCostly(f"{len(header):,} tensors, wanted at most {TENSORS:,}")
-    return {name: _entry(name, entry) for name, entry in header.items()}
+    return metadata, {name: _entry(name, entry) for name, entry in header.items()}
+
+
+def metadata_of(file: BinaryIO) -> dict[str, str]:
+    """Return the texts that a safetensors file's header holds by name; none of another file.
+
+    Raises:
+        DamagedFile: the file is damaged; `TooCostly`: its header is larger than any checkpoint's.
+    """
+    start = file.read(9)
+    file.seek(0)
+    return SafetensorsFile(file).metadata if is_safetensors(start) else {}
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

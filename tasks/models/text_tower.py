@@ -15,12 +15,14 @@ from torch import nn
 from torch.nn import functional
 
 from tasks.errors import CheckpointError
+from tasks.models.architecture import configuration_in
 from tasks.models.checkpoint import HEAD
 
 _HEAD_WIDTH = 64  # of one attention head, in every CLIP text tower
 _PREFIX = "text."  # in front of a text tower's names in open_clip's newer models
 _SCALE = 100.0  # where a checkpoint holds no logit scale: what CLIP's were clipped to in training
 _VOCABULARY = 49_408  # tokens of CLIP's tokenizer
+_CONTEXT = 77  # tokens of a prompt, padding included, in open_clip's configurations that say nothing else
 _PROMPTS = 256  # at a time
 
 Tensors = Mapping[str, torch.Tensor]
@@ -52,7 +54,8 @@ def zero_shot_head(
         classes: their names, in the order of the data set's labels.
         templates: prompts, `{}` where the name goes.
         where: the checkpoint's address, for messages.
-        architecture: an open_clip model; None: a CLIP text tower with QuickGELU, its shape read off the tensors.
+        architecture: as in `architecture`; None, or one that describes no text tower: a CLIP text tower whose shape is
+            read off the tensors, with heads of 64 and the vision tower's activation.
         device: where the tower runs.
         advanced: called with the number of classes done since the last call.
 
@@ -91,15 +94,30 @@ def _text_of(tensors: Tensors) -> dict[str, torch.Tensor]:
 def _tower(
     text: Tensors, where: str, architecture: str | None
 ) -> tuple[nn.Module, Callable[[list[str]], torch.Tensor]]:
-    """Return an untrained tower and its tokenizer."""
-    if architecture:
-        settings = open_clip.get_model_config(architecture)
-        if settings is None or "hf_model_name" in settings["text_cfg"]:
-            raise CheckpointError(f"architecture {architecture!r}: its text tower is not open_clip's own; name a head")
-        features, quick = settings["embed_dim"], settings.get("quick_gelu", False)
-        return _build_text_tower(features, settings["text_cfg"], quick_gelu=quick), open_clip.get_tokenizer(
-            architecture
-        )
+    """Return an untrained tower and its tokenizer.
+
+    A configuration that describes its text tower is built as described; of another the shape is read off the tensors.
+    """
+    named = architecture is not None and configuration_in(architecture) is None
+    if architecture is None:
+        described: dict[str, Any] | None = {"quick_gelu": True}  # OpenAI's
+    else:
+        described = open_clip.get_model_config(architecture) if named else configuration_in(architecture)
+    if described is None:
+        raise CheckpointError(f"architecture {architecture!r}: not an open_clip model")
+    quick = bool(described.get("quick_gelu"))
+    if "text_cfg" not in described:
+        return _read_off(text, where, quick=quick)
+    settings = described["text_cfg"]
+    if "hf_model_name" in settings or (not named and "hf_tokenizer_name" in settings):
+        raise CheckpointError(f"{where}: its text tower or its tokenizer is not open_clip's own; name a head")
+    tower = _build_text_tower(described["embed_dim"], settings, quick_gelu=quick)
+    if named:
+        return tower, open_clip.get_tokenizer(architecture)
+    return tower, SimpleTokenizer(context_length=settings.get("context_length", _CONTEXT))
+
+
+def _read_off(text: Tensors, where: str, *, quick: bool) -> tuple[nn.Module, Callable[[list[str]], torch.Tensor]]:
     try:
         positions, embedding = text["positional_embedding"], text["token_embedding.weight"]
         projection, width = text["text_projection"], text["ln_final.weight"].shape[0]
@@ -117,5 +135,5 @@ def _tower(
         )
     shape: dict[str, Any] = {"context_length": positions.shape[0], "vocab_size": embedding.shape[0], "width": width}
     configuration = CLIPTextCfg(**shape, heads=width // _HEAD_WIDTH, layers=layers, mlp_ratio=mlp / width)
-    tower: nn.Module = _build_text_tower(projection.shape[1], configuration, quick_gelu=True)
+    tower: nn.Module = _build_text_tower(projection.shape[1], configuration, quick_gelu=quick)
     return tower, SimpleTokenizer(context_length=positions.shape[0])

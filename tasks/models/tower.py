@@ -1,8 +1,10 @@
-"""Vision towers: their shape read off the tensors, or named; built by open_clip."""
+"""Vision towers: their shape read off the tensors, or described; built by open_clip."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
 import open_clip
 import torch
@@ -10,10 +12,13 @@ from open_clip.model import CLIPVisionCfg, _build_vision_tower
 from torch import nn
 
 from tasks.errors import CheckpointError
+from tasks.models.architecture import configuration_in
 
-_HEAD_WIDTH = 64  # of one attention head, in every CLIP vision tower
+HEAD_WIDTH = 64  # channels of one attention head, in OpenAI's towers
 _REDUCTION = 32  # pixels a position of a residual network's last layer, on each side
 _LAST_WIDTH = 32  # of that layer, in widths of the first
+_BLOCKS = "visual.transformer.resblocks."
+_SETTINGS = frozenset(field.name for field in dataclasses.fields(CLIPVisionCfg))
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,19 @@ class TowerShape:
     mlp_ratio: float
     output_dim: int
 
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The same as an open_clip configuration, with QuickGELU as in OpenAI's models."""
+        vision = {
+            "image_size": self.image_size,
+            "patch_size": self.patch_size,
+            "width": self.width,
+            "layers": self.layers,
+            "head_width": self.width // self.heads,
+            "mlp_ratio": self.mlp_ratio,
+        }
+        return {"embed_dim": self.output_dim, "quick_gelu": True, "vision_cfg": vision}
+
 
 @dataclass(frozen=True)
 class ResNetShape:
@@ -39,9 +57,18 @@ class ResNetShape:
     heads: int
     output_dim: int
 
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The same as an open_clip configuration; QuickGELU is its text tower's."""
+        vision = {"image_size": self.image_size, "width": self.width, "layers": list(self.layers)}
+        return {"embed_dim": self.output_dim, "quick_gelu": True, "vision_cfg": vision}
+
 
 def infer_shape(state: Mapping[str, torch.Tensor], where: str) -> TowerShape | ResNetShape:
     """Return the shape of the vision transformer, or residual network, that a state's tensors make up.
+
+    How many heads a transformer has is not to be seen in them: `heads` is that of heads `HEAD_WIDTH` wide, as in
+    OpenAI's models. `identification` holds it against the models that are known.
 
     Raises:
         CheckpointError: the tensors are not those of a CLIP tower; the architecture has to be named then.
@@ -51,8 +78,8 @@ def infer_shape(state: Mapping[str, torch.Tensor], where: str) -> TowerShape | R
             return _resnet_shape(state)
         convolution, positions = state["visual.conv1.weight"], state["visual.positional_embedding"]
         width, patch = convolution.shape[0], convolution.shape[-1]
-        layers = sum(name.endswith("attn.in_proj_weight") for name in state)
-        mlp = state["visual.transformer.resblocks.0.mlp.c_fc.weight"].shape[0]
+        layers = sum(name.startswith(_BLOCKS) and name.endswith("attn.in_proj_weight") for name in state)
+        mlp = state[f"{_BLOCKS}0.mlp.c_fc.weight"].shape[0]
         output_dim = state["visual.proj"].shape[1]
         side = isqrt(positions.shape[0] - 1)
     except (KeyError, IndexError, ValueError) as error:
@@ -60,12 +87,13 @@ def infer_shape(state: Mapping[str, torch.Tensor], where: str) -> TowerShape | R
         raise CheckpointError(
             f"{where}: not a CLIP vision tower ({missing}); name its `architecture`, an open_clip model"
         ) from error
-    if side * side != positions.shape[0] - 1 or width % _HEAD_WIDTH:
+    if side * side != positions.shape[0] - 1 or not width or not layers:
         raise CheckpointError(
-            f"{where}: {positions.shape[0]} positions and width {width}, wanted a square and one more, and a "
-            f"multiple of {_HEAD_WIDTH}; name its `architecture`, an open_clip model"
+            f"{where}: {positions.shape[0]} positions and {layers} layers of width {width}, wanted a square of "
+            "positions and one more; name its `architecture`, an open_clip model"
         )
-    return TowerShape(patch * side, patch, width, layers, width // _HEAD_WIDTH, mlp / width, output_dim)
+    heads = max(1, width // HEAD_WIDTH)
+    return TowerShape(patch * side, patch, width, layers, heads, mlp / width, output_dim)
 
 
 def _resnet_shape(state: Mapping[str, torch.Tensor]) -> ResNetShape:
@@ -74,38 +102,47 @@ def _resnet_shape(state: Mapping[str, torch.Tensor]) -> ResNetShape:
     parts = [name.split(".") for name in state if name.startswith("visual.layer")]
     layers = [1 + max(int(part[2]) for part in parts if part[1] == f"layer{i}") for i in (1, 2, 3, 4)]
     width = first.shape[0]
-    heads = width * _LAST_WIDTH // _HEAD_WIDTH
+    heads = width * _LAST_WIDTH // HEAD_WIDTH
     return ResNetShape(side * _REDUCTION, width, (*layers,), heads, projection.shape[0])  # type: ignore[arg-type]  # four
 
 
 def build_tower(shape: TowerShape | ResNetShape) -> nn.Module:
-    """Return open_clip's tower of a shape, with QuickGELU as in OpenAI's models and all tuned from them."""
-    if isinstance(shape, ResNetShape):
-        network = CLIPVisionCfg(layers=shape.layers, width=shape.width, image_size=shape.image_size)
-        made: nn.Module = _build_vision_tower(shape.output_dim, network)
-        return made
-    settings = CLIPVisionCfg(
-        layers=shape.layers,
-        width=shape.width,
-        head_width=_HEAD_WIDTH,
-        mlp_ratio=shape.mlp_ratio,
-        patch_size=shape.patch_size,
-        image_size=shape.image_size,
-    )
-    tower: nn.Module = _build_vision_tower(shape.output_dim, settings, quick_gelu=True)
-    return tower
+    """Return open_clip's untrained tower of a shape, with QuickGELU as in OpenAI's models and all tuned from them."""
+    return build_configured_tower(shape.configuration)
 
 
 def build_named_tower(architecture: str) -> nn.Module:
-    """Return the untrained vision tower of an open_clip model; `…-quickgelu` have OpenAI's activation."""
+    """Return the untrained vision tower of an architecture: an open_clip model's name, or a configuration's text.
+
+    Raises:
+        CheckpointError: there is no such model, or the configuration is none that open_clip can build.
+    """
+    configuration = configuration_in(architecture)
+    if configuration is not None:
+        return build_configured_tower(configuration)
     known = open_clip.list_models()
     if architecture not in known:
         close = [name for name in known if name.lower().startswith(architecture.lower()[:5])]
         raise CheckpointError(
             f"architecture {architecture!r}: not an open_clip model; there are {', '.join(close or known[:8])} …"
         )
-    settings = open_clip.get_model_config(architecture)
-    tower: nn.Module = _build_vision_tower(
-        settings["embed_dim"], settings["vision_cfg"], quick_gelu=settings.get("quick_gelu", False)
-    )
+    return build_configured_tower(open_clip.get_model_config(architecture))
+
+
+def build_configured_tower(configuration: Mapping[str, Any]) -> nn.Module:
+    """Return the untrained vision tower of an open_clip configuration.
+
+    Raises:
+        CheckpointError: it has settings that open_clip does not know, or values that it cannot build.
+    """
+    vision = dict(configuration["vision_cfg"])
+    if unknown := sorted(set(vision) - _SETTINGS):
+        raise CheckpointError(f"architecture: open_clip has no setting {unknown[0]} of a vision tower")
+    try:
+        tower: nn.Module = _build_vision_tower(
+            configuration["embed_dim"], CLIPVisionCfg(**vision), quick_gelu=bool(configuration.get("quick_gelu"))
+        )
+    except (KeyError, TypeError, ValueError, ArithmeticError, AssertionError, RuntimeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"architecture: open_clip cannot build its vision tower ({reason})") from error
     return tower

@@ -14,12 +14,12 @@ from open_clip import image_transform
 from PIL import Image
 
 from flows.experiment import load_experiment
-from flows.listings import CLIP_MEAN, CLIP_STD
 from flows.methods import FAMILIES, Setup, matching
 from flows.preparation import prepare
 from flows.report import results_of
 from flows.run_experiment import run_experiment
 from storage.store import Store
+from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 
 pytestmark = [pytest.mark.xdist_group("methods"), pytest.mark.usefixtures("prefect_api")]
 

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 
 from flows.experiment import load_experiment
-from flows.listings import CLIP_MEAN, CLIP_STD
 from flows.preparation import prepare
 from flows.report import results_of
 from storage import scan
 from storage.store import Store
 from tasks.datasets.decoding import Decoder
 from tasks.errors import UncoveredLayer
+from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 
 pytestmark = [pytest.mark.xdist_group("granularities"), pytest.mark.usefixtures("prefect_api")]
 

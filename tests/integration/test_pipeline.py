@@ -14,11 +14,11 @@ import yaml
 from PIL import Image
 
 from flows.experiment import load_experiment
-from flows.listings import CLIP_MEAN, CLIP_STD
 from flows.preparation import prepare
 from flows.report import results_of
 from storage import scan
 from storage.store import Store
+from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_api")]
 

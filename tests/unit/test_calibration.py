@@ -85,11 +85,11 @@ def test_the_command(tmp_path, capsys):
 
 def relabel(folder):
     """Move images to the class that the base model sees in them; one in five to another."""
-    from flows.listings import CLIP_MEAN, CLIP_STD
     from tasks.datasets.decoding import Decoder
     from tasks.datasets.preprocessing import Preprocessing
     from tasks.datasets.transform import normalized
     from tasks.listing import list_dataset
+    from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 
     settings = Preprocessing(size=16, mean=CLIP_MEAN, std=CLIP_STD, interpolation="bicubic")
     paths = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))

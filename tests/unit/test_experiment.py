@@ -136,7 +136,7 @@ def test_a_setting_that_is_there_twice_is_refused(tmp_path):
     """Plain YAML would take the last without a word."""
     file = tmp_path / "twice.yaml"
     file.write_text("name: a\nseed: 1\nseed: 2\n")
-    with pytest.raises(ExperimentError, match="seed is there twice"):
+    with pytest.raises(ExperimentError, match="seed is set twice"):
         load_experiment(str(file))
 
 

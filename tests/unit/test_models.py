@@ -201,7 +201,10 @@ def broken(change):
             r"ln_pre.bias: wanted \(64,\) numbers, got \(3,\) numbers",
         ),
         (lambda s: [s.pop(n) for n in list(s) if "visual" in n], "no vision tower; wanted tensors named visual"),
-        (lambda s: s.update({"model.visual.positional_embedding": torch.zeros(6, 64)}), "6 positions and width 64"),
+        (
+            lambda s: s.update({"model.visual.positional_embedding": torch.zeros(6, 64)}),
+            "6 positions and 1 layers of width 64",
+        ),
         (lambda s: s.update({"classification_head.weight": torch.zeros(3)}), "head weight wanted as"),
         (lambda s: s.update({"model.visual.conv1.weight": torch.tensor(1.0)}), "tensors of other shapes"),
         (lambda s: s.update({"model.visual.ln_pre.bias": torch.zeros(64, dtype=torch.int8)}), "got .*counts"),

@@ -1,0 +1,128 @@
+"""Which preprocessing an experiment's images get: what its file says, what describes its checkpoints, or OpenAI's."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from flows.errors import ExperimentError
+from flows.settings import PreprocessSettings
+from tasks.beside import Described
+from tasks.datasets.preprocessing import Preprocessing
+from tasks.errors import ModelMismatch
+from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
+
+_FIELDS = ("mean", "std", "interpolation", "resize_mode", "fill")
+OPENAI: dict[str, Any] = {
+    "mean": list(CLIP_MEAN),
+    "std": list(CLIP_STD),
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+    "fill": 0,
+}
+
+
+class Chosen(NamedTuple):
+    """A preprocessing, and where it comes from."""
+
+    preprocessing: Preprocessing
+    source: str
+    """In words."""
+
+
+def choose_pixels(
+    settings: PreprocessSettings,
+    size: int,
+    described: Mapping[str, Described | None],
+    architecture: str | None,
+    recorded: Sequence[Mapping[str, Any]],
+) -> Chosen:
+    """Return the preprocessing of an experiment's images.
+
+    Args:
+        settings: of the experiment; what it says goes before all else.
+        size: pixels of the square that the models' towers take.
+        described: model name to what the files beside its checkpoint say.
+        architecture: the open_clip model that the experiment names.
+        recorded: the preprocessings of that model's tags.
+
+    Raises:
+        ModelMismatch: models are described differently, or for another size of images.
+        ExperimentError: the tags of the architecture differ, or there is no such tag.
+    """
+    own = {name: value for name in _FIELDS if (value := getattr(settings, name)) is not None}
+    found, source = _unless_chosen(settings, own, described, architecture, recorded)
+    if (wanted := found.get("size")) not in (None, size):
+        raise ModelMismatch(f"{source}: images of {wanted} px, but the towers take {size}; set `preprocess` yourself")
+    values = {name: found[name] for name in _FIELDS} | own
+    if own:
+        kept = len(own) < len(_FIELDS)
+        source = f"{', '.join(own)} as the experiment says{f'; the rest: {source}' if kept else ''}"
+    mean, std = ((float(a), float(b), float(c)) for a, b, c in (values["mean"], values["std"]))
+    preprocessing = Preprocessing(
+        size=size,
+        mean=mean,
+        std=std,
+        interpolation=str(values["interpolation"]),
+        resize_mode=str(values["resize_mode"]),
+        fill=int(values["fill"]),
+    )
+    return Chosen(preprocessing, source)
+
+
+def _unless_chosen(
+    settings: PreprocessSettings,
+    own: Mapping[str, Any],
+    described: Mapping[str, Described | None],
+    architecture: str | None,
+    recorded: Sequence[Mapping[str, Any]],
+) -> tuple[Mapping[str, Any], str]:
+    """Return the settings that hold where the experiment says nothing, and where they come from."""
+    if settings.tag is not None:
+        return _of_tag(settings.tag, architecture, recorded)
+    told = {name: found for name, found in described.items() if found}
+    files = {name: f"{found.source} model {name}" for name, found in told.items()}
+    if told:
+        first = next(iter(told))
+        for name, found in told.items():
+            if _differ(found.value, told[first].value, own):
+                raise ModelMismatch(
+                    f"preprocess: {files[name]} and {files[first]} differ: {_words(found.value)}; "
+                    f"{_words(told[first].value)}; all models see the same images, so set `preprocess` yourself"
+                )
+        return told[first].value, files[first]
+    if recorded and any(_differ(one, recorded[0], own) for one in recorded):
+        kinds = "; ".join(f"{', '.join(one['tags'])}: {_words(one)}" for one in recorded)
+        raise ExperimentError(
+            f"preprocess: the tags of {architecture} differ; name the one that the models come from as "
+            f"preprocess.tag: {kinds}"
+        )
+    if recorded:
+        return recorded[0], f"open_clip's record of {architecture}"
+    if architecture is not None:
+        return OPENAI, f"open_clip's default, it has no record of {architecture}"
+    return OPENAI, "OpenAI's, no file beside the checkpoints says otherwise"
+
+
+def _of_tag(tag: str, architecture: str | None, recorded: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], str]:
+    if architecture is None:
+        raise ExperimentError("preprocess.tag: a tag of which model? name its `architecture`")
+    for one in recorded:
+        if tag in one["tags"]:
+            return one, f"open_clip's record of {architecture}, tag {tag}"
+    known = ", ".join(name for one in recorded for name in one["tags"])
+    raise ExperimentError(f"preprocess.tag: {architecture} has no tag {tag!r}; it has {known or 'none'}")
+
+
+def _differ(one: Mapping[str, Any], other: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    return any(one[name] != other[name] for name in _FIELDS if name not in own)
+
+
+def _words(pixels: Mapping[str, Any]) -> str:
+    mean, std = (json.dumps([round(v, 4) for v in pixels[name]]) for name in ("mean", "std"))
+    sides = {"shortest": "shorter side, centre cut out", "longest": "longer side, filled up", "squash": "squashed"}
+    return f"{pixels['interpolation']}, {sides[pixels['resize_mode']]}, mean {mean}, std {std}"
+
+
+def in_words(pixels: Mapping[str, Any]) -> str:
+    """Return a preprocessing in words, for a reader."""
+    return f"{pixels['size']} px, {_words(pixels)}"

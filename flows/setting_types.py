@@ -1,0 +1,16 @@
+"""The kinds of values that settings have, with their bounds."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+MOST_ITEMS = 1000  # models, data sets, methods, prompts: far more than anybody merges or compares
+
+# begins with a letter: a hive partition of digits alone would be read as a number; names are parts of paths, which file
+# systems bound at 255 bytes
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]*$", max_length=100)]
+Address = Annotated[str, Field(min_length=1, max_length=4096)]  # characters: the longest path of Linux
+Words = Annotated[str, Field(max_length=1000)]  # characters, of what is shown in words
+Scale = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
+Channel = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

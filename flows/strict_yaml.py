@@ -1,0 +1,90 @@
+"""YAML as experiment files need it: plain values, each setting once, nothing that grows when it is read."""
+
+from collections import Counter
+from typing import Any
+
+import yaml
+
+_MOST_CHARACTERS = 256 * 1024  # of a file or a value; the names of ImageNet's 1,000 classes take 20,000
+_MOST_NODES = (
+    25_000  # values and keys, those behind an alias counted wherever it stands; ImageNet-21k has 21,841 classes
+)
+_DEEPEST = 32  # lists and mappings inside of one another
+_LONGEST_NUMBER = 100  # characters; base 60 and millions of digits take longer the more there are, squared
+_PREFIX = "tag:yaml.org,2002:"
+_NUMBERS = {f"{_PREFIX}int", f"{_PREFIX}float"}
+_TAGS = {f"{_PREFIX}{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
+
+
+def parse_yaml(text: str) -> Any:  # noqa: ANN401  whatever the text holds
+    """Return the values of a YAML document.
+
+    Raises:
+        yaml.YAMLError: it is none, a setting is set twice, or it takes more to read than settings do.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        raise yaml.YAMLError(f"{len(text):,} characters, wanted at most {_MOST_CHARACTERS:,}")
+    try:
+        return yaml.load(text, _Strict)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # a tag on another's value
+        raise yaml.YAMLError(f"a value that is not of its kind ({type(error).__name__}: {error})") from error
+
+
+class _Strict(yaml.SafeLoader):
+    """Counts what a document comes to while it is composed, before any value is made of it."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._sizes: dict[int, int] = {}
+        self._depth = self._composed = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401  as yaml has it
+        """See yaml; an alias gives the node that is composed already."""
+        is_alias = self.check_event(yaml.AliasEvent)
+        self._depth, self._composed = self._depth + 1, self._composed + 1
+        if self._depth > _DEEPEST:
+            raise _refused(f"values more than {_DEEPEST} deep inside of one another", None)
+        if self._composed > _MOST_NODES:
+            raise _refused(f"more than {_MOST_NODES:,} values", None)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if node is not None:
+            if not is_alias:
+                _check_node(node)
+            self._count(node, is_alias)
+        return node
+
+    def _count(self, node: yaml.Node, is_alias: bool) -> None:
+        """Add a node to the document's size: of an alias all that it stands for."""
+        if is_alias and id(node) not in self._sizes:
+            raise _refused("an alias of what it stands in", node.start_mark)
+        if not is_alias:
+            self._sizes[id(node)] = 1 + sum(self._sizes[id(child)] for child in _children(node))
+        if self._sizes[id(node)] > _MOST_NODES:
+            raise _refused(f"more than {_MOST_NODES:,} values", node.start_mark)
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _check_node(node: yaml.Node) -> None:
+    """Refuse what plain YAML would take another way than its writer meant."""
+    if node.tag == f"{_PREFIX}merge":
+        raise _refused("merge keys (<<) are not read; write the settings out", node.start_mark)
+    if node.tag not in _TAGS | {f"{_PREFIX}timestamp"}:
+        raise _refused(f"tag {node.tag} is not read", node.start_mark)
+    if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:
+        raise _refused(f"a number of {len(node.value):,} characters", node.start_mark)
+    if isinstance(node, yaml.MappingNode):
+        keys = [key for key, _ in node.value]
+        if odd := next((key for key in keys if not isinstance(key, yaml.ScalarNode)), None):
+            raise _refused("a list or a mapping as the name of a setting", odd.start_mark)
+        if twice := [name for name, times in Counter(key.value for key in keys).items() if times > 1]:
+            raise _refused(f"{min(twice)} is set twice", node.start_mark)
+
+
+def _refused(problem: str, mark: Any) -> yaml.MarkedYAMLError:  # noqa: ANN401  yaml's class of places
+    return yaml.MarkedYAMLError(None, None, problem, mark)

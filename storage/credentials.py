@@ -1,0 +1,44 @@
+"""Addresses that carry a secret: refused, and never shown."""
+
+from storage.errors import StoreDenied
+
+_WANTED = {
+    "s3": "credentials belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an endpoint in AWS_ENDPOINT_URL",
+    "hf": "a token belongs in HF_TOKEN",
+}
+
+
+def refuse_credentials(address: str) -> None:
+    """Raise `StoreDenied` for an address with a user, a password or a port in it; the message shows none of them."""
+    scheme, separator, rest = address.partition("://")
+    if separator and _is_secret(scheme, rest):
+        wanted = _WANTED.get(scheme, "write the address without them")
+        raise StoreDenied(f"{without_credentials(address)}: an address holds no credentials; {wanted}")
+
+
+def without_credentials(text: str) -> str:
+    """Return a text in which the addresses show neither user nor password, nor the query that signs a request.
+
+    Example:
+        >>> without_credentials("no such thing: s3://KEY:SECRET@bucket/x")
+        'no such thing: s3://…@bucket/x'
+    """
+    return " ".join(_masked(word) if "://" in word else word for word in text.split(" "))
+
+
+def _masked(word: str) -> str:
+    """Return a word with its address masked; whatever stands before an `@` may be a part of the secret."""
+    before, _, rest = word.partition("://")
+    scheme = before.rpartition("=")[2].lstrip("('\"")
+    if _is_secret(scheme, rest):
+        rest = "…" + ("@" + rest.rpartition("@")[2] if "@" in rest else "")
+    if scheme in ("http", "https") and "?" in rest:
+        rest = rest.partition("?")[0] + "?…"
+    return f"{before}://{rest}"
+
+
+def _is_secret(scheme: str, rest: str) -> bool:
+    """Tell whether what follows `scheme://` names more than a place; a secret may hold slashes itself."""
+    authority = rest.partition("/")[0]
+    is_odd = ":" in authority and not authority.startswith("arn:")
+    return "@" in authority or (is_odd and (scheme == "s3" or "@" in rest))

@@ -1,0 +1,178 @@
+"""Checkpoints as the files beside them describe them: open_clip's and Hugging Face's configurations, read to one form.
+
+Each function takes the parsed JSON of one kind of file, and raises `CheckpointError` where it describes something that
+the pipeline would compute otherwise. Apart from torch: planning is quick.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.errors import CheckpointError
+
+Record = Mapping[str, Any]
+
+OPEN_CLIP, HUGGING_FACE, PROCESSOR = "open_clip_config.json", "config.json", "preprocessor_config.json"
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+"""Per channel on a scale of 0 to 1, of OpenAI's CLIP and all models tuned from it."""
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+_FILTERS = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers, as Hugging Face's processors write them
+_SCALE = 1 / 255
+
+# of Hugging Face's CLIPVisionConfig and CLIPTextConfig: files leave out what equals these
+_VISION = {
+    "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
+    "image_size": 224, "patch_size": 32, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
+}  # fmt: skip
+_TEXT = {
+    "hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 8,
+    "max_position_embeddings": 77, "vocab_size": 49408, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
+}  # fmt: skip
+_ACTIVATIONS: dict[str, tuple[bool, dict[str, str] | None]] = {
+    "quick_gelu": (True, None),
+    "gelu": (False, None),
+    "gelu_new": (False, {"approximate": "tanh"}),
+    "gelu_pytorch_tanh": (False, {"approximate": "tanh"}),
+}
+"""Hugging Face's name of an activation to open_clip's `quick_gelu` and `act_kwargs`."""
+
+
+def open_clip_architecture(content: Record) -> dict[str, Any] | None:
+    """Return the configuration of an `open_clip_config.json`; None when it holds none."""
+    model = content.get("model_cfg")
+    if not isinstance(model, Mapping) or not isinstance(model.get("vision_cfg"), Mapping):
+        return None
+    vision = {name: value for name, value in model["vision_cfg"].items() if name != "timm_model_pretrained"}
+    kept = {name: model[name] for name in ("embed_dim", "text_cfg", "quick_gelu") if name in model}
+    return {**kept, "vision_cfg": vision}
+
+
+def open_clip_pixels(content: Record) -> dict[str, Any] | None:
+    """Return the preprocessing of an `open_clip_config.json`, completed with open_clip's defaults; None without one."""
+    settings = content.get("preprocess_cfg")
+    return pixels_of_open_clip(settings) if isinstance(settings, Mapping) else None
+
+
+def pixels_of_open_clip(settings: Record) -> dict[str, Any]:
+    """Return a preprocessing in our form from open_clip's settings, whose missing values are OpenAI's."""
+    interpolation = settings.get("interpolation") or "bicubic"
+    return {
+        "mean": _channels(settings.get("mean") or CLIP_MEAN),
+        "std": _channels(settings.get("std") or CLIP_STD),
+        "interpolation": "bicubic" if interpolation == "random" else interpolation,  # as open_clip takes it to evaluate
+        "resize_mode": settings.get("resize_mode") or "shortest",
+        "fill": settings.get("fill_color") or 0,
+    }
+
+
+def hugging_face_architecture(content: Record) -> dict[str, Any] | None:
+    """Return the configuration of the CLIP that a `config.json` of Hugging Face's describes; None for another model.
+
+    Raises:
+        CheckpointError: an activation that open_clip's towers cannot have, or heads that do not divide the width.
+    """
+    kind = str(content.get("model_type", ""))
+    whole = isinstance(content.get("vision_config"), Mapping)
+    if not (whole and kind in ("", "clip")) and kind != "clip_vision_model":
+        return None
+    vision = _VISION | dict(content["vision_config"] if whole else content)
+    quick, activation = _activation(vision["hidden_act"])
+    found: dict[str, Any] = {
+        "embed_dim": content.get("projection_dim", vision.get("projection_dim", 512)),
+        "quick_gelu": quick,
+        "vision_cfg": {
+            "image_size": vision["image_size"],
+            "patch_size": vision["patch_size"],
+            "head_width": _head_width(vision),
+            **_transformer(vision, activation),
+        },
+    }
+    text = _TEXT | dict(content.get("text_config") or {})
+    if whole and _activation(text["hidden_act"]) == (quick, activation):  # open_clip has one flag for both towers
+        found["text_cfg"] = {
+            "context_length": text["max_position_embeddings"],
+            "vocab_size": text["vocab_size"],
+            "heads": text["num_attention_heads"],
+            **_transformer(text, activation),
+        }
+    return found
+
+
+def _transformer(settings: Record, activation: dict[str, str] | None) -> dict[str, Any]:
+    width = settings["hidden_size"]
+    shape = {
+        "width": width,
+        "layers": settings["num_hidden_layers"],
+        "mlp_ratio": settings["intermediate_size"] / width,
+    }
+    shape |= {"act_kwargs": activation} if activation else {}
+    epsilon = settings["layer_norm_eps"]
+    return shape if epsilon == _VISION["layer_norm_eps"] else {**shape, "norm_kwargs": {"eps": epsilon}}
+
+
+def _head_width(settings: Record) -> int:
+    width, heads = settings["hidden_size"], settings["num_attention_heads"]
+    if not all(type(n) is int and n > 0 for n in (width, heads)) or width % heads:
+        raise CheckpointError(f"{HUGGING_FACE}: width {width} wanted as a multiple of {heads} heads")
+    return int(width // heads)
+
+
+def _activation(name: Any) -> tuple[bool, dict[str, str] | None]:  # noqa: ANN401  JSON
+    if name not in _ACTIVATIONS:
+        raise CheckpointError(f"{HUGGING_FACE}: hidden_act {name!r}, wanted one of {', '.join(_ACTIVATIONS)}")
+    return _ACTIVATIONS[name]
+
+
+def hugging_face_pixels(content: Record) -> dict[str, Any]:
+    """Return the preprocessing of a `preprocessor_config.json`, and in `size` the pixels of its square.
+
+    Raises:
+        CheckpointError: it does something that open_clip's transform has no setting for.
+    """
+    if content.get("resample", 3) not in _FILTERS:
+        raise _unlike(f"resample {content['resample']}, wanted 2 (bilinear) or 3 (bicubic)")
+    if not content.get("do_resize", True):
+        raise _unlike("do_resize is off, but a tower takes pictures of one size")
+    if not content.get("do_rescale", True) or abs(content.get("rescale_factor", _SCALE) - _SCALE) > 1e-9:
+        raise _unlike("pixels are not scaled to 0 to 1")
+    normalizes = content.get("do_normalize", True)
+    size, mode = _square(content)
+    return {
+        "mean": _channels(content.get("image_mean") or CLIP_MEAN) if normalizes else [0.0] * 3,
+        "std": _channels(content.get("image_std") or CLIP_STD) if normalizes else [1.0] * 3,
+        "interpolation": _FILTERS[content.get("resample", 3)],
+        "resize_mode": mode,
+        "fill": 0,
+        "size": size,
+    }
+
+
+def _square(content: Record) -> tuple[int, str]:
+    """Return the pixels of the square that a processor makes, and how: `shortest` or `squash`."""
+    size, crop = content.get("size", 224), content.get("crop_size")
+    cropped = content.get("do_center_crop", crop is not None)
+    edge = size.get("shortest_edge") if isinstance(size, Mapping) else size if cropped else None
+    if edge is None:  # height and width each of their own: whatever shape the picture had
+        wanted, mode = (size.get("height"), size.get("width")) if isinstance(size, Mapping) else (size, size), "squash"
+    elif not cropped:
+        raise _unlike(f"size {size} without do_center_crop leaves pictures that are not square")
+    else:
+        wanted, mode = (edge, edge), "shortest"
+    if cropped and crop is not None:
+        cut = (crop.get("height"), crop.get("width")) if isinstance(crop, Mapping) else (crop, crop)
+        if cut != wanted:
+            raise _unlike(f"resizes to {wanted[0]} and cuts out {cut[0]}")
+    if wanted[0] != wanted[1] or type(wanted[0]) is not int or wanted[0] < 1:
+        raise _unlike(f"size {size}, wanted a square")
+    return wanted[0], mode
+
+
+def _unlike(what: str) -> CheckpointError:
+    return CheckpointError(f"{PROCESSOR}: {what}; write the settings that you want into `preprocess`")
+
+
+def _channels(value: Any) -> list[float]:  # noqa: ANN401  JSON
+    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value] * 3
+    if len(values) != 3 or not all(isinstance(v, int | float) for v in values):
+        raise CheckpointError(f"mean and std wanted as three numbers, got {value}")
+    return [float(v) for v in values]

@@ -1,0 +1,34 @@
+"""open_clip's records of its models: the preprocessing of each pretrained tag, the full settings of each tower."""
+
+from dataclasses import asdict
+from typing import Any
+
+import open_clip
+from open_clip.model import CLIPVisionCfg
+
+from tasks.models.architecture import as_text, configuration_in
+from tasks.models.descriptions import pixels_of_open_clip
+
+
+def recorded_pixels(architecture: str) -> list[dict[str, Any]]:
+    """Return the distinct preprocessings of an open_clip model's pretrained tags, each with its `tags`.
+
+    Args:
+        architecture: a model's name; of a configuration there is no record, and nothing is returned.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for tag in open_clip.list_pretrained_tags_by_model(architecture):
+        pixels = pixels_of_open_clip(open_clip.get_pretrained_cfg(architecture, tag))
+        found.setdefault(as_text(pixels), {**pixels, "tags": []})["tags"].append(tag)
+    return list(found.values())
+
+
+def tower_settings(architecture: str) -> str:
+    """Return all settings that a vision tower computes by, as text: equal for equal towers, however they are named."""
+    configuration = configuration_in(architecture) or open_clip.get_model_config(architecture)
+    vision = asdict(CLIPVisionCfg(**configuration["vision_cfg"]))
+    is_transformer = not vision["timm_model_name"] and not isinstance(vision["layers"], list | tuple)
+    quick = bool(configuration.get("quick_gelu")) if is_transformer else None  # others have an activation of their own
+    # tensors tell how wide the perceptrons are; the ratio that says so may be rounded
+    kept = {name: value for name, value in vision.items() if name not in ("mlp_ratio", "timm_model_pretrained")}
+    return as_text({"embed_dim": configuration["embed_dim"], "quick_gelu": quick, "vision_cfg": kept})

@@ -1,0 +1,385 @@
+"""Data sets that cost much or break what reads them, each of some kilobytes (holes in files take no place on a disk).
+
+Each function writes one into an empty folder. `DATA` says what the message of its refusal holds.
+"""
+
+import gzip
+import io
+import json
+import os
+import struct
+import tarfile
+import zlib
+
+import layouts
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+MIB = 1 << 20
+
+
+def _zeros(mib):
+    """Many zeros, packed by zlib in little memory."""
+    packer = zlib.compressobj(9)
+    return b"".join([*(packer.compress(bytes(MIB)) for _ in range(mib)), packer.flush()])
+
+
+def _idx_header(*shape):
+    return bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
+
+
+def _mnist(folder, images, labels):
+    for name, content in (("t10k-images-idx3-ubyte.gz", images), ("t10k-labels-idx1-ubyte.gz", labels)):
+        (folder / name).write_bytes(content)
+
+
+def idx_that_goes_on(folder):
+    packer = zlib.compressobj(9, wbits=31)
+    parts = [packer.compress(_idx_header(1, 2, 2)), *(packer.compress(bytes(MIB)) for _ in range(64))]
+    _mnist(folder, b"".join([*parts, packer.flush()]), gzip.compress(_idx_header(1) + b"\1"))
+
+
+def idx_of_an_impossible_size(folder):
+    _mnist(folder, gzip.compress(_idx_header(2**21 - 1, 2**32 - 1, 2**32 - 1)), gzip.compress(_idx_header(1) + b"\1"))
+
+
+def idx_without_pixels(folder):
+    _mnist(folder, gzip.compress(_idx_header(2**31, 0, 28)), gzip.compress(_idx_header(1) + b"\1"))
+
+
+def idx_of_many_labels(folder):
+    _mnist(folder, gzip.compress(_idx_header(1, 1, 1) + b"\1"), gzip.compress(_idx_header(2**26) + bytes(2**26), 1))
+
+
+def idx_of_members(folder):
+    one = gzip.compress(_idx_header(1) + b"\1")
+    _mnist(folder, gzip.compress(_idx_header(1, 1, 1) + b"\1"), one + gzip.compress(b"") * 100_000)
+
+
+def _mat(*elements):
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H2s", 0x0100, b"IM")
+    return header + b"".join(elements)
+
+
+def _element(kind, content):
+    return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+def _matrix(name, kind, shape, *parts):
+    flags = _element(6, struct.pack("<II", kind, 0))
+    sides = _element(5, struct.pack(f"<{len(shape)}i", *shape))
+    return _element(14, b"".join([flags, sides, _element(1, name), *parts]))
+
+
+def _svhn(folder, *elements):
+    (folder / "test_32x32.mat").write_bytes(_mat(*elements))
+
+
+def mat_that_unpacks_to_much(folder):
+    packer = zlib.compressobj(9)
+    size = 80 * MIB
+    whole = _matrix(b"y", 9, (size, 1))
+    head = struct.pack("<II", 14, len(whole) - 8 + 8 + size) + whole[8:] + struct.pack("<II", 2, size)
+    packed = b"".join([packer.compress(head), *(packer.compress(bytes(MIB)) for _ in range(80)), packer.flush()])
+    _svhn(folder, struct.pack("<II", 15, len(packed)) + packed)
+
+
+def mat_of_many_cells(folder):
+    _svhn(folder, _matrix(b"y", 1, (2**30, 2**30)))
+
+
+def mat_of_empty_cells(folder):
+    cells = struct.pack("<II", 14, 0) * 1_000_000
+    packed = zlib.compress(_matrix(b"y", 1, (1000, 1000), cells), 9)
+    _svhn(folder, struct.pack("<II", 15, len(packed)) + packed)
+
+
+def mat_of_cells_in_cells(folder):
+    inner = _matrix(b"", 9, (1, 1), _element(9, bytes(8)))
+    for _ in range(500):
+        inner = _matrix(b"y", 1, (1, 1), inner)
+    _svhn(folder, inner)
+
+
+def mat_whose_numbers_are_not_there(folder):
+    _svhn(folder, _matrix(b"y", 9, (2**30, 1), struct.pack("<II", 2, 2**30)))
+
+
+def mat_of_the_newest_version(folder):
+    (folder / "test_32x32.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(512))
+
+
+def parquet_of_a_billion_rows(folder):
+    rows = 2**24
+    table = pa.table({"image": pa.nulls(rows, pa.binary())})
+    with pq.ParquetWriter(folder / "x.parquet", table.schema, compression="zstd") as writer:
+        for _ in range(3):
+            writer.write_table(table, row_group_size=rows)
+
+
+def _small_parquet(folder, **changes):
+    columns = {"image": [b"x"], "label": [0], **changes}
+    return pa.table(columns), folder / "x.parquet"
+
+
+def parquet_with_a_long_footer(folder):
+    table, path = _small_parquet(folder)
+    pq.write_table(table.replace_schema_metadata({"huggingface": "x" * 3 * MIB}), path)
+
+
+def parquet_whose_footer_is_the_file(folder):
+    (folder / "x.parquet").write_bytes(b"PAR1" + bytes(64) + struct.pack("<I", 2**31) + b"PAR1")
+
+
+def parquet_of_nested_labels(folder):
+    table, path = _small_parquet(folder, label=[[[0]]])
+    pq.write_table(table, path)
+
+
+def parquet_with_a_class_of_many_letters(folder):
+    names = ["x" * 300_000, *map(str, range(1000))]
+    features = {"label": {"names": names, "_type": "ClassLabel"}}
+    table, path = _small_parquet(folder)
+    information = json.dumps({"info": {"features": features}})
+    pq.write_table(table.replace_schema_metadata({"huggingface": information}), path)
+
+
+def parquet_with_a_page_that_grows(folder):
+    """The labels' only page announces two gigabytes."""
+    path = folder / "x.parquet"
+    pq.write_table(pa.table({"label": [3], "image": [b"x"]}), path, use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    start = pq.ParquetFile(path).metadata.row_group(0).column(0).data_page_offset
+    assert content[start : start + 3] == bytes([0x15, 0, 0x15])  # the type of a data page; then its size unpacked
+    content[start + 3 : start + 4] = b"\xfe\xff\xff\xff\x0f"
+    path.write_bytes(content)
+
+
+def _tar(folder, *parts, name="x.tar"):
+    (folder / name).write_bytes(b"".join(parts) + bytes(1024))
+
+
+def _member(name, content=b"", kind=tarfile.REGTYPE, **changes):
+    member = tarfile.TarInfo(name)
+    member.size, member.type = len(content), kind
+    for field, value in changes.items():
+        setattr(member, field, value)
+    return member.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
+
+
+def _with_hole(folder, kind):
+    header = tarfile.TarInfo("x")
+    header.size, header.type = 1024 * MIB, kind
+    with (folder / "x.tar").open("wb") as file:
+        file.write(header.tobuf())
+        file.truncate(512 + 1024 * MIB)
+        file.seek(0, os.SEEK_END)
+        file.write(_member("a.png", b"x") + bytes(1024))
+
+
+def tar_with_a_long_name(folder):
+    _with_hole(folder, tarfile.GNUTYPE_LONGNAME)
+
+
+def tar_with_long_attributes(folder):
+    _with_hole(folder, tarfile.XHDTYPE)
+
+
+def tar_of_headers_in_headers(folder):
+    one = _member("x", b"11 path=ab\n", tarfile.XHDTYPE)
+    _tar(folder, one * 2000, _member("a.png", b"x"))
+
+
+def tar_of_a_negative_size(folder):
+    header = bytearray(_member("a.png", b""))
+    header[124:136] = b"\xff" * 10 + b"\xfc\x00"  # minus 1024, in base 256
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header[:512])
+    _tar(folder, bytes(header))
+
+
+def tar_whose_sparse_map_never_ends(folder):
+    attributes = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+    _tar(folder, _member("x", attributes, tarfile.XHDTYPE), _member("a.png", b"9999999\n"))
+
+
+def tar_of_links_in_a_circle(folder):
+    links = [_member(f"{a}.cls", b"", tarfile.LNKTYPE, linkname=f"{b}.cls") for a, b in ("ab", "ba")]
+    _tar(folder, *links, _member("a.png", b"x"))
+
+
+def tar_of_a_deep_label(folder):
+    _tar(folder, _member("a.png", b"x"), _member("a.json", b"[" * 60_000))
+
+
+def tar_of_a_label_of_many_digits(folder):
+    _tar(folder, _member("a.png", b"x"), _member("a.cls", b"9" * 60_000))
+
+
+def tar_of_a_name_of_many_letters(folder):
+    attributes = b"path=" + b"x" * 20_000 + b".png\n"
+    attributes = b"%d " % (len(attributes) + 6) + attributes
+    _tar(folder, _member("x", attributes, tarfile.XHDTYPE), _member("a.png", b"x"))
+
+
+def tar_of_many_shards(folder):
+    _tar(folder, _member("a.png", b"x"), name="x-0-of-999999999.tar")
+
+
+def tar_beside_a_long_list(folder):
+    layouts.write_tars(folder, layouts.encoded(2), [0, 1], shards=1)
+    (folder / "classnames.txt").write_text("x\n" * 3 * MIB)
+
+
+def folders_linked_to_each_other(folder):
+    names = "abcdefghijkl"
+    for name in names:
+        (folder / name).mkdir()
+        for other in names:
+            (folder / name / f"to-{other}").symlink_to(f"../{other}")
+    layouts.write_folder(folder, layouts.encoded(1), [0])
+
+
+def a_link_to_itself(folder):
+    layouts.write_folder(folder, layouts.encoded(1), [0])
+    (folder / "x").symlink_to("x")
+
+
+def a_name_that_is_not_utf8(folder):
+    layouts.write_folder(folder, layouts.encoded(1), [0])
+    place = os.fsencode(folder / "class000") + b"/a\xff.png"
+    with open(place, "wb") as file:
+        file.write(layouts.encoded(1)[0])
+
+
+def a_name_that_a_terminal_obeys(folder):
+    layouts.write_folder(folder, layouts.encoded(1), [0])
+    (folder / "a\x1b]0;owned\x07\u202e.png").write_bytes(layouts.encoded(1)[0])
+
+
+def _gtsrb(folder, row):
+    (folder / "GT-final_test.csv").write_text(f"Filename;ClassId\n{row}\n")
+
+
+def a_table_with_a_long_field(folder):
+    _gtsrb(folder, f'"{"x" * 200_000}";1')
+
+
+def a_table_of_a_number_of_many_digits(folder):
+    _gtsrb(folder, f"a.ppm;{'9' * 100_000}")
+
+
+def a_table_that_is_too_long(folder):
+    _gtsrb(folder, "a.ppm;1\n" * MIB)
+
+
+def a_list_of_nothing(folder):
+    (folder / "labels").mkdir()
+    (folder / "labels" / "test1.txt").write_text("a " * 2 * MIB)
+
+
+DATA = {
+    idx_that_goes_on: "images-idx3-ubyte.gz: more bytes of (1, 2, 2), wanted 4",
+    idx_of_an_impossible_size: "2,097,151 samples, wanted at most 2,000,000",
+    idx_without_pixels: "nothing in an array of (2147483648, 0, 28)",
+    idx_of_many_labels: "67,108,864 samples, wanted at most 2,000,000",
+    idx_of_members: "something follows the compressed stream",
+    mat_that_unpacks_to_much: "bytes unpacked from",
+    mat_of_many_cells: "1,152,921,504,606,846,976 cells or fields, wanted at most 250,000",
+    mat_of_empty_cells: "1,000,000 cells or fields, wanted at most 250,000",
+    mat_of_cells_in_cells: "too many inside of one another",
+    mat_whose_numbers_are_not_there: "cut short",
+    mat_of_the_newest_version: "of version 7.3, wanted one saved with -v7",
+    parquet_of_a_billion_rows: "50,331,648 samples, wanted at most 2,000,000",
+    parquet_with_a_long_footer: "bytes, wanted at most 2,097,152",
+    parquet_whose_footer_is_the_file: "no footer at its end",
+    parquet_of_nested_labels: "wanted whole numbers",
+    parquet_with_a_class_of_many_letters: "a class's name of 300,000 characters",
+    parquet_with_a_page_that_grows: "bytes unpacked from",
+    tar_with_a_long_name: "more than 262,144 bytes of headers",
+    tar_with_long_attributes: "more than 262,144 bytes of headers",
+    tar_of_headers_in_headers: "x.tar: not a plain tar file",
+    tar_of_a_negative_size: "x.tar: not a plain tar file",
+    tar_whose_sparse_map_never_ends: "x.tar: not a plain tar file",
+    tar_of_links_in_a_circle: "a.cls is no plain file",
+    tar_of_a_deep_label: "a.json holds no label",
+    tar_of_a_label_of_many_digits: "a.cls holds no label",
+    tar_of_a_name_of_many_letters: "wanted UTF-8 of at most 1024 characters",
+    tar_of_many_shards: "999999998 of 999999999 shards are missing",
+    tar_beside_a_long_list: "classnames.txt: 6,291,456 bytes, wanted at most 4,194,304",
+    folders_linked_to_each_other: "links lead to the same folders over and over",
+    a_link_to_itself: "cannot be used (",
+    a_name_that_is_not_utf8: r"class000/a\udcff.png: the file's name is not UTF-8; rename it",
+    a_name_that_a_terminal_obeys: r"a\x1b]0;owned\x07\u202e.png",
+    a_table_with_a_long_field: "damaged, wanted columns Filename and ClassId",
+    a_table_of_a_number_of_many_digits: "damaged, wanted columns Filename and ClassId",
+    a_table_that_is_too_long: "GT-final_test.csv: 8,388,626 bytes, wanted at most 4,194,304",
+    a_list_of_nothing: "picture 'a' is missing",
+}
+
+
+def png(width, height, *chunks, rows=None):
+    """A black PNG, written without ever holding its pixels."""
+    packer = zlib.compressobj(9)
+    row = bytes(width * 3 + 1)
+    pixels = b"".join([*(packer.compress(row) for _ in range(height if rows is None else rows)), packer.flush()])
+    parts = [_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)), *chunks]
+    return b"".join([b"\x89PNG\r\n\x1a\n", *parts, _chunk(b"IDAT", pixels), _chunk(b"IEND", b"")])
+
+
+def _chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def _saved(kind, **options):
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(file, kind, **options)
+    return bytearray(file.getvalue())
+
+
+def wide_webp():
+    picture = _saved("WEBP")
+    picture[26:30] = b"\xff\x3f\xff\x3f"
+    return bytes(picture)
+
+
+def tiled_tiff():
+    """Thirty by twenty pixels in a tile of a gigapixel."""
+    picture = _saved("TIFF")
+    count = struct.unpack_from("<H", picture, start := struct.unpack_from("<I", picture, 4)[0])[0]
+    entries = picture[start + 2 : start + 2 + 12 * count]
+    tiles = b"".join(struct.pack("<HHII", tag, 4, 1, 2**15) for tag in (322, 323))
+    place = len(picture)
+    return bytes(picture[:4] + struct.pack("<I", place) + picture[8:]) + (
+        struct.pack("<H", count + 2) + bytes(entries) + tiles + bytes(4)
+    )
+
+
+GIGAPIXEL_GIF = (
+    b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\x80\0\0" + bytes(6) + b",\0\0\0\0\xff\xff\xff\xff\0\2\2\x4c\1\0;"
+)
+
+PICTURES = {
+    "a PNG of 130 megapixels": (lambda: png(11_402, 11_402), "more than 89,478,485 pixels"),
+    "a PNG of 4 gigapixels": (lambda: png(65_000, 65_000, rows=1), "more than 89,478,485 pixels"),
+    "a PNG one pixel wide": (lambda: png(1, 10_000_000), r"1 × 10,000,000 pixels; with the shorter side resized to 16"),
+    "a PNG with a text of 256 MiB": (
+        lambda: png(9, 9, _chunk(b"zTXt", b"a\0\0" + _zeros(256))),
+        "Decompressed data too large",
+    ),
+    "a PNG with a profile of 256 MiB": (
+        lambda: png(9, 9, _chunk(b"iCCP", b"a\0\0" + _zeros(256))),
+        "Decompressed data too large",
+    ),
+    "a GIF of 4 gigapixels": (lambda: GIGAPIXEL_GIF, "more than 89,478,485 pixels"),
+    "a WebP of 268 megapixels": (wide_webp, "16,383 × 16,383 pixels, wanted at most 89,478,485"),
+    "a TIFF with a tile of a gigapixel": (tiled_tiff, "32,768 × 32,768 pixels, wanted at most 89,478,485"),
+    "a JPEG of 300 scans": (
+        lambda: bytes(_saved("JPEG", progressive=True)[:-2]) + b"\xff\xda\0\0" * 300,
+        "scans of a JPEG, wanted at most 200",
+    ),
+    "an empty file": (lambda: b"", "not a picture of a known kind"),
+}
