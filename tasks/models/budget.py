@@ -10,6 +10,8 @@ PICKLE_BYTES = 16 << 20
 """Bytes of a pickle, after inflation. A library's complaint may quote all of it, escaped fourfold, and twice."""
 NAME = 512
 """Characters of a tensor's name, of a class's name, and of any other key: looking one up compares all of them."""
+DIGITS = 3
+"""Of a layer's number in a tensor's name: towers are built with as many layers as names number; the deepest has 48."""
 DIMENSIONS = 16
 """Of a tensor; those of a CLIP have at most 4."""
 NUMBERS = 1 << 48

@@ -7,7 +7,7 @@ import torch
 
 from storage.text import shown
 from tasks.errors import CheckpointError
-from tasks.models.budget import NAME, TENSORS, Budget
+from tasks.models.budget import DIGITS, NAME, TENSORS, Budget
 from tasks.models.damage import DamagedFile, TooCostly, UnsafePickle
 from tasks.models.file_kinds import START, kind_of
 from tasks.models.legacy_file import read_legacy
@@ -68,6 +68,8 @@ def _check(tensors: Mapping[str, torch.Tensor], size: int) -> None:
     for name in tensors:
         if len(name) > NAME or not name.isprintable():
             raise DamagedFile(f"a tensor whose name has control characters, or more than {NAME}: {shown(name, 40)}")
+        if any(part.isdecimal() and len(part) > DIGITS for part in name.split(".")):
+            raise TooCostly(f"a layer's number of more than {DIGITS} digits: {shown(name, 60)}")
     total = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     if total > _VIEWS * size + _FREE:
         raise TooCostly(f"tensors of {total:,} bytes out of a file of {size:,}")

@@ -172,6 +172,10 @@ SAFETENSORS = {
         lambda: _header(bytes(4), **{"visual.a": _entry(shape=[1 << 40], offsets=(0, 1 << 42))}),
         r"tensors of 4,398,046,511,104 bytes, the file has 4",
     ),
+    "a layer of number 99,999,999": (
+        lambda: _header(bytes(4), **{"visual.layer1.99999999.conv1.weight": _entry()}),
+        rf"{COSTLY} \(a layer's number of more than 3 digits",
+    ),
     "a type that is a list": (lambda: _header(bytes(4), **{"visual.a": _entry(dtype=[])}), r"unknown type"),
     "a header that ends early": (lambda: struct.pack("<Q", 1 << 20) + b'{"a"', rf"{DAMAGED} \(its header is not JSON"),
 }

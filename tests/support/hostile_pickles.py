@@ -53,7 +53,7 @@ def _colliding():
 def _many_tensors(count, numbers):
     """Tensors that look at one storage."""
     body = tensor((numbers,), (1,), numel=numbers) + put(0)
-    items = b"".join(encode(f"visual.{i}") + get(0) for i in range(count))
+    items = b"".join(encode(f"visual.x{i}") + get(0) for i in range(count))
     return archive(program(body + P.EMPTY_DICT + P.MARK + items + P.SETITEMS), **{"data/0": bytes(4 * numbers)})
 
 
