@@ -363,9 +363,12 @@ GIGAPIXEL_GIF = (
 )
 
 PICTURES = {
-    "a PNG of 130 megapixels": (lambda: png(11_402, 11_402), "more than 89,478,485 pixels"),
+    "a PNG of 130 megapixels": (lambda: png(11_402, 11_402, rows=1), "more than 89,478,485 pixels"),
     "a PNG of 4 gigapixels": (lambda: png(65_000, 65_000, rows=1), "more than 89,478,485 pixels"),
-    "a PNG one pixel wide": (lambda: png(1, 10_000_000), r"1 × 10,000,000 pixels; with the shorter side resized to 16"),
+    "a PNG one pixel wide": (
+        lambda: png(1, 10_000_000, rows=1),
+        r"1 × 10,000,000 pixels; with the shorter side resized to 16",
+    ),
     "a PNG with a text of 256 MiB": (
         lambda: png(9, 9, _chunk(b"zTXt", b"a\0\0" + _zeros(256))),
         "Decompressed data too large",

@@ -28,7 +28,10 @@ FILES = {
     "an empty number": ("seed: !!int ''", "a value that is not of its kind"),
     "other than UTF-8": (b"name: \xff\xfe", "not text in UTF-8, byte 6"),
     "a name of 300 letters": ("name: " + "a" * 300, "name: String should have at most 100 characters"),
-    "2,000 models": ("models:\n" + "- {name: a, checkpoint: b}\n" * 2000, "models: Tuple should have at most 1000 items"),
+    "2,000 models": (
+        "models:\n" + "- {name: a, checkpoint: b}\n" * 2000,
+        "models: Tuple should have at most 1000 items",
+    ),
     "escape sequences": ('"\\e]0;owned\\a": 1', r"\x1b]0;owned\x07: no such setting"),
     "text that runs backwards": ('"a\\u202eb": 1', r"a\u202eb: no such setting"),
     "half a character": ('name: "\\ud800"', "name: "),
