@@ -13,7 +13,6 @@ from storage.store import Store
 from storage.tables import read_table, vectors
 from tasks.coefficients import read_coefficients
 from tasks.derived import RunRecord
-from tasks.fitting import components_key
 from tasks.references import DatasetReference
 
 
@@ -44,7 +43,7 @@ async def publish_coefficients(plan: Plan, dataset: DatasetReference) -> None:
     parts = []
     for mixture in plan.mixtures(dataset):
         own = read_coefficients(plan.store, mixture.coefficients.prefix, 0, dataset.samples)
-        table = read_table(plan.store, components_key(mixture), COMPONENTS, ["weight", "samples", "concentration"])
+        table = read_table(plan.store, mixture.components_key, COMPONENTS, ["weight", "samples", "concentration"])
         weights, concentration = table["weight"].to_numpy(), vectors(table["concentration"])
         told = ", ".join(f"{w:.2f} ({n:,} samples)" for w, n in zip(weights, table["samples"].to_pylist(), strict=True))
         names = [outputs.model.name for outputs in mixture.outputs]

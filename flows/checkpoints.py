@@ -1,10 +1,13 @@
 """The checkpoints of an experiment: hashed, read whole the first time they are seen, and remembered."""
 
 import json
+import logging
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from flows.looking import Look, look_here
 from flows.settings import ModelSettings
 from storage import keys
 from storage.errors import ObjectMissing, StorageError
@@ -17,6 +20,8 @@ from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
 from tasks.layouts import differences
 from tasks.models.architecture import described
 from tasks.references import DatasetReference, FileReference, Head, ModelReference, TextHeadReference
+
+log = logging.getLogger("dawin.checkpoints")
 
 # in a folder, or a repository of the Hub: what transformers and open_clip call a checkpoint's file
 CHECKPOINT_FILES = (
@@ -36,8 +41,8 @@ def told(source: str | None) -> str:
 class Checkpoints:
     """Checkpoints, each read at most once, and never again when the store remembers what was found."""
 
-    def __init__(self, store: Store, architecture: str | None, remember: bool) -> None:
-        self._store, self._architecture, self._remember = store, architecture, remember
+    def __init__(self, store: Store, architecture: str | None, remember: bool, look: Look = look_here) -> None:
+        self._store, self._architecture, self._remember, self._look = store, architecture, remember, look
         self._models: dict[str, dict[str, Any]] = {}
         self._heads: dict[str, dict[str, Any]] = {}
         self._references: dict[ModelSettings, ModelReference] = {}
@@ -50,8 +55,13 @@ class Checkpoints:
         return [self._summary(model)["image_size"] for model in models]
 
     def pixels(self, models: Sequence[ModelReference]) -> dict[str, Described | None]:
-        """Return, by model, which preprocessing the files beside its checkpoint describe; None: they describe none."""
-        return {model.name: self._beside_of(Location(model.url)).pixels for model in models}
+        """Return, by model, which preprocessing its checkpoint, or a file beside it, describes; None: none."""
+        return {model.name: self._pixels(model) for model in models}
+
+    def _pixels(self, model: ModelReference) -> Described | None:
+        if own := self._summary(model)["described"].get("pixels"):
+            return Described(own, "the header of")
+        return self._beside_of(Location(model.url)).pixels
 
     def recorded_pixels(self, models: Sequence[ModelReference]) -> list[dict[str, Any]]:
         """Return the preprocessings that open_clip records for the architecture which the experiment names."""
@@ -79,6 +89,9 @@ class Checkpoints:
         try:
             architecture = self._architecture_of(location)
             found = self._look_up(location, digest, "model", architecture, self._base)
+            own = found["described"].get("architecture")
+            if self._architecture is None and own not in (None, found["architecture"]):
+                found = self._look_up(location, digest, "model", own, self._base)  # it knows better than its neighbours
         except CheckpointError as error:
             raise CheckpointError(f"model {settings.name}: {error}") from error
         projection = FileReference(url=self._base.url, digest=self._base.digest) if self._base else None
@@ -211,22 +224,33 @@ class Checkpoints:
         key = keys.checkpoint(digest_of(looked_at))
         if found := self._remembered(key):
             return found
-        from tasks.checking import examine_checkpoint, examine_head  # noqa: PLC0415  loads torch: only when needed
-
-        if kind == "head":
-            found = examine_head(location)
-        else:
-            found = examine_checkpoint(location, architecture, Location(base.url) if base else None)
+        found = self._look(kind, location, architecture, Location(base.url) if base else None)
         if self._remember:
             self._store.replace(key, json.dumps(found).encode())
         return found
 
     def _remembered(self, key: str) -> dict[str, Any] | None:
+        """Return what the store remembers; None where that is nothing, or damaged: it is looked at again then."""
         try:
-            found: dict[str, Any] = json.loads(self._store.read(key))
+            found = json.loads(self._store.read(key))
         except ObjectMissing:
             return None
-        return found
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict) and _is_record(found):
+            return found
+        log.warning("%s: damaged, looking at the checkpoint again", self._store.address(key))
+        return None
+
+
+def _is_record(found: dict[str, Any]) -> bool:
+    """Tell whether a record is one of those that are kept here: a digest, or the summary of a head or a model."""
+    if "sha256" in found:
+        return isinstance(found["sha256"], str) and re.fullmatch("[0-9a-f]{64}", found["sha256"]) is not None
+    wanted = {"classes", "features"}
+    if not wanted.issuperset(found):
+        wanted |= {"layout", "image_size", "completed", "uncovered", "text_features"}
+    return found.keys() >= wanted
 
 
 def _fits(classes: int, dataset: DatasetReference) -> bool:

@@ -14,10 +14,11 @@ from typing import Any
 
 from flows.bars import bars
 from flows.checkpoints import checkpoint_file
-from flows.embedded import keep_errors_short, start_prefect_api, wait_for_api
+from flows.embedded import keep_errors_short, start_prefect_api, trouble, wait_for_api
 from flows.errors import ExperimentError
 from flows.experiment import load_experiment, named_experiments
 from flows.plan import Plan
+from flows.plan_text import facts_text, steps_text
 from flows.preparation import prepare
 from flows.report import FORMATS, render, results_of, table_of
 from flows.settings import Experiment
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("DAWIN_TRACEBACK"):
             raise
-        print(f"dawin: {failure(error)} (DAWIN_TRACEBACK=1 shows where)", file=sys.stderr)
+        reason = trouble()
+        said = f"the run failed: {reason}" if reason else f"{failure(error)} (DAWIN_TRACEBACK=1 shows where)"
+        print(f"dawin: {said}", file=sys.stderr)
         return 1
     return status
 
@@ -118,8 +121,7 @@ def _plan(options: argparse.Namespace) -> int:
     experiment = load_experiment(options.experiment, tuple(options.set))
     plan = prepare(experiment, open_store(_store_url(options), writable=False), remember=False)
     print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
-    _show_steps(plan)
-    _show_facts(plan)
+    print(f"{steps_text(plan)}\n\n{facts_text(plan)}")
     for dataset in plan.datasets:
         if dataset.note:
             print(f"\nnote: data set {dataset.name}: {dataset.note}")
@@ -157,7 +159,7 @@ def _watch(options: argparse.Namespace) -> int:
         except Exception as error:
             if options.once:
                 raise
-            print(f"dawin: {error}; the next look is in {options.every:g} s", file=sys.stderr, flush=True)
+            print(f"dawin: {trouble() or error}; the next look is in {options.every:g} s", file=sys.stderr, flush=True)
         if options.once:
             return 0
         time.sleep(options.every)
@@ -237,7 +239,7 @@ def _execute(experiment: Experiment, url: str) -> Plan:
     if plan.is_done:
         point_to_latest(store, experiment.name, plan.record.run_id)
         print("nothing to run, all of it is in the store:\n")
-        _show_steps(plan)
+        print(steps_text(plan))
     else:
         _run_flow(experiment, store)
     print(f"\n{render(results_of(store, experiment.name, plan.record.run_id), 'table')}\n")
@@ -267,26 +269,6 @@ def _run_flow(experiment: Experiment, store: Store) -> None:
     keep_errors_short()
     with bars(), tags(*tags_of(experiment)):
         asyncio.run(run_experiment(experiment, store.url))
-
-
-def _show_steps(plan: Plan) -> None:
-    for step in plan.steps():
-        unit = "to make" if step.stage == "merge" else f"of {step.samples} samples to run"
-        state = "skipped, in the store" if not step.lacking else f"{step.lacking} {unit}"
-        print(f"  {step.stage:<9} {step.dataset:<12} {step.what:<18} {state}")
-    passes = plan.forward_passes
-    print(f"\n  forward passes: {passes.needed:,} to run, {passes.reused:,} reused")
-
-
-def _show_facts(plan: Plan) -> None:
-    """Say which tower and which preprocessing are used, and where they come from."""
-    from flows.pixels import in_words
-    from tasks.models.architecture import described
-
-    settings = plan.record.settings
-    assumed = f"\n          assumed: {settings['assumed']}" if settings["assumed"] else ""
-    print(f"\n  tower   {described(settings['architecture'])}{assumed}")
-    print(f"  images  {in_words(settings['preprocess'])}\n          from: {settings['preprocess']['source']}")
 
 
 def _next_steps(store: Store, file: Path) -> None:

@@ -5,9 +5,11 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from flows.errors import ClusterError
 
@@ -21,12 +23,17 @@ _ALWAYS = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",  # what tasks log with the standard library is shown with their runs
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # and what is logged outside of runs only here
 }
-# nothing here waits for events or schedules; their writes to SQLite hold up those of the runs for two seconds each
+# nothing here waits for events or schedules; SQLite has one writer at a time, and theirs would hold up the runs
 _SERVICES_OFF = {
     f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
     for name in ("EVENT_PERSISTER", "TRIGGERS", "SCHEDULER", "LATE_RUNS")
 }
 
+_HOME_BYTES = 16 << 20  # a new database and its write-ahead log take 7 MiB, a run of six data sets 1 MiB more
+_WHAT_TO_DO = "free some room or set PREFECT_HOME to another folder, and run again: the store is unharmed"
+
+_RECENT_SECONDS = 60  # a trouble that the API reported before that is no reason of a failure now
+_NOT_WRITTEN = "the result has not been written"
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -40,7 +47,7 @@ def start_prefect_api() -> None:
     keyboard ends the run and not the API that the run reports its end to.
 
     Raises:
-        ClusterError: the one that `PREFECT_API_URL` names does not answer.
+        ClusterError: the one that `PREFECT_API_URL` names does not answer, or `PREFECT_HOME` cannot be written.
     """
     for name, value in _ALWAYS.items():
         os.environ.setdefault(name, value)
@@ -49,6 +56,7 @@ def start_prefect_api() -> None:
         if not _started and not any(_answers(f"{url}/health") for _ in range(_TRIES)):
             raise ClusterError(f"PREFECT_API_URL={url}: no Prefect API answers there")
         return
+    _check_home()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -57,9 +65,12 @@ def start_prefect_api() -> None:
     server = subprocess.Popen(
         [sys.executable, "-m", "flows.api_server", str(port)],
         stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,  # see `trouble`
         env=environment,
         start_new_session=True,
     )
+    assert server.stdout is not None
+    os.set_blocking(server.stdout.fileno(), False)
     _started.append(server)  # not waited for at the end: it ends when the pipe to it closes, whatever ended this
 
 
@@ -67,14 +78,53 @@ def wait_for_api() -> None:
     """Return when the API that `start_prefect_api` started is there.
 
     Raises:
+        ClusterError: its database cannot be written.
         RuntimeError: it ended, or is not there after two minutes.
     """
     deadline = time.monotonic() + _STARTUP_SECONDS
     for server in _started:
         while not _answers(f"{os.environ['PREFECT_API_URL']}/health"):
             if server.poll() is not None or time.monotonic() > deadline:
+                if reason := trouble():
+                    raise ClusterError(reason)
                 raise RuntimeError(f"Prefect's API did not start (exit status {server.poll()})")
             time.sleep(0.1)
+
+
+def trouble() -> str | None:
+    """Return why the API that `start_prefect_api` started cannot do its work now, with what to do; None: it can.
+
+    The API writes lines of a time and a text to its standard output when its database cannot be written. This process
+    gets only an "Internal Server Error" of that, in many places.
+    """
+    now, latest = time.time(), None
+    for server in _started:
+        assert server.stdout is not None
+        for line in (server.stdout.read() or b"").decode(errors="replace").splitlines():
+            at, _, text = line.partition(" ")
+            if at.isdecimal() and now - int(at) < _RECENT_SECONDS:
+                latest = text
+    return f"{latest}; {_WHAT_TO_DO}" if latest else None
+
+
+def _check_home() -> None:
+    """See that Prefect's database can be written, before anything takes time.
+
+    Raises:
+        ClusterError: no folder can be made there, nothing can be written, or no room is left.
+    """
+    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home) as probe:
+            probe.write(b"x")
+        disk = os.statvfs(home)
+    except OSError as error:
+        raise ClusterError(f"PREFECT_HOME={home}: cannot be written ({error.strerror}); {_WHAT_TO_DO}") from error
+    free = disk.f_bavail * disk.f_frsize
+    if disk.f_blocks and free < _HOME_BYTES:  # no blocks at all: a file system that does not count them
+        wanted = f"wanted {_HOME_BYTES >> 20} MiB for Prefect's database, got {free / 2**20:.1f}"
+        raise ClusterError(f"PREFECT_HOME={home}: no room ({wanted}); {_WHAT_TO_DO}")
 
 
 def _answers(url: str) -> bool:
@@ -89,14 +139,16 @@ class _ReportedByTheCommand(logging.Filter):
     """Leaves out what Prefect says of failed runs: the command line says it too, in one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep all but Prefect's own errors."""
-        return record.levelno < logging.ERROR or not record.name.startswith("prefect")
+        """Keep all but Prefect's own errors, and its warning that it could not store one of them."""
+        is_prefects = record.name.startswith("prefect")
+        return not is_prefects or (record.levelno < logging.ERROR and _NOT_WRITTEN not in str(record.msg))
 
 
 def keep_errors_short() -> None:
     """Have failed runs told on the console by the command line alone; Prefect keeps all of it, with tracebacks."""
     from prefect.logging.configuration import setup_logging  # noqa: PLC0415  only when the settings stand
 
+    logging.raiseExceptions = False  # a log line that the API cannot take: the run's own failure reports the reason
     setup_logging()  # which the first flow run would do, after this
     for handler in logging.getLogger().handlers:
         handler.addFilter(_ReportedByTheCommand())

@@ -4,6 +4,7 @@ from prefect import flow
 
 from flows.preparation import prepare_on
 from flows.settings import Experiment
+from storage.soundness import is_committed
 from storage.store import Store
 from tasks.extraction import extract
 from tasks.streaming import Tally
@@ -19,6 +20,7 @@ async def extract_outputs(
     `samples`: only these, `stop` excluded.
     """
     plan = prepare_on(experiment, dataset, Store(store))
-    judges = [o for o in plan.judges(plan.datasets[0]) if o.model.recipe and plan.store.exists(o.model.recipe.key)]
+    judged = [(judge, judge.model.recipe) for judge in plan.judges(plan.datasets[0])]
+    judges = [judge for judge, recipe in judged if recipe and is_committed(plan.store, recipe.key)]
     lacking, merges = plan.lacking([*plan.outputs[0], *judges]), plan.streamed(plan.datasets[0])
     return extract(lacking, plan.store, reading=experiment.reading, merges=merges, samples=samples)

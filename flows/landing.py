@@ -12,11 +12,13 @@ from typing import NamedTuple
 from flows.checkpoints import CHECKPOINT_FILES, Checkpoints
 from flows.errors import ExperimentError
 from flows.listings import Listings
+from flows.looking import confined_look
 from flows.preparation import prepare
 from flows.settings import Experiment
-from storage.errors import ObjectMissing
+from storage.errors import ObjectMissing, StoreUnreachable
 from storage.locations import Location
 from storage.store import Store
+from storage.text import shown
 from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
 
 # what is wrong with one checkpoint, which the others need not wait for; a data set that is missing stops the look
@@ -55,25 +57,44 @@ def new_checkpoints(experiment: Experiment, store: Store, only: str | None = Non
         raise ExperimentError(
             f"experiment {experiment.name}: no model's checkpoint is a pattern such as s3://bucket/finetuned/*"
         )
-    known, listings = Checkpoints(store, experiment.architecture, remember=True), Listings()
+    known, listings = Checkpoints(store, experiment.architecture, remember=True, look=confined_look), Listings()
     try:
         base = known.model(experiment.models[0])
     except CheckpointError as error:
         raise ExperimentError(str(error)) from error
     seen = {base.digest}
     for url in _matching(landing.checkpoint, only):
+        digest = _digest(experiment, known, url)
+        if digest is None or digest in seen:
+            continue
+        seen.add(digest)
         mine = experiment.landed(url)
         try:
-            digest = known.model(landing.model_copy(update={"checkpoint": url})).digest
-            if digest in seen:
-                continue
-            seen.add(digest)
             plan = prepare(mine, store, known=known, listings=listings)
         except _OF_A_CHECKPOINT as error:
-            log.warning("%s: passed over, not whole yet or nothing to evaluate: %s", url, error)
+            _pass_over(url, error)
             continue
         if not plan.has_results:
             yield Landed(url.rpartition("/")[2], url, digest, mine, plan.record.run_id)
+
+
+def _digest(experiment: Experiment, known: Checkpoints, url: str) -> str | None:
+    """Return the digest of a checkpoint that is good; None, with a line in the log, of one that is not."""
+    try:
+        mine = experiment.landed(url)
+        if mine.landing is not None:
+            raise CheckpointError("its name reads as a pattern; rename it")
+        changed = next(new for new, old in zip(mine.models, experiment.models, strict=True) if new != old)
+        return known.model(changed).digest
+    except StoreUnreachable:
+        raise  # what all checkpoints have in common
+    except Exception as error:  # whatever a file, or its name, makes a reader raise: the others do not wait for it
+        _pass_over(url, error)
+        return None
+
+
+def _pass_over(url: str, error: Exception) -> None:
+    log.warning("%s: passed over, not whole yet or nothing to evaluate: %s", shown(url), shown(str(error), 1000))
 
 
 def _matching(pattern: str, only: str | None) -> list[str]:

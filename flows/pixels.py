@@ -8,6 +8,7 @@ from flows.errors import ExperimentError
 from flows.settings import PreprocessSettings
 from tasks.beside import Described
 from tasks.datasets.preprocessing import Preprocessing
+from tasks.errors import ModelMismatch
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 
 _FIELDS = ("mean", "std", "interpolation", "resize_mode", "fill")
@@ -45,12 +46,13 @@ def choose_pixels(
         recorded: the preprocessings of that model's tags.
 
     Raises:
-        ExperimentError: models are described differently, the tags of the architecture differ, or there is no such tag.
+        ModelMismatch: models are described differently, or for another size of images.
+        ExperimentError: the tags of the architecture differ, or there is no such tag.
     """
     own = {name: value for name in _FIELDS if (value := getattr(settings, name)) is not None}
     found, source = _unless_chosen(settings, own, described, architecture, recorded)
     if (wanted := found.get("size")) not in (None, size):
-        raise ExperimentError(f"{source}: images of {wanted} px, but the towers take {size}; set `preprocess` yourself")
+        raise ModelMismatch(f"{source}: images of {wanted} px, but the towers take {size}; set `preprocess` yourself")
     values = {name: found[name] for name in _FIELDS} | own
     if own:
         kept = len(own) < len(_FIELDS)
@@ -78,12 +80,12 @@ def _unless_chosen(
     if settings.tag is not None:
         return _of_tag(settings.tag, architecture, recorded)
     told = {name: found for name, found in described.items() if found}
-    files = {name: f"{found.file} beside model {name}" for name, found in told.items()}
+    files = {name: f"{found.source} model {name}" for name, found in told.items()}
     if told:
         first = next(iter(told))
         for name, found in told.items():
             if _differ(found.value, told[first].value, own):
-                raise ExperimentError(
+                raise ModelMismatch(
                     f"preprocess: {files[name]} and {files[first]} differ: {_words(found.value)}; "
                     f"{_words(told[first].value)}; all models see the same images, so set `preprocess` yourself"
                 )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
-from storage.manifests import is_committed, missing_ranges
+from storage.soundness import Listing, counts_as_missing, is_committed, missing_ranges, states
 from storage.store import Store
 from tasks.derived import (
     BinsReference,
@@ -16,7 +16,7 @@ from tasks.derived import (
     PredictionsReference,
     RunRecord,
 )
-from tasks.references import DatasetReference, OutputsReference, WeightMerge
+from tasks.references import DatasetReference, OutputsReference, TextHeadReference, WeightMerge
 
 R = TypeVar(
     "R", OutputsReference, CoefficientsReference, MixtureReference, BinsReference, MergeReference, EnsembleReference
@@ -83,11 +83,26 @@ class Plan:
 
     @property
     def lacking_recipes(self) -> list[WeightMerge]:
-        """Those models that are not in the store, and that something lacking needs."""
+        """Those models that something lacking needs and that are not in the store, and those that are damaged there."""
+        recipes = self.recipes
+        if not recipes:
+            return []
         wanted = [o for d in self.datasets for merge in self.lacking(self.merges(d)) for o in merge.outputs]
         wanted += [judge for d in self.datasets for judge in self.lacking(self.judges(d))]
         digests = {o.model.recipe.digest for o in wanted if o.model.recipe}
-        return [recipe for recipe in self.recipes if recipe.digest in digests and not self.store.exists(recipe.key)]
+        found = states(self.store, "merged", only={recipe.key for recipe in recipes})
+        damaged = {key for key, error in found.items() if counts_as_missing(error)}
+        return [r for r in recipes if r.key in damaged or (r.digest in digests and r.key not in found)]
+
+    @property
+    def damaged_heads(self) -> list[TextHeadReference]:
+        """Heads made of class names that are damaged in the store; those not made yet are made when they are needed."""
+        made = [o.head for outputs in self.outputs for o in outputs if isinstance(o.head, TextHeadReference)]
+        if not made:
+            return []
+        found = states(self.store, "heads", only={head.key for head in made})
+        damaged = {key for key, error in found.items() if counts_as_missing(error)}
+        return [head for head in dict.fromkeys(made) if head.key in damaged]
 
     def judges(self, dataset: DatasetReference) -> list[OutputsReference]:
         """Return the outputs on a data set of models whose predictions serve as labels."""
@@ -119,12 +134,13 @@ class Plan:
 
     def lacking(self, references: Sequence[R]) -> list[R]:
         """Return those references whose tables are not complete in the store."""
-        return [reference for reference in references if self._missing(reference)]
+        view = _View(self.store)
+        return [reference for reference in references if view.missing(reference)]
 
     @property
     def has_results(self) -> bool:
         """Whether the results are there, which are written last."""
-        return is_committed(self.store, self.record.key)
+        return is_committed(self.store, self.record.key, contents=True)
 
     @property
     def is_done(self) -> bool:
@@ -133,21 +149,27 @@ class Plan:
 
     def steps(self) -> list[Step]:
         """Return the plan line by line, stage by stage, with what is there already."""
-        found = []
+        found, view = list[Step](), _View(self.store)
+
+        def add(stage: str, what: str, references: Sequence[R]) -> None:
+            if references:
+                dataset = references[0].dataset
+                lacking = sum(stop - start for one in references for start, stop in view.missing(one))
+                found.append(Step(stage, dataset.name, what, dataset.samples * len(references), lacking))
+
         for dataset, outputs in zip(self.datasets, self.outputs, strict=True):
-            for reference in outputs:
-                found.append(self._step("extract", reference.model.name, [reference]))
-            for judge in self.judges(dataset):
-                found.append(self._step("extract", judge.model.name, [judge]))
-            found.append(self._step("fit", "coefficients", self.coefficients(dataset)))
-            found.append(self._step("fit", "mixtures", self.mixtures(dataset)))
-            found.append(self._step("fit", "bins", self.bins(dataset)))
-            found.append(self._step("evaluate", MERGED, self.merges(dataset)))
-            found.append(self._step("evaluate", "output ensembles", self.ensembles(dataset)))
+            for reference in (*outputs, *self.judges(dataset)):
+                add("extract", reference.model.name, [reference])
+            add("fit", "coefficients", self.coefficients(dataset))
+            add("fit", "mixtures", self.mixtures(dataset))
+            add("fit", "bins", self.bins(dataset))
+            add("evaluate", MERGED, self.merges(dataset))
+            add("evaluate", "output ensembles", self.ensembles(dataset))
         lacking = {recipe.digest for recipe in self.lacking_recipes}
         found += [Step("merge", "", r.method, 1, int(r.digest in lacking)) for r in self.recipes]
+        found += [Step("merge", "", f"head {head.digest}", 1, 1) for head in self.damaged_heads]
         order = {"extract": 0, "merge": 1, "fit": 2, "evaluate": 3}
-        return sorted((step for step in found if step.samples), key=lambda step: order[step.stage])
+        return sorted(found, key=lambda step: order[step.stage])
 
     @property
     def forward_passes(self) -> "Passes":
@@ -156,21 +178,34 @@ class Plan:
         needed = sum(step.lacking for step in run)
         return Passes(needed, sum(step.samples for step in run) - needed)
 
-    def _step(self, stage: str, what: str, references: Sequence[R]) -> Step:
-        if not references:
-            return Step(stage, "", what, 0, 0)
-        dataset = references[0].dataset
-        lacking = sum(stop - start for reference in references for start, stop in self._missing(reference))
-        return Step(stage, dataset.name, what, dataset.samples * len(references), lacking)
-
-    def _missing(self, reference: R) -> list[tuple[int, int]]:
-        samples = reference.dataset.samples
-        # a fit sees all samples: one object
-        whole = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
-        return missing_ranges(self.store, reference.prefix, [(0, samples)] if whole else reference.dataset.spans)
-
     def _predictions(self, dataset: DatasetReference) -> list[OutputsReference | MergeReference | EnsembleReference]:
         return [cell.predictions for cell in self.cells if cell.predictions.dataset == dataset]
+
+
+class _View:
+    """What a store holds of a plan's tables at one moment: a listing for each table of each data set."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._listings: dict[str, Listing] = {}
+
+    def missing(self, reference: R) -> list[tuple[int, int]]:
+        """Return the sample ranges of a table that are not in the store."""
+        fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
+        # a fit sees all samples: one object
+        ranges = [(0, reference.dataset.samples)] if fitted else reference.dataset.spans
+        missing = missing_ranges(self._store, reference.prefix, ranges, there=self._listing(reference.prefix))
+        if isinstance(reference, MixtureReference):
+            components = reference.components_key
+            found = states(self._store, "", only=(components,), there=self._listing(components))
+            return ranges if components not in found or counts_as_missing(found[components]) else missing
+        return missing
+
+    def _listing(self, key: str) -> Listing:
+        folder = "/".join(key.split("/")[:2])  # table and data set
+        if folder not in self._listings:
+            self._listings[folder] = self._store.listing(folder)
+        return self._listings[folder]
 
 
 def _all_outputs(predictions: PredictionsReference) -> tuple[OutputsReference, ...]:

@@ -1,12 +1,20 @@
 """Results tables: a method a row, a data set a column, groups averaged."""
 
+import logging
+
 import polars as pl
 from tabulate import tabulate
 
 from flows.errors import ExperimentError
+from storage import keys
+from storage.errors import ObjectMissing, StorageError
 from storage.pointers import experiments, latest_run
-from storage.scan import scan
+from storage.scan import scan_objects
+from storage.schemas import RESULTS
+from storage.soundness import states
 from storage.store import Store
+
+log = logging.getLogger("dawin.report")
 
 FORMATS = ("table", "csv", "json", "markdown", "latex")
 _STYLES = {"table": "simple", "markdown": "github", "latex": "latex_booktabs"}
@@ -20,6 +28,8 @@ def results_of(store: Store, experiment: str | None = None, run_id: str | None =
 
     Raises:
         ExperimentError: there is no such experiment in the store; the message says which there are.
+        StorageError: the results asked for are damaged. Where all experiments' are asked for, one whose results are
+            damaged is a line in the log, as long as another one's are not.
     """
     there = experiments(store)
     if not there:
@@ -27,10 +37,25 @@ def results_of(store: Store, experiment: str | None = None, run_id: str | None =
     if experiment is not None and experiment not in there:
         raise ExperimentError(f"no results of experiment {experiment!r} in {store.url}; there are {', '.join(there)}")
     chosen = there if experiment is None else [experiment]
-    runs = {name: run_id or latest_run(store, name) for name in chosen}
-    rows = scan("results", store=store)
-    mine = [rows.filter((pl.col("experiment") == name) & (pl.col("run_id") == run)) for name, run in runs.items()]
-    return pl.concat(mine).collect()
+    sound, faults = [], list[StorageError]()
+    for name in chosen:
+        key = keys.results(name, run_id or latest_run(store, name))
+        error = _fault(store, key)
+        if error is None:
+            sound.append(key)
+        else:
+            faults.append(error)
+    if not sound:
+        raise faults[0]
+    for error in faults:
+        log.warning("left out: %s", error)
+    return scan_objects(store, RESULTS, sound).collect()
+
+
+def _fault(store: Store, key: str) -> StorageError | None:
+    """Return what is wrong with a run's results; None: they are there and sound."""
+    missing = ObjectMissing(f"{store.address(key)}: no results; `dawin run EXPERIMENT` computes them")
+    return states(store, key.rpartition("/")[0], contents=True).get(key, missing)
 
 
 def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
@@ -58,7 +83,7 @@ def render(rows: pl.DataFrame, style: str) -> str:
     """Return results as text: `csv` and `json` hold every row and column, the others the table of top-1 accuracies."""
     if style == "csv":
         flat = rows.with_columns(pl.col(pl.List(pl.String)).list.join("|"))
-        return flat.write_csv()
+        return flat.write_csv().rstrip()  # whoever prints it ends the last line
     if style == "json":
         return rows.write_json()
     if "top1" not in rows["metric"]:
@@ -74,7 +99,7 @@ def render(rows: pl.DataFrame, style: str) -> str:
 def table_of(table: pl.DataFrame, style: str) -> str:
     """Return a table as text."""
     if style == "csv":
-        return table.write_csv()
+        return table.write_csv().rstrip()
     if style == "json":
         return table.write_json()
     return tabulate(table.rows(), headers=table.columns, tablefmt=_STYLES[style], floatfmt=".2f")

@@ -16,6 +16,8 @@ from flows.preparation import prepare
 from flows.settings import Experiment
 from flows.tagging import tag_this_run
 from flows.works import Dispatcher
+from storage.errors import ObjectDamaged
+from storage.soundness import report_again
 from storage.store import open_store
 from tasks.derived import RunRecord
 from tasks.ensembling import evaluate_ensembles
@@ -23,6 +25,8 @@ from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
 from tasks.references import DatasetReference
 
 log = logging.getLogger("dawin.run")
+
+_MENDS = 3  # damaged objects found by reading, one after the other, that a run computes again before it gives up
 
 
 def run_name() -> str:
@@ -53,7 +57,23 @@ async def run_experiment(experiment: Experiment | str, store: str) -> RunRecord:
             "architecture: %s; an open_clip_config.json beside the base, or `architecture`, settles it", assumed
         )
     await publish_plan(plan)
+    for _ in range(_MENDS):
+        try:
+            return await _compute(plan, experiment)
+        except ObjectDamaged as error:  # its reader took its commit back: it counts as missing now
+            log.warning("%s: doing so now", error)
+    return await _compute(plan, experiment)
+
+
+async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
+    """Compute what the store lacks of a plan, stage by stage."""
+    report_again()
     to = Dispatcher(plan, experiment)
+    if heads := plan.damaged_heads:
+        from tasks.heads import text_head  # noqa: PLC0415  loads torch, which a parent seldom needs
+
+        for head in heads:
+            text_head(head, plan.store)
     await dispatch([work for outputs in plan.outputs for work in to.extract(outputs[0].dataset, outputs)])
     await dispatch(to.merge())
     await dispatch([work for dataset in plan.datasets for work in to.extract(dataset, plan.judges(dataset))])

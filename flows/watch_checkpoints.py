@@ -15,7 +15,7 @@ from flows.run_experiment import run_experiment
 from flows.tagging import tags_of
 from storage import keys
 from storage.identity import digest_of
-from storage.manifests import is_committed
+from storage.soundness import is_committed
 from storage.store import Store, open_store
 
 RUN = "run-experiment/scheduled"  # as prefect.yaml calls it

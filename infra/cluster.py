@@ -1,6 +1,7 @@
 """A cluster on one machine, without containers: a Prefect server, its work pools and deployments, a worker a GPU.
 
-The server's database is PostgreSQL where that is installed, else SQLite, which is slow as soon as two workers are busy.
+The server's database is PostgreSQL where that is installed, else SQLite, which is slow as soon as two workers are busy,
+and stands still for a minute now and then (README.md says why).
 
     python infra/cluster.py EXPERIMENT.yaml --store URI [--gpus 2]
 

@@ -27,3 +27,12 @@ class StoreDenied(StorageError, PermissionError):
 
 class StoreUnreachable(StorageError, ConnectionError):
     """The endpoint does not answer, or the address has a scheme that is not known."""
+
+
+class ObjectDamaged(StorageError, ValueError):
+    """An object is not what its manifest says, or its manifest cannot be read; the next run computes it again."""
+
+
+def damaged(address: str, reason: str) -> ObjectDamaged:
+    """Return the error of a damaged object, in one line."""
+    return ObjectDamaged(f"{address}: damaged, {reason}; `dawin run EXPERIMENT` computes it again")

@@ -5,6 +5,7 @@ import re
 from storage.errors import ManifestInvalid
 
 MANIFEST_SUFFIX = ".manifest.json"
+_RESULTS = re.compile(r"results/experiment=([^/]+)/run_id=([^/]+)/results\.parquet")
 _SAMPLES = re.compile(r"samples-(\d{8,})-(\d{8,})\.parquet$")
 
 
@@ -28,14 +29,31 @@ def runs(experiment: str) -> str:
     return f"results/experiment={experiment}"
 
 
+def is_results(key: str) -> bool:
+    """Tell whether a key is one of a run's results; anything may lie in a bucket."""
+    return _RESULTS.fullmatch(key) is not None
+
+
+def is_table(key: str) -> bool:
+    """Tell whether a key is one of a table's objects."""
+    return key.endswith(".parquet")
+
+
 def experiment_of(key: str) -> str:
     """Return the experiment of a results object."""
-    return key.split("/")[1].removeprefix("experiment=")
+    return _parts_of_results(key)[0]
 
 
 def run_of(key: str) -> str:
     """Return the run of a results object."""
-    return key.split("/")[2].removeprefix("run_id=")
+    return _parts_of_results(key)[1]
+
+
+def _parts_of_results(key: str) -> tuple[str, str]:
+    found = _RESULTS.fullmatch(key)
+    if not found:
+        raise ManifestInvalid(f"{key}: wanted a name like results/experiment=NAME/run_id=ID/results.parquet")
+    return found[1], found[2]
 
 
 def latest(experiment: str) -> str:
@@ -66,6 +84,11 @@ def learnt(digest: str) -> str:
 def samples(prefix: str, start: int, stop: int) -> str:
     """Object of the samples `start` to `stop`, `stop` excluded; its name says the last one, included."""
     return f"{prefix}/samples-{start:08d}-{stop - 1:08d}.parquet"
+
+
+def is_samples(key: str) -> bool:
+    """Tell whether a key is one of a per-sample table's objects."""
+    return _SAMPLES.search(key) is not None
 
 
 def samples_range(key: str) -> tuple[int, int]:

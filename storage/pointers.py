@@ -1,11 +1,14 @@
 """Which run of an experiment is its latest: the one thing in a store that is written over."""
 
 import json
+import logging
 
 from storage import keys
-from storage.errors import ObjectMissing
+from storage.errors import ManifestInvalid, ObjectMissing
 from storage.manifests import committed, read_manifest
 from storage.store import Store
+
+log = logging.getLogger("dawin.storage")
 
 
 def point_to_latest(store: Store, experiment: str, run_id: str) -> None:
@@ -14,22 +17,45 @@ def point_to_latest(store: Store, experiment: str, run_id: str) -> None:
 
 
 def latest_run(store: Store, experiment: str) -> str:
-    """Return the run that was recorded last, or, where none was, the one whose results were written last.
+    """Return the run that was recorded last.
+
+    Where none was, or the record cannot be read, that is the run whose results were written last.
 
     Raises:
         ObjectMissing: the experiment has no results.
     """
     try:
-        return str(json.loads(store.read(keys.latest(experiment)))["run_id"])
+        return _recorded(store, experiment)
     except ObjectMissing:
-        runs = {
-            read_manifest(store, key).created_at: keys.run_of(key) for key in committed(store, keys.runs(experiment))
-        }
-        if not runs:
-            raise
-        return runs[max(runs)]
+        return _written_last(store, experiment)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        run = _written_last(store, experiment)
+        address = store.address(keys.latest(experiment))
+        log.warning(
+            "%s: damaged, taking the run written last, %s; `dawin run EXPERIMENT` records it again", address, run
+        )
+        return run
+
+
+def _recorded(store: Store, experiment: str) -> str:
+    run = json.loads(store.read(keys.latest(experiment)))["run_id"]
+    if not isinstance(run, str):
+        raise TypeError(f"run_id: wanted text, got {run!r}")
+    return run
+
+
+def _written_last(store: Store, experiment: str) -> str:
+    runs = {}
+    for key in filter(keys.is_results, committed(store, keys.runs(experiment))):
+        try:
+            runs[keys.run_of(key)] = read_manifest(store, key).created_at
+        except (ManifestInvalid, ObjectMissing):
+            runs[keys.run_of(key)] = ""  # before all others: nobody knows when
+    if not runs:
+        raise ObjectMissing(f"{store.address(keys.runs(experiment))}: no results")
+    return max(runs, key=runs.__getitem__)
 
 
 def experiments(store: Store) -> list[str]:
     """Return the experiments that have results, sorted."""
-    return sorted({keys.experiment_of(key) for key in committed(store, "results")})
+    return sorted({keys.experiment_of(key) for key in committed(store, "results") if keys.is_results(key)})

@@ -1,20 +1,24 @@
 """One small interface over local folders, memory and S3: whole objects, written once, atomically."""
 
-import errno
-import os
-import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from storage.errors import ObjectExists, ObjectMissing, StorageError, StoreDenied
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
+from storage.local_writing import TEMPORARY, move_file, write_file
 
-_TEMPORARY = ".tmp"  # the folder of a local store where objects are written before they get their name
-_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
+
+class Stored(NamedTuple):
+    """An object as a listing shows it."""
+
+    size: int
+    """Bytes."""
+    mark: str
+    """Differs once the object was written again: times and inode, or the ETag; empty where the back end has neither."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Store:
         try:
             with readable_errors(self.address(key)):
                 if self.scheme == "file":
-                    self._write_local(Path(path), content, exclusive=True)
+                    write_file(Path(self._opened[1]), Path(path), content, exclusive=True)
                 else:
                     filesystem.pipe_file(path, content, mode="create")
         except FileExistsError as error:
@@ -83,7 +87,7 @@ class Store:
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             if self.scheme == "file":
-                self._write_local(Path(path), content, exclusive=False)
+                write_file(Path(self._opened[1]), Path(path), content, exclusive=False)
             else:
                 filesystem.pipe_file(path, content)
 
@@ -92,11 +96,7 @@ class Store:
         filesystem, place = self._locate(key)
         with readable_errors(self.address(key)):
             if self.scheme == "file":
-                target, temporary = Path(place), Path(self._opened[1]) / _TEMPORARY / uuid.uuid4().hex
-                for folder in (target.parent, temporary.parent):
-                    folder.mkdir(parents=True, exist_ok=True)
-                shutil.move(path, temporary)
-                temporary.replace(target)
+                move_file(Path(self._opened[1]), path, Path(place))
             else:
                 filesystem.put_file(str(path), place)
                 path.unlink()
@@ -121,54 +121,45 @@ class Store:
         with readable_errors(self.address(key)):
             filesystem.rm_file(path)
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
-        """Yield the keys below a prefix (a folder), sorted; nothing when there are none."""
+    def stat(self, key: str) -> Stored:
+        """Return an object's size and mark; `ObjectMissing` when there is none."""
+        filesystem, path = self._locate(key)
+        with readable_errors(self.address(key)):
+            return _stored(filesystem.info(path))
+
+    def listing(self, prefix: str = "") -> dict[str, Stored]:
+        """Return the objects below a prefix (a folder) by key, sorted; empty when there are none.
+
+        On S3 this is one request for each thousand objects.
+        """
         filesystem, root = self._opened
         folder = f"{root}/{prefix}".rstrip("/")
         with readable_errors(self.address(prefix)):
-            found = filesystem.find(folder)
-        for path in sorted(found):
-            key = path.removeprefix(root).lstrip("/")
-            if not key.startswith(f"{_TEMPORARY}/"):
-                yield key
+            found: Mapping[str, Mapping[str, Any]] = filesystem.find(folder, detail=True)
+        keyed = {path.removeprefix(root).lstrip("/"): _stored(found[path]) for path in sorted(found)}
+        return {key: stored for key, stored in keyed.items() if not key.startswith(f"{TEMPORARY}/")}
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Yield the keys below a prefix (a folder), sorted; nothing when there are none."""
+        yield from self.listing(prefix)
 
     def _locate(self, key: str) -> tuple[Any, str]:
         filesystem, root = self._opened
         return filesystem, f"{root}/{key}"
 
-    def _write_local(self, path: Path, content: bytes, *, exclusive: bool) -> None:
-        """Write beside the store's objects, then give the name in one step: a crash leaves no half object."""
-        temporary = Path(self._opened[1]) / _TEMPORARY / uuid.uuid4().hex
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            if exclusive:
-                _link(temporary, path)
-            else:
-                temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
-
-def _link(temporary: Path, path: Path) -> None:
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise FileExistsError(path.name) from None  # without a filename: not an error of the place, but of the key
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
-            raise
-        if path.exists():  # a file system without hard links: the check and the rename are two steps there
-            raise FileExistsError(path.name) from None
-        temporary.replace(path)
+def _stored(info: Mapping[str, Any]) -> Stored:
+    """Return what a back end says of an object, which each says in words of its own."""
+    if "ino" in info:  # local: `created` is the time of the last change of anything about it, which nobody can set back
+        return Stored(int(info["size"]), f"{info['ino']}-{info['mtime']}-{info['created']}")
+    return Stored(int(info["size"]), str(info.get("ETag") or ""))
 
 
 def open_store(url: str, *, writable: bool = True) -> Store:
     """Return the store at a URL; with `writable`, make sure now that it can be written, not after hours of work."""
     store = Store(url)
     if writable:
-        probe = f"{_TEMPORARY}/{uuid.uuid4().hex}"
+        probe = f"{TEMPORARY}/{uuid.uuid4().hex}"
         try:
             store.replace(probe, b"")
             store.delete(probe)

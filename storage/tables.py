@@ -8,11 +8,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.errors import ObjectExists, SchemaMismatch
+from storage import keys
+from storage.commits import commit, read_or_uncommit
+from storage.errors import ObjectMissing, SchemaMismatch, damaged
 from storage.identity import canonical_json
-from storage.manifests import Manifest, committed, now, read_manifest, write_manifest
+from storage.manifests import Manifest, committed, now, read_manifest
 from storage.schemas import TableSchema
 from storage.store import Store
+from storage.table_checks import (
+    IDENTITY,
+    INDEX,
+    UNREADABLE,
+    fault_in_content,
+    fault_in_numbers,
+    fault_in_rows,
+    first_line,
+)
+from storage.verification import open_sound
 
 ROW_GROUP = 1024  # rows; a row group of 1,000 float32 logits is 4 MiB
 Columns = Mapping[str, Any]
@@ -38,15 +50,21 @@ class TableWriter:
         self._store, self._key, self._table, self._run = store, key, schema, run
         self._identity = dict(identity)
         self._schema = schema.arrow(widths or {})
-        described = {**self._schema.metadata, "dawin.identity": canonical_json(self._identity)}
+        self._described = self._schema.with_metadata(
+            {**self._schema.metadata, IDENTITY: canonical_json(self._identity).encode()}
+        )
         self._sink = pa.BufferOutputStream()
-        self._writer = pq.ParquetWriter(self._sink, self._schema.with_metadata(described), compression="zstd")
+        # with checksums a page, so that an object whose manifest was never written can be told from a damaged one
+        self._writer = pq.ParquetWriter(self._sink, self._described, compression="zstd", write_page_checksum=True)
         self._pending: list[pa.Table] = []
         self._rows = 0
 
     def append(self, columns: Columns) -> None:
-        """Add rows; every column of the schema has to be there, with as many values as the others."""
-        table = _to_table(columns, self._schema, self._store.address(self._key))
+        """Add rows; every column of the schema has to be there, with as many values as the others, and finite."""
+        where = self._store.address(self._key)
+        table = _to_table(columns, self._schema, where)
+        if INDEX in table.column_names and (fault := fault_in_numbers(table)):
+            raise SchemaMismatch(f"{where}: {fault}")
         self._pending.append(table)
         self._rows += table.num_rows
         if sum(t.num_rows for t in self._pending) >= ROW_GROUP:
@@ -55,15 +73,12 @@ class TableWriter:
     def commit(self) -> Manifest:
         """Make the object visible, whole, then its manifest.
 
-        If another run was first, its object stays: both were computed from the same identity.
+        Bytes that are there already, of a run that was first or of one that was killed, stay if they are sound: both
+        were computed from the same identity. Else they are written over.
         """
         self._flush()
         self._writer.close()
         content = self._sink.getvalue().to_pybytes()
-        try:
-            self._store.create(self._key, content)
-        except ObjectExists:
-            content = self._store.read(self._key)
         manifest = Manifest(
             key=self._key,
             table=self._table.name,
@@ -75,8 +90,10 @@ class TableWriter:
             created_at=now(),
             run=self._run,
         )
-        write_manifest(self._store, manifest)
-        return manifest
+        return commit(self._store, manifest, content, self._fault_of)
+
+    def _fault_of(self, content: bytes) -> str | None:
+        return fault_in_content(content, self._described, self._rows, self._key)
 
     def _flush(self) -> None:
         if self._pending:
@@ -85,19 +102,63 @@ class TableWriter:
 
 
 def read_table(store: Store, key: str, schema: TableSchema, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a committed object's columns; refuses an object without manifest or of another schema."""
-    read_manifest(store, key)
-    with store.open(key) as file, pq.ParquetFile(file) as parquet:
-        schema.check(_without_identity(parquet.schema_arrow), store.address(key))
-        return parquet.read(columns=None if columns is None else list(columns))
+    """Return a committed object's columns, held against its manifest, its schema and its key.
+
+    Raises:
+        ObjectMissing: the object is not committed.
+        ManifestInvalid: its manifest cannot be read.
+        SchemaMismatch: it is another table, or of another version.
+        ObjectDamaged: its size, its SHA-256 or its number of rows are not those of the manifest, it cannot be read,
+            its samples are not those of its key in order, or a number is not finite. Its commit is taken back, so
+            that the next run computes it again.
+    """
+    return read_or_uncommit(store, key, lambda: _read(store, key, schema, columns))
 
 
-def read_samples(store: Store, prefix: str, schema: TableSchema, columns: Sequence[str]) -> pa.Table:
-    """Return columns of all committed objects below a prefix, in data-set order."""
-    tables = [read_table(store, key, schema, columns) for key in committed(store, prefix)]
-    if not tables:
-        return schema.arrow(dict.fromkeys(schema.vectors, 1)).empty_table().select(list(columns))
-    return pa.concat_tables(tables)
+def _read(store: Store, key: str, schema: TableSchema, columns: Sequence[str] | None) -> pa.Table:
+    manifest, address = read_manifest(store, key), store.address(key)
+    with open_sound(store, manifest) as file:
+        try:
+            with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+                schema.check(_without_identity(parquet.schema_arrow), address)
+                names = list(parquet.schema_arrow.names if columns is None else columns)
+                indexed = INDEX in parquet.schema_arrow.names
+                table = parquet.read(columns=[*names, *([INDEX] if indexed and INDEX not in names else [])])
+        except UNREADABLE as error:
+            raise damaged(address, f"not readable as Parquet ({first_line(error)})") from error
+    if fault := fault_in_rows(table, manifest.rows, key):
+        raise damaged(address, fault)
+    return table.select(names)
+
+
+def read_samples(
+    store: Store, prefix: str, schema: TableSchema, columns: Sequence[str], *, samples: int | None = None
+) -> pa.Table:
+    """Return columns of all committed objects below a prefix, in data-set order.
+
+    Args:
+        store: where the objects are.
+        prefix: of one table of one data set.
+        schema: the table's.
+        columns: which to read.
+        samples: how many there have to be; None: as many as are there, without a gap.
+
+    Raises:
+        ObjectMissing: samples are missing; and as `read_table`.
+    """
+    found = [key for key in committed(store, prefix) if keys.is_samples(key)]
+    reached = 0
+    for start, stop in map(keys.samples_range, found):
+        if start != reached:
+            break
+        reached = stop
+    if not found or reached != (samples or reached) or reached != keys.samples_range(found[-1])[1]:
+        wanted = "" if samples is None else f" of {samples:,}"
+        raise ObjectMissing(
+            f"{store.address(prefix)}: {reached:,}{wanted} samples are committed without a gap; "
+            "`dawin run EXPERIMENT` computes the others"
+        )
+    return pa.concat_tables([read_table(store, key, schema, columns) for key in found])
 
 
 def vectors(column: pa.ChunkedArray) -> np.ndarray:
@@ -109,7 +170,7 @@ def vectors(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _without_identity(schema: pa.Schema) -> pa.Schema:
-    kept = {k: v for k, v in (schema.metadata or {}).items() if k != b"dawin.identity"}
+    kept = {k: v for k, v in (schema.metadata or {}).items() if k != IDENTITY}
     return schema.with_metadata(kept)
 
 

@@ -12,17 +12,18 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from storage.identity import canonical_json
-from storage.manifests import is_committed
 from storage.pointers import point_to_latest
 from storage.published_addresses import published
 from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
+from storage.soundness import is_committed
 from storage.store import Store
 from storage.tables import TableWriter, read_samples
 from tasks.coefficients import read_coefficients
 from tasks.derived import BinsReference, Cell, MergeReference, MixtureReference, PredictionsReference, RunRecord
 from tasks.numerics.accuracy import top_k
 from tasks.numerics.bins import binning_error
-from tasks.references import OutputsReference
+from tasks.numerics.label_order import Predictions, doubt_of_labels
+from tasks.references import DatasetReference, OutputsReference
 from tasks.streaming import Tally
 
 log = logging.getLogger("dawin.aggregation")
@@ -33,10 +34,17 @@ _METRICS = {"top1": 1, "top5": 5}
 @task(name="aggregate", cache_policy=NO_CACHE)
 def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
     """Write the results of a run: its rows once, and that it is the experiment's latest."""
-    done = is_committed(store, record.key)
+    done = is_committed(store, record.key, contents=True)
     if not done:
         writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
-        rows = [row for cell in cells for row in _rows(record, cell, store)]
+        doubts = {
+            dataset: doubt
+            for dataset in dict.fromkeys(map(_dataset, cells))
+            if (doubt := _doubt(dataset, cells, store))
+        }
+        for dataset, doubt in doubts.items():
+            log.warning("data set %s: %s", dataset.name, doubt)
+        rows = [row for cell in cells for row in _rows(record, cell, store, doubts.get(_dataset(cell)))]
         if rows:
             writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
         writer.commit()
@@ -49,13 +57,31 @@ def _identity(record: RunRecord, cells: Sequence[Cell]) -> dict[str, Any]:
     return {"experiment": record.experiment, "settings": record.settings, "predictions": predictions}
 
 
-def _dataset(cell: Cell) -> Any:  # noqa: ANN401  every kind of reference has a data set
+def _dataset(cell: Cell) -> DatasetReference:
     return cell.predictions.dataset
 
 
-def _rows(record: RunRecord, cell: Cell, store: Store) -> list[dict[str, Any]]:
-    predictions = cell.predictions
-    outputs = [predictions] if isinstance(predictions, OutputsReference) else predictions.outputs
+def _doubt(dataset: DatasetReference, cells: Sequence[Cell], store: Store) -> str | None:
+    """Return why a data set's labels seem not to belong to the head's classes; None where nothing says so."""
+    if dataset.classes is None:
+        return None
+    outputs = [o for cell in cells if _dataset(cell) == dataset for o in _outputs(cell) if o.model.recipe is None]
+    columns = ["label", "prediction", "entropy"]
+    tables = [read_samples(store, o.prefix, OUTPUTS[o.logits], columns) for o in {o.id: o for o in outputs}.values()]
+    tables = [table for table in tables if len(table) == dataset.samples]
+    if not tables:
+        return None
+    models = [Predictions(table["prediction"].to_numpy(), table["entropy"].to_numpy()) for table in tables]
+    return doubt_of_labels(tables[0]["label"].to_numpy(), models, dataset.classes)
+
+
+def _outputs(cell: Cell) -> Sequence[OutputsReference]:
+    """Return the outputs of the models that a cell's predictions are made of."""
+    return [cell.predictions] if isinstance(cell.predictions, OutputsReference) else cell.predictions.outputs
+
+
+def _rows(record: RunRecord, cell: Cell, store: Store, doubt: str | None) -> list[dict[str, Any]]:
+    predictions, outputs = cell.predictions, _outputs(cell)
     shared = {
         "method": cell.method,
         "dataset": predictions.dataset.name,
@@ -64,7 +90,7 @@ def _rows(record: RunRecord, cell: Cell, store: Store) -> list[dict[str, Any]]:
         "samples_table": predictions.table,
         "samples_id": predictions.id,
         "dataset_digest": predictions.dataset.digest,
-        "note": predictions.dataset.note,
+        "note": "; ".join(filter(None, [predictions.dataset.note, doubt])) or None,
         "models": [reference.model.name for reference in outputs],
         "weights": [reference.model.digest for reference in outputs],
         "checkpoints": [published(url, store) for url in record.checkpoints],
@@ -81,9 +107,8 @@ def _accuracies(predictions: PredictionsReference, store: Store) -> Iterator[dic
     if dataset.classes is None:
         return
     schema = OUTPUTS[predictions.logits] if isinstance(predictions, OutputsReference) else PREDICTIONS
-    ranks = read_samples(store, predictions.prefix, schema, ["label_rank"])["label_rank"].to_numpy()
-    if len(ranks) != dataset.samples:
-        raise RuntimeError(f"{store.address(predictions.prefix)}: {len(ranks)} of {dataset.samples} samples are there")
+    table = read_samples(store, predictions.prefix, schema, ["label_rank"], samples=dataset.samples)
+    ranks = table["label_rank"].to_numpy()
     for metric, k in _METRICS.items():
         if k < dataset.classes:  # else every label is among that many
             estimate = top_k(ranks.astype(np.int32), k)

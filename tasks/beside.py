@@ -19,18 +19,21 @@ from tasks.models.descriptions import (
     hugging_face_pixels,
     open_clip_architecture,
     open_clip_pixels,
+    pixels_of_open_clip,
 )
 
+_HEADER = "the header of"
 _LARGEST = 1 << 20  # bytes; Hugging Face's config.json of a CLIP has some thousand
 
 Reader = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
 
 class Described(NamedTuple):
-    """A setting of a checkpoint, and the name of the file that gives it."""
+    """A setting of a checkpoint, and where it is said."""
 
     value: Any
-    file: str
+    source: str
+    """Where it is said, to be read before "model base": "config.json beside", "the header of"."""
 
 
 class Beside(NamedTuple):
@@ -59,7 +62,25 @@ def read_beside(location: Location, *, named: bool = False) -> Beside:
     kinds: dict[str, Reader] = {OPEN_CLIP: open_clip_architecture, HUGGING_FACE: hugging_face_architecture}
     architecture = _first(contents, {} if named else kinds, folder)
     pixels = _first(contents, {OPEN_CLIP: open_clip_pixels, PROCESSOR: hugging_face_pixels}, folder)
-    return Beside(architecture and Described(as_text(architecture.value), architecture.file), pixels)
+    return Beside(architecture and Described(as_text(architecture.value), architecture.source), pixels)
+
+
+def described_in(header: Mapping[str, str], where: str) -> Beside:
+    """Return what the header of a checkpoint in our own form says of it: no file has to lie beside it.
+
+    Raises:
+        CheckpointError: the header is damaged.
+    """
+    try:
+        architecture, pixels = (json.loads(header.get(name, "null")) for name in ("architecture", "preprocess"))
+        configuration = open_clip_architecture({"model_cfg": architecture})
+        values = pixels_of_open_clip({**pixels, "fill_color": pixels.get("fill")}) if pixels else None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{where}: its header describes no model ({type(error).__name__})") from error
+    return Beside(
+        Described(as_text(configuration), _HEADER) if configuration else None,
+        Described(values, _HEADER) if values else None,
+    )
 
 
 def _first(
@@ -74,7 +95,7 @@ def _first(
         except (TypeError, ValueError, KeyError, ArithmeticError) as error:
             raise CheckpointError(f"{folder}/{name}: describes no model ({type(error).__name__}: {error})") from error
         if found is not None:
-            return Described(found, name)
+            return Described(found, f"{name} beside")
     return None
 
 

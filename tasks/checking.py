@@ -7,11 +7,14 @@ from typing import Any, BinaryIO, TypeVar
 import torch
 
 from storage.locations import Location
+from tasks.beside import described_in
 from tasks.errors import CheckpointError, UncoveredLayer
 from tasks.merging.per_sample import merge_per_sample
 from tasks.models.architecture import as_text, configuration_in
 from tasks.models.checkpoint import PROJECTION, read_checkpoint, read_family, read_head, vision_of
 from tasks.models.classifier import empty_tower
+from tasks.models.damage import DamagedFile, TooCostly
+from tasks.models.safetensors_file import metadata_of
 from tasks.models.summary import summarize
 from tasks.models.text_tower import text_features
 
@@ -23,9 +26,12 @@ def examine_checkpoint(location: Location, architecture: str | None, base: Locat
 
     Args:
         location: the checkpoint.
-        architecture: an open_clip model, or a configuration as text; None: identified by the tensors' shapes.
+        architecture: an open_clip model, or a configuration as text; None: as its own header says, else identified by
+            the tensors' shapes.
         base: the checkpoint whose last projection it takes, if it is a tower of Hugging Face's without one.
     """
+    own = described_in(_read(location, _header), location.url)
+    architecture = architecture or (own.architecture and str(own.architecture.value))
     found = _read(location, read_family)
     state = vision_of(found.tensors, location.url)
     completed = base is not None and found.family == "hugging-face" and PROJECTION not in state
@@ -42,6 +48,7 @@ def examine_checkpoint(location: Location, architecture: str | None, base: Locat
         uncovered=_uncovered(tower, summary.image_size),
         text_features=text_features(found.tensors),
         completed=completed,
+        described={name: value.value for name, value in own._asdict().items() if value},
     ).to_json()
 
 
@@ -54,6 +61,13 @@ def _with_features(architecture: str | None, features: int) -> str | None:
 def _read(location: Location, read: Callable[[BinaryIO, str, str | None], R]) -> R:
     with location.open() as file:
         return read(file, location.url, location.path if location.is_local else None)
+
+
+def _header(file: BinaryIO, where: str, _path: str | None) -> dict[str, str]:
+    try:
+        return metadata_of(file)
+    except (DamagedFile, TooCostly) as error:
+        raise CheckpointError(f"{where}: damaged safetensors file ({error})") from error
 
 
 def _uncovered(tower: torch.nn.Module, size: int) -> str | None:

@@ -125,6 +125,11 @@ class MixtureReference(_Derived):
         """Where the table of the components lies."""
         return keys.derived("components", self.dataset.digest, self.id)
 
+    @property
+    def components_key(self) -> str:
+        """Where that table is."""
+        return f"{self.components_prefix}/components.parquet"
+
 
 @dataclass(frozen=True, kw_only=True)
 class BinsReference(_Derived):

@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from storage.manifests import missing_ranges
+from storage.soundness import missing_ranges
 from storage.store import Store
 from tasks.derived import MergeReference
 from tasks.inference import Inference

@@ -9,8 +9,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
 from storage import keys
-from storage.manifests import is_committed
 from storage.schemas import BINS, COEFFICIENTS, COMPONENTS, MIXTURES, OUTPUTS, TableSchema
+from storage.soundness import is_committed
 from storage.store import Store
 from storage.tables import Columns, TableWriter, read_samples, read_table, vectors
 from tasks.coefficients import drawn_coefficients, read_coefficients
@@ -46,7 +46,8 @@ def fit_coefficients(reference: CoefficientsReference, store: Store) -> Tally:
 def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
     """Cluster the coefficients of a data set with a Beta mixture (two models) or a Dirichlet mixture (more)."""
     dataset = reference.dataset
-    if is_committed(store, _whole(reference.prefix, dataset)):
+    has_components = is_committed(store, reference.components_key)
+    if has_components and is_committed(store, _whole(reference.prefix, dataset)):
         return Tally(0, dataset.samples)
     if isinstance(reference.components, int) and dataset.samples < reference.components:
         raise FitError(
@@ -61,7 +62,7 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
         )
     for warning in caught:
         log.warning("data set %s: %s", dataset.name, warning.message)
-    if not is_committed(store, components_key(reference)):  # a run that was killed may have come as far as that
+    if not has_components:  # a run that was killed may have come as far as that
         _write_components(store, reference, clustering)
     columns = {
         "component": clustering.assignment,
@@ -124,7 +125,8 @@ def _logits(store: Store, outputs: OutputsReference, span: tuple[int, int]) -> F
 
 
 def _column(store: Store, outputs: OutputsReference, column: str) -> Floats:
-    values: Floats = read_samples(store, outputs.prefix, OUTPUTS[outputs.logits], [column])[column].to_numpy()
+    samples, schema = outputs.dataset.samples, OUTPUTS[outputs.logits]
+    values: Floats = read_samples(store, outputs.prefix, schema, [column], samples=samples)[column].to_numpy()
     return values
 
 
@@ -145,16 +147,11 @@ def _write(
     writer.commit()
 
 
-def components_key(reference: MixtureReference) -> str:
-    """Return where the table of a mixture's components lies."""
-    return f"{reference.components_prefix}/components.parquet"
-
-
 def _write_components(store: Store, reference: MixtureReference, clustering: Clustering) -> None:
     count, models = len(clustering.weights), int(clustering.concentration.shape[1])
     writer = TableWriter(
         store,
-        components_key(reference),
+        reference.components_key,
         COMPONENTS,
         identity=reference.identity,
         widths=dict.fromkeys(COMPONENTS.vectors, models),

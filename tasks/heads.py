@@ -8,7 +8,8 @@ from typing import BinaryIO, TypeVar
 import safetensors.torch
 import torch
 
-from storage.errors import ObjectExists
+from storage.blobs import commit_bytes, read_blob
+from storage.errors import ManifestInvalid, ObjectDamaged, ObjectMissing
 from storage.identity import digest_of_file
 from storage.locations import Location
 from storage.store import Store
@@ -25,18 +26,20 @@ R = TypeVar("R", dict[str, torch.Tensor], Recognised)
 
 
 def text_head(reference: TextHeadReference, store: Store) -> dict[str, torch.Tensor]:
-    """Return a head from the store; the first who asks makes it.
+    """Return a head from the store; the first who asks makes it, and whoever finds it damaged.
 
     Raises:
         CheckpointError: the checkpoint with the text tower changed, or has none.
     """
-    if not store.exists(reference.key):
-        head = _made(reference)
-        try:
-            store.create(reference.key, safetensors.torch.save(head))
-        except ObjectExists:
-            log.info("head %s: another run made it meanwhile", reference.digest)
-    return safetensors.torch.load(store.read(reference.key))
+    try:
+        return safetensors.torch.load(read_blob(store, reference.key))
+    except (ObjectMissing, ObjectDamaged, ManifestInvalid) as error:
+        if not isinstance(error, ObjectMissing):
+            log.warning("%s", error)
+    head = _made(reference)
+    identity = {"digest": reference.digest, "text": reference.text.digest}
+    commit_bytes(store, reference.key, safetensors.torch.save(head), entries=len(head), identity=identity)
+    return head
 
 
 def _made(reference: TextHeadReference) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ import numpy as np
 import safetensors.torch
 import torch
 
+from storage.blobs import read_blob
 from storage.identity import digest_of
 from storage.store import Store
 from tasks.datasets.decoding import Decoder
@@ -40,7 +41,7 @@ def load_state(outputs: OutputsReference, store: Store) -> dict[str, torch.Tenso
             as another's.
     """
     if outputs.model.recipe:
-        state = safetensors.torch.load(store.read(outputs.model.recipe.key))
+        state = safetensors.torch.load(read_blob(store, outputs.model.recipe.key))
     else:
         state = load_file(outputs.model, read_checkpoint)
     if outputs.model.projection:

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from storage import keys
-from storage.manifests import missing_ranges
 from storage.schemas import OUTPUTS, PREDICTIONS
+from storage.soundness import missing_ranges
 from storage.store import Store
 from storage.tables import Columns, read_table
 from tasks.coefficients import drawn_coefficients, read_coefficients

@@ -7,7 +7,7 @@ and the next run goes on from the last committed object.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from storage.manifests import missing_ranges
+from storage.soundness import missing_ranges
 from storage.store import Store
 from tasks.progress import work
 from tasks.scribe import Scribe

@@ -1,5 +1,6 @@
 """Building the example: a folder with images, checkpoints and the experiment file, written whole or not at all."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from PIL import Image
 
 from flows.errors import ExperimentError
 from flows.quickstart.images import LOOKS, Digits, digits, shift
-from flows.quickstart.training import looking, new_classifier, train
+from flows.quickstart.training import SHAPE, looking, new_classifier, train
 from tasks.models.classifier import ImageClassifier
+from tasks.models.descriptions import CLIP_MEAN, CLIP_STD, OPEN_CLIP
 
 SEED = 1
 _MARK = ".dawin-example"
@@ -44,7 +46,14 @@ def build_example(folder: Path) -> None:
     _write_checkpoint(folder / "checkpoints" / "zeroshot.pt", classifier)
     train(classifier, looking(training, ["clean"]), epochs=12, rate=1e-3, seed=SEED + 1, what="clean digits")
     _write_checkpoint(folder / "checkpoints" / "finetuned.pt", classifier)
+    describe(folder / "checkpoints")
     (folder / "digits.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
+
+
+def describe(checkpoints: Path) -> None:
+    """Write the file beside the checkpoints that says what their tensors do not: heads, activation, preprocessing."""
+    content = {"model_cfg": SHAPE.configuration, "preprocess_cfg": {"mean": CLIP_MEAN, "std": CLIP_STD}}
+    (checkpoints / OPEN_CLIP).write_text(json.dumps(content, indent=1))
 
 
 def _write_images(folder: Path, test: Digits) -> None:

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 import yaml
 
-from flows.quickstart.example import SEED, begin, write_images
+from flows.quickstart.example import SEED, begin, describe, write_images
 from flows.quickstart.images import LOOKS, Digits, digits, shift
 from flows.quickstart.training import Epoch, looking, new_classifier, train
 from tasks.models.classifier import ImageClassifier
@@ -90,6 +90,7 @@ def build_tasks(folder: Path) -> None:
         train(tuned, passes, epochs=10, rate=1e-3, seed=SEED, what=f"{name}, the tower", only=tuned.visual)
         _write(folder / "checkpoints" / f"{name}.safetensors", _tower(tuned))
         _write(folder / "heads" / f"{name}.safetensors", dict(tuned.head.state_dict()))
+    describe(folder / "checkpoints")
     (folder / "digit-tasks.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
 
 

@@ -1,6 +1,14 @@
 """Model Stock: how far to go from the base to the average, by the angle between tuned models.
 
-Source: Jang et al., ECCV 2024, section 4."""
+Source: Jang et al., ECCV 2024, section 4. The authors published no code; the paper gives the angle of two models and
+leaves open how more are taken together. Choices, and those of other toolkits (`python -m benchmarks.method_choices`
+measures how far apart the merged task vectors come out, on the multi-task quickstart):
+
+- More than two models: the mean of the pairs' cosines, as mergekit; FusionBench averages the pairs' angles: 0.005 away.
+- Negative mean cosine: t = 0, the base, and t is kept within [0, 1] throughout. mergekit leaves t as it comes: below 0,
+  and without bound where 1 + (N − 1) cos θ is near 0: 0.033 away.
+- A task vector that is zero in a tensor has no angle: t = 0, the base's tensor. mergekit counts its cosines as 0.
+"""
 
 import torch
 

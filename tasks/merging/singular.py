@@ -3,43 +3,107 @@
 Sources: Gargiulo et al., "Task Singular Vectors: Reducing Task Interference in Model Merging" (CVPR 2025), section 4;
 Marczak et al., "No Task Left Behind: Isotropic Model Merging with Common and Task-Specific Subspaces" (ICML 2025),
 section 4.1. Tensors that are not matrices are averaged by the first, and by the second too.
+
+Both give directions of tiny singular value the weight of large ones. A task vector of low rank (LoRA) has many that
+are rounding alone, and with them the result would turn on the order of models and the number of threads. So both stop
+at the numerical rank: singular values up to `threshold` count as zero. The published code has no such cut. For task
+vectors of full numerical rank nothing changes: 2e-6 and 7e-6 away, as a share of the merged task vector
+(`python -m benchmarks.method_choices`). Of adapters of rank 8 in matrices of 128 × 128 the uncut merges are 0.9 and 0.6
+away, and uncut Iso-C moves by 1.2 when the models change places.
 """
+
+from collections.abc import Iterable
+from math import sqrt
 
 import torch
 
+_EPSILON = torch.finfo(torch.float32).eps
+_ROUNDINGS = 8  # of the weights, that may lie between two ways to arrive at the same task vector
+_NARROW = (torch.bfloat16, torch.float16)  # what weights may have been stored in, the coarsest first
 
-def task_singular_vectors(tasks: torch.Tensor) -> torch.Tensor:
+
+def rounding(weights: Iterable[torch.Tensor]) -> float:
+    """Return how far one rounding moves a number of some weights, root mean square: ε times their size.
+
+    ε is that of the type that the weights were stored in, whatever type they have now.
+    """
+    return max(_precision(tensor) * float(tensor.double().square().mean().sqrt()) for tensor in weights)
+
+
+def _precision(tensor: torch.Tensor) -> float:
+    for dtype in _NARROW:
+        error = (tensor.to(dtype).to(tensor.dtype) - tensor).abs()
+        if bool((error <= 4 * _EPSILON * tensor.abs()).all()):
+            return torch.finfo(dtype).eps
+    return _EPSILON
+
+
+def threshold(values: torch.Tensor, shape: torch.Size, noise: float) -> float:
+    """Return the singular value up to which a matrix's directions count as rounding.
+
+    The larger of two: max(rows, columns) · ε · σ_max, the usual bound for the decomposition itself; and the spectral
+    norm of a matrix of rounding errors of the weights that the task vector is a difference of, `_ROUNDINGS` · noise ·
+    (√rows + √columns). The second decides where task vectors are small beside the weights.
+
+    Args:
+        values: (k,) singular values, falling.
+        shape: (rows, columns) of the matrix.
+        noise: of the weights; see `rounding`.
+    """
+    rows, columns = shape[-2:]
+    own = max(rows, columns) * float(values[0])
+    return max(_EPSILON * own, _ROUNDINGS * noise * (sqrt(rows) + sqrt(columns)))
+
+
+def task_singular_vectors(tasks: torch.Tensor, noise: float = 0.0) -> torch.Tensor:
     """Return the merged matrix of TSV-Merge: each task's largest singular vectors, made orthogonal to one another.
 
-    Of each of M tasks the first rank/M singular triplets stay; left and right vectors of all tasks, side by side, are
-    replaced with the nearest orthogonal ones (Procrustes), and the product is taken with all kept singular values.
+    Of each of M tasks the first rank/M singular triplets stay, those above `threshold`; left and right vectors of all
+    tasks, side by side, are replaced with the nearest orthogonal ones (Procrustes), and the product is taken with all
+    kept singular values. Where tasks share directions, and their vectors are linearly dependent, the nearest orthogonal
+    ones of their common span are taken. Computed in float64, task by task.
 
     Args:
         tasks: (M, rows, columns).
+        noise: of the weights that the task vectors are differences of; see `rounding`. 0: the differences are exact.
     """
-    count, rank = len(tasks), max(1, min(tasks.shape[1:]) // len(tasks))
-    left, values, right = torch.linalg.svd(tasks, full_matrices=False)
-    kept_left = left[:, :, :rank].permute(1, 0, 2).reshape(tasks.shape[1], count * rank)
-    kept_right = right[:, :rank, :].reshape(count * rank, tasks.shape[2])
-    merged: torch.Tensor = _nearest_orthogonal(kept_left) @ (
-        values[:, :rank].reshape(-1, 1) * _nearest_orthogonal(kept_right)
-    )
-    return merged
+    most = max(1, min(tasks.shape[1:]) // len(tasks))
+    lefts, kept, rights = [], [], []
+    for task in tasks:
+        left, values, right = torch.linalg.svd(task.double(), full_matrices=False)
+        rank = min(most, int((values > threshold(values, task.shape, noise)).sum()))
+        lefts.append(left[:, :rank].clone())
+        kept.append(values[:rank])
+        rights.append(right[:rank].clone())
+    values = torch.cat(kept)
+    if not len(values):
+        return torch.zeros_like(tasks[0])
+    merged = _nearest_orthogonal(torch.cat(lefts, 1)) @ (values[:, None] * _nearest_orthogonal(torch.cat(rights, 0)))
+    return merged.to(tasks.dtype)
 
 
-def isotropic(tasks: torch.Tensor) -> torch.Tensor:
+def isotropic(tasks: torch.Tensor, noise: float = 0.0) -> torch.Tensor:
     """Return the merged matrix of Iso-C: the sum of the task matrices with all singular values set to their mean.
 
+    The mean, and the directions, are those of singular values above `threshold`; so the sum of singular values stays.
+    Computed in float64.
+
     Args:
         tasks: (M, rows, columns).
+        noise: of the weights that the task vectors are differences of; see `rounding`. 0: the differences are exact.
     """
-    left, values, right = torch.linalg.svd(tasks.sum(0), full_matrices=False)
-    merged: torch.Tensor = values.mean() * (left @ right)
-    return merged
+    left, values, right = torch.linalg.svd(tasks.sum(0, dtype=torch.float64), full_matrices=False)
+    # each of M task vectors brings rounding errors of its own
+    rank = int((values > threshold(values, tasks.shape, noise * sqrt(len(tasks)))).sum())
+    if not rank:
+        return torch.zeros_like(tasks[0])
+    merged: torch.Tensor = values[:rank].mean() * (left[:, :rank] @ right[:rank])
+    return merged.to(tasks.dtype)
 
 
 def _nearest_orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """Return U Vᵀ of a matrix U Σ Vᵀ."""
-    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
-    nearest: torch.Tensor = left @ right
+    """Return U Vᵀ of a matrix U Σ Vᵀ, of its numerical rank."""
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    rank = int((values > threshold(values, matrix.shape, 0.0)).sum())
+    nearest: torch.Tensor = left[:, :rank] @ right[:rank]
     return nearest

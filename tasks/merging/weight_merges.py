@@ -11,28 +11,33 @@ import torch
 from tasks.errors import ModelMismatch
 from tasks.merging.combination import State, check_same_layout
 from tasks.merging.model_stock import model_stock
-from tasks.merging.singular import isotropic, task_singular_vectors
+from tasks.merging.singular import isotropic, rounding, task_singular_vectors
 from tasks.merging.ties import outline, ties, trim_threshold
 
-Rule = Callable[[torch.Tensor], torch.Tensor]
-"""From one tensor of each task vector (M, …) to that of the merged one."""
+Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""From one tensor of each task vector (M, …), and the base's, to that of the merged task vector."""
 
 
 def _ties_rule(base: State, tuned: Sequence[State], keep: float) -> Rule:
     thresholds = [trim_threshold(base, state, keep) for state in tuned]
-    return lambda tasks: ties(tasks, thresholds)
+    return lambda tasks, _: ties(tasks, thresholds)
 
 
-def _of_matrices(rule: Rule) -> Rule:
-    return lambda tasks: rule(tasks) if tasks.ndim == 3 else tasks.mean(0)
+def _of_matrices(rule: Callable[[torch.Tensor, float], torch.Tensor]) -> Rule:
+    def matrix(tasks: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+        if tasks.ndim != 3:
+            return tasks.mean(0)
+        return rule(tasks, rounding(base + task for task in tasks))
+
+    return matrix
 
 
 MERGES: Mapping[str, Callable[[State, Sequence[State], float], Rule]] = {
-    "weight-average": lambda _base, _tuned, _keep: lambda tasks: tasks.sum(0) / (len(tasks) + 1),
+    "weight-average": lambda _base, _tuned, _keep: lambda tasks, _: tasks.sum(0) / (len(tasks) + 1),
     "ties": _ties_rule,
     "tsv-merge": lambda _base, _tuned, _keep: _of_matrices(task_singular_vectors),
     "iso-c": lambda _base, _tuned, _keep: _of_matrices(isotropic),
-    "model-stock": lambda _base, _tuned, _keep: model_stock,
+    "model-stock": lambda _base, _tuned, _keep: lambda tasks, _: model_stock(tasks),
 }
 
 
@@ -64,7 +69,7 @@ def merged_tensors(
             continue
         own = own.to(device)
         tasks = torch.stack([state[name].to(device) - own for state in tuned])
-        yield name, (own + rule(tasks)).to("cpu", like.dtype)
+        yield name, (own + rule(tasks, own)).to("cpu", like.dtype)
 
 
 def merge_states(method: str, base: State, tuned: Sequence[State], *, keep: float = 0.2) -> dict[str, torch.Tensor]:

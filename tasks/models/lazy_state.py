@@ -5,10 +5,11 @@ from typing import BinaryIO
 
 import torch
 
+from storage.text import shown
 from tasks.errors import CheckpointError
 from tasks.models.checkpoint import HEAD, read_checkpoint, vision_of
+from tasks.models.damage import DamagedFile
 from tasks.models.families import recognise
-from tasks.models.inert_pickle import DamagedFile
 from tasks.models.safetensors_file import SafetensorsFile, is_safetensors
 
 
@@ -55,7 +56,7 @@ def open_state(file: BinaryIO, where: str, path: str | None = None) -> Mapping[s
     try:
         opened = SafetensorsFile(file)
     except DamagedFile as error:
-        raise CheckpointError(f"{where}: damaged safetensors file ({error})") from error
+        raise CheckpointError(f"{where}: damaged safetensors file ({shown(str(error))})") from error
     outline = opened.outline()
     found = recognise(outline)
     if found is None:

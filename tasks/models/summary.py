@@ -1,7 +1,7 @@
 """What has to be known of a checkpoint before it is used: found once, by reading it whole, and small enough to keep."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -36,6 +36,8 @@ class CheckpointSummary:
     """The preprocessings that open_clip records for the tags of a named architecture."""
     uncovered: str | None = None
     """Why its tower cannot be merged per sample; None: it can."""
+    described: Mapping[str, Any] = field(default_factory=dict)
+    """What its own header says, where it is in our own form: `architecture`, `pixels`."""
     text_features: int | None = None
     """That its text tower gives a prompt; None without one."""
     completed: bool = False

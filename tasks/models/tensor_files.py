@@ -1,28 +1,30 @@
-"""Tensors out of files, safely: no pickle is ever run."""
+"""Tensors out of files, safely: no pickle is ever run, and no file costs more than a checkpoint of its size may."""
 
-import pickle
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
+from storage.text import shown
 from tasks.errors import CheckpointError
-from tasks.models.inert_pickle import DamagedFile, Inert, UnsafePickle
-from tasks.models.safetensors_file import is_safetensors, read_safetensors
+from tasks.models.budget import NAME, TENSORS, Budget
+from tasks.models.damage import DamagedFile, TooCostly, UnsafePickle
+from tasks.models.file_kinds import START, kind_of
+from tasks.models.legacy_file import read_legacy
+from tasks.models.pickle_names import Inert
+from tasks.models.safetensors_file import SafetensorsFile, is_safetensors
 from tasks.models.torch_archive import read_archive
 
 _DEEPEST = 64  # modules within modules
+_VIEWS = 4  # times that a file's bytes may be looked at: shared weights are, twice
+_FREE = 1 << 20  # bytes that need no such account
 
 
 def read_tensors(file: BinaryIO, where: str, path: str | None = None) -> dict[str, torch.Tensor]:
     """Return a checkpoint's tensors by name, on the CPU.
 
     Which kind of file it is, is decided from its content: safetensors; PyTorch's zip files, of state dicts, of whole
-    pickled modules and of TorchScript, all read by a machine that can call nothing; PyTorch's files before 1.6, by
-    `torch.load` with `weights_only=True`.
+    pickled modules and of TorchScript; PyTorch's files before 1.6. Pickles are read by a machine that can call nothing.
 
     Args:
         file: opened for reading, seekable.
@@ -30,78 +32,74 @@ def read_tensors(file: BinaryIO, where: str, path: str | None = None) -> dict[st
         path: the same file's local path where it has one; it is then mapped, not copied.
 
     Raises:
-        CheckpointError: not a checkpoint, damaged, or unsafe.
+        CheckpointError: not a checkpoint, damaged, unsafe, or one whose reading would cost more than its size allows.
     """
-    start = file.read(9)
+    start = file.read(START)
+    size = file.seek(0, 2)
     file.seek(0)
-    if is_safetensors(start):
-        return _read_safetensors(file, where, path)
-    content = _read_zip(file, where, path) if start[:4] == b"PK\x03\x04" else _read_legacy(file, where)
-    return _flatten(content, where)
-
-
-def _read_safetensors(file: BinaryIO, where: str, path: str | None) -> dict[str, torch.Tensor]:
     try:
-        return safetensors.torch.load_file(path) if path else read_safetensors(file)
-    except (SafetensorError, DamagedFile) as error:
-        raise CheckpointError(f"{where}: damaged safetensors file ({error})") from error
-
-
-def _read_zip(file: BinaryIO, where: str, path: str | None) -> Any:  # noqa: ANN401  whatever the file holds
-    try:
-        return read_archive(file, path)
+        if is_safetensors(start[:9]):
+            tensors = SafetensorsFile(file).read(path)
+        elif start.startswith(b"PK\x03\x04"):
+            tensors = _flatten(read_archive(file, size, path))
+        elif kind := kind_of(start):
+            raise CheckpointError(f"{where}: not a checkpoint but {kind}")
+        else:
+            tensors = _flatten(read_legacy(file, size))
+        _check(tensors, size)
     except UnsafePickle as error:
-        raise CheckpointError(_unsafe(where, str(error))) from error
+        raise CheckpointError(
+            f"{where}: holds pickled code or objects, wanted tensors only; none of it was run ({shown(str(error))})"
+        ) from error
+    except TooCostly as error:
+        raise CheckpointError(f"{where}: costs more to read than a checkpoint may ({shown(str(error))})") from error
     except DamagedFile as error:
-        raise CheckpointError(f"{where}: not a checkpoint, or a truncated one ({error})") from error
+        kind = "damaged safetensors file" if is_safetensors(start[:9]) else "not a checkpoint, or a truncated one"
+        raise CheckpointError(f"{where}: {kind} ({shown(str(error))})") from error
+    return tensors
 
 
-def _read_legacy(file: BinaryIO, where: str) -> Any:  # noqa: ANN401  whatever the file holds
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the files' age and kind; what is wrong with them raises
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "nsupported" in str(error) or "WeightsUnpickler" in str(error):
-            raise CheckpointError(_unsafe(where, _reason(error))) from error
-        raise CheckpointError(f"{where}: not a checkpoint, or a damaged one ({_reason(error)})") from error
-    except Exception as error:  # a damaged file makes the reader raise nearly anything
-        raise CheckpointError(f"{where}: not a checkpoint, or a truncated one ({_reason(error)})") from error
+def _check(tensors: Mapping[str, torch.Tensor], size: int) -> None:
+    """Raise `TooCostly` or `DamagedFile` for tensors that are too many, too long in all, or have strange names."""
+    if not tensors:
+        raise DamagedFile("wanted a state dict (names to tensors), got no tensor in it")
+    if len(tensors) > TENSORS:
+        raise TooCostly(f"{len(tensors):,} tensors, wanted at most {TENSORS:,}")
+    for name in tensors:
+        if len(name) > NAME or not name.isprintable():
+            raise DamagedFile(f"a tensor whose name has control characters, or more than {NAME}: {shown(name, 40)}")
+    total = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if total > _VIEWS * size + _FREE:
+        raise TooCostly(f"tensors of {total:,} bytes out of a file of {size:,}")
 
 
-def _unsafe(where: str, reason: str) -> str:
-    return f"{where}: holds pickled code or objects, wanted tensors only; none of it was run ({reason})"
-
-
-def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    named = [line for line in lines if "GLOBAL" in line or "Unsupported" in line]
-    return (named or lines or [type(error).__name__])[0][:200]
-
-
-def _flatten(content: Any, where: str) -> dict[str, torch.Tensor]:  # noqa: ANN401  whatever the file holds
+def _flatten(content: Any) -> dict[str, torch.Tensor]:  # noqa: ANN401  whatever the file holds
     """Take the state dict out of a training checkpoint or of a module, and refuse what is neither."""
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if isinstance(content, Inert):
-        tensors = dict(_of_module(content, "", 0, where))
-    elif isinstance(content, Mapping):
-        tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
-    else:
-        raise CheckpointError(f"{where}: wanted a state dict (names to tensors), got a {type(content).__name__}")
-    if not tensors:
-        raise CheckpointError(f"{where}: wanted a state dict (names to tensors), got no tensor in it")
-    return tensors
+        return dict(_of_module(content, "", 0, Budget()))
+    if isinstance(content, Mapping):
+        return {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    raise DamagedFile(f"wanted a state dict (names to tensors), got a {type(content).__name__}")
 
 
-def _of_module(module: Inert, prefix: str, depth: int, where: str) -> Iterator[tuple[str, torch.Tensor]]:
+def _of_module(module: Inert, prefix: str, depth: int, budget: Budget) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield what a module's `state_dict()` would have, from what was pickled; TorchScript's has plain attributes."""
     if depth > _DEEPEST:
-        raise CheckpointError(f"{where}: modules nested more than {_DEEPEST} deep")
+        raise TooCostly(f"modules nested more than {_DEEPEST} deep")
     groups = [module.state.get(name) for name in ("_parameters", "_buffers", "_modules")]
     members = [group for group in groups if isinstance(group, dict)] or [module.state]
+    unkept = module.state.get("_non_persistent_buffers_set")
+    budget.spend("members of modules", len(unkept) if isinstance(unkept, list) else 0)
+    left_out = {name for name in unkept if isinstance(name, str)} if isinstance(unkept, list) else set()
     for name, value in (pair for group in members for pair in group.items()):
+        budget.spend("members of modules")
+        if name in left_out:
+            continue
+        if len(prefix) + len(name) > NAME:
+            raise TooCostly(f"a tensor's name of more than {NAME} characters")
         if isinstance(value, torch.Tensor):
             yield f"{prefix}{name}", value
         elif isinstance(value, Inert):
-            yield from _of_module(value, f"{prefix}{name}.", depth + 1, where)
+            yield from _of_module(value, f"{prefix}{name}.", depth + 1, budget)

@@ -12,6 +12,7 @@ from tasks.numerics.expectation_maximization import MixtureModel
 
 _EDGE = 1e-6  # a coefficient of exactly 0 has an infinite logarithm
 _LEAST_VARIANCE = 1e-12
+_ROUNDING = 1e-12  # of a sum that is one
 
 
 class DirichletMixture(MixtureModel):
@@ -56,9 +57,7 @@ class DirichletMixture(MixtureModel):
             raise ValueError(f"samples: wanted at least 2 coefficients a row, got {samples.shape[1]}")
         if samples.min() < 0 or not np.allclose(samples.sum(axis=1), 1.0, atol=1e-6):
             raise ValueError("samples: wanted rows on the simplex (at least 0, summing to one)")
-        clipped = np.maximum(samples, _EDGE)
-        rows: Floats = clipped / clipped.sum(axis=1, keepdims=True)
-        return rows
+        return _inside(samples)
 
     def _statistics(self, samples: Floats) -> Floats:
         return np.hstack([np.log(samples), samples, samples * samples])
@@ -84,3 +83,23 @@ class DirichletMixture(MixtureModel):
 
     def _degrees(self, parameters: Floats) -> int:
         return int(parameters.size)
+
+
+def _inside(samples: Floats) -> Floats:
+    """Return rows of the simplex without a coefficient below `_EDGE`: those are raised to it, the others shrink.
+
+    Rows that are inside already stay as they are, so that doing it twice is doing it once.
+    """
+    totals = samples.sum(axis=1, keepdims=True)
+    rows: Floats = np.where(np.abs(totals - 1.0) > _ROUNDING, samples / totals, samples)
+    edge = min(_EDGE, 0.5 / samples.shape[1])
+    low = rows < edge
+    while True:
+        rest = np.where(low, 0.0, rows)
+        scaled = rest * ((1.0 - edge * low.sum(axis=1)) / rest.sum(axis=1))[:, None]
+        below = ~low & (scaled < edge) & low.any(axis=1, keepdims=True)  # what was only just above it
+        if not below.any():
+            break
+        low |= below
+    inside: Floats = np.where(low.any(axis=1, keepdims=True), np.where(low, edge, scaled), rows)
+    return inside

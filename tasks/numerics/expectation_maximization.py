@@ -19,6 +19,7 @@ from tasks.numerics.checks import Floats
 
 _BLOCK = 1 << 14  # samples; the statistics and responsibilities of a block stay in the processor's cache
 _KMEANS = 1 << 13  # samples that k-means looks at
+_DIGITS = 9  # of means and weights, by which components are put in order
 _STARTS_ON_ALL = 1 << 17  # samples; above it the starts compete on an even subset and the best is refined on all
 
 
@@ -40,6 +41,7 @@ class Fit(NamedTuple):
 class MixtureModel(ABC):
     """Base of the mixtures; owns starts, stopping and bookkeeping. A family supplies the five methods below.
 
+    Components are in order of their means (of the first coefficient, then the second …), equal ones of their weights.
     Learnt: `weights_` (K,), `means_`, `converged_`, `n_iter_`, `lower_bound_` (mean log-likelihood per sample, nats).
     """
 
@@ -51,6 +53,8 @@ class MixtureModel(ABC):
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
+
+    means_: Floats
 
     @abstractmethod
     def _check(self, x: ArrayLike) -> Floats:
@@ -168,12 +172,16 @@ class MixtureModel(ABC):
         return Fit(weights, parameters, bound, self.max_iter, False)
 
     def _learn(self, fit: Fit) -> None:
-        self.weights_ = fit.weights
+        """Keep a fit, its components in order of their means (then weights): k-means numbers them as it happens to."""
+        self._store(fit.parameters)
+        means = np.round(self.means_.reshape(len(fit.weights), -1), _DIGITS)  # what differs by rounding is equal
+        order = np.lexsort([np.round(fit.weights, _DIGITS), *means.T[::-1]])
+        self.weights_ = fit.weights[order]
         self.lower_bound_ = fit.lower_bound
         self.n_iter_ = fit.iterations
         self.converged_ = fit.converged
-        self._parameters = fit.parameters
-        self._store(fit.parameters)
+        self._parameters = fit.parameters[order]
+        self._store(self._parameters)
 
 
 def _blocks(statistics: Floats) -> Iterator[Floats]:

@@ -6,6 +6,7 @@ memory shows as `MemoryError` or a killed fork, one that makes it hang as a fork
 """
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -100,11 +101,13 @@ def _serve():
     import tasks.listing  # noqa: F401
     from flows.cli import main
 
+    gc.freeze()  # a collection in a fork would touch, and so copy, all of it
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever prints on the way must not reach the answers
     for line in sys.stdin:
         answers.write(json.dumps(_fork(main, json.loads(line))._asdict()) + "\n")
         answers.flush()
+    os._exit(0)  # without the libraries' accounts of objects that outlive them
 
 
 if __name__ == "__main__":

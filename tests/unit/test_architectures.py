@@ -13,7 +13,7 @@ from flows.preparation import prepare
 from storage.locations import Location
 from storage.store import Store
 from tasks.beside import read_beside
-from tasks.conversion import inspect_checkpoint
+from tasks.conversion import convert_checkpoint, inspect_checkpoint
 from tasks.errors import CheckpointError, InputError, ModelMismatch
 from tasks.models.architecture import configuration_in, described
 from tasks.models.checkpoint import read_checkpoint
@@ -204,3 +204,22 @@ def test_inspect_counts_the_vision_tower_alone(tmp_path):
     bare = inspect_checkpoint(Location(str(tmp_path / "bare.pt")))
     assert "layers 2, heads 2" in bare["tower"]
     assert "no projection: the base's" in bare["tower"]
+
+
+def test_a_converted_checkpoint_carries_its_description(tmp_path):
+    """Heads and preprocessing are in its header: it is read alike wherever it lies, and beside whatever."""
+    write_description(tmp_path, head_width=16, preprocess_cfg={"mean": [0.5] * 3, "resize_mode": "squash"})
+    wanted = planned(tmp_path)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for name in ("base", "tuned"):
+        convert_checkpoint(Location(str(tmp_path / f"{name}.pt")), alone / f"{name}.safetensors")
+    settings = tuple(f"models.{i}.checkpoint={alone / name}.safetensors" for i, name in enumerate(("base", "tuned")))
+    file, store = str(tmp_path / "tiny.yaml"), Store(str(tmp_path / "store"))
+    for _ in range(2):  # the second time with neighbours that say otherwise
+        found = prepare(load_experiment(file, settings), store)
+        assert found.outputs[0][0].model.architecture == wanted.outputs[0][0].model.architecture
+        assert found.datasets == wanted.datasets
+        assert found.record.settings["preprocess"]["source"] == "the header of model base"
+        assert "head_width 16" in inspect_checkpoint(Location(str(alone / "base.safetensors")))["tower"]
+        write_description(alone, head_width=64, preprocess_cfg={"mean": [0.1] * 3})

@@ -242,3 +242,42 @@ def test_clusters_of_two_models_have_the_betas_means():
     found = cluster_coefficients(np.column_stack([1 - x, x]), 2, seed=1)
     mixture = BetaMixture(2, random_state=1).fit(x)
     np.testing.assert_allclose(found.coefficients, np.column_stack([1 - mixture.means_, mixture.means_]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_components_come_in_order_of_their_means(seed):
+    """Whatever k-means happens to number first: the same components in the same places."""
+    x, _ = planted_beta(2000)
+    beta = BetaMixture(3, random_state=seed).fit(x)
+    assert (np.diff(beta.means_) > 0).all()
+    np.testing.assert_allclose(beta.means_, beta.alpha_ / (beta.alpha_ + beta.beta_))
+    np.testing.assert_array_equal(beta.predict(np.array([0.05, 0.5, 0.95])), [0, 1, 2])
+    y, _ = planted_dirichlet(2000)
+    dirichlet = DirichletMixture(2, random_state=seed).fit(y)
+    np.testing.assert_allclose(dirichlet.weights_, DirichletMixture(2, random_state=9).fit(y).weights_, rtol=1e-3)
+    assert dirichlet.means_[0, 0] < dirichlet.means_[1, 0]
+
+
+def test_components_of_equal_means_come_in_order_of_their_weights():
+    """Two symmetric components, one narrow and frequent, one wide: the rarer first."""
+    random = np.random.default_rng(0)
+    x = np.concatenate([random.beta(400, 400, 4000), random.beta(3, 3, 2000)])
+    x = np.concatenate([x, 1 - x])  # exactly symmetric: both means are one half
+    mixture = BetaMixture(2, m_step="mle", random_state=0).fit(x)
+    if np.ptp(np.round(mixture.means_, 9)) == 0:
+        assert mixture.weights_[0] < mixture.weights_[1]
+    else:
+        assert mixture.means_[0] < mixture.means_[1]
+
+
+def test_coefficients_near_a_vertex_are_clipped_once():
+    """Clipping what was clipped changes nothing, so that fitting and scoring see the same samples."""
+    x = [[1, 0, 0], [1 - 3e-7, 2e-7, 1e-7], [0.5, 0.5 - 1e-6, 1e-6], [0.2, 0.3, 0.5], [1 - 2e-6, 1.1e-6, 9e-7]]
+    x = np.array(x)
+    mixture = DirichletMixture(1).fit(np.vstack([x, np.random.default_rng(0).dirichlet([2, 3, 4], 50)]))
+    once = mixture._check(x)
+    np.testing.assert_array_equal(mixture._check(once), once)
+    assert once.min() >= 1e-6
+    np.testing.assert_allclose(once.sum(axis=1), 1.0, rtol=1e-15)
+    np.testing.assert_array_equal(once[3], x[3])
+    np.testing.assert_allclose(mixture.score_samples(once), mixture.score_samples(x), rtol=1e-12)

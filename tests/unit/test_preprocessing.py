@@ -15,6 +15,7 @@ from flows.settings import PreprocessSettings
 from tasks.beside import Described
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.transform import cropping, normalized
+from tasks.errors import ModelMismatch
 from tasks.models.descriptions import hugging_face_pixels, pixels_of_open_clip
 from tasks.models.records import recorded_pixels
 
@@ -113,10 +114,10 @@ def test_tags_that_differ_are_listed_and_one_can_be_named():
 def test_models_described_differently_are_refused():
     """All models see the same images; which files differ is said."""
     described = {
-        "base": Described(OPENAI, "open_clip_config.json"),
-        "tuned": Described(SIGLIP, "preprocessor_config.json"),
+        "base": Described(OPENAI, "open_clip_config.json beside"),
+        "tuned": Described(SIGLIP, "preprocessor_config.json beside"),
     }
-    with pytest.raises(ExperimentError, match=r"preprocessor_config.json beside model tuned and open_clip_config.json"):
+    with pytest.raises(ModelMismatch, match=r"preprocessor_config.json beside model tuned and open_clip_config.json"):
         chosen(described=described)
     own = {name: SIGLIP[name] for name in ("mean", "std", "resize_mode")}
     found, source = chosen(own, described=described)  # what differs is settled by the experiment

@@ -1,8 +1,10 @@
 """What every back end promises: one contract, run over memory, a local folder and S3."""
 
+import os
 import pickle
 import re
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +60,28 @@ class StoreContract:
         assert not store.exists("key")
         store.create("key", b"y")
         assert store.read("key") == b"y"
+
+    def test_a_listing_gives_sizes_and_marks_what_was_written_again(self, store):
+        """From one request; where times, inodes or ETags are there to go by."""
+        store.create("a/1", b"one")
+        store.create("a/2", b"three")
+        before = store.listing("a")
+        assert {key: stored.size for key, stored in before.items()} == {"a/1": 3, "a/2": 5}
+        assert store.stat("a/2") == before["a/2"]
+        store.replace("a/1", b"two")
+        assert store.listing("a")["a/2"] == before["a/2"]
+        assert store.scheme == "memory" or store.listing("a")["a/1"].mark != before["a/1"].mark
+        assert store.listing("nothing") == {}
+
+    def test_upload_moves_a_file_into_the_store(self, store, tmp_path):
+        """Over whatever was there; the file is gone from where it was."""
+        store.create("models/m", b"old")
+        file = tmp_path / "new"
+        file.write_bytes(b"new model")
+        store.upload("models/m", file)
+        assert store.read("models/m") == b"new model"
+        assert not file.exists()
+        assert list(store.keys()) == ["models/m"]
 
     def test_pickles_without_connections(self, store):
         """A store is a value that other processes can be handed."""
@@ -116,6 +140,34 @@ class TestLocalStore(StoreContract):
         with pytest.raises(ObjectExists):
             store.create("key", b"second")
         assert store.read("key") == b"first"
+
+    @pytest.mark.parametrize("how", ["create", "replace", "upload"])
+    def test_content_is_on_the_disk_before_its_name_and_the_name_before_the_end(
+        self, store, how, monkeypatch, tmp_path
+    ):
+        """A power cut leaves no name without content, and no manifest that is older than its object."""
+        steps = []
+        fsync, link, rename = os.fsync, os.link, Path.replace
+
+        def synchronised(descriptor):
+            steps.append(("sync", os.readlink(f"/proc/self/fd/{descriptor}")))
+            fsync(descriptor)
+
+        def named(original):
+            return lambda source, target: steps.append(("name", str(target))) or original(source, target)
+
+        monkeypatch.setattr(os, "fsync", synchronised)
+        monkeypatch.setattr(os, "link", named(link))
+        monkeypatch.setattr(Path, "replace", named(rename))
+        root = Path(store.url.removeprefix("file://"))
+        if how == "upload":
+            (tmp_path / "file").write_bytes(b"x")
+            store.upload("a/b/key", tmp_path / "file")
+        else:
+            getattr(store, how)("a/b/key", b"x")
+        last = [(kind, str(Path(path).parent if ".tmp/" in path else path)) for kind, path in steps[-3:]]
+        assert last == [("sync", f"{root}/.tmp"), ("name", f"{root}/a/b/key"), ("sync", f"{root}/a/b")]
+        assert {("sync", str(folder)) for folder in (root.parent, root, root / "a")} <= set(steps)
 
     def test_a_relative_path_is_made_absolute(self, tmp_path, monkeypatch):
         """So that a worker elsewhere finds the same store."""

@@ -1,16 +1,19 @@
 """Tables: checked against their schema, visible only when committed, one copy whoever writes."""
 
+import hashlib
 import json
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from damage import described
 
 from storage import keys
 from storage.errors import ManifestInvalid, ObjectMissing, SchemaMismatch
-from storage.manifests import committed, is_committed, missing_ranges, read_manifest
+from storage.manifests import committed, read_manifest
 from storage.schemas import COEFFICIENTS, PREDICTIONS, TABLES
+from storage.soundness import is_committed, missing_ranges
 from storage.store import Store
 from storage.tables import TableWriter, read_samples, read_table, vectors
 
@@ -55,8 +58,6 @@ def test_an_object_without_manifest_is_not_there(store):
 
 def test_the_manifest_describes_the_object(store):
     """Rows, bytes, checksum and what it was computed from."""
-    import hashlib
-
     manifest = write(store)
     content = store.read(KEY)
     assert read_manifest(store, KEY) == manifest
@@ -133,9 +134,10 @@ def test_a_table_of_another_schema_or_version_is_refused_on_reading(store):
     later = table.replace_schema_metadata({**table.schema.metadata, b"dawin.version": b"2"})
     sink = pa.BufferOutputStream()
     pq.write_table(later, sink)
-    store.replace(KEY, sink.getvalue().to_pybytes())
+    described(store, KEY, sink.getvalue().to_pybytes())
     with pytest.raises(SchemaMismatch, match="got coefficients version 2"):
         read_table(store, KEY, COEFFICIENTS)
+    assert is_committed(store, KEY)  # nothing that a newer version wrote is taken back
 
 
 def test_widths_have_to_be_those_of_the_vectors():

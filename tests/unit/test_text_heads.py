@@ -13,6 +13,7 @@ from open_clip.model import CLIP
 from flows.experiment import load_experiment
 from flows.preparation import prepare
 from flows.settings import TextHeadSettings
+from storage.manifests import committed
 from storage.store import Store
 from tasks.datasets import prompts
 from tasks.datasets.catalogue import CATALOGUE
@@ -94,7 +95,7 @@ def test_a_head_is_made_once_and_kept(experiment, clip, monkeypatch):
     states = [load_state(outputs, store) for of_dataset in plan.outputs for outputs in of_dataset]
     wanted = zero_shot_head(clip.state_dict(), CLASSES, TEMPLATES, "here")
     assert all(torch.equal(state["head.weight"], wanted["head.weight"]) for state in states)
-    assert len(list(store.keys("heads"))) == 1
+    assert len(list(committed(store, "heads"))) == 1
     monkeypatch.setattr("tasks.heads.zero_shot_head", None)  # made no more
     load_state(plan.outputs[0][0], store)
     other, _ = loaded(experiment, f"heads={{'*': {{classes: {json.dumps(CLASSES)}, templates: ['{{}}']}}}}")

@@ -94,6 +94,64 @@ def test_singular_merges_of_nothing_are_nothing():
     assert not isotropic(torch.zeros(2, 3, 4)).any()
 
 
+def adapters(count=4, rank=3, shape=(48, 32), strength=1e-2, seed=0):
+    """A base, and models tuned by adapters of low rank: θ_0 + B A."""
+    random = torch.Generator().manual_seed(seed)
+    base = torch.randn(shape, generator=random)
+    pairs = [
+        (torch.randn(shape[0], rank, generator=random), torch.randn(rank, shape[1], generator=random))
+        for _ in range(count)
+    ]
+    return base, [base + strength * b @ a for b, a in pairs]
+
+
+def merged_matrix(method, base, tuned):
+    return merge_states(method, {"w": base}, [{"w": one} for one in tuned])["w"] - base
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("method", ["tsv-merge", "iso-c"])
+def test_a_merge_of_adapters_is_a_function_of_its_inputs(method, dtype):
+    """Of low-rank task vectors: another order, other threads, a perturbation of 1e-7 move it by less than 1e-4."""
+    base, tuned = adapters(strength={torch.float32: 1e-2, torch.float16: 0.3, torch.bfloat16: 3.0}[dtype])
+    base, tuned = base.to(dtype).float(), [one.to(dtype).float() for one in tuned]
+    merged = merged_matrix(method, base, tuned)
+    assert (
+        int((torch.linalg.svdvals(merged.double()) > 1e-3 * torch.linalg.matrix_norm(merged.double(), 2)).sum()) == 12
+    )
+    random = torch.Generator().manual_seed(1)
+    noisy = [one * (1 + 1e-7 * torch.randn(one.shape, generator=random)) for one in tuned]
+    others = {"order": merged_matrix(method, base, tuned[::-1])}
+    if dtype == torch.float32:  # elsewhere such a change is lost when the weights are stored
+        others["perturbation"] = merged_matrix(method, base, noisy)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if threads > 1 else 2)
+    try:
+        others["threads"] = merged_matrix(method, base, tuned)
+    finally:
+        torch.set_num_threads(threads)
+    for name, other in others.items():
+        assert float((other - merged).norm() / merged.norm()) < 1e-4, name
+
+
+@pytest.mark.parametrize("method", ["tsv-merge", "iso-c"])
+def test_tasks_that_share_their_directions_have_a_merge_too(method):
+    """Equal adapters twice: their vectors are dependent, and the merge does not turn on rounding all the same."""
+    base, tuned = adapters(count=2)
+    merged = merged_matrix(method, base, [tuned[0], tuned[0], tuned[1]])
+    other = merged_matrix(method, base, [tuned[0] * (1 + 1e-7), tuned[1], tuned[0]])
+    assert float((other - merged).norm() / merged.norm()) < 1e-4
+
+
+def test_iso_c_keeps_the_sum_of_singular_values():
+    """Of what is above rounding: an adapter does not lose strength for having a low rank."""
+    base, tuned = adapters(count=2)
+    total = torch.linalg.svdvals((tuned[0] - base + tuned[1] - base).double())[:6].sum()
+    values = torch.linalg.svdvals(merged_matrix("iso-c", base, tuned).double())
+    torch.testing.assert_close(values[:6], (total / 6).expand(6), rtol=1e-3, atol=1e-6)
+    assert float(values[6:].max()) < 1e-4 * float(values[0])
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_merging_equal_models_changes_nothing(method):
     """Every tuned model the base: the base."""

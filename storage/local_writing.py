@@ -1,0 +1,97 @@
+"""Writing files of a local store: whole, under their name in one step, and on the disk before the name exists.
+
+A power cut leaves an object whole or not at all. The price is an `fsync` of the file and one of its folder: together
+0.3 to 0.5 ms an object on a local ext4 disk, measured on the machine of the README's figures.
+"""
+
+import errno
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+TEMPORARY = ".tmp"  # the folder of a local store where objects are written before they get their name
+_NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}  # file systems that cannot synchronise a folder
+
+
+def write_file(root: Path, path: Path, content: bytes, *, exclusive: bool) -> None:
+    """Write a file of a store.
+
+    Args:
+        root: the store's folder.
+        path: where the file goes.
+        content: all of it.
+        exclusive: leave a file that exists alone and raise `FileExistsError`, without a file name.
+    """
+    temporary = _temporary(root)
+    make_folder(path.parent)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if exclusive:
+            _link(temporary, path)
+        else:
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _synchronise(path.parent)
+
+
+def move_file(root: Path, source: Path, path: Path) -> None:
+    """Move a file of this machine into a store, over whatever was there."""
+    temporary = _temporary(root)
+    make_folder(path.parent)
+    try:
+        shutil.move(source, temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _synchronise(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, and put the names of the new ones on the disk."""
+    new = []
+    for above in (folder, *folder.parents):
+        if above.exists():
+            break
+        new.append(above)
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in new:
+        _synchronise(made.parent)
+
+
+def _temporary(root: Path) -> Path:
+    folder = root / TEMPORARY
+    make_folder(folder)
+    return folder / uuid.uuid4().hex
+
+
+def _synchronise(folder: Path) -> None:
+    """Put the names in a folder on the disk, as far as the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise FileExistsError(path.name) from None  # without a filename: not an error of the place, but of the key
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        if path.exists():  # a file system without hard links: the check and the rename are two steps there
+            raise FileExistsError(path.name) from None
+        temporary.replace(path)

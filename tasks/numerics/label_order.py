@@ -1,0 +1,112 @@
+"""Labels in another order than a head's classes: the classic fault of evaluations, seen from predictions alone.
+
+A shuffled order of classes, the labels of another split, folders sorted as text where numbers were meant (10 before 2):
+each leaves predictions that agree with the labels up to a permutation. Such a permutation is looked for on one half of
+the samples and tried on the other, so that what fits by chance is not taken for one.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import entropy
+
+from tasks.numerics.checks import Floats
+
+_LEAST_GAIN = 0.1  # of accuracy, by relabelling: less may be two classes that a model confuses
+_DEVIATIONS = 5.0  # standard deviations of that gain, were there none: one in a million data sets by chance
+_MAJORITY = 0.5  # of the samples of the classes moved have to be predicted as the class that they are moved to
+_SURE = 0.8  # mean of e^−H, from which on chance accuracy is suspicious; the largest probability is at least that
+_SPREAD = 0.8  # of the labels' entropy: predictions less spread come from a model that has collapsed to a few classes
+_LEAST_SAMPLES = 50
+_MOST_CLASSES = 5000  # an assignment of more takes minutes
+_NAMED = 3  # classes in the message
+
+Integers = NDArray[np.int32]
+
+
+class Predictions(NamedTuple):
+    """One model on one labelled data set."""
+
+    predicted: Integers
+    """(n,) classes."""
+    entropy: Floats
+    """(n,) of the predicted probabilities, nats."""
+
+    @property
+    def certainty(self) -> float:
+        """Mean of e^−H, the model's own expertise: 1 when it is sure of every sample."""
+        return float(np.exp(-self.entropy).mean())
+
+
+def doubt_of_labels(labels: Integers, models: list[Predictions], classes: int) -> str | None:
+    """Return why labels seem not to belong to the head's classes, in words; None where nothing is suspicious.
+
+    The surest model is the one of largest mean e^−H. A relabelling counts when it lifts that model's accuracy far above
+    that of every model with the labels as they are; chance accuracy when no model does better than chance, though the
+    surest is sure of what it predicts and does not predict the same class for nearly all samples.
+
+    Args:
+        labels: (n,) the true classes, as the data set says.
+        models: of every model, its predictions on the same samples.
+        classes: how many the data set has.
+
+    Raises:
+        ValueError: no models, or predictions of another number of samples.
+    """
+    if not models or any(len(model.predicted) != len(labels) for model in models):
+        raise ValueError(f"predictions of {len(models)} models: wanted at least one, each of {len(labels)} samples")
+    if len(labels) < _LEAST_SAMPLES or not 2 <= classes <= _MOST_CLASSES:
+        return None
+    surest = max(models, key=lambda model: model.certainty)
+    best = max(float((model.predicted == labels).mean()) for model in models)
+    return _relabelling(labels, surest.predicted, classes, best) or _chance(labels, surest, classes, best)
+
+
+def _relabelling(labels: Integers, predicted: Integers, classes: int, best: float) -> str | None:
+    """Say how a permutation of the classes explains predictions better than the labels do, if one does."""
+    place = _relabelled(labels, predicted, classes, slice(0, None, 2))
+    held_labels, held_predicted = labels[1::2], predicted[1::2]
+    moved = place[held_labels] == held_predicted
+    kept = held_labels == held_predicted
+    gain = float(moved.mean() - max(best, float(kept.mean())))
+    differing = int((moved != kept).sum())
+    shift = place[held_labels] != held_labels
+    if gain < _LEAST_GAIN or moved[shift].mean() < _MAJORITY:
+        return None
+    if (int(moved.sum()) - int(kept.sum())) < _DEVIATIONS * differing**0.5:
+        return None
+    whole = _relabelled(labels, predicted, classes, slice(None))
+    counts = np.bincount(labels[whole[labels] == predicted], minlength=classes)
+    changed = np.flatnonzero(whole != np.arange(classes))
+    most = changed[np.argsort(-counts[changed], kind="stable")][:_NAMED]
+    told = ", ".join(f"{old} is predicted as {whole[old]}" for old in most)
+    reached = float((whole[labels] == predicted).mean())
+    return (
+        f"labels seem to be in another order than the head's classes: relabelled, accuracy would be {reached:.0%} "
+        f"instead of {best:.0%} (class {told}; {len(changed)} of {classes} classes moved)"
+    )
+
+
+def _relabelled(labels: Integers, predicted: Integers, classes: int, part: slice) -> NDArray[np.intp]:
+    """Return, for each class, the one that its samples are predicted as in the best one-to-one assignment."""
+    confusion = np.bincount(labels[part].astype(np.int64) * classes + predicted[part], minlength=classes**2)
+    # a class stays where it is when another place is no better: of those that never occur too
+    score = confusion.reshape(classes, classes) * 2 + np.eye(classes, dtype=np.int64)
+    place: NDArray[np.intp] = linear_sum_assignment(score, maximize=True)[1]
+    return place
+
+
+def _chance(labels: Integers, surest: Predictions, classes: int, best: float) -> str | None:
+    """Say that no model does better than chance though one is sure, if that is so."""
+    share = float(np.bincount(labels, minlength=classes).max() / len(labels))  # by always naming the commonest class
+    spread = (share * (1 - share) / len(labels)) ** 0.5
+    counts, predicted = (np.bincount(v, minlength=classes) for v in (labels, surest.predicted))
+    collapsed = entropy(predicted) < _SPREAD * entropy(counts)
+    if surest.certainty < _SURE or best > share + 2 * spread or collapsed or not entropy(counts):
+        return None
+    return (
+        f"accuracy of {best:.0%} is no better than chance ({share:.0%}), though the surest model's mean e^−H is "
+        f"{surest.certainty:.2f}: do the labels belong to these images and to the head's classes?"
+    )

@@ -1,0 +1,247 @@
+"""Stores that were damaged: `plan` sees it, `results` never shows a wrong table, one `run` mends it all."""
+
+import json
+import shutil
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+import pytest
+import tiny
+import torch
+from damage import described, flipped, rewritten, with_value
+from open_clip import CLIP
+
+from flows.cli import main
+from storage import keys, scan
+from storage.soundness import report_again, states
+from storage.store import Store
+
+pytestmark = [pytest.mark.xdist_group("damage"), pytest.mark.usefixtures("prefect_api")]
+
+TABLES = ["outputs", "coefficients", "mixtures", "components", "bins", "predictions", "results", "heads", "merged"]
+HEAD = {"classes": ["a cat", "a dog", "a bird"], "templates": ["a photo of {}."]}
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory, prefect_api):
+    """An experiment with every kind of object, run once: its folder, its file and its store."""
+    folder = tmp_path_factory.mktemp("example")
+    tower = {"image_size": 16, "patch_size": 8, "width": 64, "layers": 1, "head_width": 64}
+    torch.manual_seed(0)
+    clip = CLIP(16, vision_cfg=tower, text_cfg={"context_length": 77, "width": 64, "heads": 1, "layers": 1})
+    file = tiny.experiment(
+        folder,
+        samples=12,
+        datasets=[{"name": "one", "images": "one", "group": "id"}],
+        heads={"*": HEAD},
+        merge={"granularity": ["clusters", "bins"], "clusters": 2, "bins": 3},
+        baselines=["individual", "output-ensemble/uniform", "ties/0.30"],
+    )
+    torch.save(clip.state_dict(), folder / "base.pt")
+    nudged = {n: t + 0.01 * torch.randn_like(t) for n, t in clip.state_dict().items() if n.startswith("visual.")}
+    torch.save(nudged, folder / "tuned.pt")
+    store = str(folder / "store")
+    assert main(["run", file, "--store", store]) == 0
+    return file, Store(store)
+
+
+@pytest.fixture
+def damaged(example, tmp_path):
+    """A copy of the store, for a test to damage."""
+    file, store = example
+    folder = Path(store.url.removeprefix("file://"))
+    shutil.copytree(folder, tmp_path / "store")
+    report_again()
+    return file, Store(str(tmp_path / "store"))
+
+
+def objects(store, table):
+    """The keys of a table's objects, manifests left out."""
+    found = [key for key in store.keys(table) if keys.manifest(key) in store.listing(table)]
+    assert found, table
+    return found
+
+
+def rows(content):
+    frame = pl.read_parquet(BytesIO(content))
+    return frame.drop("created_at", strict=False)
+
+
+def assert_mended(store, undisturbed):
+    """Every object is there, sound and equal to that of the undisturbed store."""
+    assert set(store.keys()) == set(undisturbed.keys())
+    assert not {key: error for key, error in states(store, "").items() if error}
+    for key in sorted(undisturbed.keys()):
+        if key.endswith(".parquet"):
+            assert rows(store.read(key)).equals(rows(undisturbed.read(key))), key
+        elif not key.endswith(keys.MANIFEST_SUFFIX):
+            assert store.read(key) == undisturbed.read(key), key
+
+
+def asked(capsys, *arguments):
+    """Run the command line; return its status, what it printed, and the lines on standard error."""
+    status = main(list(arguments))
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.out + shown.err
+    assert "JSONDecodeError" not in shown.out + shown.err
+    return status, shown.out, shown.err.splitlines()
+
+
+def delete(store, key):
+    store.delete(key)
+    store.delete(keys.manifest(key))
+
+
+def change_manifest(store, key, **changes):
+    found = json.loads(store.read(keys.manifest(key)))
+    store.replace(keys.manifest(key), json.dumps({**found, **changes}).encode())
+
+
+DAMAGE = {
+    "deleted": delete,
+    "vanished": lambda store, key: store.delete(key),
+    "without manifest": lambda store, key: store.delete(keys.manifest(key)),
+    "emptied, without manifest": lambda store, key: (store.replace(key, b""), store.delete(keys.manifest(key))),
+    "empty": lambda store, key: store.replace(key, b""),
+    "torn": lambda store, key: store.replace(key, store.read(key)[:-50]),
+    "another bit": lambda store, key: store.replace(key, flipped(store.read(key))),
+    "manifest without JSON": lambda store, key: store.replace(keys.manifest(key), b"{"),
+    "manifest of a newer version": lambda store, key: change_manifest(store, key, version=9, colour="blue"),
+    "manifest of other rows": lambda store, key: change_manifest(store, key, bytes=7),
+}
+SILENT = ("deleted", "without manifest", "emptied, without manifest")  # no manifest is no damage: it is missing
+CASES = [
+    ("all", "vanished"),
+    ("all", "another bit"),
+    ("all", "emptied, without manifest"),
+    ("all", "manifest of a newer version"),
+    ("outputs", "without manifest"),
+    ("coefficients", "deleted"),
+    ("mixtures", "torn"),
+    ("components", "deleted"),
+    ("bins", "manifest without JSON"),
+    ("predictions", "another bit"),
+    ("results", "vanished"),
+    ("heads", "empty"),
+    ("merged", "manifest of other rows"),
+]
+
+
+@pytest.mark.parametrize(("table", "kind"), CASES)
+def test_one_run_mends_a_damaged_store(example, damaged, table, kind, request):
+    """Its plan counts damage as missing and names it, its results are right or refused, a run computes it again."""
+    (file, store), capsys, caplog = damaged, *map(request.getfixturevalue, ("capsys", "caplog"))
+    harmed = [objects(store, name)[0] for name in (TABLES if table == "all" else [table])]
+    if kind in SILENT:
+        harmed = [key for key in harmed if key.split("/")[0] not in ("heads", "merged")]  # made when they are needed
+    for key in harmed:
+        DAMAGE[kind](store, key)
+    status, shown, _ = asked(capsys, "plan", file, "--store", store.url)
+    assert status == 0
+    assert "to run" in shown
+    if table != "results":
+        assert any(word in line for line in shown.splitlines()[2:] for word in ("samples to run", "to make"))
+    if kind not in SILENT:
+        named = [key for key in harmed if not key.startswith("results/")]
+        assert all(store.address(key) in caplog.text for key in named)
+    check_results(capsys, store, example[1], is_harmed=any(key.startswith("results/") for key in harmed))
+    assert asked(capsys, "run", file, "--store", store.url)[0] == 0
+    assert_mended(store, example[1])
+
+
+def check_results(capsys, store, undisturbed, *, is_harmed):
+    """The table of the undisturbed store, or one line that names the object or the experiment."""
+    status, shown, complaints = asked(capsys, "results", "tiny", "--store", store.url)
+    if is_harmed:
+        assert status == 2
+        assert shown == ""
+        assert [line for line in complaints if line.startswith("dawin: ")] == complaints[-1:]
+        assert "results" in complaints[-1]
+    else:
+        assert (status, shown) == asked(capsys, "results", "tiny", "--store", undisturbed.url)[:2]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"run_id": 7}'])
+def test_a_damaged_record_of_the_latest_run_is_written_again(example, damaged, content, capsys, caplog):
+    """Meanwhile the run written last is shown, with one line that says so."""
+    file, store = damaged
+    store.replace(keys.latest("tiny"), content)
+    check_results(capsys, store, example[1], is_harmed=False)
+    assert "latest.json: damaged, taking the run written last" in caplog.text
+    assert asked(capsys, "run", file, "--store", store.url)[0] == 0
+    assert_mended(store, example[1])
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"sha256": "abc"}', b'{"classes": 3}'])
+def test_a_damaged_record_of_a_checkpoint_is_made_again(example, damaged, content, capsys, caplog):
+    """The checkpoint is looked at anew; nothing else runs."""
+    file, store = damaged
+    records = list(store.keys("checkpoints"))
+    assert records
+    for key in records:
+        store.replace(key, content)
+    status, shown, _ = asked(capsys, "plan", file, "--store", store.url)
+    assert status == 0
+    assert "0 to run" in shown
+    assert asked(capsys, "run", file, "--store", store.url)[0] == 0
+    assert_mended(store, example[1])
+    assert all(f"{store.address(key)}: damaged, looking at the checkpoint again" in caplog.text for key in records)
+
+
+def test_one_experiments_damage_is_in_no_other_ones_way(damaged, capsys, caplog):
+    """All results, the leaderboard and a scan show the sound ones, with one line for the damaged one."""
+    file, store = damaged
+    assert main(["run", file, "--store", store.url, "--set", "name=other"]) == 0
+    (key,) = [key for key in objects(store, "results") if "experiment=other" in key]
+    store.replace(key, b"torn")
+    store.replace("results/experiment=other/notes.manifest.json", b"x")
+    capsys.readouterr()
+    line = f"left out: {store.address(key)}: damaged, wanted "
+    for arguments in (["results"], ["leaderboard"]):
+        caplog.clear()
+        status, shown, _ = asked(capsys, *arguments, "--store", store.url)
+        assert status == 0
+        assert "individual/base" in shown
+        assert len([r for r in caplog.records if r.getMessage().startswith(line)]) == 1
+    caplog.clear()
+    assert scan("results", store=store).collect()["experiment"].unique().to_list() == ["tiny"]
+    assert caplog.text.count(line) == 1
+    for arguments in (["results", "tiny"], ["leaderboard", "tiny"]):
+        caplog.clear()
+        assert asked(capsys, *arguments, "--store", store.url)[0] == 0
+        assert "damaged" not in caplog.text
+    for arguments in (["results", "other"], ["leaderboard", "other"]):
+        status, _, complaints = asked(capsys, *arguments, "--store", store.url)
+        assert status == 2
+        assert complaints[-1].startswith(f"dawin: {store.address(key)}: damaged")
+
+
+@pytest.mark.parametrize("verify", ["sha256", "size"])
+def test_damage_that_only_reading_shows_is_mended_in_the_same_run(example, damaged, verify, monkeypatch, caplog):
+    """A reader takes the commit back, and the run computes the object again instead of ending."""
+    file, store = damaged
+    monkeypatch.setenv("DAWIN_VERIFY", verify)
+    harmed = objects(store, "outputs")[0]
+    described(store, harmed, rewritten(store.read(harmed), with_value("entropy", 3, float("nan"))))
+    for table in ("coefficients", "results"):
+        delete(store, objects(store, table)[0])
+    assert main(["run", file, "--store", store.url]) == 0
+    assert f"{store.address(harmed)}: damaged, column entropy: wanted finite numbers, got nan in row 3" in caplog.text
+    assert_mended(store, example[1])
+
+
+def test_on_s3_a_reader_finds_what_a_listing_does_not_show(example, s3, caplog):
+    """The plan reads no object there; a flow's task and a child flow each find one bit, and the same run mends both."""
+    file, undisturbed = example
+    store = Store(f"{s3}/store")
+    for key in sorted(undisturbed.keys()):
+        store.replace(key, undisturbed.read(key))
+    harmed = [objects(store, table)[0] for table in ("coefficients", "predictions")]
+    for key in harmed:
+        store.replace(key, flipped(store.read(key)))
+    for table in ("bins", "results"):
+        delete(store, objects(store, table)[0])
+    assert main(["run", file, "--store", store.url]) == 0
+    assert all(f"{store.address(key)}: damaged, wanted SHA-256" in caplog.text for key in harmed)
+    assert_mended(store, undisturbed)

@@ -1,0 +1,109 @@
+"""Small files that attack: each is one line of refusal, soon, in little memory, and nothing in them runs."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import tiny
+from hostile_files import OTHERS, SAFETENSORS, ZIPS
+from hostile_pickles import MARKER, PICKLES
+
+pytestmark = pytest.mark.xdist_group("landing")  # one worker makes the files, for all of these tests
+
+FILES = {**PICKLES, **ZIPS, **SAFETENSORS, **OTHERS}
+NUMBERS = {name: number for number, name in enumerate(FILES)}
+PLANNED = (  # one of each kind of reader, and of each way to refuse
+    "a storage's key of nested tuples", "modules shared 2^40 times", "64 Mi opcodes", "a bytearray of 2.5 GiB",
+    "a call", "one storage looked at again and again", "files that overlap", "a header of lists", "an HTML page",
+)  # fmt: skip
+_SECONDS = 5.0
+_LINE = 1000  # characters that a person may be asked to read
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory):
+    """The folder of all hostile files, by number."""
+    folder = tmp_path_factory.mktemp("hostile")
+    for name, (make, _) in FILES.items():
+        (folder / f"hostile-{NUMBERS[name]:03d}.pt").write_bytes(make())
+    return folder
+
+
+def refused(confined, folder, message, *command):
+    """Run a command that has to refuse; return its line."""
+    outcome = confined(*command, folder=folder, seconds=_SECONDS)
+    assert outcome.status == 2, outcome
+    lines = outcome.err.splitlines()
+    assert len(lines) == 1, outcome
+    assert lines[0].startswith("dawin: ")
+    assert lines[0].isprintable()
+    assert len(lines[0]) < _LINE
+    assert re.search(message, lines[0]), lines[0]
+    assert not outcome.out
+    assert not (folder / MARKER).exists()
+    return lines[0]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_inspect_refuses_every_hostile_file_in_one_line(confined, hostile, name):
+    """Within 5 s and 512 MiB beyond the process's own, exit status 2, nothing executed."""
+    file = f"hostile-{NUMBERS[name]:03d}.pt"
+    assert f"{file}: " in refused(confined, hostile, FILES[name][1], "inspect", file)
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_plan_refuses_hostile_checkpoints_in_one_line(confined, hostile, tmp_path, name):
+    """As `inspect` does, with the model's name; nothing is written to the store."""
+    file = tiny.experiment(tmp_path, samples=6)
+    (tmp_path / "tuned.pt").unlink()
+    (tmp_path / "tuned.pt").symlink_to(hostile / f"hostile-{NUMBERS[name]:03d}.pt")
+    line = refused(confined, tmp_path, FILES[name][1], "plan", file, "--store", "store")
+    assert line.startswith("dawin: model tuned: file://")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_folder_is_not_a_checkpoint(confined, tmp_path):
+    """One line, which names what the folder holds and what it should hold."""
+    (tmp_path / "folder.pt").mkdir()
+    refused(confined, tmp_path, r"folder\.pt: a folder without model\.safetensors", "inspect", "folder.pt")
+
+
+LOOK = """
+import logging, sys
+from flows.experiment import load_experiment
+from flows.landing import new_checkpoints
+from storage.store import Store
+
+logging.basicConfig(format="%(message)s")
+found = [landed.name for landed in new_checkpoints(load_experiment(sys.argv[1]), Store(sys.argv[2]))]
+print(found, sorted({"torch", "open_clip"} & set(sys.modules)))
+"""
+
+
+def test_a_look_finds_the_good_checkpoint_behind_every_hostile_file(hostile, tmp_path):
+    """One look over all of them, strange names too: one line each, the good one found, no torch in its own process."""
+    models = [{"name": "base", "checkpoint": "base.pt"}, {"name": "tuned", "checkpoint": "finetuned/*"}]
+    file = tiny.experiment(tmp_path, samples=6, models=models, merge={"granularity": ["samples"], "offset": False})
+    folder = tmp_path / "finetuned"
+    folder.mkdir()
+    for path in hostile.glob("*.pt"):
+        (folder / path.name).hardlink_to(path)
+    names = [b"a::b.pt", b"c[1].pt", b"d*.pt", b"\x1b[2J.pt", b"\xff.pt", b"e\xe2\x80\xaegpj.pt"]
+    for number, name in enumerate(names):
+        tiny.checkpoint(tmp_path / "strange.pt", 20 + number)
+        os.rename(tmp_path / "strange.pt", os.path.join(os.fsencode(folder), name))
+    os.mkfifo(folder / "pipe.pt")
+    (folder / "broken.pt").symlink_to("nowhere.pt")
+    tiny.checkpoint(folder / "zz-good.pt", 5)
+
+    command = [sys.executable, "-c", LOOK, file, str(tmp_path / "store")]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    assert re.search(r"'zz-good\.pt'\] \[\]$", outcome.stdout), outcome
+    passed = outcome.stderr.splitlines()
+    assert [line for line in passed if ": passed over, " not in line or not line.isprintable()] == []
+    for name, number in NUMBERS.items():
+        assert sum(f"/hostile-{number:03d}.pt: passed over" in line for line in passed) == 1, name
+    assert not list(tmp_path.rglob(MARKER))

@@ -1,0 +1,77 @@
+"""Damage to the objects of a store, of the kinds that disks, power cuts and faulty writers leave."""
+
+import hashlib
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage import keys
+from storage.manifests import read_manifest, write_manifest
+from storage.schemas import COEFFICIENTS
+from storage.soundness import report_again
+from storage.tables import TableWriter
+
+PREFIX = "coefficients/dataset=d/id=i"
+SPANS = [(0, 300), (300, 600)]
+KEY = keys.samples(PREFIX, *SPANS[0])
+
+
+def flipped(content):
+    """The same number of bytes, one bit of the data another."""
+    place = len(content) // 3
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def rewritten(content, change):
+    """A table with other rows, as Parquet."""
+    sink = BytesIO()
+    pq.write_table(change(pq.read_table(BytesIO(content))), sink)
+    return sink.getvalue()
+
+
+def with_value(name, row, value):
+    """A change of one value of a table."""
+
+    def change(table):
+        column = table[name].to_pylist()
+        column[row] = value
+        place = table.schema.get_field_index(name)
+        return table.set_column(place, table.field(name), pa.array(column, table.field(name).type))
+
+    return change
+
+
+def described(store, key, content, **changes):
+    """Store bytes with a manifest that fits them, as a faulty writer would."""
+    manifest = read_manifest(store, key)
+    store.replace(key, content)
+    digest = hashlib.sha256(content).hexdigest()
+    write_manifest(store, replace(manifest, bytes=len(content), sha256=digest, **changes))
+
+
+def write(store, span=SPANS[0], *, identity="test", seed=0):
+    """Commit an object of coefficients."""
+    key = keys.samples(PREFIX, *span)
+    writer = TableWriter(store, key, COEFFICIENTS, identity={"from": identity}, widths={"coefficients": 2})
+    share = np.random.default_rng([seed, span[0]]).random(span[1] - span[0])
+    writer.append({"sample_index": np.arange(*span), "coefficients": np.column_stack([share, 1 - share])})
+    return writer.commit()
+
+
+def filled(store):
+    """A store with two sound objects of one table."""
+    for span in SPANS:
+        write(store, span)
+    report_again()
+    return store
+
+
+OBJECTS = {
+    "empty": (lambda content: b"", r"damaged, wanted [\d,]+ bytes, got 0;"),
+    "torn": (lambda content: content[:-100], r"damaged, wanted [\d,]+ bytes, got [\d,]+;"),
+    "another bit": (flipped, r"damaged, wanted SHA-256 [0-9a-f]{12}…, got [0-9a-f]{12}…;"),
+    "other bytes": (lambda content: b"x" * len(content), r"damaged, wanted SHA-256"),
+}

@@ -1,0 +1,87 @@
+"""Labels in another order: found where a permutation explains the predictions, and nowhere else."""
+
+import numpy as np
+import pytest
+
+from tasks.numerics.label_order import Predictions, doubt_of_labels
+
+
+def model(labels, classes, accuracy, *, seed=0, entropy=0.1):
+    """Predictions that are right with some probability, else any class."""
+    random = np.random.default_rng(seed)
+    right = random.random(len(labels)) < accuracy
+    predicted = np.where(right, labels, random.integers(0, classes, len(labels))).astype(np.int32)
+    return Predictions(predicted, np.full(len(labels), entropy))
+
+
+def labels_of(classes, samples, seed=1):
+    return np.random.default_rng(seed).integers(0, classes, samples).astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    ("classes", "samples", "accuracy"), [(10, 200, 0.9), (10, 450, 0.5), (100, 3000, 0.7), (3, 60, 0.9)]
+)
+def test_a_shuffled_order_is_found(classes, samples, accuracy):
+    """The message says what accuracy would be, and names the classes moved most."""
+    truth = labels_of(classes, samples)
+    shuffled = np.roll(np.arange(classes, dtype=np.int32), 1)[truth]
+    models = [model(truth, classes, accuracy), model(truth, classes, accuracy / 2, seed=2, entropy=1.0)]
+    doubt = doubt_of_labels(shuffled, models, classes)
+    assert "labels seem to be in another order" in doubt
+    assert f"{classes} of {classes} classes moved" in doubt
+    assert doubt.count("is predicted as") == 3
+
+
+def test_folders_sorted_as_text_are_found():
+    """Class numbers as folder names: 10 comes before 2."""
+    truth = labels_of(20, 1000)
+    order = sorted(range(20), key=str)
+    wrong = np.array([order.index(i) for i in range(20)], np.int32)[truth]
+    doubt = doubt_of_labels(wrong, [model(truth, 20, 0.8)], 20)
+    assert "18 of 20 classes moved" in doubt  # 0 and 1 keep their places
+
+
+def test_two_swapped_classes_are_found_and_named():
+    """Of ten: the other eight are right."""
+    truth = labels_of(10, 900)
+    order = np.arange(10, dtype=np.int32)
+    order[[3, 7]] = order[[7, 3]]
+    doubt = doubt_of_labels(order[truth], [model(truth, 10, 0.9)], 10)
+    assert "3 is predicted as 7" in doubt
+    assert "7 is predicted as 3" in doubt
+    assert "2 of 10 classes moved" in doubt
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_right_labels_raise_no_doubt(seed):
+    """Good, weak and useless models; few and many classes; few and many samples."""
+    random = np.random.default_rng(seed)
+    classes, samples = int(random.choice([2, 3, 10, 100])), int(random.choice([30, 60, 300, 2000]))
+    truth = labels_of(classes, samples, seed)
+    models = [model(truth, classes, a, seed=i, entropy=random.uniform(0.3, 2)) for i, a in enumerate(random.random(3))]
+    assert doubt_of_labels(truth, models, classes) is None
+
+
+def test_a_confusion_that_is_no_permutation_raises_no_doubt():
+    """A model that takes every 4 for a 9 is wrong, the labels are not; nor is one wrong where another is right."""
+    truth = labels_of(10, 1000)
+    predicted = np.where(truth == 4, 9, truth).astype(np.int32)
+    assert doubt_of_labels(truth, [Predictions(predicted, np.full(1000, 0.05))], 10) is None
+    rotated = Predictions(((truth + 1) % 10).astype(np.int32), np.full(1000, 0.05))
+    assert doubt_of_labels(truth, [rotated, model(truth, 10, 0.95, entropy=0.5)], 10) is None
+
+
+def test_chance_accuracy_of_a_sure_model_is_said():
+    """Labels that have nothing to do with the images; an unsure or collapsed model proves nothing."""
+    truth, others = labels_of(10, 500), labels_of(10, 500, seed=5)
+    assert "no better than chance" in doubt_of_labels(truth, [Predictions(others, np.full(500, 0.05))], 10)
+    assert doubt_of_labels(truth, [Predictions(others, np.full(500, 1.5))], 10) is None
+    assert doubt_of_labels(truth, [Predictions(np.zeros(500, np.int32), np.full(500, 0.01))], 10) is None
+
+
+def test_what_cannot_be_compared_is_refused():
+    """No models, or predictions of other samples."""
+    with pytest.raises(ValueError, match="predictions of 0 models"):
+        doubt_of_labels(labels_of(3, 60), [], 3)
+    with pytest.raises(ValueError, match="each of 60 samples"):
+        doubt_of_labels(labels_of(3, 60), [model(labels_of(3, 50), 3, 1.0)], 3)
