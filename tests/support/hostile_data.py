@@ -110,14 +110,9 @@ def parquet_of_a_billion_rows(folder):
             writer.write_table(table, row_group_size=rows)
 
 
-def _small_parquet(folder, **changes):
-    columns = {"image": [b"x"], "label": [0], **changes}
-    return pa.table(columns), folder / "x.parquet"
-
-
 def parquet_with_a_long_footer(folder):
-    table, path = _small_parquet(folder)
-    pq.write_table(table.replace_schema_metadata({"huggingface": "x" * 3 * MIB}), path)
+    table = pa.table({"image": [b"x"]}).replace_schema_metadata({"huggingface": "x" * 3 * MIB})
+    pq.write_table(table, folder / "x.parquet")
 
 
 def parquet_whose_footer_is_the_file(folder):
@@ -125,16 +120,15 @@ def parquet_whose_footer_is_the_file(folder):
 
 
 def parquet_of_nested_labels(folder):
-    table, path = _small_parquet(folder, label=[[[0]]])
-    pq.write_table(table, path)
+    pq.write_table(pa.table({"image": [b"x"], "label": [[[0]]]}), folder / "x.parquet")
 
 
 def parquet_with_a_class_of_many_letters(folder):
     names = ["x" * 300_000, *map(str, range(1000))]
     features = {"label": {"names": names, "_type": "ClassLabel"}}
-    table, path = _small_parquet(folder)
-    information = json.dumps({"info": {"features": features}})
-    pq.write_table(table.replace_schema_metadata({"huggingface": information}), path)
+    table = pa.table({"image": [b"x"], "label": [0]})
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(table.replace_schema_metadata(metadata), folder / "x.parquet")
 
 
 def parquet_with_a_page_that_grows(folder):
@@ -152,11 +146,9 @@ def _tar(folder, *parts, name="x.tar"):
     (folder / name).write_bytes(b"".join(parts) + bytes(1024))
 
 
-def _member(name, content=b"", kind=tarfile.REGTYPE, **changes):
+def _member(name, content=b"", kind=tarfile.REGTYPE, link=""):
     member = tarfile.TarInfo(name)
-    member.size, member.type = len(content), kind
-    for field, value in changes.items():
-        setattr(member, field, value)
+    member.size, member.type, member.linkname = len(content), kind, link
     return member.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
 
 
@@ -197,7 +189,7 @@ def tar_whose_sparse_map_never_ends(folder):
 
 
 def tar_of_links_in_a_circle(folder):
-    links = [_member(f"{a}.cls", b"", tarfile.LNKTYPE, linkname=f"{b}.cls") for a, b in ("ab", "ba")]
+    links = [_member(f"{a}.cls", b"", tarfile.LNKTYPE, f"{b}.cls") for a, b in ("ab", "ba")]
     _tar(folder, *links, _member("a.png", b"x"))
 
 
@@ -240,9 +232,7 @@ def a_link_to_itself(folder):
 
 def a_name_that_is_not_utf8(folder):
     layouts.write_folder(folder, layouts.encoded(1), [0])
-    place = os.fsencode(folder / "class000") + b"/a\xff.png"
-    with open(place, "wb") as file:
-        file.write(layouts.encoded(1)[0])
+    (folder / "class000" / "a\udcff.png").write_bytes(layouts.encoded(1)[0])
 
 
 def a_name_that_a_terminal_obeys(folder):
