@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from flows.errors import ExperimentError
 from flows.overrides import apply_override
 from flows.settings import ZERO_SHOT, Experiment
-from flows.strict_yaml import parse_yaml
+from flows.strict_yaml import parse_yaml, problem_of
 from storage.credentials import without_credentials
 from storage.filesystem import absolute
 from storage.text import shown
@@ -39,7 +39,7 @@ def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
     try:
         content = parse_yaml(_text_of(file, told))
     except yaml.YAMLError as error:
-        raise ExperimentError(f"experiment {told}: not YAML: {shown(' '.join(str(error).split()), 400)}") from error
+        raise ExperimentError(f"experiment {told}: not YAML: {problem_of(error)}") from error
     if not isinstance(content, dict):
         raise ExperimentError(f"experiment {told}: wanted a mapping of settings, got {type(content).__name__}")
     _fill_in(content, path)

@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 
 from flows.errors import ExperimentError
-from flows.strict_yaml import parse_yaml
+from flows.strict_yaml import parse_yaml, problem_of
 from storage.credentials import without_credentials
 from storage.text import shown
 
@@ -25,10 +25,8 @@ def apply_override(content: dict[str, Any], override: str) -> None:
     try:
         value = parse_yaml(text)
     except yaml.YAMLError as error:
-        problem = shown(" ".join(str(error).split()))
-        raise ExperimentError(
-            f"--set {override}: {shown(without_credentials(text))!r} is not YAML: {problem}"
-        ) from error
+        typed = shown(without_credentials(text))
+        raise ExperimentError(f"--set {override}: '{typed}' is not YAML: {problem_of(error)}") from error
     if isinstance(place, list):
         place[_index(place, last, override)] = value
     elif isinstance(place, dict):
@@ -49,5 +47,5 @@ def _step(place: Any, part: str, override: str) -> Any:  # noqa: ANN401  YAML va
 
 def _index(items: list[Any], part: str, override: str) -> int:
     if not (part.isascii() and part.isdecimal() and len(part) < 10) or int(part) >= len(items):
-        raise ExperimentError(f"--set {override}: wanted a number from 0 to {len(items) - 1}, got {shown(part)!r}")
+        raise ExperimentError(f"--set {override}: wanted a number from 0 to {len(items) - 1}, got '{shown(part)}'")
     return int(part)

@@ -5,6 +5,9 @@ from typing import Any
 
 import yaml
 
+from storage.credentials import without_credentials
+from storage.text import shown
+
 _MOST_CHARACTERS = 256 * 1024  # of a file or a value; the names of ImageNet's 1,000 classes take 20,000
 _MOST_NODES = (
     25_000  # values and keys, those behind an alias counted wherever it stands; ImageNet-21k has 21,841 classes
@@ -28,6 +31,16 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401  whatever the text holds
         return yaml.load(text, _Strict)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # a tag on another's value
         raise yaml.YAMLError(f"a value that is not of its kind ({type(error).__name__}: {error})") from error
+
+
+def problem_of(error: yaml.YAMLError) -> str:
+    """Return what is wrong and where, without the lines around it: they may hold a secret."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return shown(without_credentials(" ".join(str(error).split())))
+    mark = error.problem_mark or error.context_mark
+    place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    problem = " ".join(part for part in (error.context, error.problem) if part)
+    return f"{shown(without_credentials(problem))}{place}"
 
 
 class _Strict(yaml.SafeLoader):

@@ -29,10 +29,12 @@ def without_credentials(text: str) -> str:
 def _masked(word: str) -> str:
     """Return a word with its address masked; whatever stands before an `@` may be a part of the secret."""
     before, _, rest = word.partition("://")
+    if rest.startswith("…"):
+        return word
     scheme = before.rpartition("=")[2].lstrip("('\"")
     if _is_secret(scheme, rest):
         rest = "…" + ("@" + rest.rpartition("@")[2] if "@" in rest else "")
-    if scheme in ("http", "https") and "?" in rest:
+    if scheme in ("http", "https") and "?" in rest and "?…" not in rest:
         rest = rest.partition("?")[0] + "?…"
     return f"{before}://{rest}"
 

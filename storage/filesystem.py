@@ -36,9 +36,9 @@ def absolute(address: str, base: str | Path | None = None) -> str:
     refuse_credentials(address)
     scheme, told = scheme_of(address), shown(without_credentials(address))
     if scheme not in SCHEMES:
-        raise StoreUnreachable(f"{told}: scheme {shown(scheme, 30)!r} is not known, wanted one of {', '.join(SCHEMES)}")
+        raise StoreUnreachable(f"{told}: scheme '{shown(scheme, 30)}' is not known, wanted one of {', '.join(SCHEMES)}")
     if "\0" in address or not address or not _is_text(address):
-        raise StoreUnreachable(f"{told!r}: not an address, wanted text in UTF-8")
+        raise StoreUnreachable(f"'{told}': not an address, wanted text in UTF-8")
     if scheme == "file":
         return "file://" + _local(address.removeprefix("file://"), Path(base or Path.cwd()), told)
     place = address.removeprefix(f"{scheme}://").strip("/")

@@ -90,7 +90,7 @@ def _by_directory(
     number = {name: i for i, name in enumerate(classes)}
     own = [path.rpartition("/")[0] for path in paths]
     if unknown := sorted({name for name in own if name not in number}):
-        raise DatasetError(f"{folder.url}/{shown(listed)}: no class {shown(unknown[0])!r} among {len(number)}")
+        raise DatasetError(f"{folder.url}/{shown(listed)}: no class '{shown(unknown[0])}' among {len(number)}")
     return _samples(folder, [f"{below}{path}" for path in paths], [number[name] for name in own], classes, listed)
 
 
@@ -113,7 +113,7 @@ def _folder_of(folder: OpenedFolder, path: str, wanted: str) -> str:
     found = sorted(full.removesuffix(path) for full in folder.entries if path and f"/{full}".endswith(f"/{path}"))
     chosen = [prefix for prefix in found if prefix.rstrip("/").endswith(wanted)] or found
     if not chosen:
-        raise DatasetError(f"{folder.url}: picture {shown(path)!r} is missing, wanted below {wanted}")
+        raise DatasetError(f"{folder.url}: picture '{shown(path)}' is missing, wanted below {wanted}")
     return chosen[0]
 
 

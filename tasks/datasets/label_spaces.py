@@ -54,7 +54,7 @@ class LabelSpace:
         if self.name == "objectnet":
             return None
         few = ", ".join(list(self.folders)[:3])
-        raise DatasetError(f"{where}: folder {shown(folder)!r} is no class of {self.name}; wanted names like {few}")
+        raise DatasetError(f"{where}: folder '{shown(folder)}' is no class of {self.name}; wanted names like {few}")
 
     def numbers(self, samples: Samples, where: str) -> list[int | None]:
         """Return the classes of a data set that says them by number: they are the label space's own, in order.

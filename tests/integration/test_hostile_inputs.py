@@ -2,6 +2,7 @@
 
 import hostile_data
 import hostile_experiments
+import hostile_pictures
 import pytest
 import tiny
 
@@ -91,7 +92,7 @@ def test_names_of_experiments_that_are_none(confined, tmp_path, name):
 def test_a_picture_that_costs_much_ends_a_run_in_one_line(tmp_path, capfd):
     """Found while decoding: named, with what it comes to; what was whole stays."""
     file = tiny.experiment(tmp_path, samples=6, merge={"granularity": ["samples"]}, baselines=["individual"])
-    (tmp_path / "one" / "class1" / "00004.png").write_bytes(hostile_data.PICTURES["a PNG one pixel wide"][0]())
+    (tmp_path / "one" / "class1" / "00004.png").write_bytes(hostile_pictures.PICTURES["a PNG one pixel wide"][0]())
     assert main(["run", file, "--store", str(tmp_path / "store")]) == 2
     shown = capfd.readouterr()
     (line,) = [line for line in shown.err.splitlines() if line.startswith("dawin: ")]
