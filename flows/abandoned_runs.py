@@ -12,7 +12,6 @@ from prefect.server.api.dependencies import get_created_by
 from prefect.server.database import provide_database_interface
 from prefect.server.schemas.core import CreatedBy
 from prefect.server.schemas.states import TERMINAL_STATES, Crashed
-from sqlalchemy.exc import DBAPIError
 from starlette.routing import Mount
 
 from flows.run_owner import Owner, ended_owners, forget
@@ -34,8 +33,7 @@ def sign_runs(app: FastAPI, owner: Owner) -> None:
 async def close_runs_of_ended_owners(folder: Path) -> None:
     """End the open flow runs of all processes that have ended on this machine, and forget the processes."""
     with ended_owners(folder) as owners:
-        if owners:
-            await _close_and_forget(folder, {owner.id for owner in owners})
+        await _close_and_forget(folder, {owner.id for owner in owners})
 
 
 async def close_own_runs(folder: Path, owner: Owner) -> None:
@@ -44,10 +42,12 @@ async def close_own_runs(folder: Path, owner: Owner) -> None:
 
 
 async def _close_and_forget(folder: Path, owners: Collection[UUID]) -> None:
+    if not owners:
+        return
     try:
         for run in await _open_runs(owners):
             await _close(run)
-    except DBAPIError:
+    except Exception:  # whatever it is, the run that uses this API goes on, and the owners' files stay for the next one
         log.warning("killed runs are still shown as running, until the next run ends them", exc_info=True)
         return
     for owner in owners:

@@ -23,10 +23,16 @@ _ALWAYS = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",  # what tasks log with the standard library is shown with their runs
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # and what is logged outside of runs only here
 }
-# nothing here waits for events or schedules; SQLite has one writer at a time, and theirs would hold up the runs
-_SERVICES_OFF = {
-    f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
-    for name in ("EVENT_PERSISTER", "TRIGGERS", "SCHEDULER", "LATE_RUNS")
+_SERVICES = {
+    # nothing here waits for events or schedules; SQLite has one writer at a time, and theirs would hold up the runs
+    **{
+        f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
+        for name in ("EVENT_PERSISTER", "TRIGGERS", "SCHEDULER", "LATE_RUNS")
+    },
+    # the states of task runs are written once a second, not one by one: a fraction of the transactions. At its end the
+    # recorder writes one batch, and with batches of one (the default) it loses what had to be tried again
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",  # seconds, whole ones
 }
 
 _HOME_BYTES = 16 << 20  # a new database and its write-ahead log take 7 MiB, a run of six data sets 1 MiB more
@@ -61,7 +67,7 @@ def start_prefect_api() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    environment = {**os.environ, **_SERVICES_OFF}
+    environment = {**os.environ, **_SERVICES}
     server = subprocess.Popen(
         [sys.executable, "-m", "flows.api_server", str(port)],
         stdin=subprocess.PIPE,
@@ -115,7 +121,7 @@ def _check_home() -> None:
     """
     home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # as Prefect makes it
         with tempfile.TemporaryFile(dir=home) as probe:
             probe.write(b"x")
         disk = os.statvfs(home)

@@ -82,8 +82,8 @@ def _digest(experiment: Experiment, known: Checkpoints, url: str) -> str | None:
     """Return the digest of a checkpoint that is good; None, with a line in the log, of one that is not."""
     try:
         mine = experiment.landed(url)
-        if mine.landing is not None:
-            raise CheckpointError("its name reads as a pattern; rename it")
+        if mine.landing is not None or not url.isprintable():  # a name is shown in runs, results and tables
+            raise CheckpointError("its name reads as a pattern, or holds characters that cannot be shown; rename it")
         changed = next(new for new, old in zip(mine.models, experiment.models, strict=True) if new != old)
         return known.model(changed).digest
     except StoreUnreachable:

@@ -5,6 +5,7 @@ one finds a reader as good as new. Answers are JSON: nothing that a fork sends c
 """
 
 import atexit
+import contextlib
 import errno
 import gc
 import json
@@ -101,16 +102,23 @@ class _Server:
         atexit.register(self.close)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and a look that it may have under way."""
         if self._process is not None:
-            self._process.communicate()  # closes its input, upon which it ends
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # it leads a group of its own
+            self._process.communicate()
             self._process = None
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to a question."""
         with self._lock:
             for _ in range(2):  # it may end for want of questions while this one is on its way
-                if line := self._line(json.dumps({**question, "environment": dict(os.environ)})):
+                try:
+                    line = self._line(json.dumps({**question, "environment": dict(os.environ)}))
+                except BaseException:  # an interrupt: the answer on its way is not that to the next question
+                    self.close()
+                    raise
+                if line:
                     answer: dict[str, Any] = json.loads(line)
                     return answer
                 self.close()

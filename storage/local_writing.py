@@ -1,7 +1,7 @@
 """Writing files of a local store: whole, under their name in one step, and on the disk before the name exists.
 
-A power cut leaves an object whole or not at all. The price is an `fsync` of the file and one of its folder: together
-0.3 to 0.5 ms an object on a local ext4 disk, measured on the machine of the README's figures.
+A power cut leaves an object whole or not at all. The price is an `fsync` of the file and one of its folder: a file of
+20 kB takes 0.65 ms instead of 0.1 ms on a local disk (medians of 300), an object with its manifest twice that.
 """
 
 import errno

@@ -53,11 +53,15 @@ class Store:
         """Return the full URL of a key."""
         return f"{self.url}/{key}"
 
-    def read(self, key: str) -> bytes:
-        """Return an object's bytes; `ObjectMissing` when there is none."""
+    def read(self, key: str, *, in_parallel: bool = False) -> bytes:
+        """Return an object's bytes; `ObjectMissing` when there is none.
+
+        On S3 this is one request; with `in_parallel` it is several, several at a time, as suits large objects.
+        """
         filesystem, path = self._locate(key)
+        options = {"max_concurrency": 1} if self.scheme == "s3" and not in_parallel else {}
         with readable_errors(self.address(key)):
-            content: bytes = filesystem.cat_file(path)
+            content: bytes = filesystem.cat_file(path, **options)
         return content
 
     def open(self, key: str) -> Any:  # noqa: ANN401  fsspec publishes no types
@@ -134,8 +138,12 @@ class Store:
         """
         filesystem, root = self._opened
         folder = f"{root}/{prefix}".rstrip("/")
+        options: dict[str, Any] = {"detail": True}
+        if self.scheme == "s3" and "/" in folder:  # so that an empty folder is not taken for an object, and looked for
+            folder, _, name = folder.rpartition("/")
+            options["prefix"] = f"{name}/"
         with readable_errors(self.address(prefix)):
-            found: Mapping[str, Mapping[str, Any]] = filesystem.find(folder, detail=True)
+            found: Mapping[str, Mapping[str, Any]] = filesystem.find(folder, **options)
         keyed = {path.removeprefix(root).lstrip("/"): _stored(found[path]) for path in sorted(found)}
         return {key: stored for key, stored in keyed.items() if not key.startswith(f"{TEMPORARY}/")}
 

@@ -34,6 +34,17 @@ def test_a_parent_and_a_look_load_no_torch():
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_no_source_unpickles():
+    """Neither by Python's pickle nor by torch's: checkpoints are read by a machine that can call nothing."""
+    calls = {"torch.load", "pickle.load", "pickle.loads", "pickle.Unpickler", "torch.jit.load"}
+    for path in sources():
+        text = path.read_text()
+        assert "allow_pickle=True" not in text, path
+        nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)]
+        assert not {ast.unparse(node) for node in nodes} & calls, path
+        assert not {name for name in imported(path) if name.split(".")[0] in ("pickle", "dill", "joblib")}, path
+
+
 def test_no_flow_file_bears_the_name_of_a_package():
     """`flows/storage.py` would hijack `import storage` where flows/ comes first on the path."""
     assert not {p.stem for p in (ROOT / "flows").glob("*.py")} & {"flows", "tasks", "storage", "tests"}

@@ -4,8 +4,11 @@ import pytest
 import tiny
 
 from flows import looking
+from flows.experiment import load_experiment
+from flows.landing import new_checkpoints
 from flows.looking import confined_look
 from storage.locations import Location
+from storage.store import Store
 from tasks.errors import CheckpointError
 
 pytestmark = pytest.mark.xdist_group("landing")
@@ -23,6 +26,19 @@ def questions(monkeypatch):
     ask = looking._server.ask
     monkeypatch.setattr(looking._server, "ask", lambda question: asked.append(question["url"]) or ask(question))
     return asked
+
+
+def test_a_second_look_asks_no_process(tmp_path, questions):
+    """What is good is remembered in the store, what was refused by this process."""
+    models = [{"name": "base", "checkpoint": "base.pt"}, {"name": "tuned", "checkpoint": "finetuned/*"}]
+    settings = {"merge": {"granularity": ["samples"], "offset": False}, "baselines": ["individual"]}
+    experiment = load_experiment(tiny.experiment(tmp_path, samples=6, models=models, **settings))
+    tiny.checkpoint(tmp_path / "finetuned" / "good.pt", 5)
+    (tmp_path / "finetuned" / "bad.pt").write_bytes(b"PK\3\4 no checkpoint")
+    for asked in ({"base.pt", "good.pt", "bad.pt"}, set()):
+        questions.clear()
+        assert [new.name for new in new_checkpoints(experiment, Store(str(tmp_path / "store")))] == ["good.pt"]
+        assert {url.rpartition("/")[2] for url in questions} == asked
 
 
 def test_a_look_that_takes_too_long_is_ended_and_not_tried_again(checkpoint, questions, monkeypatch):
