@@ -159,7 +159,8 @@ def _watch(options: argparse.Namespace) -> int:
         except Exception as error:
             if options.once:
                 raise
-            print(f"dawin: {trouble() or error}; the next look is in {options.every:g} s", file=sys.stderr, flush=True)
+            said = f"{one_line(trouble() or error)}; the next look is in {options.every:g} s"
+            print(f"dawin: {said}", file=sys.stderr, flush=True)
         if options.once:
             return 0
         time.sleep(options.every)

@@ -15,7 +15,7 @@ from tasks.datasets.opened import most_unpacked
 from tasks.datasets.thrift import Reader, Structure
 
 _TAIL = 64 * 1024  # bytes, read at once, that hold most files' footers
-_MOST_FOOTER = 2 * 1024**2  # bytes; some 10,000 row groups. Read, it takes up to 200 times as much memory
+_MOST_FOOTER = 1024**2  # bytes; some 5,000 row groups. Read, it takes up to 240 times as much memory
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3  # types of pages
 _LENGTHS = {0, 2, 3, 4, 5, 6, 8, 9}  # encodings whose values take no more than the page has, or than their number says
 _HEADERS = {
