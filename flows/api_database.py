@@ -17,7 +17,7 @@ half of the others for two. The stack of such a process, and the garbage that on
 Each step is taken away: transactions begin IMMEDIATE, so that they wait for the lock before they read, and do not fail;
 `collect_when_idle` frees garbage only while no connection is in use, when nobody can hold the lock or wait for it; and
 a short `busy_timeout` bounds what is left. Who gets an error then tries again: Prefect's client, because the API
-answers 503, and the recorder of task runs, five times.
+answers 503, and the recorder of task runs, five times (`embedded.py` has it write batches, so that it loses nothing).
 """
 
 import asyncio
