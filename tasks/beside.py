@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from storage.errors import ObjectMissing
 from storage.locations import Location
 from tasks.errors import CheckpointError
-from tasks.models.architecture import as_text
+from tasks.models.architecture import as_text, check_bounds
 from tasks.models.descriptions import (
     HUGGING_FACE,
     OPEN_CLIP,
@@ -74,7 +74,11 @@ def described_in(header: Mapping[str, str], where: str) -> Beside:
     try:
         architecture, pixels = (json.loads(header.get(name, "null")) for name in ("architecture", "preprocess"))
         configuration = open_clip_architecture({"model_cfg": architecture})
+        if configuration:
+            check_bounds(configuration)
         values = pixels_of_open_clip({**pixels, "fill_color": pixels.get("fill")}) if pixels else None
+    except CheckpointError as error:
+        raise CheckpointError(f"{where}: its header: {error}") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{where}: its header describes no model ({type(error).__name__})") from error
     return Beside(
@@ -90,6 +94,8 @@ def _first(
         content = contents[name]
         try:
             found = reader(content) if content is not None else None
+            if found is not None and "vision_cfg" in found:
+                check_bounds(found)
         except CheckpointError as error:
             raise CheckpointError(f"{folder}/{error}") from error
         except (TypeError, ValueError, KeyError, ArithmeticError) as error:

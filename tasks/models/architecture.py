@@ -8,6 +8,49 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.errors import CheckpointError
+
+_LARGEST = {"image_size": 4096, "layers": 1000}
+"""Of settings that are counted or measured, where less than `_NUMBER` is the most that any tower has."""
+_NUMBER = 65_536
+_POSITIONS = 1 << 26  # numbers in a table of positions; 4,000 × 1,664 are those of ViT-bigG at 896 px
+_TEXT = 200  # characters of a setting
+
+
+def check_bounds(configuration: Mapping[str, Any]) -> None:
+    """Refuse a configuration that would take more than a tower's time and memory to build, or ask the network.
+
+    Raises:
+        CheckpointError: a number is out of range, a setting is of no known kind, or a name is an address.
+    """
+    towers = {name: configuration.get(name) or {} for name in ("vision_cfg", "text_cfg")}
+    if not all(isinstance(tower, Mapping) for tower in towers.values()):
+        raise CheckpointError("architecture: wanted settings by name for each tower")
+    _check("embed_dim", configuration.get("embed_dim"))
+    for name, value in (pair for tower in towers.values() for pair in tower.items()):
+        inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+        for one in inside:
+            _check(name, one)
+    vision = towers["vision_cfg"]
+    side = _first(vision.get("image_size", 224)) / max(1, _first(vision.get("patch_size", 16)))
+    if side**2 * vision.get("width", 768) > _POSITIONS:
+        raise CheckpointError(f"architecture: a table of {side:.0f} × {side:.0f} positions is larger than any tower's")
+
+
+def _first(value: Any) -> Any:  # noqa: ANN401  JSON
+    return value[0] if isinstance(value, list) and value else value
+
+
+def _check(name: str, value: Any) -> None:  # noqa: ANN401  JSON
+    most = _LARGEST.get(name, _NUMBER)
+    if isinstance(value, str):
+        if len(value) > _TEXT or ":" in value or (name == "timm_model_name" and "/" in value):
+            raise CheckpointError(f"architecture: {name} {value[:40]!r}: wanted a name, not an address")
+    elif isinstance(value, bool) or value is None:
+        pass
+    elif not isinstance(value, int | float) or not 0 <= value <= most:
+        raise CheckpointError(f"architecture: {name} wanted as a number from 0 to {most}, got {str(value)[:40]}")
+
 
 def as_text(configuration: Mapping[str, Any]) -> str:
     """Return the one text of a configuration with `embed_dim`, `vision_cfg` and perhaps `text_cfg`, `quick_gelu`."""

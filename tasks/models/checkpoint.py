@@ -76,7 +76,7 @@ def read_head(file: BinaryIO, where: str, path: str | None = None) -> dict[str, 
 
 def _check_head(tensors: Mapping[str, torch.Tensor], where: str) -> None:
     weight = tensors.get("head.weight")
-    if weight is not None and weight.ndim != 2:
+    if weight is not None and (weight.ndim != 2 or not weight.numel()):
         raise CheckpointError(f"{where}: head weight wanted as (classes, features), got {tuple(weight.shape)}")
 
 

@@ -4,6 +4,7 @@ Which one it is, is decided from the tensors' names.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ def recognise(tensors: Tensors) -> Recognised | None:
     """Return a checkpoint's tensors by open_clip's names, or None when there is no vision tower among them."""
     bare = {_bare(name): tensor for name, tensor in tensors.items()}
     if len(bare) < len(tensors):
-        twice = next(name for name in bare if sum(_bare(full) == name for full in tensors) > 1)
+        twice = Counter(map(_bare, tensors)).most_common(1)[0][0]
         raise CheckpointError(f"{twice} is there twice, under several prefixes: which one is meant?")
     if "embeddings.patch_embedding.weight" in bare:  # the tower alone, as newer transformers write it
         bare = {f"vision_model.{name}": tensor for name, tensor in bare.items()}
@@ -92,12 +93,13 @@ _BLOCK = {
     "mlp.fc2": "mlp.c_proj",
     "self_attn.out_proj": "attn.out_proj",
 }
+_PACKED = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")  # by open_clip into one
 _LAYER = re.compile(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)$")
 
 
 def _from_hugging_face(tensors: Tensors) -> dict[str, torch.Tensor]:
     """Rename both towers, transpose the last projections."""
-    found = {ours: tensors[theirs].t().contiguous() for theirs, ours in _PROJECTIONS.items() if theirs in tensors}
+    found = {ours: _transposed(tensors, theirs) for theirs, ours in _PROJECTIONS.items() if theirs in tensors}
     found |= {name: tensor for name, tensor in tensors.items() if name == "logit_scale"}
     return found | _renamed(tensors, "vision_model.", "visual.", _VISION) | _renamed(tensors, "text_model.", "", _TEXT)
 
@@ -113,13 +115,24 @@ def _renamed(tensors: Tensors, theirs: str, ours: str, outside: Mapping[str, str
             continue
         if layer and layer[2] in _BLOCK:
             found[f"{ours}transformer.resblocks.{layer[1]}.{_BLOCK[layer[2]]}.{layer[3]}"] = tensor
-        elif layer:
-            projections.setdefault((layer[1], layer[3]), {})[layer[2].removeprefix("self_attn.")] = tensor
+        elif layer and layer[2] in _PACKED:
+            projections.setdefault((layer[1], layer[3]), {})[layer[2]] = tensor
         elif name in outside:
             found[f"{ours}{outside[name]}"] = tensor
         elif not name.endswith("position_ids"):  # a range of integers that older files hold
             found[f"{ours}{name}"] = tensor  # for the check against the tower to name
     for (number, kind), parts in projections.items():
-        packed = [parts[f"{letter}_proj"] for letter in "qkv" if f"{letter}_proj" in parts]
-        found[f"{ours}transformer.resblocks.{number}.attn.in_proj_{kind}"] = torch.cat(packed)
+        name = f"{theirs}encoder.layers.{number}.self_attn"
+        shapes = {tuple(part.shape[1:]) if part.ndim else None for part in parts.values()}
+        if len(parts) < len(_PACKED) or len(shapes) > 1 or None in shapes:
+            told = ", ".join(f"{part} {tuple(tensor.shape)}" for part, tensor in parts.items())
+            raise CheckpointError(f"{name}: {kind} wanted of q_proj, k_proj and v_proj, of one width, got {told}")
+        packed = torch.cat([parts[name] for name in _PACKED])
+        found[f"{ours}transformer.resblocks.{number}.attn.in_proj_{kind}"] = packed
     return found
+
+
+def _transposed(tensors: Tensors, name: str) -> torch.Tensor:
+    if tensors[name].ndim != 2:
+        raise CheckpointError(f"{name}: wanted as (features, width), got {tuple(tensors[name].shape)}")
+    return tensors[name].t().contiguous()

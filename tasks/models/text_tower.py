@@ -63,10 +63,11 @@ def zero_shot_head(
         CheckpointError: no text tower, or not the architecture's.
     """
     text = {name: tensor.float() for name, tensor in _text_of(tensors).items()}
-    tower, tokenize = _tower(text, where, architecture)
-    wanted = tower.state_dict()
+    with torch.device("meta"):  # a description that does not fit the tensors must not take memory
+        wanted = _tower(text, where, architecture)[0].state_dict()
     if missing := sorted(name for name in wanted if name not in text or text[name].shape != wanted[name].shape):
         raise CheckpointError(f"{where}: its text tower has no {missing[0]} as wanted ({len(missing)} such tensors)")
+    tower, tokenize = _tower(text, where, architecture)
     tower.load_state_dict({name: text[name] for name in wanted})
     tower.to(device).eval()
     scale = float(tensors["logit_scale"].float().exp()) if "logit_scale" in tensors else _SCALE

@@ -87,7 +87,7 @@ def infer_shape(state: Mapping[str, torch.Tensor], where: str) -> TowerShape | R
         raise CheckpointError(
             f"{where}: not a CLIP vision tower ({missing}); name its `architecture`, an open_clip model"
         ) from error
-    if side * side != positions.shape[0] - 1 or not width or not layers:
+    if side * side != positions.shape[0] - 1 or not all((width, patch, layers, mlp, output_dim)):
         raise CheckpointError(
             f"{where}: {positions.shape[0]} positions and {layers} layers of width {width}, wanted a square of "
             "positions and one more; name its `architecture`, an open_clip model"
@@ -100,7 +100,10 @@ def _resnet_shape(state: Mapping[str, torch.Tensor]) -> ResNetShape:
     first, projection = state["visual.layer1.0.conv1.weight"], state["visual.attnpool.c_proj.weight"]
     side = isqrt(state["visual.attnpool.positional_embedding"].shape[0] - 1)
     parts = [name.split(".") for name in state if name.startswith("visual.layer")]
-    layers = [1 + max(int(part[2]) for part in parts if part[1] == f"layer{i}") for i in (1, 2, 3, 4)]
+    blocks = [{int(part[2]) for part in parts if part[1] == f"layer{i}"} for i in (1, 2, 3, 4)]
+    if any(not found or found != set(range(len(found))) for found in blocks):
+        raise ValueError("blocks of a residual network are missing")  # told by `infer_shape`
+    layers = [len(found) for found in blocks]
     width = first.shape[0]
     heads = width * _LAST_WIDTH // HEAD_WIDTH
     return ResNetShape(side * _REDUCTION, width, (*layers,), heads, projection.shape[0])  # type: ignore[arg-type]  # four
@@ -142,7 +145,7 @@ def build_configured_tower(configuration: Mapping[str, Any]) -> nn.Module:
         tower: nn.Module = _build_vision_tower(
             configuration["embed_dim"], CLIPVisionCfg(**vision), quick_gelu=bool(configuration.get("quick_gelu"))
         )
-    except (KeyError, TypeError, ValueError, ArithmeticError, AssertionError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, AssertionError, AttributeError, RuntimeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"architecture: open_clip cannot build its vision tower ({reason})") from error
     return tower

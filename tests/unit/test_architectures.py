@@ -177,6 +177,26 @@ def test_a_checkpoint_without_a_description_takes_the_bases(tmp_path):
         ("config.json", '{"vision_config": {"hidden_act": "relu"}}', "hidden_act 'relu', wanted one of quick_gelu"),
         ("config.json", '{"vision_config": {"num_attention_heads": 5}}', "width 768 wanted as a multiple of 5 heads"),
         ("preprocessor_config.json", '{"size": "big"}', "describes no model|wanted a square"),
+        (
+            "open_clip_config.json",
+            '{"model_cfg": {"embed_dim": 9, "vision_cfg": {"layers": 1000000000}}}',
+            "from 0 to 1000",
+        ),
+        (
+            "open_clip_config.json",
+            '{"model_cfg": {"embed_dim": 1e99, "vision_cfg": {}}}',
+            "embed_dim wanted as a number",
+        ),
+        (
+            "open_clip_config.json",
+            '{"model_cfg": {"embed_dim": 9, "vision_cfg": {"timm_model_name": "hf-hub:org/x"}}}',
+            "wanted a name, not an address",
+        ),
+        (
+            "open_clip_config.json",
+            '{"model_cfg": {"embed_dim": 9, "vision_cfg": {"image_size": 4096, "patch_size": 1}}}',
+            "4096 × 4096 positions",
+        ),
         ("config.json", '{"a": "' + "x" * (1 << 20) + '"}', "more than 1048576 bytes"),
     ],
 )
