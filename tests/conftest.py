@@ -1,7 +1,13 @@
 """Servers that tests share: S3 (moto) on a free port, Prefect's API in a folder of its own."""
 
+import contextlib
 import logging
 import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 import uuid
 
 import pytest
@@ -45,14 +51,41 @@ def s3(s3_server, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def prefect_api():
-    """Prefect's API for the session, with a database of its own; child processes and the command line find it too."""
-    from prefect.settings import PREFECT_API_URL
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_api(tmp_path_factory):
+    """The embedded API for the session, on a folder of its own; child processes and the command line find it too.
 
-    with prefect_test_harness(server_startup_timeout=120), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
-        yield
+    Not Prefect's own test harness: a server on SQLite, which now and then stands still (see `flows.api_database`).
+    """
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+    home = tmp_path_factory.mktemp("prefect")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(home))
+        patch.setenv("PREFECT_API_URL", url)
+        # a session of its own: an interrupt from the keyboard ends the tests, which then end it
+        server = subprocess.Popen(
+            [sys.executable, "-m", "flows.api_server", str(port)], stdin=subprocess.PIPE, start_new_session=True
+        )
+        try:
+            _wait_for(f"{url}/health", server)
+            with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home}):
+                yield
+        finally:
+            server.kill()  # it would wait for the connections that this process keeps open; its folder is the tests'
+            server.communicate()
+
+
+def _wait_for(url, server):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"Prefect's API did not start (exit status {server.poll()})")
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def _looked_at(folder: OpenedFolder, path: str) -> Index:
     try:
         with folder.open(path) as file:
             parquet = ParquetColumns(file)
-            check_count(sum(parquet.rows), where)
+            check_count(sum(parquet.rows), where, folder.entries[path].size)
             names = parquet.schema.names
             if len(set(names)) < len(names):
                 raise DatasetError(f"{where}: two columns of one name")

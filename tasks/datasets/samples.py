@@ -14,7 +14,8 @@ Picture = bytes | NDArray[np.uint8] | Exception
 """An encoded picture, one as numbers (h, w) or (h, w, 3), or why it cannot be read."""
 
 
-MOST_SAMPLES = 2_000_000  # of a data set: every one of them costs memory before its picture is read
+_SOME_SAMPLES = 2_000_000  # in a file however small: each costs memory before its picture is read
+_LEAST_BYTES = 256  # of a picture in a larger file
 _MOST_CLASSES = 1_000_000  # a larger label is no number of a class but an identifier of something
 _LONGEST_NAME = 500  # characters of a class's name
 
@@ -74,10 +75,11 @@ def check_names(names: Sequence[str], where: str) -> None:
         )
 
 
-def check_count(samples: int, where: str) -> None:
-    """Raise `DatasetError` for a data set of more samples than fit the memory beside the models."""
-    if samples > MOST_SAMPLES:
-        raise DatasetError(f"{where}: {samples:,} samples, wanted at most {MOST_SAMPLES:,}")
+def check_count(samples: int, where: str, size: int = 0) -> None:
+    """Raise `DatasetError` for more samples than a file of `size` bytes can hold pictures of."""
+    most = max(_SOME_SAMPLES, size // _LEAST_BYTES)
+    if samples > most:
+        raise DatasetError(f"{where}: {samples:,} samples, wanted at most {most:,}")
 
 
 def all_of(pictures: Pictures, labels: NDArray[np.int32], classes: Sequence[str]) -> Samples:
@@ -93,7 +95,6 @@ def numbered(pictures: Pictures, labels: NDArray[np.int64], names: Sequence[str]
     """
     if not len(labels):
         raise DatasetError(f"{where}: no samples")
-    check_count(len(labels), where)
     check_names(names, where)
     if labels.max() >= _MOST_CLASSES:
         raise DatasetError(f"{where}: label {labels.max()}, wanted numbers of classes below {_MOST_CLASSES:,}")

@@ -86,6 +86,7 @@ def limited_run(folder, home, size):
     file = folder / "tiny.yaml"
     if not file.exists():
         tiny.experiment(folder, samples=6)
+        tiny.describe(folder)
     command = [sys.executable, "-c", LIMITED, str(size), "run", str(file), "--store", str(folder / "store")]
     ended = subprocess.run(
         command,

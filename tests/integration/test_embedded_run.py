@@ -25,6 +25,7 @@ def hold_lock(home):
 def test_a_run_whose_database_is_locked_goes_on_when_it_is_free_and_loses_no_state(tmp_path):
     """It prints nothing of it: requests and the recorder of task runs try again, and every state is in the database."""
     file, home = tiny.experiment(tmp_path / "example", samples=6), tmp_path / "prefect"
+    tiny.describe(tmp_path / "example")
     run = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "run", file, "--store", str(tmp_path / "store")],
         env={**environment(home), "PYTHONUNBUFFERED": "1"},

@@ -215,24 +215,21 @@ def test_logits_may_be_stored_in_half_the_room(tmp_path):
     assert min(sizes) < max(sizes)
 
 
-def test_a_tower_that_is_not_covered_is_refused_before_anything_runs(tmp_path, monkeypatch):
+def test_a_tower_that_is_not_covered_is_refused_before_anything_runs(tmp_path):
     """Per sample; by bins it is merged like any other."""
     from open_clip.model import CLIPVisionCfg, _build_vision_tower
 
-    def pooled(_name):
-        settings = CLIPVisionCfg(layers=1, width=64, patch_size=8, image_size=16, attentional_pool=True)
-        return _build_vision_tower(64, settings, quick_gelu=True)
-
-    monkeypatch.setattr("tasks.models.classifier.build_named_tower", pooled)
     file = tiny.experiment(tmp_path)
+    tiny.describe(tmp_path, attentional_pool=True)
+    settings = CLIPVisionCfg(layers=1, width=64, patch_size=8, image_size=16, mlp_ratio=2.0, attentional_pool=True)
     for seed, name in enumerate(("base", "tuned")):
         torch.manual_seed(seed)
-        torch.save(tiny.ImageClassifier(pooled(""), 64, 3).state_dict(), tmp_path / f"{name}.pt")
+        tower = _build_vision_tower(16, settings, quick_gelu=True)
+        torch.save(tiny.ImageClassifier(tower, 16, 3).state_dict(), tmp_path / f"{name}.pt")
     store = tmp_path / "store"
-    settings = ("architecture=pooled", "baselines=[]")
     with pytest.raises(UncoveredLayer, match=r"model base: .*attn_pool.query: no rule for .*granularity: \[bins\]"):
-        prepare(load_experiment(file, (*settings, "merge.granularity=[samples]")), Store(str(store)))
+        prepare(load_experiment(file, ("baselines=[]", "merge.granularity=[samples]")), Store(str(store)))
     with pytest.raises(UncoveredLayer, match="model base"):
-        prepare(load_experiment(file, ("architecture=pooled", "baselines=[oracle]")), Store(str(store)))
-    rows = run(file, store, *settings, "merge.granularity=[clusters, bins]")
+        prepare(load_experiment(file, ("baselines=[oracle]",)), Store(str(store)))
+    rows = run(file, store, "baselines=[]", "merge.granularity=[clusters, bins]")
     assert set(rows["method"]) == {"dawin/clusters-2", "dawin/bins-64"}

@@ -1,5 +1,6 @@
 """Tiny models and data sets, made in a moment, in exactly the layouts that users have."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,14 @@ def image_folder(path, samples, seed, *, classes=CLASSES, size=20):
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (size, size + 4, 3), dtype=np.uint8)).save(file)
     return str(path)
+
+
+def describe(folder, **vision):
+    """Write the file beside checkpoints that says what their tensors do not; `vision` goes over the tiny tower's."""
+    configuration = SHAPE.configuration
+    settings = {**configuration["vision_cfg"], **vision}
+    content = {"model_cfg": {**configuration, "vision_cfg": settings}}
+    (Path(folder) / "open_clip_config.json").write_text(json.dumps(content))
 
 
 def experiment(folder, *, samples=30, **settings):
