@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import polars as pl
 import pytest
 import tiny
 
@@ -69,6 +70,9 @@ def test_the_formats_of_results(finished, capsys):
     rows = list(csv.DictReader(io.StringIO(shown["csv"])))
     assert len(rows) == len(json.loads(shown["json"])) > 30
     assert {"method", "dataset", "value", "run_id"} <= rows[0].keys()
+    read = pl.read_csv(io.StringIO(shown["csv"]))
+    assert read.height == len(rows)
+    assert not read["method"].null_count()  # an empty last line would be a row of nulls
     assert "oracle/samples (labels)" in shown["table"]
     assert "mean ood" in shown["table"]
     assert shown["markdown"].startswith("| method")
