@@ -101,6 +101,7 @@ class Checkpoints:
             digest=digest,
             temperature=settings.temperature,
             architecture=found["architecture"],
+            tower=found["tower"],
             projection=projection if found["completed"] else None,
         )
         self._models[f"{digest} {found['architecture']}"] = found
@@ -116,9 +117,14 @@ class Checkpoints:
             return self._architecture
         if own := self._beside_of(location).architecture:
             return str(own.value)
-        if self._base and self._beside_of(Location(self._base.url)).architecture:
+        if self._base and self._is_described(self._base):
             return self._base.architecture
         return None
+
+    def _is_described(self, model: ModelReference) -> bool:
+        """Tell whether a checkpoint's own header, or a file beside it, describes its architecture."""
+        own = self._summary(model)["described"].get("architecture")
+        return own is not None or self._beside_of(Location(model.url)).architecture is not None
 
     def _beside_of(self, location: Location) -> Beside:
         folder = location.url.rpartition("/")[0]

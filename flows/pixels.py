@@ -79,17 +79,17 @@ def _unless_chosen(
     """Return the settings that hold where the experiment says nothing, and where they come from."""
     if settings.tag is not None:
         return _of_tag(settings.tag, architecture, recorded)
-    told = {name: found for name, found in described.items() if found}
-    files = {name: f"{found.source} model {name}" for name, found in told.items()}
-    if told:
-        first = next(iter(told))
-        for name, found in told.items():
-            if _differ(found.value, told[first].value, own):
+    found_by_model = {name: found for name, found in described.items() if found}
+    files = {name: f"{found.source} model {name}" for name, found in found_by_model.items()}
+    if found_by_model:
+        first = next(iter(found_by_model))
+        for name, found in found_by_model.items():
+            if _differ(found.value, found_by_model[first].value, own):
                 raise ModelMismatch(
                     f"preprocess: {files[name]} and {files[first]} differ: {_words(found.value)}; "
-                    f"{_words(told[first].value)}; all models see the same images, so set `preprocess` yourself"
+                    f"{_words(found_by_model[first].value)}; all models see the same images: set `preprocess` yourself"
                 )
-        return told[first].value, files[first]
+        return found_by_model[first].value, files[first]
     if recorded and any(_differ(one, recorded[0], own) for one in recorded):
         kinds = "; ".join(f"{', '.join(one['tags'])}: {_words(one)}" for one in recorded)
         raise ExperimentError(

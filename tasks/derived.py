@@ -185,7 +185,7 @@ class MergeReference(_Derived):
             "computation": f"merge/{VERSION}",
             "dataset": self.dataset.digest,
             "weights": [reference.model.digest for reference in self.outputs],
-            "architecture": first.model.architecture,
+            "tower": first.model.identified_tower,
             "head": first.head.digest if first.head else None,
             "precision": first.precision,
             "coefficients": source,

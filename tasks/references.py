@@ -27,11 +27,18 @@ class ModelReference:
     """SHA-256 of the file."""
     temperature: float
     architecture: str | None
-    """An open_clip model, or None: read it off the tensors."""
+    """An open_clip model, or a configuration as text; None: identified by the tensors' shapes."""
+    tower: str | None = None
+    """All settings of the vision tower, as text: the same for the same tower, however `architecture` names it."""
     projection: "FileReference | None" = None
     """The checkpoint whose last projection it takes, having none of its own; the base's."""
     recipe: "WeightMerge | None" = None
     """What it is made by, of other models' weights; None: it is a checkpoint. Its tensors are then in the store."""
+
+    @property
+    def identified_tower(self) -> str | None:
+        """What of the architecture is part of an identity: the tower's settings, not the name that somebody gave it."""
+        return self.tower or self.architecture
 
     @property
     def weights(self) -> str:
@@ -59,7 +66,7 @@ class WeightMerge:
                 "computation": f"merged/{VERSION}",
                 "method": self.method,
                 "weights": [[m.digest, m.projection.digest if m.projection else None] for m in self.models],
-                "architecture": self.models[0].architecture,
+                "tower": self.models[0].identified_tower,
                 "options": [list(option) for option in self.options],
                 # the data and the heads; how a pass over them computes is among the options, where it counts
                 "looks_at": [[o.dataset.digest, o.head.digest if o.head else None] for o in self.looks_at],
@@ -76,6 +83,7 @@ class WeightMerge:
             digest=self.digest,
             temperature=1.0,
             architecture=first.architecture,
+            tower=first.tower,
             recipe=self,
         )
 
@@ -192,7 +200,7 @@ class OutputsReference:
         return {
             "computation": f"outputs/{VERSION}",
             "weights": self.model.digest,
-            "architecture": self.model.architecture,
+            "tower": self.model.identified_tower,
             "projection": self.model.projection.digest if self.model.projection else None,
             "temperature": self.model.temperature,
             "head": self.head.digest if self.head else None,

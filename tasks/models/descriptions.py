@@ -66,16 +66,21 @@ def pixels_of_open_clip(settings: Record) -> dict[str, Any]:
 
 
 def hugging_face_architecture(content: Record) -> dict[str, Any] | None:
-    """Return the configuration of the CLIP that a `config.json` of Hugging Face's describes; None for another model.
+    """Return the configuration of the CLIP that Hugging Face's `config.json` describes; None where it has no tower.
+
+    Settings that the file leaves out are CLIP's defaults; files of other model types have to say all of them.
 
     Raises:
         CheckpointError: an activation that open_clip's towers cannot have, or heads that do not divide the width.
     """
-    kind = str(content.get("model_type", ""))
+    kind = str(content.get("model_type", "clip"))
     whole = isinstance(content.get("vision_config"), Mapping)
-    if not (whole and kind in ("", "clip")) and kind != "clip_vision_model":
+    if not whole and not kind.endswith("_vision_model"):
         return None
-    vision = _VISION | dict(content["vision_config"] if whole else content)
+    own = dict(content["vision_config"] if whole else content)
+    if kind.removesuffix("_vision_model") != "clip" and (unsaid := sorted(set(_VISION) - {"layer_norm_eps", *own})):
+        raise CheckpointError(f"{HUGGING_FACE}: model type {kind[:40]} says no {unsaid[0]}; name its `architecture`")
+    vision = _VISION | own
     quick, activation = _activation(vision["hidden_act"])
     found: dict[str, Any] = {
         "embed_dim": content.get("projection_dim", vision.get("projection_dim", 512)),

@@ -125,8 +125,8 @@ def _renamed(tensors: Tensors, theirs: str, ours: str, outside: Mapping[str, str
         name = f"{theirs}encoder.layers.{number}.self_attn"
         shapes = {tuple(part.shape[1:]) if part.ndim else None for part in parts.values()}
         if len(parts) < len(_PACKED) or len(shapes) > 1 or None in shapes:
-            told = ", ".join(f"{part} {tuple(tensor.shape)}" for part, tensor in parts.items())
-            raise CheckpointError(f"{name}: {kind} wanted of q_proj, k_proj and v_proj, of one width, got {told}")
+            got = ", ".join(f"{part} {tuple(tensor.shape)}" for part, tensor in parts.items())
+            raise CheckpointError(f"{name}: {kind} wanted of q_proj, k_proj and v_proj, of one width, got {got}")
         packed = torch.cat([parts[name] for name in _PACKED])
         found[f"{ours}transformer.resblocks.{number}.attn.in_proj_{kind}"] = packed
     return found

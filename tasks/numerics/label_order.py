@@ -81,11 +81,11 @@ def _relabelling(labels: Integers, predicted: Integers, classes: int, best: floa
     counts = np.bincount(labels[whole[labels] == predicted], minlength=classes)
     changed = np.flatnonzero(whole != np.arange(classes))
     most = changed[np.argsort(-counts[changed], kind="stable")][:_NAMED]
-    told = ", ".join(f"{old} is predicted as {whole[old]}" for old in most)
+    moves = ", ".join(f"{old} is predicted as {whole[old]}" for old in most)
     reached = float((whole[labels] == predicted).mean())
     return (
         f"labels seem to be in another order than the head's classes: relabelled, accuracy would be {reached:.0%} "
-        f"instead of {best:.0%} (class {told}; {len(changed)} of {classes} classes moved)"
+        f"instead of {best:.0%} (class {moves}; {len(changed)} of {classes} classes moved)"
     )
 
 

@@ -176,6 +176,11 @@ def test_a_checkpoint_without_a_description_takes_the_bases(tmp_path):
         ("open_clip_config.json", '{"model_cfg": {"embed_dim": 16, "vision_cfg": {"wide": 1}}}', "no setting wide"),
         ("config.json", '{"vision_config": {"hidden_act": "relu"}}', "hidden_act 'relu', wanted one of quick_gelu"),
         ("config.json", '{"vision_config": {"num_attention_heads": 5}}', "width 768 wanted as a multiple of 5 heads"),
+        (
+            "config.json",
+            '{"model_type": "siglip", "vision_config": {"hidden_size": 64}}',
+            "type siglip says no hidden_act",
+        ),
         ("preprocessor_config.json", '{"size": "big"}', "describes no model|wanted a square"),
         (
             "open_clip_config.json",
@@ -243,3 +248,15 @@ def test_a_converted_checkpoint_carries_its_description(tmp_path):
         assert found.record.settings["preprocess"]["source"] == "the header of model base"
         assert "head_width 16" in inspect_checkpoint(Location(str(alone / "base.safetensors")))["tower"]
         write_description(alone, head_width=64, preprocess_cfg={"mean": [0.1] * 3})
+
+
+def test_equal_towers_have_one_identity_however_they_are_named(tmp_path):
+    """What was computed while a shape was assumed is used again once a file says the same; other heads are another."""
+    assumed = planned(tmp_path)
+    write_description(tmp_path)
+    described_alike = planned(tmp_path)
+    assert described_alike.outputs[0][0].model.architecture is not None
+    assert described_alike.outputs[0][0].id == assumed.outputs[0][0].id
+    assert {cell.predictions.id for cell in described_alike.cells} == {cell.predictions.id for cell in assumed.cells}
+    write_description(tmp_path, head_width=32)
+    assert planned(tmp_path).outputs[0][0].id != assumed.outputs[0][0].id
