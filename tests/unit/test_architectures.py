@@ -252,11 +252,11 @@ def test_a_converted_checkpoint_carries_its_description(tmp_path):
 
 def test_equal_towers_have_one_identity_however_they_are_named(tmp_path):
     """What was computed while a shape was assumed is used again once a file says the same; other heads are another."""
-    assumed = planned(tmp_path)
+    file, store = tiny.experiment(tmp_path), Store(str(tmp_path / "store"))
+    assumed = prepare(load_experiment(file), store)
     write_description(tmp_path)
-    described_alike = planned(tmp_path)
-    assert described_alike.outputs[0][0].model.architecture is not None
+    described_alike = prepare(load_experiment(file), store)
     assert described_alike.outputs[0][0].id == assumed.outputs[0][0].id
     assert {cell.predictions.id for cell in described_alike.cells} == {cell.predictions.id for cell in assumed.cells}
     write_description(tmp_path, head_width=32)
-    assert planned(tmp_path).outputs[0][0].id != assumed.outputs[0][0].id
+    assert prepare(load_experiment(file), store).outputs[0][0].id != assumed.outputs[0][0].id
