@@ -90,6 +90,7 @@ def _unless_chosen(
                     f"{_words(found_by_model[first].value)}; all models see the same images: set `preprocess` yourself"
                 )
         return found_by_model[first].value, files[first]
+    recorded = [one for one in recorded if set(one["tags"]) != set(one["unlike"])] or recorded
     if recorded and any(_differ(one, recorded[0], own) for one in recorded):
         kinds = "; ".join(f"{', '.join(one['tags'])}: {_words(one)}" for one in recorded)
         raise ExperimentError(
@@ -107,6 +108,12 @@ def _of_tag(tag: str, architecture: str | None, recorded: Sequence[Mapping[str, 
     if architecture is None:
         raise ExperimentError("preprocess.tag: a tag of which model? name its `architecture`")
     for one in recorded:
+        if tag in one["unlike"]:
+            other = architecture.removesuffix("-quickgelu")
+            raise ExperimentError(
+                f"preprocess.tag: the weights of {tag} have another activation than {architecture}; name "
+                f"{other if other != architecture else f'{architecture}-quickgelu'} as `architecture`"
+            )
         if tag in one["tags"]:
             return one, f"open_clip's record of {architecture}, tag {tag}"
     known = ", ".join(name for one in recorded for name in one["tags"])

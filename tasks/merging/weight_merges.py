@@ -5,6 +5,7 @@ size. A model at another scale s is then (1 − s) θ_0 + s θ.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import hypot
 
 import torch
 
@@ -14,8 +15,8 @@ from tasks.merging.model_stock import model_stock
 from tasks.merging.singular import isotropic, rounding, task_singular_vectors
 from tasks.merging.ties import outline, ties, trim_threshold
 
-Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""From one tensor of each task vector (M, …), and the base's, to that of the merged task vector."""
+Rule = Callable[[torch.Tensor, Sequence[float]], torch.Tensor]
+"""From one tensor of each task vector (M, …), and of a matrix each one's rounding errors, to the merged task vector."""
 
 
 def _ties_rule(base: State, tuned: Sequence[State], keep: float) -> Rule:
@@ -23,13 +24,8 @@ def _ties_rule(base: State, tuned: Sequence[State], keep: float) -> Rule:
     return lambda tasks, _: ties(tasks, thresholds)
 
 
-def _of_matrices(rule: Callable[[torch.Tensor, float], torch.Tensor]) -> Rule:
-    def matrix(tasks: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-        if tasks.ndim != 3:
-            return tasks.mean(0)
-        return rule(tasks, rounding(base + task for task in tasks))
-
-    return matrix
+def _of_matrices(rule: Rule) -> Rule:
+    return lambda tasks, noises: rule(tasks, noises) if tasks.ndim == 3 else tasks.mean(0)
 
 
 MERGES: Mapping[str, Callable[[State, Sequence[State], float], Rule]] = {
@@ -39,6 +35,7 @@ MERGES: Mapping[str, Callable[[State, Sequence[State], float], Rule]] = {
     "iso-c": lambda _base, _tuned, _keep: _of_matrices(isotropic),
     "model-stock": lambda _base, _tuned, _keep: lambda tasks, _: model_stock(tasks),
 }
+_OF_NUMERICAL_RANK = ("tsv-merge", "iso-c")
 
 
 def merged_tensors(
@@ -68,8 +65,13 @@ def merged_tensors(
             yield name, own
             continue
         own = own.to(device)
-        tasks = torch.stack([state[name].to(device) - own for state in tuned])
-        yield name, (own + rule(tasks, own)).to("cpu", like.dtype)
+        has_rank = method in _OF_NUMERICAL_RANK and own.ndim == 2
+        tasks, noises = [], []
+        for state in tuned:
+            tensor = state[name].to(device)
+            tasks.append(tensor - own)
+            noises += [hypot(rounding(own), rounding(tensor))] if has_rank else []
+        yield name, (own + rule(torch.stack(tasks), noises)).to("cpu", like.dtype)
 
 
 def merge_states(method: str, base: State, tuned: Sequence[State], *, keep: float = 0.2) -> dict[str, torch.Tensor]:

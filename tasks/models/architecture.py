@@ -10,7 +10,7 @@ from typing import Any
 
 from tasks.errors import CheckpointError
 
-_LARGEST = {"image_size": 4096, "layers": 1000}
+_LARGEST = {"image_size": 4096, "layers": 1000, "vocab_size": 10_000_000}
 """Of settings that are counted or measured, where less than `_NUMBER` is the most that any tower has."""
 _NUMBER = 65_536
 _POSITIONS = 1 << 26  # numbers in a table of positions; 4,000 × 1,664 are those of ViT-bigG at 896 px
@@ -32,8 +32,8 @@ def check_bounds(configuration: Mapping[str, Any]) -> None:
         for one in inside:
             _check(name, one)
     vision = towers["vision_cfg"]
-    side = _first(vision.get("image_size", 224)) / max(1, _first(vision.get("patch_size", 16)))
-    if side**2 * vision.get("width", 768) > _POSITIONS:
+    side = _first(vision.get("image_size") or 224) / max(1, _first(vision.get("patch_size") or 16))
+    if side**2 * (vision.get("width") or 768) > _POSITIONS:
         raise CheckpointError(f"architecture: a table of {side:.0f} × {side:.0f} positions is larger than any tower's")
 
 

@@ -18,6 +18,18 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _FILTERS = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers, as Hugging Face's processors write them
 _SCALE = 1 / 255
+_WHITE = 255
+_INTERPOLATIONS, _RESIZE_MODES = ("bicubic", "bilinear"), ("shortest", "longest", "squash")
+_INCEPTION = [0.5] * 3
+# what Hugging Face's image processors do where a file says nothing, by their type without "Fast" and the like
+_PROCESSORS: dict[str, dict[str, Any]] = {
+    "CLIP": {"resample": 3, "image_mean": list(CLIP_MEAN), "image_std": list(CLIP_STD), "do_center_crop": True,
+             "size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}},
+    "Siglip": {"resample": 3, "image_mean": _INCEPTION, "image_std": _INCEPTION, "do_center_crop": False,
+               "size": {"height": 224, "width": 224}},
+    "ViT": {"resample": 2, "image_mean": _INCEPTION, "image_std": _INCEPTION, "do_center_crop": False,
+            "size": {"height": 224, "width": 224}},
+}  # fmt: skip
 
 # of Hugging Face's CLIPVisionConfig and CLIPTextConfig: files leave out what equals these
 _VISION = {
@@ -42,7 +54,8 @@ def open_clip_architecture(content: Record) -> dict[str, Any] | None:
     model = content.get("model_cfg")
     if not isinstance(model, Mapping) or not isinstance(model.get("vision_cfg"), Mapping):
         return None
-    vision = {name: value for name, value in model["vision_cfg"].items() if name != "timm_model_pretrained"}
+    left_out = ("timm_model_pretrained", "output_tokens")  # weights from elsewhere; features beside those of the image
+    vision = {name: value for name, value in model["vision_cfg"].items() if name not in left_out}
     kept = {name: model[name] for name in ("embed_dim", "text_cfg", "quick_gelu") if name in model}
     return {**kept, "vision_cfg": vision}
 
@@ -55,14 +68,30 @@ def open_clip_pixels(content: Record) -> dict[str, Any] | None:
 
 def pixels_of_open_clip(settings: Record) -> dict[str, Any]:
     """Return a preprocessing in our form from open_clip's settings, whose missing values are OpenAI's."""
-    interpolation = settings.get("interpolation") or "bicubic"
-    return {
-        "mean": _channels(settings.get("mean") or CLIP_MEAN),
-        "std": _channels(settings.get("std") or CLIP_STD),
-        "interpolation": "bicubic" if interpolation == "random" else interpolation,  # as open_clip takes it to evaluate
-        "resize_mode": settings.get("resize_mode") or "shortest",
-        "fill": settings.get("fill_color") or 0,
-    }
+    known = {name: value for name, value in settings.items() if value is not None}
+    interpolation = known.get("interpolation", "bicubic")
+    return _checked(
+        {
+            "mean": _channels(known.get("mean", CLIP_MEAN)),
+            "std": _channels(known.get("std", CLIP_STD)),
+            # `random` is bicubic where open_clip evaluates
+            "interpolation": "bicubic" if interpolation == "random" else interpolation,
+            "resize_mode": known.get("resize_mode", "shortest"),
+            "fill": known.get("fill_color", 0),
+        }
+    )
+
+
+def _checked(pixels: dict[str, Any]) -> dict[str, Any]:
+    """Refuse a preprocessing with values that open_clip's transform does not take."""
+    for name, choices in (("interpolation", _INTERPOLATIONS), ("resize_mode", _RESIZE_MODES)):
+        if pixels[name] not in choices:
+            raise CheckpointError(f"{name} {str(pixels[name])[:40]!r}, wanted {' or '.join(choices)}")
+    if type(pixels["fill"]) is not int or not 0 <= pixels["fill"] <= _WHITE:
+        raise CheckpointError(f"fill color {str(pixels['fill'])[:40]!r}, wanted a number from 0 to {_WHITE}")
+    if min(pixels["std"]) <= 0:
+        raise CheckpointError(f"std {pixels['std']}, wanted numbers above 0")
+    return pixels
 
 
 def hugging_face_architecture(content: Record) -> dict[str, Any] | None:
@@ -77,9 +106,9 @@ def hugging_face_architecture(content: Record) -> dict[str, Any] | None:
     whole = isinstance(content.get("vision_config"), Mapping)
     if not whole and not kind.endswith("_vision_model"):
         return None
-    own = dict(content["vision_config"] if whole else content)
+    own = _with_legacy(content, "vision_config", _VISION) if whole else dict(content)
     if kind.removesuffix("_vision_model") != "clip" and (unsaid := sorted(set(_VISION) - {"layer_norm_eps", *own})):
-        raise CheckpointError(f"{HUGGING_FACE}: model type {kind[:40]} says no {unsaid[0]}; name its `architecture`")
+        raise CheckpointError(f"model type {kind[:40]} says no {unsaid[0]}; name its `architecture`")
     vision = _VISION | own
     quick, activation = _activation(vision["hidden_act"])
     found: dict[str, Any] = {
@@ -92,15 +121,23 @@ def hugging_face_architecture(content: Record) -> dict[str, Any] | None:
             **_transformer(vision, activation),
         },
     }
-    text = _TEXT | dict(content.get("text_config") or {})
-    if whole and _activation(text["hidden_act"]) == (quick, activation):  # open_clip has one flag for both towers
+    text = _TEXT | _with_legacy(content, "text_config", _TEXT)
+    if whole:
+        quick, activation = _activation(text["hidden_act"])
         found["text_cfg"] = {
+            "quick_gelu": quick,  # open_clip has one for both towers
             "context_length": text["max_position_embeddings"],
             "vocab_size": text["vocab_size"],
             "heads": text["num_attention_heads"],
             **_transformer(text, activation),
         }
     return found
+
+
+def _with_legacy(content: Record, name: str, defaults: Record) -> dict[str, Any]:
+    """Return the settings of one tower; those of an old `…_config_dict`, where there is one, go over the others."""
+    own, legacy = dict(content.get(name) or {}), content.get(f"{name}_dict")
+    return own if not legacy else {**own, **defaults, **legacy}
 
 
 def _transformer(settings: Record, activation: dict[str, str] | None) -> dict[str, Any]:
@@ -118,13 +155,13 @@ def _transformer(settings: Record, activation: dict[str, str] | None) -> dict[st
 def _head_width(settings: Record) -> int:
     width, heads = settings["hidden_size"], settings["num_attention_heads"]
     if not all(type(n) is int and n > 0 for n in (width, heads)) or width % heads:
-        raise CheckpointError(f"{HUGGING_FACE}: width {width} wanted as a multiple of {heads} heads")
+        raise CheckpointError(f"width {width} wanted as a multiple of {heads} heads")
     return int(width // heads)
 
 
 def _activation(name: Any) -> tuple[bool, dict[str, str] | None]:  # noqa: ANN401  JSON
     if name not in _ACTIVATIONS:
-        raise CheckpointError(f"{HUGGING_FACE}: hidden_act {name!r}, wanted one of {', '.join(_ACTIVATIONS)}")
+        raise CheckpointError(f"hidden_act {name!r}, wanted one of {', '.join(_ACTIVATIONS)}")
     return _ACTIVATIONS[name]
 
 
@@ -134,6 +171,7 @@ def hugging_face_pixels(content: Record) -> dict[str, Any]:
     Raises:
         CheckpointError: it does something that open_clip's transform has no setting for.
     """
+    content = _with_defaults(content)
     if content.get("resample", 3) not in _FILTERS:
         raise _unlike(f"resample {content['resample']}, wanted 2 (bilinear) or 3 (bicubic)")
     if not content.get("do_resize", True):
@@ -142,14 +180,28 @@ def hugging_face_pixels(content: Record) -> dict[str, Any]:
         raise _unlike("pixels are not scaled to 0 to 1")
     normalizes = content.get("do_normalize", True)
     size, mode = _square(content)
-    return {
-        "mean": _channels(content.get("image_mean") or CLIP_MEAN) if normalizes else [0.0] * 3,
-        "std": _channels(content.get("image_std") or CLIP_STD) if normalizes else [1.0] * 3,
+    pixels = {
+        "mean": _channels(content.get("image_mean", CLIP_MEAN)) if normalizes else [0.0] * 3,
+        "std": _channels(content.get("image_std", CLIP_STD)) if normalizes else [1.0] * 3,
         "interpolation": _FILTERS[content.get("resample", 3)],
         "resize_mode": mode,
         "fill": 0,
-        "size": size,
     }
+    return {**_checked(pixels), "size": size}
+
+
+def _with_defaults(content: Record) -> dict[str, Any]:
+    """Return a processor's settings, completed with those of its type; a type that is not known has to say all."""
+    own = {name: value for name, value in content.items() if value is not None}
+    said = str(own.get("image_processor_type") or own.get("feature_extractor_type") or "")
+    if not said:
+        return own
+    kind = next((name for name in _PROCESSORS if said.startswith((f"{name}Image", f"{name}Feature"))), None)
+    if kind is not None:
+        return _PROCESSORS[kind] | own
+    if unsaid := sorted({"resample", "image_mean", "image_std", "size"} - own.keys()):
+        raise _unlike(f"{said[:40]} says no {unsaid[0]}")
+    return own
 
 
 def _square(content: Record) -> tuple[int, str]:
@@ -173,7 +225,7 @@ def _square(content: Record) -> tuple[int, str]:
 
 
 def _unlike(what: str) -> CheckpointError:
-    return CheckpointError(f"{PROCESSOR}: {what}; write the settings that you want into `preprocess`")
+    return CheckpointError(f"{what}; set mean, std, interpolation and resize_mode in `preprocess` yourself")
 
 
 def _channels(value: Any) -> list[float]:  # noqa: ANN401  JSON

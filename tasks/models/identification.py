@@ -62,7 +62,8 @@ def _by_width(shape: TowerShape, where: str) -> Identified:
             f"{where}: width {shape.width}, {shape.layers} layers: {reason} heads that are not {HEAD_WIDTH} wide; put "
             "an open_clip_config.json or Hugging Face's config.json beside it, or name its `architecture`"
         )
-    heads = f"{shape.width // HEAD_WIDTH} heads of {HEAD_WIDTH}"
+    count = shape.width // HEAD_WIDTH
+    heads = f"{count} {'head' if count == 1 else 'heads'} of {HEAD_WIDTH}"
     return Identified(
         as_text(shape.configuration), f"{heads} and QuickGELU, as in OpenAI's models: no known model has this shape"
     )

@@ -109,7 +109,8 @@ def _tower(
     quick = bool(described.get("quick_gelu"))
     if "text_cfg" not in described:
         return _read_off(text, where, quick=quick)
-    settings = described["text_cfg"]
+    settings = dict(described["text_cfg"])
+    quick = bool(settings.pop("quick_gelu", quick))
     if "hf_model_name" in settings or (not named and "hf_tokenizer_name" in settings):
         raise CheckpointError(f"{where}: its text tower or its tokenizer is not open_clip's own; name a head")
     tower = _build_text_tower(described["embed_dim"], settings, quick_gelu=quick)

@@ -138,7 +138,7 @@ def build_configured_tower(configuration: Mapping[str, Any]) -> nn.Module:
     Raises:
         CheckpointError: it has settings that open_clip does not know, or values that it cannot build.
     """
-    vision = dict(configuration["vision_cfg"])
+    vision = {name: value for name, value in configuration["vision_cfg"].items() if name != "output_tokens"}
     if unknown := sorted(set(vision) - _SETTINGS):
         raise CheckpointError(f"architecture: open_clip has no setting {unknown[0]} of a vision tower")
     try:

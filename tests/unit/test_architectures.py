@@ -116,7 +116,7 @@ def test_a_shape_of_several_kinds_is_refused(name, layers, message):
 def test_an_unknown_shape_is_taken_for_openais_and_says_so():
     """Its width is a multiple of 64 that no model with other heads has; another width is refused."""
     found = identify(tiny.classifier(1).state_dict(), "x")
-    assert found.assumed == "1 heads of 64 and QuickGELU, as in OpenAI's models: no known model has this shape"
+    assert found.assumed == "1 head of 64 and QuickGELU, as in OpenAI's models: no known model has this shape"
     odd = tiny.classifier(1, shape=tiny.TowerShape(16, 8, 96, 1, 3, 2.0, 16)).state_dict()
     with pytest.raises(CheckpointError, match="width 96, 1 layers: no model of open_clip's has this shape"):
         identify(odd, "x")
@@ -138,7 +138,7 @@ def test_the_plan_and_the_results_settings_say_what_is_used(tmp_path, capsys):
     from flows.cli import main
 
     bare = planned(tmp_path)
-    assert bare.record.settings["assumed"].startswith("1 heads of 64")
+    assert bare.record.settings["assumed"].startswith("1 head of 64")
     write_description(tmp_path, head_width=32, preprocess_cfg={"mean": [0.5] * 3, "resize_mode": "squash"})
     found = planned(tmp_path)
     assert found.record.settings["assumed"] is None

@@ -134,6 +134,26 @@ def test_a_merge_of_adapters_is_a_function_of_its_inputs(method, dtype):
         assert float((other - merged).norm() / merged.norm()) < 1e-4, name
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("seed", range(3))
+def test_task_vectors_of_full_rank_are_hardly_cut(dtype, seed):
+    """Whole fine-tunes well above their rounding: TSV-Merge as without a cut, Iso-C keeps nearly all directions."""
+    random = torch.Generator().manual_seed(seed)
+    base = 0.02 * torch.randn(96, 96, generator=random)
+    spectrum = torch.arange(1, 97) ** -0.5
+    tuned = []
+    for _ in range(3):
+        left, right = (torch.linalg.qr(torch.randn(96, 96, generator=random))[0] for _ in range(2))
+        tuned.append(base + 0.03 * left @ torch.diag(spectrum) @ right)
+    base, tuned = base.to(dtype).float(), [one.to(dtype).float() for one in tuned]
+    tasks = torch.stack([one - base for one in tuned])
+    merged = merged_matrix("tsv-merge", base, tuned)
+    assert float((merged - task_singular_vectors(tasks)).norm() / merged.norm()) < 1e-4
+    values = torch.linalg.svdvals(merged_matrix("iso-c", base, tuned).double())
+    kept = int((values > 0.5 * values[0]).sum())
+    assert kept == 96 if dtype == torch.float32 else kept >= 78  # the sum of three has directions near its rounding
+
+
 @pytest.mark.parametrize("method", ["tsv-merge", "iso-c"])
 def test_tasks_that_share_their_directions_have_a_merge_too(method):
     """Equal adapters twice: their vectors are dependent, and the merge does not turn on rounding all the same."""
