@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any
 
 from flows.looking import Look, look_here
@@ -89,9 +90,6 @@ class Checkpoints:
         try:
             architecture = self._architecture_of(location)
             found = self._look_up(location, digest, "model", architecture, self._base)
-            own = found["described"].get("architecture")
-            if self._architecture is None and own not in (None, found["architecture"]):
-                found = self._look_up(location, digest, "model", own, self._base)  # it knows better than its neighbours
         except CheckpointError as error:
             raise CheckpointError(f"model {settings.name}: {error}") from error
         projection = FileReference(url=self._base.url, digest=self._base.digest) if self._base else None
@@ -226,6 +224,7 @@ class Checkpoints:
             "kind": kind,
             "base": base.digest if base else None,
             "version": _SUMMARY_VERSION,
+            "open_clip": version("open_clip_torch"),  # whose configurations and records a summary holds
         }
         key = keys.checkpoint(digest_of(looked_at))
         if found := self._remembered(key):
@@ -256,6 +255,7 @@ def _is_record(found: dict[str, Any]) -> bool:
     wanted = {"classes", "features"}
     if not wanted.issuperset(found):
         wanted |= {"layout", "image_size", "completed", "uncovered", "text_features"}
+        wanted |= {"architecture", "tower", "assumed", "pixels", "described"}
     return found.keys() >= wanted
 
 

@@ -8,7 +8,7 @@ from flows.errors import ExperimentError
 from flows.settings import PreprocessSettings
 from tasks.beside import Described
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.errors import ModelMismatch
+from tasks.errors import CheckpointError, ModelMismatch
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 
 _FIELDS = ("mean", "std", "interpolation", "resize_mode", "fill")
@@ -50,9 +50,12 @@ def choose_pixels(
         ExperimentError: the tags of the architecture differ, or there is no such tag.
     """
     own = {name: value for name in _FIELDS if (value := getattr(settings, name)) is not None}
+    described = {name: _usable(found, own) for name, found in described.items()}
     found, source = _unless_chosen(settings, own, described, architecture, recorded)
-    if (wanted := found.get("size")) not in (None, size):
-        raise ModelMismatch(f"{source}: images of {wanted} px, but the towers take {size}; set `preprocess` yourself")
+    if settings.size is None and (wanted := found.get("size")) not in (None, size):
+        raise ModelMismatch(
+            f"{source}: images of {wanted} px, but the towers take {size}; set `preprocess.size` to use it all the same"
+        )
     values = {name: found[name] for name in _FIELDS} | own
     if own:
         kept = len(own) < len(_FIELDS)
@@ -69,6 +72,15 @@ def choose_pixels(
     return Chosen(preprocessing, source)
 
 
+def _usable(found: Described | None, own: Mapping[str, Any]) -> Described | None:
+    """Return a description, but not one that is wrong where the experiment settles everything itself."""
+    if found is None or not isinstance(found.value, CheckpointError):
+        return found
+    if set(_FIELDS) - set(own) <= {"fill"}:
+        return None
+    raise found.value
+
+
 def _unless_chosen(
     settings: PreprocessSettings,
     own: Mapping[str, Any],
@@ -79,17 +91,21 @@ def _unless_chosen(
     """Return the settings that hold where the experiment says nothing, and where they come from."""
     if settings.tag is not None:
         return _of_tag(settings.tag, architecture, recorded)
-    found_by_model = {name: found for name, found in described.items() if found}
-    files = {name: f"{found.source} model {name}" for name, found in found_by_model.items()}
-    if found_by_model:
-        first = next(iter(found_by_model))
-        for name, found in found_by_model.items():
-            if _differ(found.value, found_by_model[first].value, own):
-                raise ModelMismatch(
-                    f"preprocess: {files[name]} and {files[first]} differ: {_words(found.value)}; "
-                    f"{_words(found_by_model[first].value)}; all models see the same images: set `preprocess` yourself"
-                )
-        return found_by_model[first].value, files[first]
+    base, found = next(iter(described.items()), ("base", None))
+    values, source = (found.value, f"{found.source} model {base}") if found else _recorded(own, architecture, recorded)
+    for name, other in described.items():
+        if other and _differ(other.value, values, own):
+            raise ModelMismatch(
+                f"preprocess: {other.source} model {name} and model {base} differ: {_words(other.value)}; "
+                f"{_words(values)} ({source}); all models see the same images: set `preprocess` yourself"
+            )
+    return values, source
+
+
+def _recorded(
+    own: Mapping[str, Any], architecture: str | None, recorded: Sequence[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any], str]:
+    """Return the preprocessing of a base that nothing describes: its architecture's, or OpenAI's."""
     recorded = [one for one in recorded if set(one["tags"]) != set(one["unlike"])] or recorded
     if recorded and any(_differ(one, recorded[0], own) for one in recorded):
         kinds = "; ".join(f"{', '.join(one['tags'])}: {_words(one)}" for one in recorded)

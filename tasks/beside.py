@@ -32,6 +32,7 @@ class Described(NamedTuple):
     """A setting of a checkpoint, and where it is said."""
 
     value: Any
+    """Of a preprocessing that cannot be had, the `CheckpointError` that says why: the experiment may settle it."""
     source: str
     """Where it is said, to be read before "model base": "config.json beside", "the header of"."""
 
@@ -61,7 +62,10 @@ def read_beside(location: Location, *, named: bool = False) -> Beside:
     contents = {name: _read(f"{folder}/{name}") for name in (OPEN_CLIP, HUGGING_FACE, PROCESSOR)}
     kinds: dict[str, Reader] = {OPEN_CLIP: open_clip_architecture, HUGGING_FACE: hugging_face_architecture}
     architecture = _first(contents, {} if named else kinds, folder)
-    pixels = _first(contents, {OPEN_CLIP: open_clip_pixels, PROCESSOR: hugging_face_pixels}, folder)
+    try:
+        pixels = _first(contents, {OPEN_CLIP: open_clip_pixels, PROCESSOR: hugging_face_pixels}, folder)
+    except CheckpointError as error:
+        pixels = Described(error, "a file beside")
     return Beside(architecture and Described(as_text(architecture.value), architecture.source), pixels)
 
 
@@ -71,6 +75,8 @@ def described_in(header: Mapping[str, str], where: str) -> Beside:
     Raises:
         CheckpointError: the header is damaged.
     """
+    if "dawin.format" not in header:
+        return Beside(None, None)
     try:
         architecture, pixels = (json.loads(header.get(name, "null")) for name in ("architecture", "preprocess"))
         configuration = open_clip_architecture({"model_cfg": architecture})
@@ -97,7 +103,7 @@ def _first(
             if found is not None and "vision_cfg" in found:
                 check_bounds(found)
         except CheckpointError as error:
-            raise CheckpointError(f"{folder}/{error}") from error
+            raise CheckpointError(f"{folder}/{name}: {error}") from error
         except (TypeError, ValueError, KeyError, ArithmeticError) as error:
             raise CheckpointError(f"{folder}/{name}: describes no model ({type(error).__name__}: {error})") from error
         if found is not None:

@@ -26,12 +26,14 @@ def examine_checkpoint(location: Location, architecture: str | None, base: Locat
 
     Args:
         location: the checkpoint.
-        architecture: an open_clip model, or a configuration as text; None: as its own header says, else identified by
-            the tensors' shapes.
+        architecture: an open_clip model, or a configuration as text, over which its own header goes; None: identified
+            by the tensors' shapes.
         base: the checkpoint whose last projection it takes, if it is a tower of Hugging Face's without one.
     """
     own = described_in(_read(location, _header), location.url)
-    architecture = architecture or (own.architecture and str(own.architecture.value))
+    is_named = architecture is not None and configuration_in(architecture) is None
+    if own.architecture and not is_named:  # it knows better than the files beside it
+        architecture = str(own.architecture.value)
     found = _read(location, read_family)
     state = vision_of(found.tensors, location.url)
     completed = base is not None and found.family == "hugging-face" and PROJECTION not in state

@@ -98,7 +98,9 @@ def convert_checkpoint(location: Location, target: Path) -> dict[str, str]:
 def _described(known: Beside) -> dict[str, str]:
     """Return what is known of a checkpoint, for the header of its converted form."""
     kept = {"architecture": str(known.architecture.value)} if known.architecture else {}
-    return kept | ({"preprocess": json.dumps(known.pixels.value)} if known.pixels else {})
+    if known.pixels and not isinstance(known.pixels.value, CheckpointError):
+        kept["preprocess"] = json.dumps(known.pixels.value)
+    return kept
 
 
 def _read(location: Location) -> tuple[Recognised, str, Beside]:

@@ -16,7 +16,10 @@ from tasks.numerics.checks import Floats
 
 _LEAST_GAIN = 0.1  # of accuracy, by relabelling: less may be two classes that a model confuses
 _DEVIATIONS = 5.0  # standard deviations of that gain, were there none: one in a million data sets by chance
-_MAJORITY = 0.5  # of the samples of the classes moved have to be predicted as the class that they are moved to
+_TIMES = 2.0  # the accuracy of the best model, which a relabelling has to exceed by that and by the gain; or else
+_NEARLY_ALL = 0.9  # of the moved classes have to be predicted as the new one, each by `_MOST` of its samples
+_MOST = 0.6
+_REVERSED = 0.75  # accuracy of two classes reversed; below, a model that is worse than chance is as likely
 _SURE = 0.8  # mean of e^−H, from which on chance accuracy is suspicious; the largest probability is at least that
 _SPREAD = 0.8  # of the labels' entropy: predictions less spread come from a model that has collapsed to a few classes
 _LEAST_SAMPLES = 50
@@ -43,9 +46,10 @@ class Predictions(NamedTuple):
 def doubt_of_labels(labels: Integers, models: list[Predictions], classes: int) -> str | None:
     """Return why labels seem not to belong to the head's classes, in words; None where nothing is suspicious.
 
-    The surest model is the one of largest mean e^−H. A relabelling counts when it lifts that model's accuracy far above
-    that of every model with the labels as they are; chance accuracy when no model does better than chance, though the
-    surest is sure of what it predicts and does not predict the same class for nearly all samples.
+    A relabelling counts when it lifts some model's accuracy far above that of every model with the labels as they are:
+    to more than twice that, or by classes most of whose samples are predicted as one other class each. Chance accuracy
+    counts when no model does better than chance, though the surest (of largest mean e^−H) is sure of what it predicts
+    and does not predict the same class for nearly all samples.
 
     Args:
         labels: (n,) the true classes, as the data set says.
@@ -57,36 +61,48 @@ def doubt_of_labels(labels: Integers, models: list[Predictions], classes: int) -
     """
     if not models or any(len(model.predicted) != len(labels) for model in models):
         raise ValueError(f"predictions of {len(models)} models: wanted at least one, each of {len(labels)} samples")
+    # a head may have more classes than the labels name, where those are numbers
+    classes = max(classes, *(int(model.predicted.max(initial=0)) + 1 for model in models))
     if len(labels) < _LEAST_SAMPLES or not 2 <= classes <= _MOST_CLASSES:
         return None
-    surest = max(models, key=lambda model: model.certainty)
+    by_certainty = sorted(models, key=lambda model: -model.certainty)
     best = max(float((model.predicted == labels).mean()) for model in models)
-    return _relabelling(labels, surest.predicted, classes, best) or _chance(labels, surest, classes, best)
+    for model in by_certainty:
+        if doubt := _relabelling(labels, model.predicted, classes, best):
+            return doubt
+    return _chance(labels, by_certainty[0], classes, best)
 
 
 def _relabelling(labels: Integers, predicted: Integers, classes: int, best: float) -> str | None:
     """Say how a permutation of the classes explains predictions better than the labels do, if one does."""
     place = _relabelled(labels, predicted, classes, slice(0, None, 2))
     held_labels, held_predicted = labels[1::2], predicted[1::2]
-    moved = place[held_labels] == held_predicted
-    kept = held_labels == held_predicted
-    gain = float(moved.mean() - max(best, float(kept.mean())))
-    differing = int((moved != kept).sum())
-    shift = place[held_labels] != held_labels
-    if gain < _LEAST_GAIN or moved[shift].mean() < _MAJORITY:
+    moved, kept = place[held_labels] == held_predicted, held_labels == held_predicted
+    reached = float(moved.mean())
+    gain = reached - max(best, float(kept.mean()))
+    deviations = (int(moved.sum()) - int(kept.sum())) / max(1.0, float((moved != kept).sum())) ** 0.5
+    if gain < _LEAST_GAIN or deviations < _DEVIATIONS or (classes == 2 and reached < _REVERSED):
         return None
-    if (int(moved.sum()) - int(kept.sum())) < _DEVIATIONS * differing**0.5:
+    if reached < _TIMES * best + _LEAST_GAIN and not _is_majority(held_labels, moved, place, classes):
         return None
     whole = _relabelled(labels, predicted, classes, slice(None))
     counts = np.bincount(labels[whole[labels] == predicted], minlength=classes)
     changed = np.flatnonzero(whole != np.arange(classes))
     most = changed[np.argsort(-counts[changed], kind="stable")][:_NAMED]
     moves = ", ".join(f"{old} is predicted as {whole[old]}" for old in most)
-    reached = float((whole[labels] == predicted).mean())
     return (
-        f"labels seem to be in another order than the head's classes: relabelled, accuracy would be {reached:.0%} "
-        f"instead of {best:.0%} (class {moves}; {len(changed)} of {classes} classes moved)"
+        f"labels seem to be in another order than the head's classes: relabelled, accuracy would be "
+        f"{float((whole[labels] == predicted).mean()):.0%} instead of {best:.0%} "
+        f"(class {moves}; {len(changed)} of {classes} classes moved)"
     )
+
+
+def _is_majority(labels: Integers, moved: NDArray[np.bool_], place: NDArray[np.intp], classes: int) -> bool:
+    """Tell whether most samples of nearly every moved class are predicted as the class that it is moved to."""
+    count = np.bincount(labels, minlength=classes)
+    agreed = np.bincount(labels[moved], minlength=classes)
+    shifted = (place != np.arange(classes)) & (count > 0)
+    return int((shifted & (agreed >= _MOST * count)).sum()) >= _NEARLY_ALL * int(shifted.sum())
 
 
 def _relabelled(labels: Integers, predicted: Integers, classes: int, part: slice) -> NDArray[np.intp]:

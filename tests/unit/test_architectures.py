@@ -18,6 +18,7 @@ from tasks.errors import CheckpointError, InputError, ModelMismatch
 from tasks.models.architecture import configuration_in, described
 from tasks.models.checkpoint import read_checkpoint
 from tasks.models.classifier import build_classifier
+from tasks.models.descriptions import hugging_face_architecture
 from tasks.models.identification import identify
 from tasks.models.tower import build_named_tower
 
@@ -248,6 +249,19 @@ def test_a_converted_checkpoint_carries_its_description(tmp_path):
         assert found.record.settings["preprocess"]["source"] == "the header of model base"
         assert "head_width 16" in inspect_checkpoint(Location(str(alone / "base.safetensors")))["tower"]
         write_description(alone, head_width=64, preprocess_cfg={"mean": [0.1] * 3})
+
+
+def test_every_configuration_of_open_clip_can_lie_beside_a_checkpoint(tmp_path):
+    """All models that open_clip lists pass the bounds on descriptions."""
+    for name in open_clip.list_models():
+        (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": open_clip.get_model_config(name)}))
+        assert read_beside(Location(str(tmp_path / "x.pt"))).architecture is not None, name
+
+
+def test_an_old_dictionary_of_settings_goes_over_the_others():
+    """As in transformers: `vision_config_dict`, which old files hold beside `vision_config`."""
+    content = {"vision_config": {"num_attention_heads": 12}, "vision_config_dict": {"num_attention_heads": 6}}
+    assert hugging_face_architecture(content)["vision_cfg"]["head_width"] == 128
 
 
 def test_equal_towers_have_one_identity_however_they_are_named(tmp_path):

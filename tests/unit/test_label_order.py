@@ -71,6 +71,33 @@ def test_a_confusion_that_is_no_permutation_raises_no_doubt():
     assert doubt_of_labels(truth, [rotated, model(truth, 10, 0.95, entropy=0.5)], 10) is None
 
 
+def test_uneven_confusion_and_reversed_guesses_raise_no_doubt():
+    """Most of a large class taken for a small one, and half of that for it; a weak binary model worse than chance."""
+    truth = np.repeat([0, 1, 2], [700, 50, 250]).astype(np.int32)
+    predicted = truth.copy()
+    predicted[:490], predicted[700:725] = 1, 0
+    order = np.random.default_rng(0).permutation(1000)
+    assert doubt_of_labels(truth[order], [Predictions(predicted[order], np.full(1000, 0.05))], 3) is None
+    binary = labels_of(2, 2000)
+    worse = np.where(np.random.default_rng(1).random(2000) < 0.38, binary, 1 - binary).astype(np.int32)
+    assert doubt_of_labels(binary, [Predictions(worse, np.full(2000, 0.05))], 2) is None
+
+
+def test_a_head_may_have_more_classes_than_the_labels():
+    """Labels that are numbers name only those that occur; predictions beyond them are wrong, and no fault."""
+    truth = labels_of(3, 60)
+    predicted = np.where(np.arange(60) % 4 == 0, 4, truth).astype(np.int32)
+    assert doubt_of_labels(truth, [Predictions(predicted, np.full(60, 0.05))], 3) is None
+
+
+def test_a_collapsed_model_hides_no_good_one():
+    """Every model is asked, the surest first."""
+    truth = labels_of(10, 900)
+    collapsed = Predictions(np.zeros(900, np.int32), np.full(900, 0.01))
+    shuffled = np.roll(np.arange(10, dtype=np.int32), 1)[truth]
+    assert "another order" in doubt_of_labels(shuffled, [collapsed, model(truth, 10, 0.9, entropy=0.5)], 10)
+
+
 def test_chance_accuracy_of_a_sure_model_is_said():
     """Labels that have nothing to do with the images; an unsure or collapsed model proves nothing."""
     truth, others = labels_of(10, 500), labels_of(10, 500, seed=5)

@@ -15,7 +15,7 @@ from flows.settings import PreprocessSettings
 from tasks.beside import Described
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.transform import cropping, normalized
-from tasks.errors import ModelMismatch
+from tasks.errors import CheckpointError, ModelMismatch
 from tasks.models.descriptions import hugging_face_pixels, pixels_of_open_clip
 from tasks.models.records import recorded_pixels
 
@@ -117,7 +117,7 @@ def test_models_described_differently_are_refused():
         "base": Described(OPENAI, "open_clip_config.json beside"),
         "tuned": Described(SIGLIP, "preprocessor_config.json beside"),
     }
-    with pytest.raises(ModelMismatch, match=r"preprocessor_config.json beside model tuned and open_clip_config.json"):
+    with pytest.raises(ModelMismatch, match=r"preprocessor_config.json beside model tuned and model base differ"):
         chosen(described=described)
     own = {name: SIGLIP[name] for name in ("mean", "std", "resize_mode")}
     found, source = chosen(own, described=described)  # what differs is settled by the experiment
@@ -155,10 +155,80 @@ def test_hugging_faces_processors_are_understood(content, wanted):
     assert pixels["interpolation"] == ("bilinear" if content.get("resample") == 2 else "bicubic")
 
 
+def test_a_tag_with_another_activation_is_refused():
+    """open_clip's record of ViT-L-14's tag openai wants QuickGELU, which ViT-L-14-quickgelu has."""
+    recorded = recorded_pixels("ViT-L-14")
+    with pytest.raises(ExperimentError, match=r"weights of openai have another activation.*ViT-L-14-quickgelu"):
+        chosen({"tag": "openai"}, architecture="ViT-L-14", recorded=recorded)
+    found = chosen({"tag": "openai"}, architecture="ViT-L-14-quickgelu", recorded=recorded_pixels("ViT-L-14-quickgelu"))
+    assert found.preprocessing.mean == tuple(OPENAI["mean"])
+
+
+def test_a_tuned_model_does_not_speak_for_a_base_that_nothing_describes():
+    """Otherwise the base's own numbers would depend on which model it is compared with."""
+    tuned = Described(SIGLIP, "open_clip_config.json beside")
+    with pytest.raises(ModelMismatch, match=r"open_clip_config.json beside model tuned and model base differ"):
+        chosen(described={"base": None, "tuned": tuned})
+    same = Described(dict(OPENAI), "open_clip_config.json beside")
+    assert chosen(described={"base": None, "tuned": same}).source.startswith("OpenAI's")
+
+
+def test_what_the_experiment_settles_no_file_can_spoil():
+    """A processor that cannot be followed is no fault where every setting is given."""
+    spoilt = Described(CheckpointError("resample 1"), "a file beside")
+    with pytest.raises(CheckpointError, match="resample 1"):
+        chosen(described={"base": spoilt})
+    own = {name: OPENAI[name] for name in ("mean", "std", "interpolation", "resize_mode")}
+    assert chosen(own, described={"base": spoilt}).preprocessing.mean == tuple(OPENAI["mean"])
+    other_size = Described({**OPENAI, "size": 336}, "preprocessor_config.json beside")
+    with pytest.raises(ModelMismatch, match=r"images of 336 px, but the towers take 224"):
+        chosen(described={"base": other_size})
+    assert chosen({"size": 224}, described={"base": other_size}).preprocessing.size == 224
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ({"image_processor_type": "SiglipImageProcessor"}, ("squash", 0.5, "bicubic", 224)),
+        (
+            {"image_processor_type": "CLIPImageProcessorFast", "size": 224},
+            ("shortest", OPENAI["mean"][0], "bicubic", 224),
+        ),
+        ({"feature_extractor_type": "CLIPFeatureExtractor"}, ("shortest", OPENAI["mean"][0], "bicubic", 224)),
+        ({"image_processor_type": "ViTImageProcessor"}, ("squash", 0.5, "bilinear", 224)),
+    ],
+)
+def test_a_processors_type_says_what_its_file_leaves_out(content, wanted):
+    """As transformers' own classes of that name do."""
+    pixels = hugging_face_pixels(content)
+    assert (pixels["resize_mode"], pixels["mean"][0], pixels["interpolation"], pixels["size"]) == wanted
+
+
+def test_zero_is_no_missing_value():
+    """A mean of 0 stays 0, as MobileCLIP's."""
+    assert pixels_of_open_clip({"mean": [0, 0, 0], "std": 1})["mean"] == [0.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"fill_color": "red"}, "fill color 'red'"),
+        ({"resize_mode": "weird"}, "resize_mode 'weird', wanted shortest or longest or squash"),
+        ({"interpolation": "lanczos"}, "interpolation 'lanczos', wanted bicubic or bilinear"),
+        ({"std": [0.1, 0.0, 0.1]}, "numbers above 0"),
+    ],
+)
+def test_values_that_no_transform_takes_are_refused(settings, message):
+    """By name, and before any image is read."""
+    with pytest.raises(CheckpointError, match=message):
+        pixels_of_open_clip(settings)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ({"resample": 1}, "resample 1, wanted 2"),
+        ({"image_processor_type": "OtherProcessor", "size": 224}, "says no image_mean"),
         ({"do_resize": False}, "do_resize is off"),
         ({"rescale_factor": 1.0}, "not scaled to 0 to 1"),
         ({"size": {"shortest_edge": 256}, "crop_size": 224}, "resizes to 256 and cuts out 224"),
