@@ -22,6 +22,7 @@ _MOST = 0.6
 _REVERSED = 0.75  # accuracy of two classes reversed; below, a model that is worse than chance is as likely
 _SURE = 0.8  # mean of e^−H, from which on chance accuracy is suspicious; the largest probability is at least that
 _SPREAD = 0.8  # of the labels' entropy: predictions less spread come from a model that has collapsed to a few classes
+_BY_CHANCE = 3.0  # standard deviations that accuracy may be from that of predictions independent of the labels
 _LEAST_SAMPLES = 50
 _MOST_CLASSES = 5000  # an assignment of more takes minutes
 _NAMED = 3  # classes in the message
@@ -70,7 +71,7 @@ def doubt_of_labels(labels: Integers, models: list[Predictions], classes: int) -
     for model in by_certainty:
         if doubt := _relabelling(labels, model.predicted, classes, best):
             return doubt
-    return _chance(labels, by_certainty[0], classes, best)
+    return _chance(labels, by_certainty, classes)
 
 
 def _relabelling(labels: Integers, predicted: Integers, classes: int, best: float) -> str | None:
@@ -114,15 +115,19 @@ def _relabelled(labels: Integers, predicted: Integers, classes: int, part: slice
     return place
 
 
-def _chance(labels: Integers, surest: Predictions, classes: int, best: float) -> str | None:
-    """Say that no model does better than chance though one is sure, if that is so."""
-    share = float(np.bincount(labels, minlength=classes).max() / len(labels))  # by always naming the commonest class
-    spread = (share * (1 - share) / len(labels)) ** 0.5
-    counts, predicted = (np.bincount(v, minlength=classes) for v in (labels, surest.predicted))
-    collapsed = entropy(predicted) < _SPREAD * entropy(counts)
-    if surest.certainty < _SURE or best > share + 2 * spread or collapsed or not entropy(counts):
+def _chance(labels: Integers, by_certainty: list[Predictions], classes: int) -> str | None:
+    """Say that no model agrees with the labels more than by chance though the surest is sure, if that is so."""
+    surest, samples = by_certainty[0], len(labels)
+    counts = np.bincount(labels, minlength=classes)
+    shares = [np.bincount(model.predicted, minlength=classes) / samples for model in by_certainty]
+    if surest.certainty < _SURE or entropy(shares[0]) < _SPREAD * entropy(counts) or not entropy(counts):
         return None
+    for model, share in zip(by_certainty, shares, strict=True):
+        expected = float(share @ counts) / samples  # were its predictions independent of the labels
+        spread = (expected * (1 - expected) / samples) ** 0.5
+        if abs((model.predicted == labels).mean() - expected) > _BY_CHANCE * spread:
+            return None
     return (
-        f"accuracy of {best:.0%} is no better than chance ({share:.0%}), though the surest model's mean e^−H is "
-        f"{surest.certainty:.2f}: do the labels belong to these images and to the head's classes?"
+        f"accuracy of {float((surest.predicted == labels).mean()):.0%} is no better than chance, though the surest "
+        f"model's mean e^−H is {surest.certainty:.2f}: do the labels belong to these images and to the head's classes?"
     )
