@@ -7,7 +7,7 @@ SHA-256 costs a second for 1.2 GB on one core (measured on the machine of the RE
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any
 
@@ -75,7 +75,8 @@ def open_sound(store: Store, manifest: Manifest) -> Iterator[Any]:
 def remember_written(store: Store, manifest: Manifest) -> None:
     """Record an object that this process has just written, so that its SHA-256 is not computed once more."""
     if store.scheme == "file":
-        _remember(store, manifest, store.stat(manifest.key))
+        with suppress(ObjectMissing):  # another writer has just removed it, and writes its own
+            _remember(store, manifest, store.stat(manifest.key))
 
 
 def _is_verified(store: Store, manifest: Manifest, stored: Stored) -> bool:
