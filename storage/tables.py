@@ -119,7 +119,8 @@ def read_table(store: Store, key: str, schema: TableSchema, columns: Sequence[st
 
 def _read(store: Store, key: str, schema: TableSchema, columns: Sequence[str] | None) -> pa.Table:
     manifest, address = read_manifest(store, key), store.address(key)
-    with readable_errors(address), open_sound(store, manifest) as file:
+    in_full = columns is None or not schema.vectors.keys().isdisjoint(columns)  # vectors are most of an object's bytes
+    with readable_errors(address), open_sound(store, manifest, in_full=in_full) as file:
         try:
             with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
                 schema.check(_without_identity(parquet.schema_arrow), address)
