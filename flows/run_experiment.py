@@ -1,6 +1,8 @@
 """Parent flow: extract, fit, evaluate, aggregate."""
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
@@ -8,15 +10,15 @@ from prefect.runtime import flow_run
 
 from flows.aggregate_results import aggregate_results
 from flows.artifacts import publish_coefficients, publish_plan
-from flows.cluster import check_cluster
-from flows.dispatch import dispatch
+from flows.cluster import check_cluster, pool
+from flows.dispatch import ChildCancelled, ChildFailed, Work, dispatch
 from flows.experiment import load_experiment
-from flows.plan import Plan
+from flows.plan import Plan, Step
 from flows.preparation import prepare
 from flows.settings import Experiment
 from flows.tagging import tag_this_run
 from flows.works import Dispatcher
-from storage.errors import ObjectDamaged
+from storage.errors import ObjectDamaged, ObjectMissing
 from storage.soundness import report_again
 from storage.store import open_store
 from tasks.derived import RunRecord
@@ -60,8 +62,10 @@ async def run_experiment(experiment: Experiment | str, store: str) -> RunRecord:
     for _ in range(_MENDS):
         try:
             return await _compute(plan, experiment)
-        except ObjectDamaged as error:  # its reader took its commit back: it counts as missing now
-            log.warning("%s: doing so now", error)
+        except (ObjectDamaged, ObjectMissing) as error:  # its reader took its commit back: it counts as missing now
+            if not str(error).startswith(f"{plan.store.url}/"):
+                raise  # an input is missing: no run computes it
+            log.warning("%s: this run computes it now", error)
     return await _compute(plan, experiment)
 
 
@@ -74,13 +78,13 @@ async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
 
         for head in heads:
             text_head(head, plan.store)
-    await dispatch([work for outputs in plan.outputs for work in to.extract(outputs[0].dataset, outputs)])
-    await dispatch(to.merge())
-    await dispatch([work for dataset in plan.datasets for work in to.extract(dataset, plan.judges(dataset))])
+    await _do(plan, [work for outputs in plan.outputs for work in to.extract(outputs[0].dataset, outputs)])
+    await _do(plan, to.merge())
+    await _do(plan, [work for dataset in plan.datasets for work in to.extract(dataset, plan.judges(dataset))])
     for dataset in plan.datasets:
         if _fit(plan, dataset):
             await publish_coefficients(plan, dataset)
-    await dispatch([work for dataset in plan.datasets for work in to.evaluate(dataset)])
+    await _do(plan, [work for dataset in plan.datasets for work in to.evaluate(dataset)])
     for dataset in plan.datasets:
         if ensembles := plan.lacking(plan.ensembles(dataset)):
             name = f"mix outputs of {dataset.name}"
@@ -88,6 +92,32 @@ async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
     name = f"aggregate {experiment.name}"
     await aggregate_results.with_options(flow_run_name=name)(experiment=experiment, store=plan.store.url)
     return plan.record
+
+
+async def _do(plan: Plan, works: Sequence[Work]) -> None:
+    """Dispatch the works of a stage; an object that a child on a pool found damaged is raised as `ObjectDamaged`.
+
+    Such a child took the object's commit back and failed, and the failure arrives without its error. So the parent
+    compares the missing samples before the stage and after it: nothing but damage makes them more.
+    """
+    before = _missing(plan) if works and pool() is not None else Counter[Step]()
+    try:
+        await dispatch(works)
+    except ChildCancelled:
+        raise
+    except ChildFailed as error:
+        if more := _missing(plan) - before:
+            found = ", ".join(f"{step.what} {step.dataset}".strip() for step in more)
+            raise ObjectDamaged(f"{plan.store.url}/: damaged objects of {found} ({error})") from error
+        raise
+
+
+def _missing(plan: Plan) -> Counter[Step]:
+    """Count the missing samples of each line of a plan."""
+    missing = Counter[Step]()
+    for step in plan.steps():
+        missing[step._replace(samples=0, lacking=0)] += step.lacking
+    return missing
 
 
 def _fit(plan: Plan, dataset: DatasetReference) -> bool:

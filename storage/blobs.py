@@ -1,7 +1,9 @@
 """Objects that are no tables: classification heads and made models, committed with a manifest and read against it."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,13 @@ from storage.commits import commit, read_or_uncommit
 from storage.errors import damaged
 from storage.identity import digest_of_file
 from storage.manifests import Manifest, now, read_manifest, uncommit, write_manifest
-from storage.soundness import VERSIONS, note_commit
+from storage.soundness import VERSIONS, counts_as_missing, note_commit, states
 from storage.store import Store
-from storage.verification import read_sound
+from storage.verification import read_sound, verifies_contents
+
+log = logging.getLogger("dawin.storage")
+
+_TRIES = 20  # writes of a manifest; each other writer at the same moment costs one
 
 
 def commit_bytes(store: Store, key: str, content: bytes, *, entries: int, identity: Mapping[str, Any]) -> Manifest:
@@ -31,15 +37,42 @@ def commit_bytes(store: Store, key: str, content: bytes, *, entries: int, identi
 
 
 def commit_file(store: Store, key: str, path: Path, *, entries: int, identity: Mapping[str, Any]) -> Manifest:
-    """Move a file of this machine into the store and commit it, over whatever was there; see `commit_bytes`."""
+    """Move a file of this machine into the store and commit it, unless a sound object is committed there.
+
+    The file is gone afterwards. A sound object stays as it is: another run made it of the same identity, and a third
+    one may be reading it. See `commit_bytes` for the arguments.
+    """
+    found = states(store, key.rpartition("/")[0], contents=True, only=(key,))
+    if key in found:
+        if not counts_as_missing(found[key]):
+            path.unlink()
+            return read_manifest(store, key)
+        uncommit(store, key)  # first: a manifest must never describe other bytes
     with path.open("rb") as file:
         digest = digest_of_file(file)
     manifest = _manifest(key, entries, path.stat().st_size, digest, identity)
-    uncommit(store, key)  # first: a manifest must never describe other bytes
     store.upload(key, path)
-    write_manifest(store, manifest)
-    note_commit(store, manifest)
-    return manifest
+    return _describe_stored(store, manifest)
+
+
+def _describe_stored(store: Store, manifest: Manifest) -> Manifest:
+    """Write the manifest of an uploaded object; another writer's bytes that replaced ours get a manifest of their own.
+
+    Each writer looks at the bytes after it wrote its manifest, so that the last manifest describes the last bytes.
+    """
+    for _ in range(_TRIES):
+        write_manifest(store, manifest)
+        if not verifies_contents():
+            digest, size = manifest.sha256, store.stat(manifest.key).size
+        else:
+            with store.open(manifest.key) as file:
+                digest, size = digest_of_file(file), file.tell()
+        if (digest, size) == (manifest.sha256, manifest.bytes):
+            note_commit(store, manifest)
+            return manifest
+        log.warning("%s: another run wrote it at the same time; its bytes stay", store.address(manifest.key))
+        manifest = replace(manifest, sha256=digest, bytes=size)
+    raise damaged(store.address(manifest.key), "other runs write it time and again")
 
 
 def read_blob(store: Store, key: str) -> bytes:

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage import keys
@@ -18,6 +17,7 @@ from storage.errors import ManifestInvalid, ObjectDamaged, ObjectMissing, Schema
 from storage.manifests import Manifest, manifest_content, read_manifest
 from storage.schemas import TABLES
 from storage.store import Store, Stored
+from storage.table_checks import UNREADABLE, raise_unless_damage
 from storage.verification import check_stored, remember_written
 
 log = logging.getLogger("dawin.storage")
@@ -149,6 +149,7 @@ def _remember(store: Store, manifest: Manifest, mark: str) -> None:
 def _fault(store: Store, manifest: Manifest, stored: Stored | None, contents: bool) -> StorageError | None:
     address, kind = store.address(manifest.key), manifest.key.partition("/")[0]
     wanted, got = f"{kind} version {VERSIONS.get(kind)}", f"{manifest.table} version {manifest.version}"
+    stored = stored or _stat_or_none(store, manifest.key)  # a listing of several pages misses a new object
     if stored is None:
         return damaged(address, f"wanted {manifest.bytes:,} bytes, got no object")
     is_newer = manifest.table == kind and manifest.version > VERSIONS.get(kind, 0)
@@ -163,11 +164,21 @@ def _fault(store: Store, manifest: Manifest, stored: Stored | None, contents: bo
     return damaged(address, f"wanted table {wanted}, got {got}") if wanted != got else None
 
 
+def _stat_or_none(store: Store, key: str) -> Stored | None:
+    try:
+        return store.stat(key)
+    except ObjectMissing:
+        return None
+
+
 def _version_inside(store: Store, key: str) -> str | None:
     """Return the version of its table that a Parquet object itself holds, where it can be read."""
     try:
         with store.open(key) as file:
             metadata = pq.read_schema(file).metadata or {}
-    except (pa.ArrowException, OSError, ObjectMissing):
+    except ObjectMissing:
+        return None
+    except UNREADABLE as error:
+        raise_unless_damage(error)
         return None
     return str(metadata.get(b"dawin.version", b"").decode(errors="replace"))

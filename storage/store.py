@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from storage.errors import ObjectExists, ObjectMissing, StorageError, StoreDenied
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
 from storage.local_writing import TEMPORARY, move_file, write_file
+from storage.s3_reading import get_with_mark
 
 
 class Stored(NamedTuple):
@@ -64,6 +65,22 @@ class Store:
             content: bytes = filesystem.cat_file(path, **options)
         return content
 
+    def read_marked(self, key: str, *, in_parallel: bool = False) -> tuple[bytes, str]:
+        """Return an object's bytes and its mark, on S3 from one request unless `in_parallel`; see `read`."""
+        if self.scheme == "s3" and not in_parallel:
+            filesystem, path = self._locate(key)
+            with readable_errors(self.address(key)):
+                return get_with_mark(filesystem, path)
+        mark = self.stat(key).mark  # first: where the object changes meanwhile, the mark fits nothing later
+        return self.read(key, in_parallel=in_parallel), mark
+
+    def open_marked(self, key: str) -> tuple[Any, str]:
+        """Open an object on S3 as a file that requests only the bytes that its reader asks for; return its mark too."""
+        filesystem, path = self._locate(key)
+        with readable_errors(self.address(key)):
+            file = filesystem.open(path, "rb", cache_type="none")
+        return file, _stored(file.details).mark
+
     def open(self, key: str) -> Any:  # noqa: ANN401  fsspec publishes no types
         """Open an object for reading, as a seekable binary file."""
         filesystem, path = self._locate(key)
@@ -73,8 +90,9 @@ class Store:
     def create(self, key: str, content: bytes) -> None:
         """Write a new object whole; `ObjectExists` when the key is taken, whoever took it.
 
-        On S3 this is one conditional PUT. A server that ignores the condition writes over the object instead,
-        which is harmless: what a key names is decided by what the content was computed from.
+        On S3 this is one conditional PUT. A server that ignores the condition writes over the object instead. Where
+        two writers of one key then differ in bytes, the manifest of the one may describe the bytes of the other: a
+        reader finds such an object damaged, and the next run computes it again.
         """
         filesystem, path = self._locate(key)
         try:

@@ -11,8 +11,18 @@ from storage import keys
 IDENTITY = b"dawin.identity"
 """The metadata of an object that holds what it was computed from."""
 INDEX = "sample_index"
-# what pyarrow raises on bytes that are not Parquet, or not any more: `OSError` where a thrift header is torn
 UNREADABLE = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)
+"""The errors of reading Parquet that may come of damaged bytes; `raise_unless_damage` tells which of them do."""
+
+
+def raise_unless_damage(error: BaseException) -> None:
+    """Raise an error of reading that says nothing about the bytes: of memory, a disk, a network or open files.
+
+    On damaged bytes pyarrow raises an `OSError` of no other class and without number, where a thrift header is torn.
+    """
+    is_from_the_system = isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None)
+    if is_from_the_system or isinstance(error, MemoryError | pa.ArrowCancelled):
+        raise error
 
 
 def fault_in_content(content: bytes, schema: pa.Schema, rows: int, key: str) -> str | None:
@@ -33,6 +43,7 @@ def fault_in_content(content: bytes, schema: pa.Schema, rows: int, key: str) -> 
                 return f"wanted metadata {schema.metadata}, got {found.metadata}"
             return fault_in_rows(parquet.read(), rows, key)
     except UNREADABLE as error:
+        raise_unless_damage(error)
         return f"not readable as Parquet ({first_line(error)})"
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from storage import keys
 from storage.commits import commit, read_or_uncommit
 from storage.errors import ObjectMissing, SchemaMismatch, damaged
+from storage.filesystem import readable_errors
 from storage.identity import canonical_json
 from storage.manifests import Manifest, committed, now, read_manifest
 from storage.schemas import TableSchema
@@ -23,6 +24,7 @@ from storage.table_checks import (
     fault_in_numbers,
     fault_in_rows,
     first_line,
+    raise_unless_damage,
 )
 from storage.verification import open_sound
 
@@ -117,7 +119,8 @@ def read_table(store: Store, key: str, schema: TableSchema, columns: Sequence[st
 
 def _read(store: Store, key: str, schema: TableSchema, columns: Sequence[str] | None) -> pa.Table:
     manifest, address = read_manifest(store, key), store.address(key)
-    with open_sound(store, manifest) as file:
+    in_full = columns is None or not schema.vectors.keys().isdisjoint(columns)  # vectors are most of an object's bytes
+    with readable_errors(address), open_sound(store, manifest, in_full=in_full) as file:
         try:
             with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
                 schema.check(_without_identity(parquet.schema_arrow), address)
@@ -125,6 +128,7 @@ def _read(store: Store, key: str, schema: TableSchema, columns: Sequence[str] | 
                 indexed = INDEX in parquet.schema_arrow.names
                 table = parquet.read(columns=[*names, *([INDEX] if indexed and INDEX not in names else [])])
         except UNREADABLE as error:
+            raise_unless_damage(error)
             raise damaged(address, f"not readable as Parquet ({first_line(error)})") from error
     if fault := fault_in_rows(table, manifest.rows, key):
         raise damaged(address, fault)

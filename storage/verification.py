@@ -7,7 +7,7 @@ SHA-256 costs a second for 1.2 GB on one core (measured on the machine of the RE
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any
 
@@ -17,6 +17,7 @@ from storage.manifests import Manifest
 from storage.store import Store, Stored
 
 _LARGE = 64 << 20  # bytes, above those of an object of logits: a made model, which several requests fetch faster
+_SMALL = 4 << 20  # bytes: one request for all of them takes no longer than one for each of eight row groups
 _REMEMBERED = 1 << 16  # objects, some hundred bytes each
 
 _verified: dict[tuple[str, str], tuple[str, str]] = {}
@@ -43,8 +44,8 @@ def check_stored(store: Store, manifest: Manifest, stored: Stored, *, contents: 
 def read_sound(store: Store, manifest: Manifest) -> bytes:
     """Return an object's bytes; `ObjectDamaged` unless they are what its manifest says."""
     with _gone_is_damaged(store, manifest):
-        stored = store.stat(manifest.key) if store.scheme == "file" else Stored(0, "")
-        content = store.read(manifest.key, in_parallel=manifest.bytes > _LARGE)
+        content, mark = store.read_marked(manifest.key, in_parallel=manifest.bytes > _LARGE)
+    stored = Stored(len(content), mark)
     _check_size(store, manifest, len(content))
     if verifies_contents() and not _is_verified(store, manifest, stored):
         _check_digest(store, manifest, hashlib.sha256(content).hexdigest())
@@ -53,17 +54,19 @@ def read_sound(store: Store, manifest: Manifest) -> bytes:
 
 
 @contextmanager
-def open_sound(store: Store, manifest: Manifest) -> Iterator[Any]:
+def open_sound(store: Store, manifest: Manifest, *, in_full: bool = True) -> Iterator[Any]:
     """Open an object as a seekable file; `ObjectDamaged` unless it is what its manifest says.
 
-    On S3 it is read whole, in one request; a local file is read twice, and never held in memory whole.
+    On S3 it is read whole, in one request; the next time, only the bytes that the reader asks for, where it does not
+    ask for most of them (`in_full`). A local file is read twice, and never held in memory whole.
     """
     with _gone_is_damaged(store, manifest):
         if store.scheme == "file":
             check_stored(store, manifest, store.stat(manifest.key), contents=True)
             file = store.open(manifest.key)
         elif verifies_contents():
-            file = BytesIO(read_sound(store, manifest))
+            by_range = not in_full and manifest.bytes > _SMALL
+            file = (_open_verified(store, manifest) if by_range else None) or BytesIO(read_sound(store, manifest))
         else:
             file = store.open(manifest.key)
     with file:
@@ -72,10 +75,22 @@ def open_sound(store: Store, manifest: Manifest) -> Iterator[Any]:
         yield file
 
 
+def _open_verified(store: Store, manifest: Manifest) -> Any | None:  # noqa: ANN401  a file, of which fsspec has no types
+    """Open an object on S3 that this process has held against its SHA-256 and that did not change since; else None."""
+    if store.scheme != "s3" or (store.url, manifest.key) not in _verified:
+        return None
+    file, mark = store.open_marked(manifest.key)
+    if _is_verified(store, manifest, Stored(manifest.bytes, mark)):
+        return file
+    file.close()
+    return None
+
+
 def remember_written(store: Store, manifest: Manifest) -> None:
     """Record an object that this process has just written, so that its SHA-256 is not computed once more."""
     if store.scheme == "file":
-        _remember(store, manifest, store.stat(manifest.key))
+        with suppress(ObjectMissing):  # another writer has just removed it, and writes its own
+            _remember(store, manifest, store.stat(manifest.key))
 
 
 def _is_verified(store: Store, manifest: Manifest, stored: Stored) -> bool:

@@ -1,5 +1,6 @@
 """Stores that were damaged: `plan` sees it, `results` never shows a wrong table, one `run` mends it all."""
 
+import importlib
 import json
 import shutil
 from io import BytesIO
@@ -13,9 +14,13 @@ from damage import described, flipped, rewritten, with_value
 from open_clip import CLIP
 
 from flows.cli import main
+from flows.dispatch import ChildFailed
 from storage import keys, scan
+from storage.errors import ObjectDamaged
 from storage.soundness import report_again, states
 from storage.store import Store
+
+run_experiment = importlib.import_module("flows.run_experiment")  # the module: the package may show the flow
 
 pytestmark = [pytest.mark.xdist_group("damage"), pytest.mark.usefixtures("prefect_api")]
 
@@ -245,3 +250,49 @@ def test_on_s3_a_reader_finds_what_a_listing_does_not_show(example, s3, caplog):
     assert main(["run", file, "--store", store.url]) == 0
     assert all(f"{store.address(key)}: damaged, wanted SHA-256" in caplog.text for key in harmed)
     assert_mended(store, undisturbed)
+
+
+@pytest.mark.parametrize("how", ["on a pool", "read by two"])
+def test_damage_that_another_reader_found_first_is_mended_in_the_same_run(example, damaged, how, monkeypatch, caplog):
+    """A child on a pool fails without its error, and a second reader finds no commit; the run computes both times."""
+    file, store = damaged
+    harmed = objects(store, "mixtures")[0]
+    described(store, harmed, rewritten(store.read(harmed), with_value("coefficients", 3, [float("nan"), 0.5])))
+    for table in ("predictions", "results"):
+        for key in objects(store, table):
+            delete(store, key)
+    dispatch, failures = run_experiment.dispatch, []
+
+    async def elsewhere(works):
+        try:
+            await dispatch(works)
+        except ObjectDamaged as error:
+            failures.append(error)
+            if how == "read by two":
+                await dispatch(works)
+            raise ChildFailed("its run ended as Failed") from None
+
+    monkeypatch.setattr(run_experiment, "dispatch", elsewhere)
+    monkeypatch.setattr(run_experiment, "pool", lambda: "pool")
+    assert main(["run", file, "--store", store.url]) == 0
+    assert len(failures) == 1
+    missing = f"{store.address(harmed.rpartition('/')[0])}: 0 samples are committed"
+    assert ("damaged objects of mixtures one" if how == "on a pool" else missing) in caplog.text
+    assert_mended(store, example[1])
+
+
+def test_a_child_that_fails_without_damage_fails_the_run(damaged, monkeypatch):
+    """Nothing is missing that was there before: the run does not try again."""
+    file, store = damaged
+    delete(store, objects(store, "outputs")[0])
+    sent = []
+
+    async def failing(works):
+        sent.extend(works)
+        if works:
+            raise ChildFailed("its run ended as Crashed")
+
+    monkeypatch.setattr(run_experiment, "dispatch", failing)
+    monkeypatch.setattr(run_experiment, "pool", lambda: "pool")
+    assert main(["run", file, "--store", store.url]) == 1
+    assert len(sent) == 1

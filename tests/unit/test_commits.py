@@ -9,8 +9,9 @@ from damage import KEY, OBJECTS, PREFIX, SPANS, filled, flipped, rewritten, with
 from storage import keys
 from storage.blobs import commit_bytes, commit_file, read_blob
 from storage.errors import ObjectDamaged, SchemaMismatch, StorageError
+from storage.manifests import read_manifest
 from storage.schemas import COEFFICIENTS
-from storage.soundness import is_committed, missing_ranges
+from storage.soundness import is_committed, missing_ranges, note_commit
 from storage.store import Store
 from storage.tables import TableWriter, read_table
 
@@ -137,3 +138,40 @@ def test_a_damaged_head_or_model_is_not_read(store, kind, tmp_path):
     commit_file(store, HEAD, file, entries=1, identity={})
     assert not file.exists()
     assert is_committed(store, HEAD)
+
+
+def test_a_model_that_is_committed_and_sound_stays_when_another_run_makes_it_too(store, tmp_path, monkeypatch):
+    """No reader ever finds it missing; the second run's file is gone all the same."""
+    first = commit_bytes(store, HEAD, b"first", entries=1, identity={})
+    file = tmp_path / "model"
+    file.write_bytes(b"second")
+    for name in ("delete", "replace", "upload"):
+        monkeypatch.setattr(Store, name, lambda *_: pytest.fail("the store was changed"))
+    assert commit_file(store, HEAD, file, entries=1, identity={}) == first
+    assert not file.exists()
+    assert read_blob(store, HEAD) == b"first"
+
+
+def test_the_manifest_of_a_model_describes_the_bytes_that_won(store, tmp_path, monkeypatch):
+    """Two runs upload, the later upload's manifest is written first: the other run's manifest gives way."""
+    (tmp_path / "ours").write_bytes(b"ours")
+    (tmp_path / "theirs").write_bytes(b"their bytes")
+    upload = Store.upload
+
+    def overtaken(self, key, path):
+        upload(self, key, path)
+        monkeypatch.setattr(Store, "upload", upload)
+        commit_file(self, key, tmp_path / "theirs", entries=1, identity={})
+
+    monkeypatch.setattr(Store, "upload", overtaken)
+    manifest = commit_file(store, HEAD, tmp_path / "ours", entries=1, identity={})
+    assert manifest.sha256 == hashlib.sha256(b"their bytes").hexdigest()
+    assert read_blob(store, HEAD) == b"their bytes"
+
+
+def test_a_writer_whose_bytes_another_one_removes_at_once_does_not_fail(local):
+    """Its manifest stays; the other writer puts its own bytes there, or the next plan counts the object as missing."""
+    manifest = read_manifest(local, KEY)
+    local.delete(KEY)
+    note_commit(local, manifest)
+    assert missing_ranges(local, PREFIX, SPANS) == [SPANS[0]]

@@ -1,5 +1,6 @@
 """Damaged objects: one line each, on every back end, never believed and never in the way of a sound one."""
 
+import errno
 import json
 import logging
 from dataclasses import asdict, replace
@@ -7,11 +8,20 @@ from io import BytesIO
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from damage import KEY, OBJECTS, PREFIX, SPANS, described, filled, flipped, rewritten, with_value, write
 
 from storage import keys, scan, verification
-from storage.errors import ManifestInvalid, ObjectDamaged, ObjectMissing, SchemaMismatch, StorageError
+from storage.errors import (
+    ManifestInvalid,
+    ObjectDamaged,
+    ObjectMissing,
+    SchemaMismatch,
+    StorageError,
+    StoreDenied,
+    StoreUnreachable,
+)
 from storage.manifests import read_manifest, write_manifest
 from storage.schemas import COEFFICIENTS, PREDICTIONS
 from storage.soundness import is_committed, missing_ranges, states
@@ -241,3 +251,35 @@ def test_states_name_every_object(store):
 def test_results_of_polars_alone_are_whole(local):
     """Checksums in pages do not keep other readers out."""
     assert pl.read_parquet(BytesIO(local.read(KEY))).height == 300
+
+
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), StoreDenied),
+        (OSError(errno.EIO, "Input/output error"), StoreDenied),
+        (TimeoutError("no answer"), StoreUnreachable),
+        (MemoryError("no memory"), MemoryError),
+        (pa.ArrowMemoryError("malloc failed"), MemoryError),
+    ],
+)
+def test_a_failure_of_the_machine_while_reading_is_no_damage(local, failure, raised, monkeypatch):
+    """The object stays committed; the error is not one that computing the object again would mend."""
+
+    def failing(*_, **__):
+        raise failure
+
+    monkeypatch.setattr(pq.ParquetFile, "read", failing)
+    with pytest.raises(raised) as caught:
+        read_table(local, KEY, COEFFICIENTS)
+    assert not isinstance(caught.value, ObjectDamaged)
+    monkeypatch.undo()
+    assert missing_ranges(local, PREFIX, SPANS) == []
+
+
+def test_an_object_that_the_listing_missed_is_looked_for_once_more(store):
+    """A listing of several pages can hold a manifest and not the object, which was written meanwhile."""
+    there = {key: stored for key, stored in store.listing(PREFIX).items() if key != KEY}
+    assert missing_ranges(store, PREFIX, SPANS, there=there) == []
+    store.delete(KEY)
+    assert missing_ranges(store, PREFIX, SPANS, there=there) == [SPANS[0]]
