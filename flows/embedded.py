@@ -84,12 +84,12 @@ def revive_prefect_api() -> None:
     if not _started or (status := _started[-1].poll()) is None:
         return
     log.warning("Prefect's API has ended (exit status %s): it is started again", status)
-    ended = _started.pop()
+    _check_home()
+    _start(urllib.parse.urlsplit(os.environ["PREFECT_API_URL"]).port or 0)
+    ended = _started.pop(0)  # now that it has a successor: a look after one that failed here tries again
     for pipe in (ended.stdin, ended.stdout):
         assert pipe is not None
         pipe.close()
-    _check_home()
-    _start(urllib.parse.urlsplit(os.environ["PREFECT_API_URL"]).port or 0)
     wait_for_api()
 
 
