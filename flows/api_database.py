@@ -22,12 +22,16 @@ answers 503, and the recorder of task runs, five times (`embedded.py` has it wri
 
 import asyncio
 import gc
+import hashlib
+import json
+import os
 from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 from prefect.server.database.configurations import ENGINES, AioSqliteConfiguration
 from prefect.server.database.dependencies import temporary_database_config
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -62,6 +66,14 @@ def patient_database() -> AbstractContextManager[object]:
     if url is None or not url.startswith("sqlite"):
         return nullcontext()
     return temporary_database_config(PatientSqlite(connection_url=url))
+
+
+def database_digest() -> str:
+    """Return a digest of which database the API has: its address, without who asks and by which password."""
+    url = make_url(PREFECT_API_DATABASE_CONNECTION_URL.value() or "")
+    database = os.path.abspath(url.database or "") if url.drivername.startswith("sqlite") else url.database
+    place = json.dumps([url.drivername, url.host, url.port, database])
+    return hashlib.sha256(place.encode()).hexdigest()[:16]
 
 
 def connections_in_use() -> int:

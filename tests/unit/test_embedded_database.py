@@ -12,7 +12,7 @@ from prefect.server.database.configurations import ENGINES, AioSqliteConfigurati
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
 
 from flows import api_database
-from flows.api_database import PatientSqlite, collect_when_idle, connections_in_use, patient_database
+from flows.api_database import PatientSqlite, collect_when_idle, connections_in_use, database_digest, patient_database
 
 BUSY_SECONDS = 0.6
 
@@ -141,3 +141,17 @@ def test_a_database_on_postgresql_stays_as_prefect_has_it():
     with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}), patient_database():
         assert provide_database_interface().database_config is before
     assert not any("postgresql" in key[1] for key in ENGINES)
+
+
+def test_a_database_is_known_by_its_address_without_credentials(tmp_path, monkeypatch):
+    """Owners of runs bear a digest of it; a password that changes makes no other database, a path does."""
+
+    def digest(url):
+        with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}):
+            return database_digest()
+
+    monkeypatch.chdir(tmp_path)
+    assert digest("sqlite+aiosqlite:///a.db") == digest(f"sqlite+aiosqlite:///{tmp_path}/a.db")
+    assert digest("sqlite+aiosqlite:///a.db") != digest("sqlite+aiosqlite:///b.db")
+    assert digest("postgresql+asyncpg://me:one@host/p") == digest("postgresql+asyncpg://me:two@host/p")
+    assert digest("postgresql+asyncpg://me:one@host/p") != digest("postgresql+asyncpg://me:one@other/p")
