@@ -24,15 +24,17 @@ _KIND = "DAWIN"
 
 def sign_runs(app: FastAPI, owner: Owner) -> None:
     """Have every flow run that this API creates bear its owner, in the same INSERT."""
-    creator = CreatedBy(id=owner.id, type=_KIND, display_value=f"process {owner.process} on {owner.machine}")
+    creator = CreatedBy(
+        id=owner.id, type=_KIND, display_value=f"process {owner.process} on {owner.machine.partition(' ')[0]}"
+    )
     for route in app.routes:
         if isinstance(route, Mount) and isinstance(route.app, FastAPI):
             route.app.dependency_overrides[get_created_by] = lambda: creator
 
 
-async def close_runs_of_ended_owners(folder: Path) -> None:
-    """End the open flow runs of all processes that have ended on this machine, and forget the processes."""
-    with ended_owners(folder) as owners:
+async def close_runs_of_ended_owners(folder: Path, database: str) -> None:
+    """End the database's open flow runs of all processes that have ended on this machine, and forget the processes."""
+    with ended_owners(folder, database) as owners:
         await _close_and_forget(folder, {owner.id for owner in owners})
 
 

@@ -18,7 +18,7 @@ from prefect.server.api.server import create_app
 from prefect.settings import PREFECT_HOME
 
 from flows.abandoned_runs import close_own_runs, close_runs_of_ended_owners, sign_runs
-from flows.api_database import collect_when_idle, patient_database
+from flows.api_database import collect_when_idle, database_digest, patient_database
 from flows.api_messages import keep_messages_short
 from flows.run_owner import one_at_a_time, owner_file
 
@@ -38,15 +38,15 @@ class _Server(uvicorn.Server):
 async def serve(port: int) -> None:
     """Serve until the command is gone, then end in the database what it left open."""
     gc.disable()
-    owners = PREFECT_HOME.value() / "dawin-runs"
+    owners, database = PREFECT_HOME.value() / "dawin-runs", database_digest()
     app = create_app(ephemeral=True, final=True)
     keep_messages_short()
     server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", log_config=None), owners)
     threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
-    with patient_database(), owner_file(owners) as owner:
+    with patient_database(), owner_file(owners, database) as owner:
         if owner:
             sign_runs(app, owner)
-        tidying = asyncio.create_task(_tidy(server, owners))
+        tidying = asyncio.create_task(_tidy(server, owners, database))
         await server.serve()
         tidying.cancel()
         with suppress(asyncio.CancelledError):
@@ -55,12 +55,12 @@ async def serve(port: int) -> None:
             await close_own_runs(owners, owner)
 
 
-async def _tidy(server: _Server, owners: Path) -> None:
+async def _tidy(server: _Server, owners: Path, database: str) -> None:
     """Once the API answers, end runs that were killed before; then collect garbage."""
     while not server.started:
         await asyncio.sleep(0.1)
     gc.freeze()  # what is loaded stays: no collection looks at it again
-    await close_runs_of_ended_owners(owners)
+    await close_runs_of_ended_owners(owners, database)
     await collect_when_idle()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from flows.bars import bars
 from flows.checkpoints import checkpoint_file
-from flows.embedded import keep_errors_short, start_prefect_api, trouble, wait_for_api
+from flows.embedded import keep_errors_short, revive_prefect_api, start_prefect_api, trouble, wait_for_api
 from flows.errors import ExperimentError
 from flows.experiment import load_experiment, named_experiments
 from flows.plan import Plan
@@ -153,6 +153,7 @@ def _watch(options: argparse.Namespace) -> int:
     keep_errors_short()
     while True:
         try:
+            revive_prefect_api()
             with bars():
                 started = asyncio.run(watch_checkpoints(str(_absolute(options.experiment)), store.url))
             print(f"{len(started)} runs started" + "".join(f"\n  {url}" for url in started), flush=True)

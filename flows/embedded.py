@@ -1,5 +1,6 @@
 """Prefect without a server of one's own: its API in a child process, quiet, ready by the time the models are loaded."""
 
+import http.client
 import logging
 import os
 import socket
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -42,6 +44,8 @@ _RECENT_SECONDS = 60  # a trouble that the API reported before that is no reason
 _NOT_WRITTEN = "the result has not been written"
 _started: list[subprocess.Popen[bytes]] = []
 
+log = logging.getLogger("dawin.api")
+
 
 def start_prefect_api() -> None:
     """Have a Prefect API: the one that `PREFECT_API_URL` names, else one in a child process that ends with this one.
@@ -49,7 +53,7 @@ def start_prefect_api() -> None:
     The first has to answer now, before anything else takes time.
 
     Call before prefect is imported: it reads its settings from the environment then. The child takes seconds to
-    start; `wait_for_api` is where it has to be there. It has a session of its own, so that an interrupt from the
+    start; `wait_for_api` waits until it answers. It has a session of its own, so that an interrupt from the
     keyboard ends the run and not the API that the run reports its end to.
 
     Raises:
@@ -59,7 +63,7 @@ def start_prefect_api() -> None:
         os.environ.setdefault(name, value)
     logging.getLogger("dawin").setLevel(logging.INFO)
     if url := os.environ.get("PREFECT_API_URL"):  # somebody else's, or started before
-        if not _started and not any(_answers(f"{url}/health") for _ in range(_TRIES)):
+        if not _started and not any(_answers(url) for _ in range(_TRIES)):
             raise ClusterError(f"PREFECT_API_URL={url}: no Prefect API answers there")
         return
     _check_home()
@@ -67,6 +71,30 @@ def start_prefect_api() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    _start(port)
+
+
+def revive_prefect_api() -> None:
+    """Start the child process of `start_prefect_api` again if it has ended; on its port, which Prefect has read.
+
+    Raises:
+        ClusterError: its database cannot be written.
+        RuntimeError: it does not answer, or ends again.
+    """
+    if not _started or (status := _started[-1].poll()) is None:
+        return
+    log.warning("Prefect's API has ended (exit status %s): it is started again", status)
+    _check_home()
+    _start(urllib.parse.urlsplit(os.environ["PREFECT_API_URL"]).port or 0)
+    ended = _started.pop(0)  # now that it has a successor: a look after one that failed here tries again
+    for pipe in (ended.stdin, ended.stdout):
+        assert pipe is not None
+        pipe.close()
+    wait_for_api()
+
+
+def _start(port: int) -> None:
+    """Start the child process."""
     environment = {**os.environ, **_SERVICES}
     server = subprocess.Popen(
         [sys.executable, "-m", "flows.api_server", str(port)],
@@ -89,7 +117,7 @@ def wait_for_api() -> None:
     """
     deadline = time.monotonic() + _STARTUP_SECONDS
     for server in _started:
-        while not _answers(f"{os.environ['PREFECT_API_URL']}/health"):
+        while not _answers(os.environ["PREFECT_API_URL"]):
             if server.poll() is not None or time.monotonic() > deadline:
                 if reason := trouble():
                     raise ClusterError(reason)
@@ -134,10 +162,14 @@ def _check_home() -> None:
 
 
 def _answers(url: str) -> bool:
+    """Tell whether an API answers at an address, be it that it wants to know who asks: Prefect's client says that."""
     try:
-        with urllib.request.urlopen(url, timeout=5):
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=5):
             return True
-    except (urllib.error.URLError, TimeoutError, ConnectionError):
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code < http.HTTPStatus.INTERNAL_SERVER_ERROR and error.code != http.HTTPStatus.NOT_FOUND
+    except (OSError, http.client.HTTPException, ValueError):  # no connection, no HTTP, no address
         return False
 
 
@@ -151,7 +183,7 @@ class _ReportedByTheCommand(logging.Filter):
 
 
 def keep_errors_short() -> None:
-    """Have failed runs told on the console by the command line alone; Prefect keeps all of it, with tracebacks."""
+    """Let only the command line report failed runs on the console; Prefect keeps all of it, with tracebacks."""
     from prefect.logging.configuration import setup_logging  # noqa: PLC0415  only when the settings stand
 
     logging.raiseExceptions = False  # a log line that the API cannot take: the run's own failure reports the reason

@@ -7,6 +7,7 @@ is called and whoever evaluated it.
 import logging
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import NamedTuple
 
 from flows.checkpoints import CHECKPOINT_FILES, Checkpoints
@@ -15,14 +16,14 @@ from flows.listings import Listings
 from flows.looking import confined_look
 from flows.preparation import prepare
 from flows.settings import Experiment
-from storage.errors import ObjectMissing, StoreUnreachable
+from storage.errors import ObjectMissing, StoreDenied, StoreUnreachable
 from storage.locations import Location
 from storage.store import Store
 from storage.text import shown
-from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
+from tasks.errors import CheckpointError, DatasetError
 
-# what is wrong with one checkpoint, which the others need not wait for; a data set that is missing stops the look
-_OF_A_CHECKPOINT = (CheckpointError, ModelMismatch, UncoveredLayer)
+# what is wrong for all checkpoints: a data set, and the place of the data sets and of the store
+_OF_ALL = (DatasetError, StoreDenied, StoreUnreachable)
 
 log = logging.getLogger("dawin.watch")
 
@@ -62,7 +63,7 @@ def new_checkpoints(experiment: Experiment, store: Store, only: str | None = Non
         base = known.model(experiment.models[0])
     except CheckpointError as error:
         raise ExperimentError(str(error)) from error
-    seen = {base.digest}
+    seen, common = {base.digest}, _Common(experiment, store, known, listings)
     for url in _matching(landing.checkpoint, only):
         digest = _digest(experiment, known, url)
         if digest is None or digest in seen:
@@ -71,11 +72,45 @@ def new_checkpoints(experiment: Experiment, store: Store, only: str | None = Non
         mine = experiment.landed(url)
         try:
             plan = prepare(mine, store, known=known, listings=listings)
-        except _OF_A_CHECKPOINT as error:
+            is_done = plan.has_results
+        except _OF_ALL:
+            raise
+        except Exception as error:  # as in `_digest`
+            common.raise_shared(error)
             _pass_over(url, error)
             continue
-        if not plan.has_results:
+        if not is_done:
             yield Landed(url.rpartition("/")[2], url, digest, mine, plan.record.run_id)
+
+
+class _Common:
+    """What is wrong with an experiment whatever has landed: the faults it has with its base in the pattern's place.
+
+    `prepare` lists faults of several kinds in one error, a checkpoint's beside those of data sets and settings. Those
+    that the base has too are the experiment's, and end the look; for any other one only the checkpoint is passed over.
+    """
+
+    def __init__(self, experiment: Experiment, store: Store, known: Checkpoints, listings: Listings) -> None:
+        self._experiment = experiment.landed(experiment.models[0].checkpoint)
+        self._store, self._known, self._listings = store, known, listings
+
+    def raise_shared(self, error: Exception) -> None:
+        """Raise the faults of the experiment when a checkpoint's error lists one of them."""
+        if (own := self._fault) is not None and not _faults(own).isdisjoint(_faults(error)):
+            raise own
+
+    @cached_property
+    def _fault(self) -> Exception | None:
+        try:
+            prepare(self._experiment, self._store, known=self._known, listings=self._listings)
+        except Exception as error:  # returned, and raised where it is a checkpoint's too
+            return error
+        return None
+
+
+def _faults(error: Exception) -> set[str]:
+    """Return the faults that an error of `prepare` lists."""
+    return set(str(error).split("; "))
 
 
 def _digest(experiment: Experiment, known: Checkpoints, url: str) -> str | None:
@@ -94,7 +129,7 @@ def _digest(experiment: Experiment, known: Checkpoints, url: str) -> str | None:
 
 
 def _pass_over(url: str, error: Exception) -> None:
-    log.warning("%s: passed over, not whole yet or nothing to evaluate: %s", shown(url), shown(str(error), 1000))
+    log.warning("%s: passed over: %s", shown(url), shown(str(error), 1000))
 
 
 def _matching(pattern: str, only: str | None) -> list[str]:
@@ -102,7 +137,7 @@ def _matching(pattern: str, only: str | None) -> list[str]:
     if only is not None:
         place, _, name = Location(only).url.rpartition("/")
         if place != folder or not fnmatchcase(name, names):
-            raise ExperimentError(f"checkpoint {only}: is none of {pattern}")
+            raise ExperimentError(f"checkpoint {only} does not match {pattern}")
         return [Location(only).url]
     try:
         found = {_checkpoint_of(entry.path) for entry in Location(folder).files()}

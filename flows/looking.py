@@ -39,7 +39,8 @@ _IDLE_SECONDS = 60.0  # that the server waits for a question: longer than betwee
 _MOST_REMEMBERED = 10_000  # refusals
 
 # what was refused, by address, content and question; for as long as this process lives. In the store it would outlast
-# a reader that has learnt more.
+# a reader that has learnt more. Only what the reader says of the file: a network that failed, a want of memory or time
+# and a process that somebody ended say nothing about it, and the next look may go well.
 _refused: dict[tuple[str, ...], str] = {}
 
 
@@ -53,7 +54,7 @@ def look_here(kind: str, location: Location, architecture: str | None, base: Loc
 def confined_look(kind: str, location: Location, architecture: str | None, base: Location | None) -> dict[str, Any]:
     """Return a checkpoint's summary, found by `look_here` in a process of its own.
 
-    A file that was refused, or exceeded its limits, is not looked at again by this process until it changes.
+    A file that was refused is not looked at again by this process until it changes; one whose look was cut short is.
 
     Raises:
         CheckpointError: it is not good, or looking at it exceeded the limits.
@@ -66,13 +67,12 @@ def confined_look(kind: str, location: Location, architecture: str | None, base:
     size = sum(entry.size for file in files for entry in file.files())
     question = {"kind": kind, "url": location.url, "architecture": architecture, "base": base.url if base else None}
     limits = _limits(size)
-    try:
-        return _summary(_server.ask({**question, **limits}), location.url, limits)
-    except CheckpointError as error:
+    answer = _server.ask({**question, **limits})
+    if answer.get("error") == CheckpointError.__name__:
         if len(_refused) >= _MOST_REMEMBERED:
             _refused.clear()
-        _refused[asked] = str(error)
-        raise
+        _refused[asked] = answer["message"]
+    return _summary(answer, location.url, limits)
 
 
 def _limits(size: int) -> dict[str, Any]:

@@ -4,14 +4,14 @@ An embedded API serves one command only, so the flow runs that it creates are th
 under `PREFECT_HOME` as long as it lives, and the flow runs bear the file's name (`created_by`). The lock is the
 kernel's: it is gone when the process is, however that ended, and no reused process number and no namespace of a
 container can imitate it. A file system that other machines share may keep locks to each machine, so a file of another
-machine counts as alive, whatever its lock says.
+machine counts as alive, whatever its lock says. So does one whose flow runs lie in another database, where
+`PREFECT_API_DATABASE_CONNECTION_URL` named one: they can be ended only by an API that has it.
 """
 
 import fcntl
 import json
 import os
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +19,9 @@ from typing import IO, NamedTuple
 from uuid import UUID, uuid4
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # the same for all containers of a machine, another after each boot
+_MACHINE = Path(
+    "/etc/machine-id"
+)  # one a system, where there is one: a host name such as `localhost` is many machines'
 
 
 class Owner(NamedTuple):
@@ -28,20 +31,22 @@ class Owner(NamedTuple):
     machine: str
     boot: str
     process: int
+    database: str
+    """A digest of where its flow runs are."""
 
     @property
     def is_of_this_machine(self) -> bool:
         """Whether its lock can be judged here: it ran under this kernel, or on this machine before a restart."""
-        return self.machine == socket.gethostname() or (self.boot != "" and self.boot == _boot())
+        return self.machine == _machine() or (self.boot != "" and self.boot == _boot())
 
 
 @contextmanager
-def owner_file(folder: Path) -> Iterator[Owner | None]:
+def owner_file(folder: Path, database: str) -> Iterator[Owner | None]:
     """Hold a file that says that this process lives; None where the file system has no locks.
 
     The file stays: it is deleted with `forget`, once no flow run of the process is left open.
     """
-    owner = Owner(uuid4(), socket.gethostname(), _boot(), os.getpid())
+    owner = Owner(uuid4(), _machine(), _boot(), os.getpid(), database)
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"{owner.id}.new"
     with unfinished.open("w") as file:
@@ -51,18 +56,19 @@ def owner_file(folder: Path) -> Iterator[Owner | None]:
             unfinished.unlink()
             yield None
             return
-        json.dump({**owner._asdict(), "id": str(owner.id), "started": time.time()}, file)
+        json.dump({**owner._asdict(), "id": str(owner.id)}, file)
         file.flush()
         unfinished.rename(_path(folder, owner.id))  # nobody sees it before it is locked
         yield owner
 
 
 @contextmanager
-def ended_owners(folder: Path) -> Iterator[list[Owner]]:
-    """Find the owners whose process has ended; until the context ends no other process finds them too."""
+def ended_owners(folder: Path, database: str) -> Iterator[list[Owner]]:
+    """Find the owners in a database whose process has ended; until the context ends no other process finds them too."""
     files: list[IO[str]] = []
     try:
-        yield [owner for path in sorted(folder.glob("*.json")) if (owner := _ended(path, files))]
+        ended = [owner for path in sorted(folder.glob("*.json")) if (owner := _ended(path, files))]
+        yield [owner for owner in ended if owner.database == database]
     finally:
         for file in files:
             file.close()
@@ -89,7 +95,7 @@ def _ended(path: Path, files: list[IO[str]]) -> Owner | None:
         files.append(file)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         content = json.load(file)
-        owner = Owner(UUID(content["id"]), content["machine"], content["boot"], content["process"])
+        owner = Owner(**{**content, "id": UUID(content["id"])})
     except (OSError, ValueError, KeyError, TypeError):  # alive, deleted by another process, or no file of ours
         return None
     return owner if owner.is_of_this_machine else None
@@ -97,6 +103,11 @@ def _ended(path: Path, files: list[IO[str]]) -> Owner | None:
 
 def _path(folder: Path, owner: UUID) -> Path:
     return folder / f"{owner}.json"
+
+
+def _machine() -> str:
+    known = _MACHINE.read_text().strip() if _MACHINE.exists() else ""
+    return f"{socket.gethostname()} {known}".strip()
 
 
 def _boot() -> str:

@@ -25,5 +25,5 @@ class Parser(argparse.ArgumentParser):
 def failure(error: Exception) -> str:
     """Return what a run's end is reported with."""
     if isinstance(error, MemoryError):
-        return "the run failed: the memory does not suffice"
+        return "the run failed: not enough memory"
     return f"the run failed: {type(error).__name__}: {one_line(error)}"

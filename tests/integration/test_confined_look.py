@@ -9,7 +9,7 @@ from flows.landing import new_checkpoints
 from flows.looking import confined_look
 from storage.locations import Location
 from storage.store import Store
-from tasks.errors import CheckpointError
+from tasks.errors import CheckpointError, FitError
 
 pytestmark = pytest.mark.xdist_group("landing")
 
@@ -41,14 +41,32 @@ def test_a_second_look_asks_no_process(tmp_path, questions):
         assert {url.rpartition("/")[2] for url in questions} == asked
 
 
-def test_a_look_that_takes_too_long_is_ended_and_not_tried_again(checkpoint, questions, monkeypatch):
-    """Its fork is ended by a signal; the same bytes are refused without another one."""
+def test_a_look_that_takes_too_long_is_ended_and_may_be_tried_again(checkpoint, monkeypatch):
+    """Its fork is ended by a signal; a machine or network that was slow says nothing about the file."""
     monkeypatch.setattr(looking, "_SECONDS", 0.001)
     monkeypatch.setattr(looking, "_BYTES_A_SECOND", 1e18)
-    for _ in range(2):
-        with pytest.raises(CheckpointError, match=r"good\.pt: a look at it took more than 0 s"):
-            confined_look("model", checkpoint, None, None)
-    assert questions == [checkpoint.url]
+    with pytest.raises(CheckpointError, match=r"good\.pt: a look at it took more than 0 s"):
+        confined_look("model", checkpoint, None, None)
+    monkeypatch.undo()
+    assert confined_look("model", checkpoint, None, None)["classes"] == tiny.CLASSES
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"error": "ClientPayloadError", "message": "not complete"}, "ClientPayloadError: not complete"),
+        ({"error": "FitError", "message": "too few"}, "too few"),
+        ({"memory": True}, "was refused memory"),
+        ({"signal": 9}, "was ended by signal 9"),
+    ],
+)
+def test_only_what_the_reader_says_of_a_file_is_remembered(checkpoint, monkeypatch, answer, message):
+    """A failed network, a want of memory or a killed process is no refusal: the next look at the same bytes is made."""
+    monkeypatch.setattr(looking._server, "ask", lambda _: answer)
+    with pytest.raises((CheckpointError, FitError), match=message):
+        confined_look("model", checkpoint, None, None)
+    monkeypatch.undo()
+    assert confined_look("model", checkpoint, None, None)["classes"] == tiny.CLASSES
 
 
 def test_a_look_that_needs_too_much_memory_is_refused(checkpoint, monkeypatch):
@@ -58,7 +76,6 @@ def test_a_look_that_needs_too_much_memory_is_refused(checkpoint, monkeypatch):
     with pytest.raises(CheckpointError, match=r"good\.pt: a look at it, limited to -1,024 MiB, was refused memory"):
         confined_look("model", checkpoint, None, None)
     monkeypatch.undo()
-    looking._refused.clear()
     assert confined_look("model", checkpoint, None, None)["classes"] == tiny.CLASSES
 
 

@@ -103,7 +103,7 @@ def test_a_look_finds_the_good_checkpoint_behind_every_hostile_file(hostile, tmp
 
     assert outcome.stdout == "['c[1].pt', 'zz-good.pt'] []\n", outcome
     passed = outcome.stderr.splitlines()
-    assert [line for line in passed if ": passed over, " not in line or not line.isprintable()] == []
+    assert [line for line in passed if ": passed over: " not in line or not line.isprintable()] == []
     assert sum("rename it" in line for line in passed) == len(names) - 1, passed  # brackets are shown as they are
     for name, number in NUMBERS.items():
         assert sum(f"/hostile-{number:03d}.pt: passed over" in line for line in passed) == 1, name

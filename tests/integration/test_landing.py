@@ -15,8 +15,9 @@ from flows.experiment import load_experiment
 from flows.landing import new_checkpoints
 from flows.leaderboard import leaderboard
 from flows.preparation import prepare
+from storage.errors import ObjectMissing, StoreDenied, StoreUnreachable
 from storage.store import Store
-from tasks.errors import DatasetError
+from tasks.errors import DatasetError, FitError
 
 pytestmark = pytest.mark.xdist_group("landing")
 
@@ -65,8 +66,8 @@ def test_one_that_does_not_fit_holds_up_no_other(landing, caplog):
     tiny.checkpoint(folder / "b.pt", 6, classes=7)
     tiny.checkpoint(folder / "c.pt", 7)
     assert found(landing) == ["c.pt"]
-    assert re.search(r"a\.pt: passed over.*does not fit base", caplog.text)
-    assert re.search(r"b\.pt: passed over.*does not fit base", caplog.text)
+    assert re.search(r"a\.pt: passed over: .*does not fit base", caplog.text)
+    assert re.search(r"b\.pt: passed over: .*does not fit base", caplog.text)
 
 
 def test_what_is_wrong_with_the_experiment_is_no_checkpoints_fault(landing, tmp_path):
@@ -79,6 +80,49 @@ def test_what_is_wrong_with_the_experiment_is_no_checkpoints_fault(landing, tmp_
     (tmp_path / "base.pt").unlink()
     with pytest.raises(ExperimentError, match=r"model base: checkpoint .*base\.pt: no such file"):
         found(landing)
+
+
+@pytest.mark.parametrize(
+    "error", [ExperimentError("no such tag"), FitError("too few"), KeyError("width"), ObjectMissing("it")]
+)
+def test_whatever_is_wrong_with_one_holds_up_no_other(landing, caplog, monkeypatch, error):
+    """Any error that the experiment has with this checkpoint only, of `prepare` too, is a line in the log."""
+    _, folder, _ = landing
+    for seed, name in ((5, "a.pt"), (6, "b.pt")):
+        tiny.checkpoint(folder / name, seed)
+
+    def fails_for_one(experiment, *rest, **more):
+        if experiment.models[1].checkpoint.endswith("/a.pt"):
+            raise error
+        return prepare(experiment, *rest, **more)
+
+    monkeypatch.setattr("flows.landing.prepare", fails_for_one)
+    assert found(landing) == ["b.pt"]
+    assert re.search(rf"/a\.pt: passed over: {re.escape(str(error))}$", caplog.messages[-1])
+
+
+@pytest.mark.parametrize("error", [StoreUnreachable("no answer"), StoreDenied("no key"), DatasetError("empty")])
+def test_what_all_have_in_common_ends_the_look(landing, monkeypatch, error):
+    """The store and the data sets are no checkpoint's own, so that none is passed over for them."""
+    _, folder, _ = landing
+    tiny.checkpoint(folder / "a.pt", 5)
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("flows.landing.prepare", fails)
+    with pytest.raises(type(error), match=str(error)):
+        found(landing)
+
+
+def test_a_missing_data_set_ends_the_look_beside_a_checkpoint_that_does_not_fit(landing, tmp_path):
+    """Both faults come in one error of the experiment; the message names the data set alone."""
+    _, folder, _ = landing
+    tiny.checkpoint(folder / "a.pt", 5, classes=7)
+    (tmp_path / "two").rename(tmp_path / "gone")
+    with pytest.raises(DatasetError, match=r"^data set two: .*no such folder") as caught:
+        found(landing)
+    assert "does not fit" not in str(caught.value)
 
 
 def test_data_sets_are_listed_once_a_look(landing, monkeypatch):
@@ -129,17 +173,17 @@ def test_a_folder_is_a_checkpoint_where_the_hubs_libraries_make_it_one(landing):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(whole)
     assert found(landing) == found(landing, f"{folder}/mine") == ["mine"]
-    with pytest.raises(ExperimentError, match=r"other/x\.pt: is none of .*finetuned/\*"):
+    with pytest.raises(ExperimentError, match=r"other/x\.pt does not match .*finetuned/\*"):
         found(landing, f"{folder}/other/x.pt")
 
 
 def test_one_may_be_told(landing):
-    """As an event does; what is none of the pattern is refused."""
+    """As an event does; what does not match the pattern is refused."""
     _, folder, _ = landing
     for seed, name in ((5, "a.pt"), (6, "b.pt")):
         tiny.checkpoint(folder / name, seed)
     assert found(landing, f"{folder}/b.pt") == ["b.pt"]
-    with pytest.raises(ExperimentError, match=r"other.pt: is none of .*finetuned/\*"):
+    with pytest.raises(ExperimentError, match=r"other\.pt does not match .*finetuned/\*"):
         found(landing, f"{folder.parent}/other.pt")
 
 

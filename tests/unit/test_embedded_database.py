@@ -12,7 +12,7 @@ from prefect.server.database.configurations import ENGINES, AioSqliteConfigurati
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
 
 from flows import api_database
-from flows.api_database import PatientSqlite, collect_when_idle, connections_in_use, patient_database
+from flows.api_database import PatientSqlite, collect_when_idle, connections_in_use, database_digest, patient_database
 
 BUSY_SECONDS = 0.6
 
@@ -94,6 +94,67 @@ def test_collect_when_idle_leaves_garbage_until_no_connection_is_in_use(engine_o
     assert garbage is None
 
 
+@pytest.fixture
+def always_busy(monkeypatch):
+    """An API with a connection in use at every look, with short times; return a reference to some garbage."""
+    monkeypatch.setattr(api_database, "_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(api_database, "_IDLE_SECONDS", 0.01)
+
+    class Garbage:
+        pass
+
+    def leave():
+        garbage = Garbage()
+        garbage.cycle = garbage
+        return weakref.ref(garbage)
+
+    return leave
+
+
+def test_an_api_that_is_never_idle_frees_garbage_while_no_transaction_is_open(engine_of, always_busy):
+    """Reads that never end hold it up for a minute and no longer; a transaction holds it up until its end."""
+    make, url = engine_of
+
+    async def scenario():
+        configuration = PatientSqlite(connection_url=url)
+        engine = await make(configuration)
+        garbage, freed = always_busy(), []
+        async with engine.connect() as reader, await configuration.session(engine) as session:
+            await reader.exec_driver_sql("SELECT * FROM t")
+            collecting = asyncio.create_task(collect_when_idle(0.01))
+            async with configuration.begin_transaction(session):
+                await session.execute(sa.text("INSERT INTO t VALUES (4)"))
+                await asyncio.sleep(0.3)
+                freed.append(garbage() is None)
+            await asyncio.sleep(0.3)
+            freed.append(garbage() is None)
+            assert connections_in_use() > 0
+        collecting.cancel()
+        return freed
+
+    assert asyncio.run(scenario()) == [False, True]
+    assert api_database._transactions == 0
+
+
+def test_an_api_that_can_free_no_garbage_says_so_once(engine_of, always_busy, caplog):
+    """With the memory that it takes."""
+    make, url = engine_of
+
+    async def scenario():
+        configuration = PatientSqlite(connection_url=url)
+        engine = await make(configuration)
+        async with await configuration.session(engine) as session, configuration.begin_transaction(session):
+            await session.execute(sa.text("SELECT count(*) FROM t"))
+            collecting = asyncio.create_task(collect_when_idle(0.01))
+            await asyncio.sleep(0.5)
+            collecting.cancel()
+
+    asyncio.run(scenario())
+    [message] = [record.getMessage() for record in caplog.records if record.name == "dawin.api"]
+    assert message.startswith("Prefect's API has been busy for 0 s and cannot free memory; it takes ")
+    assert 20 < int(message.split()[-2]) < 1 << 20
+
+
 async def two_transactions(engine, configuration):
     """Read, let another transaction write, and write."""
 
@@ -141,3 +202,17 @@ def test_a_database_on_postgresql_stays_as_prefect_has_it():
     with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}), patient_database():
         assert provide_database_interface().database_config is before
     assert not any("postgresql" in key[1] for key in ENGINES)
+
+
+def test_a_database_is_known_by_its_address_without_credentials(tmp_path, monkeypatch):
+    """Owners of runs bear a digest of it; a password that changes makes no other database, a path does."""
+
+    def digest(url):
+        with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}):
+            return database_digest()
+
+    monkeypatch.chdir(tmp_path)
+    assert digest("sqlite+aiosqlite:///a.db") == digest(f"sqlite+aiosqlite:///{tmp_path}/a.db")
+    assert digest("sqlite+aiosqlite:///a.db") != digest("sqlite+aiosqlite:///b.db")
+    assert digest("postgresql+asyncpg://me:one@host/p") == digest("postgresql+asyncpg://me:two@host/p")
+    assert digest("postgresql+asyncpg://me:one@host/p") != digest("postgresql+asyncpg://me:one@other/p")

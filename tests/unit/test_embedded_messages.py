@@ -1,17 +1,23 @@
 """What the embedded API prints of its troubles, and where `dawin` refuses a PREFECT_HOME."""
 
 import asyncio
+import http.server
 import logging
 import os
 import sqlite3
+import subprocess
+import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 
-from flows import api_messages, embedded
+from flows import api_messages, cli, embedded
 from flows.api_messages import OneLine
 from flows.errors import ClusterError
+
+POPEN = subprocess.Popen
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +99,110 @@ def test_a_prefect_home_without_room_is_refused_with_what_is_free(environment, t
     monkeypatch.setattr(os, "statvfs", lambda _: disk)
     with pytest.raises(ClusterError, match=r"no room \(wanted 16 MiB for Prefect's database, got 5\.0\)"):
         embedded.start_prefect_api()
+
+
+@pytest.fixture
+def answering():
+    """Serve HTTP; return its address, and the status that `/api/health` answers with, which tests set."""
+    status = {"/api/health": 200}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status.get(self.path, 404))
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/api", status
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("slash", "status"), [("", 200), ("/", 200), ("", 401), ("//", 403)])
+def test_an_api_that_answers_in_whatever_way_is_taken(environment, answering, slash, status):
+    """With a slash at the end of its address, or behind a proxy that wants to know who asks."""
+    url, statuses = answering
+    statuses["/api/health"] = status
+    environment["PREFECT_API_URL"] = url + slash
+    embedded.start_prefect_api()
+    assert environment["PREFECT_API_URL"] == url + slash
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_an_address_without_an_api_is_refused_by_name(environment, answering, status):
+    """A server of something else, or a proxy before nothing."""
+    url, statuses = answering
+    statuses["/api/health"] = status
+    environment["PREFECT_API_URL"] = url
+    with pytest.raises(ClusterError, match=f"^PREFECT_API_URL={url}: no Prefect API answers there$"):
+        embedded.start_prefect_api()
+
+
+def test_an_address_that_is_none_is_refused_by_name(environment):
+    """It is no HTTP address at all."""
+    environment["PREFECT_API_URL"] = "somewhere"
+    with pytest.raises(ClusterError, match=r"^PREFECT_API_URL=somewhere: no Prefect API answers there$"):
+        embedded.start_prefect_api()
+
+
+CHILD = """
+import http.server, sys, threading
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.stdin.read()
+"""
+
+
+def test_an_api_that_ended_is_started_again_on_its_port(environment, tmp_path, monkeypatch, caplog):
+    """Also at a second try, where the first one could not write PREFECT_HOME; one that lives is left alone."""
+    environment["PREFECT_HOME"] = str(tmp_path / "prefect")
+
+    def start(command, **more):
+        return POPEN([sys.executable, "-c", CHILD, command[-1]], **more)
+
+    monkeypatch.setattr(embedded, "_started", [])
+    monkeypatch.setattr(embedded.subprocess, "Popen", start)
+    embedded.start_prefect_api()
+    [first], url = embedded._started, environment["PREFECT_API_URL"]
+    embedded.wait_for_api()
+    embedded.revive_prefect_api()
+    assert embedded._started == [first]
+    first.kill()
+    first.wait()
+    environment["PREFECT_HOME"] = "/dev/null/prefect"
+    with pytest.raises(ClusterError, match="cannot be written"):
+        embedded.revive_prefect_api()
+    environment["PREFECT_HOME"] = str(tmp_path / "prefect")
+    embedded.revive_prefect_api()
+    [second] = embedded._started
+    assert (second.pid != first.pid, second.poll(), environment["PREFECT_API_URL"]) == (True, None, url)
+    assert "Prefect's API has ended (exit status -9): it is started again" in caplog.text
+    second.communicate(timeout=10)
+
+
+def test_a_watch_revives_its_api_at_every_look(monkeypatch, tmp_path, capsys):
+    """A look for which it does not start is one line, and the next look tries again."""
+    looks = []
+
+    def revive():
+        looks.append("look")
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+        raise ClusterError("no room")
+
+    monkeypatch.setattr(cli, "load_experiment", lambda *_: None)
+    for name in ("start_prefect_api", "wait_for_api", "keep_errors_short"):
+        monkeypatch.setattr(cli, name, lambda: None)
+    monkeypatch.setattr(cli, "revive_prefect_api", revive)
+    assert cli.main(["watch", "any.yaml", "--every", "0", "--store", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.count("dawin: no room; the next look is in 0 s\n") == 2

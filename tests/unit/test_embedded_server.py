@@ -9,7 +9,7 @@ from prefect.server.database import provide_database_interface
 from prefect.settings import PREFECT_HOME, temporary_settings
 
 from flows import api_server
-from flows.api_database import PatientSqlite
+from flows.api_database import PatientSqlite, database_digest
 from flows.run_owner import ended_owners
 
 
@@ -27,7 +27,7 @@ def served(tmp_path, monkeypatch):
         await asyncio.sleep(0.3)
         seen["automatic collection"] = gc.isenabled()
         seen["database"] = type(provide_database_interface().database_config)
-        with ended_owners(tmp_path / "dawin-runs") as ended:
+        with ended_owners(tmp_path / "dawin-runs", database_digest()) as ended:
             seen["ended"] = ended
         seen["files"] = len(list((tmp_path / "dawin-runs").glob("*.json")))
 

@@ -129,7 +129,7 @@ def test_what_is_accepted_is_read_in_a_time_that_grows_with_it(text):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (MemoryError(), "the run failed: the memory does not suffice"),
+        (MemoryError(), "the run failed: not enough memory"),
         (RecursionError("maximum\nrecursion"), "the run failed: RecursionError: maximum recursion"),
         (ValueError("\x1b[2J\r\u202e s3://K:S@b/x"), r"the run failed: ValueError: \x1b[2J \u202e s3://…@b/x"),
         (OSError("x" * 10**6), "the run failed: OSError: " + "x" * 100),
