@@ -35,8 +35,11 @@ def commit(store: Store, ours: Manifest, content: bytes, fault_of: Callable[[byt
     try:
         store.create(ours.key, content)
     except ObjectExists:
-        return _settle(store, ours, content, fault_of)
-    return _committed(store, ours)
+        return _settle(store, ours, content, fault_of, written=set())
+    manifest = _committed(store, ours)
+    if store.scheme == "s3" and not _is_there(store, ours.key, content):
+        return _settle(store, ours, content, fault_of, written={ours.sha256})
+    return manifest
 
 
 def read_or_uncommit(store: Store, key: str, read: Callable[[], R]) -> R:
@@ -61,13 +64,27 @@ def _committed(store: Store, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _settle(store: Store, ours: Manifest, content: bytes, fault_of: Callable[[bytes], str | None]) -> Manifest:
+def _is_there(store: Store, key: str, content: bytes) -> bool:
+    """Tell whether an object on S3 has the bytes just written: a server may ignore the condition of a PUT.
+
+    Costs one HEAD; where the ETag is no MD5, a GET too.
+    """
+    try:
+        etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return store.stat(key).mark.strip('"') == etag or store.read(key) == content
+    except ObjectMissing:
+        return False
+
+
+def _settle(
+    store: Store, ours: Manifest, content: bytes, fault_of: Callable[[bytes], str | None], *, written: set[str]
+) -> Manifest:
     """Keep the bytes that are there if they are sound, else put ours in their place.
 
     Other writers may do the same at this moment. Of those that put bytes in an empty place the first wins, and each
-    ends only when it has seen the bytes that its manifest describes, or bytes and manifest of another one.
+    ends only when it has seen the bytes that its manifest describes, or bytes and manifest of another one. `written`
+    holds the SHA-256 of our manifests, which another writer's bytes may have made wrong.
     """
-    written: set[str] = set()  # the SHA-256 of our manifests, which another writer's bytes may have made wrong
     for _ in range(_TRIES):
         there, manifest = _bytes_or_none(store, ours.key), _manifest_or_none(store, ours.key)
         if there is None:

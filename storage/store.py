@@ -90,9 +90,8 @@ class Store:
     def create(self, key: str, content: bytes) -> None:
         """Write a new object whole; `ObjectExists` when the key is taken, whoever took it.
 
-        On S3 this is one conditional PUT. A server that ignores the condition writes over the object instead. Where
-        two writers of one key then differ in bytes, the manifest of the one may describe the bytes of the other: a
-        reader finds such an object damaged, and the next run computes it again.
+        On S3 this is one conditional PUT. A server that ignores the condition writes over the object instead, so
+        `commit` looks at the bytes once more after it wrote their manifest.
         """
         filesystem, path = self._locate(key)
         try:

@@ -175,3 +175,21 @@ def test_a_writer_whose_bytes_another_one_removes_at_once_does_not_fail(local):
     local.delete(KEY)
     note_commit(local, manifest)
     assert missing_ranges(local, PREFIX, SPANS) == [SPANS[0]]
+
+
+def test_a_server_that_ignores_conditions_leaves_no_manifest_over_other_bytes(s3, monkeypatch):
+    """Another run writes over the object before our manifest: its sound bytes stay, with a manifest that fits them."""
+    store, create, replaced = Store(f"{s3}/store"), Store.create, []
+
+    def unconditional(self, key, content):
+        self.replace(key, content)
+        if not replaced:
+            replaced.append(key)
+            write(self, seed=1)
+
+    monkeypatch.setattr(Store, "create", unconditional)
+    manifest = write(store, seed=0)
+    monkeypatch.setattr(Store, "create", create)
+    assert replaced == [KEY]
+    assert manifest.sha256 == hashlib.sha256(store.read(KEY)).hexdigest()
+    assert read_table(store, KEY, COEFFICIENTS).num_rows == 300
