@@ -69,8 +69,11 @@ class OneLine(logging.Filter):
                 report_to_command(f"{database} cannot be written: {_CLASSES.sub('', cause)}")
                 return False
         passing = isinstance(error, CancelledError) or (error and any(_LOCKED in cause for cause in causes))
-        if _just_reported() or (passing and not _drops(lines[0])):
-            return False  # the command reports the first; who gets the second has gone or tries again: api_database.py
+        follows = (
+            bool(_reported) and "drop" in lines[0].lower()
+        )  # of a database that could not be written, however late
+        if _just_reported() or follows or (passing and not _drops(lines[0])):
+            return False  # the command reports the first; who gets the last has gone or tries again: api_database.py
         named = [line for line in lines if _ERROR_LINE.match(line)] or lines
         record.msg, record.args = (f"{lines[0]} ({causes[0]})" if error else named[-1]), ()
         record.exc_info = record.exc_text = record.stack_info = None
