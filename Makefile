@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart multi-task test test-cluster cluster-up lint types layers pytest format clean
+.PHONY: help install quickstart multi-task test test-cluster cluster-up lint types layers pytest coverage format clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -37,6 +37,9 @@ layers: $(INSTALLED)
 	$(BIN)/lint-imports
 
 pytest: $(INSTALLED)
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+coverage: $(INSTALLED) ## the same tests, two minutes longer, with the lines that none of them runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
 test-cluster: $(INSTALLED) ## a server, workers, S3, checkpoints that land, processes that are killed
