@@ -35,13 +35,13 @@ def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
         ExperimentError: there is no such file, it is not YAML, or settings are wrong (all faults at once).
     """
     file = _NAMED / f"{path}.yaml" if path in named_experiments() else Path(path)
-    told = _told(path)
+    name = _printable(path)
     try:
-        content = parse_yaml(_text_of(file, told))
+        content = parse_yaml(_text_of(file, name))
     except yaml.YAMLError as error:
-        raise ExperimentError(f"experiment {told}: not YAML: {problem_of(error)}") from error
+        raise ExperimentError(f"experiment {name}: not YAML: {problem_of(error)}") from error
     if not isinstance(content, dict):
-        raise ExperimentError(f"experiment {told}: wanted a mapping of settings, got {type(content).__name__}")
+        raise ExperimentError(f"experiment {name}: wanted a mapping of settings, got {type(content).__name__}")
     _fill_in(content, path)
     _resolve(content, Path.cwd() if file.parent == _NAMED else file.resolve().parent)
     for override in overrides:
@@ -50,24 +50,24 @@ def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
     return parse_experiment(content, path)
 
 
-def _text_of(file: Path, told: str) -> str:
+def _text_of(file: Path, name: str) -> str:
     """Return the text of a file of settings."""
     try:
         if not file.is_file():
             near = sorted(map(str, islice(file.parent.glob("*.y*ml"), _MOST_NEAR)))
             there = ", ".join(map(shown, near)) or "no YAML files there"
             names = ", ".join(named_experiments())
-            raise ExperimentError(f"experiment {told}: no such file; there are: {there}; by name: {names}")
+            raise ExperimentError(f"experiment {name}: no such file; there are: {there}; by name: {names}")
         if (size := file.stat().st_size) > _MOST_BYTES:
-            raise ExperimentError(f"experiment {told}: {size:,} bytes, wanted at most {_MOST_BYTES:,} of settings")
+            raise ExperimentError(f"experiment {name}: {size:,} bytes, wanted at most {_MOST_BYTES:,} of settings")
         return file.read_bytes().decode()
     except OSError as error:
-        raise ExperimentError(f"experiment {told}: cannot be read ({shown(error.strerror or str(error))})") from error
+        raise ExperimentError(f"experiment {name}: cannot be read ({shown(error.strerror or str(error))})") from error
     except UnicodeDecodeError as error:
-        raise ExperimentError(f"experiment {told}: not YAML: not text in UTF-8, byte {error.start}") from error
+        raise ExperimentError(f"experiment {name}: not YAML: not text in UTF-8, byte {error.start}") from error
 
 
-def _told(text: str, most: int = 200) -> str:
+def _printable(text: str, most: int = 200) -> str:
     """Return a text of a user's as messages show it."""
     return shown(without_credentials(text), most)
 
@@ -88,8 +88,10 @@ def _fill_in(content: dict[str, Any], where: str) -> None:
 
     _addresses(content, filled)
     if unset:
-        told = "; ".join(f"{shown(name)} is not set, wanted for {_told(address)}" for name, address in unset.items())
-        raise ExperimentError(f"experiment {_told(where)}: {told}")
+        unset_names = "; ".join(
+            f"{shown(name)} is not set, wanted for {_printable(address)}" for name, address in unset.items()
+        )
+        raise ExperimentError(f"experiment {_printable(where)}: {unset_names}")
 
 
 def parse_experiment(content: dict[str, Any], where: str) -> Experiment:
@@ -100,19 +102,19 @@ def parse_experiment(content: dict[str, Any], where: str) -> Experiment:
         details = error.errors()
         # an item that is wrong is left out by the validation, which then finds the list too short
         wrong = {detail["loc"][0] for detail in details if len(detail["loc"]) > 1}
-        told = [d for d in details if not (d["type"] == "too_short" and d["loc"][0] in wrong)]
-        faults = list(dict.fromkeys(_fault(detail) for detail in told))
+        kept = [d for d in details if not (d["type"] == "too_short" and d["loc"][0] in wrong)]
+        faults = list(dict.fromkeys(_fault(detail) for detail in kept))
         more = f"; and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
-        raise ExperimentError(f"experiment {_told(where)}: {'; '.join(faults[:_MOST_FAULTS])}{more}") from error
+        raise ExperimentError(f"experiment {_printable(where)}: {'; '.join(faults[:_MOST_FAULTS])}{more}") from error
 
 
 def _fault(detail: Any) -> str:  # noqa: ANN401  pydantic's typed dict
     place = shown(".".join(str(part) for part in detail["loc"] if part not in ("int", "literal['auto']")))
     if detail["type"] == "extra_forbidden":
         return f"{place}: no such setting"
-    message = _told(re.sub("^Value error, ", "", detail["msg"]), 2000)
-    told = isinstance(detail["input"], dict | list) or detail["type"] == "missing" or "got " in message
-    got = "" if told else f" (got {_told(repr(detail['input']), 80)})"
+    message = _printable(re.sub("^Value error, ", "", detail["msg"]), 2000)
+    says_input = isinstance(detail["input"], dict | list) or detail["type"] == "missing" or "got " in message
+    got = "" if says_input else f" (got {_printable(repr(detail['input']), 80)})"
     return f"{place}: {message}{got}" if place else message
 
 

@@ -4,7 +4,7 @@ import hashlib
 import threading
 
 import pytest
-from damage import KEY, OBJECTS, PREFIX, SPANS, filled, flipped, rewritten, with_value, write
+from damage import KEY, OBJECTS, PREFIX, SPANS, flipped, rewritten, with_value, write
 
 from storage import keys
 from storage.blobs import commit_bytes, commit_file, read_blob
@@ -16,19 +16,6 @@ from storage.store import Store
 from storage.tables import TableWriter, read_table
 
 HEAD = "heads/0123.safetensors"
-
-
-@pytest.fixture(params=["local", "memory", "s3"])
-def store(request, tmp_path):
-    """Two sound objects of one table."""
-    address = str(tmp_path / "store") if request.param == "local" else request.getfixturevalue(request.param)
-    return filled(Store(address if request.param != "s3" else f"{address}/store"))
-
-
-@pytest.fixture
-def local(tmp_path):
-    """The same in a folder: for what does not depend on the back end."""
-    return filled(Store(str(tmp_path / "store")))
 
 
 @pytest.mark.parametrize("kind", [*OBJECTS, "vanished", "no manifest", "manifest without JSON"])

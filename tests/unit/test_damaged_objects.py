@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from damage import KEY, OBJECTS, PREFIX, SPANS, described, filled, flipped, rewritten, with_value, write
+from damage import KEY, OBJECTS, PREFIX, SPANS, described, flipped, rewritten, with_value, write
 
 from storage import keys, scan, verification
 from storage.errors import (
@@ -27,19 +27,6 @@ from storage.schemas import COEFFICIENTS, PREDICTIONS
 from storage.soundness import is_committed, missing_ranges, states
 from storage.store import Store
 from storage.tables import read_samples, read_table
-
-
-@pytest.fixture(params=["local", "memory", "s3"])
-def store(request, tmp_path):
-    """Two sound objects of one table."""
-    address = str(tmp_path / "store") if request.param == "local" else request.getfixturevalue(request.param)
-    return filled(Store(address if request.param != "s3" else f"{address}/store"))
-
-
-@pytest.fixture
-def local(tmp_path):
-    """The same in a folder: for what does not depend on the back end."""
-    return filled(Store(str(tmp_path / "store")))
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
