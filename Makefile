@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart multi-task test test-cluster cluster-up lint types layers pytest coverage format clean
+.PHONY: help install quickstart multi-task test test-workers workers-up lint types layers pytest coverage format clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -42,11 +42,11 @@ pytest: $(INSTALLED)
 coverage: $(INSTALLED) ## the same tests, two minutes longer, with the lines that none of them runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
-test-cluster: $(INSTALLED) ## a server, workers, S3, checkpoints that land, processes that are killed
-	$(BIN)/pytest -m cluster tests/cluster
+test-workers: $(INSTALLED) ## a server, workers, S3, checkpoints that land, processes that are killed
+	$(BIN)/pytest -m workers tests/workers
 
-cluster-up: $(INSTALLED) ## a Prefect server and two workers on this machine: make cluster-up EXPERIMENT=my.yaml [LANDING=landing.yaml]
-	@$(BIN)/python infra/cluster.py $(EXPERIMENT) $(if $(LANDING),--landing $(LANDING))
+workers-up: $(INSTALLED) ## a Prefect server and two workers on this machine: make workers-up EXPERIMENT=my.yaml [LANDING=landing.yaml]
+	@$(BIN)/python infra/local_pool.py $(EXPERIMENT) $(if $(LANDING),--landing $(LANDING))
 
 format: $(INSTALLED) ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .

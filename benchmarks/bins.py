@@ -24,11 +24,11 @@ def main() -> None:
     import torch
 
     from benchmarks.models import classifiers, in_turn, preprocessing_of, ratio
-    from tasks.inference import Inference
-    from tasks.inputs import BLOCK
     from tasks.merging.pool import FlatWeights, MergedModels
     from tasks.numerics.bins import bin_coefficients
     from tasks.numerics.clustering import cluster_coefficients
+    from tasks.streaming.images import BLOCK
+    from tasks.streaming.inference import Inference
 
     model, states = classifiers(arguments.arch, 2, arguments.device)
     inference = Inference(preprocessing_of(model), arguments.dtype, arguments.batch)
@@ -45,7 +45,7 @@ def main() -> None:
             inference.logits(model, images[start : start + arguments.batch])
 
     def grouped(assignment: Any, coefficients: Any, places: int) -> int:
-        from tasks.merge_sinks import run_shared
+        from tasks.streaming.merge_sinks import run_shared
 
         pool = MergedModels(model, weights, places)
         order = np.argsort(assignment, kind="stable")

@@ -36,7 +36,7 @@ def _experiment(folder: Path, arguments: argparse.Namespace) -> Any:
     import torch
 
     from benchmarks.models import classifiers
-    from flows.experiment import parse_experiment
+    from flows.experiment.file import parse_experiment
 
     _, states = classifiers(arguments.arch, 2, "cpu")
     names = ("base", "tuned")
@@ -69,9 +69,9 @@ def _engine(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     from storage.store import Store
     from tasks.datasets.loading import Batch
     from tasks.datasets.transform import normalized
-    from tasks.inference import DTYPES, Inference
-    from tasks.output_sinks import logits_sink
-    from tasks.streaming import fill
+    from tasks.streaming.fill import fill
+    from tasks.streaming.inference import DTYPES, Inference
+    from tasks.streaming.output_sinks import logits_sink
 
     model, states = classifiers(arguments.arch, 2, arguments.device)
     second, _ = classifiers(arguments.arch, 1, arguments.device)
@@ -119,12 +119,12 @@ def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     import torch
 
     from benchmarks.models import in_turn, ratio
-    from flows.preparation import prepare
+    from flows.planning.check import prepare
     from storage.store import Store
     from tasks.extraction import extract
-    from tasks.inference import Inference
-    from tasks.inputs import OpenedDataset, load_state
     from tasks.models.classifier import build_classifier
+    from tasks.streaming.images import OpenedDataset, load_state
+    from tasks.streaming.inference import Inference
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:

@@ -40,8 +40,8 @@ def _checkpoints(folder: Path) -> None:
 
 
 def _extract(folder: Path, samples: int) -> None:
-    from flows.experiment import parse_experiment
-    from flows.preparation import prepare
+    from flows.experiment.file import parse_experiment
+    from flows.planning.check import prepare
     from storage.store import Store
     from tasks.extraction import extract
 

@@ -39,10 +39,10 @@ def _merge(method: str, folder: Path, models: int) -> None:
 
     from storage.identity import digest_of_file
     from storage.store import Store
-    from tasks.models.lazy_state import open_state
-    from tasks.reading import Reading
-    from tasks.references import ModelReference, WeightMerge
-    from tasks.weight_merging import make_model
+    from tasks.model_merging import make_model
+    from tasks.models.files.lazy_state import open_state
+    from tasks.references.base import ModelReference, WeightMerge
+    from tasks.streaming.reading import Reading
 
     references = []
     for i in range(models + 1):

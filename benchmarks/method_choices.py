@@ -14,7 +14,7 @@ import torch
 
 from tasks.merging.model_stock import model_stock
 from tasks.merging.singular import isotropic, task_singular_vectors
-from tasks.merging.weight_merges import merge_states
+from tasks.merging.tensorwise import merge_states
 
 State = Mapping[str, torch.Tensor]
 KEEP = 0.2

@@ -22,10 +22,10 @@ def _measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     import torch
 
     from benchmarks.models import classifiers, in_turn, ratio
-    from tasks.inference import DTYPES
     from tasks.merging.combination import combine
     from tasks.merging.per_sample import merge_per_sample
     from tasks.merging.pool import FlatWeights
+    from tasks.streaming.inference import DTYPES
 
     device, batch, dtype = arguments.device, arguments.batch, DTYPES[arguments.dtype]
     rows = []

@@ -22,8 +22,8 @@ def _overrides(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 def _bare(experiment: str, store: str, overrides: tuple[str, ...]) -> None:
     """Do what `dawin run` does, without a flow."""
-    from flows.experiment import load_experiment
-    from flows.preparation import prepare
+    from flows.experiment.file import load_experiment
+    from flows.planning.check import prepare
     from storage.store import Store
     from tasks.aggregation import aggregate
     from tasks.ensembling import evaluate_ensembles

@@ -19,13 +19,14 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))  # writes the layouts
 
-import layouts
+
+import formats
 
 from benchmarks.reporting import report
 from tasks.datasets.decoding import Decoder
 from tasks.datasets.loading import batches
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.listing import list_dataset
+from tasks.opening.list_samples import list_dataset
 
 LAYOUTS = ("folder", "parquet", "tar")
 
@@ -78,9 +79,9 @@ def _write(root: Path, samples: int, size: int) -> None:
         Image.fromarray(noise).resize((size, size), Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
         few.append(file.getvalue())
     pictures, labels = [few[i % 200] for i in range(samples)], np.arange(samples) * 100 // samples
-    layouts.write_folder(root / "folder", pictures, labels, "jpg")
-    layouts.write_parquet(root / "parquet", pictures, labels, shards=4, group=1000)
-    layouts.write_tars(root / "tar", pictures, labels, shards=8, suffix="jpg")
+    formats.write_folder(root / "folder", pictures, labels, "jpg")
+    formats.write_parquet(root / "parquet", pictures, labels, shards=4, group=1000)
+    formats.write_tars(root / "tar", pictures, labels, shards=8, suffix="jpg")
 
 
 if __name__ == "__main__":

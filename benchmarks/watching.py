@@ -26,8 +26,8 @@ COUNTED: Counter[str] = Counter()
 
 def _evaluated(file: str, store: str) -> int:
     """Have results of every checkpoint, as far as a look can see: a manifest each."""
-    from flows.experiment import load_experiment
-    from flows.landing import new_checkpoints
+    from flows.experiment.file import load_experiment
+    from flows.planning.new_checkpoints import new_checkpoints
     from storage import keys
     from storage.store import Store
 
@@ -40,8 +40,8 @@ def _evaluated(file: str, store: str) -> int:
 
 
 def _look(file: str, store: str) -> float:
-    from flows.experiment import load_experiment
-    from flows.landing import new_checkpoints
+    from flows.experiment.file import load_experiment
+    from flows.planning.new_checkpoints import new_checkpoints
     from storage.store import Store
 
     began = time.perf_counter()

@@ -2,12 +2,12 @@
 
 from prefect import flow
 
-from flows.artifacts import publish
-from flows.preparation import prepare
-from flows.settings import Experiment
+from flows.experiment.settings import Experiment
+from flows.planning.check import prepare
+from flows.reports.artifacts import publish
 from storage.store import Store
 from tasks.aggregation import aggregate
-from tasks.streaming import Tally
+from tasks.streaming.fill import Tally
 
 
 @flow(name="aggregate-results")

@@ -3,10 +3,10 @@
 import numpy as np
 from prefect import flow
 
-from flows.dispatch import dispatch
-from flows.preparation import prepare
-from flows.settings import Experiment
-from flows.works import Dispatcher
+from flows.experiment.settings import Experiment
+from flows.planning.check import prepare
+from flows.workers.children import Dispatcher
+from flows.workers.dispatch import dispatch
 from storage.schemas import OUTPUTS
 from storage.store import open_store
 from storage.tables import read_samples, vectors

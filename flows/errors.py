@@ -7,5 +7,5 @@ class ExperimentError(InputError, ValueError):
     """An experiment file, or a setting of it, is wrong; the message lists every fault."""
 
 
-class ClusterError(InputError):
+class OrchestrationError(InputError):
     """The work pool or the deployments that a run is to use are not there."""

@@ -2,17 +2,16 @@
 
 from prefect import flow
 
-from flows.preparation import prepare_on
-from flows.settings import Experiment
+from flows.experiment.settings import Experiment
+from flows.planning.check import prepare_on
+from storage.spans import Span
 from storage.store import Store
 from tasks import evaluation
-from tasks.streaming import Tally
+from tasks.streaming.fill import Tally
 
 
 @flow(name="evaluate-merges")
-async def evaluate_merges(
-    experiment: Experiment, dataset: str, store: str, samples: tuple[int, int] | None = None
-) -> Tally:
+async def evaluate_merges(experiment: Experiment, dataset: str, store: str, samples: Span | None = None) -> Tally:
     """Run those merged models of an experiment over a data set whose predictions are not in the store.
 
     `samples`: only these, `stop` excluded.

@@ -2,18 +2,17 @@
 
 from prefect import flow
 
-from flows.preparation import prepare_on
-from flows.settings import Experiment
+from flows.experiment.settings import Experiment
+from flows.planning.check import prepare_on
 from storage.soundness import is_committed
+from storage.spans import Span
 from storage.store import Store
 from tasks.extraction import extract
-from tasks.streaming import Tally
+from tasks.streaming.fill import Tally
 
 
 @flow(name="extract-outputs")
-async def extract_outputs(
-    experiment: Experiment, dataset: str, store: str, samples: tuple[int, int] | None = None
-) -> Tally:
+async def extract_outputs(experiment: Experiment, dataset: str, store: str, samples: Span | None = None) -> Tally:
     """Run those models of an experiment over a data set whose outputs are not in the store.
 
     Where no merge has to wait for all outputs, merged models run over the same batches: one pass does it all.

@@ -2,11 +2,11 @@
 
 from prefect import flow
 
-from flows.preparation import prepare
-from flows.settings import Experiment
+from flows.experiment.settings import Experiment
+from flows.planning.check import prepare
 from storage.store import Store
-from tasks.streaming import Tally
-from tasks.weight_merging import make_model
+from tasks.model_merging import make_model
+from tasks.streaming.fill import Tally
 
 
 @flow(name="merge-weights")

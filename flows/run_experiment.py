@@ -9,22 +9,22 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.aggregate_results import aggregate_results
-from flows.artifacts import publish_coefficients, publish_plan
-from flows.cluster import check_cluster, pool
-from flows.dispatch import ChildCancelled, ChildFailed, Work, dispatch
-from flows.experiment import load_experiment
-from flows.plan import Plan, Step
-from flows.preparation import prepare
-from flows.settings import Experiment
-from flows.tagging import tag_this_run
-from flows.works import Dispatcher
+from flows.experiment.file import load_experiment
+from flows.experiment.settings import Experiment
+from flows.planning.check import prepare
+from flows.planning.plan import Plan, Step
+from flows.reports.artifacts import publish_coefficients, publish_plan
+from flows.workers.children import Dispatcher
+from flows.workers.dispatch import ChildCancelled, ChildFailed, Work, dispatch
+from flows.workers.pool import check_pool, pool
+from flows.workers.tags import tag_this_run
 from storage.errors import ObjectDamaged, ObjectMissing
 from storage.soundness import report_again
 from storage.store import open_store
-from tasks.derived import RunRecord
 from tasks.ensembling import evaluate_ensembles
 from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
-from tasks.references import DatasetReference
+from tasks.references.base import DatasetReference
+from tasks.references.derived import RunRecord
 
 log = logging.getLogger("dawin.run")
 
@@ -49,7 +49,7 @@ async def run_experiment(experiment: Experiment | str, store: str) -> RunRecord:
     """
     experiment = load_experiment(experiment) if isinstance(experiment, str) else experiment
     await tag_this_run(experiment)
-    await check_cluster()
+    await check_pool()
     plan = prepare(experiment, open_store(store))
     for dataset in plan.datasets:
         if dataset.note:
@@ -74,7 +74,7 @@ async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
     report_again()
     to = Dispatcher(plan, experiment)
     if heads := plan.damaged_heads:
-        from tasks.heads import text_head  # noqa: PLC0415  loads torch, which a parent seldom needs
+        from tasks.opening.make_heads import text_head  # noqa: PLC0415  loads torch, which a parent seldom needs
 
         for head in heads:
             text_head(head, plan.store)

@@ -8,11 +8,11 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
-from flows.dispatch import ChildFailed
-from flows.experiment import load_experiment
-from flows.landing import Landed, new_checkpoints
+from flows.experiment.file import load_experiment
+from flows.planning.new_checkpoints import Landed, new_checkpoints
 from flows.run_experiment import run_experiment
-from flows.tagging import tags_of
+from flows.workers.dispatch import ChildFailed
+from flows.workers.tags import tags_of
 from storage import keys
 from storage.identity import digest_of
 from storage.soundness import is_committed

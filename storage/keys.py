@@ -3,6 +3,7 @@
 import re
 
 from storage.errors import ManifestInvalid
+from storage.spans import Span
 
 MANIFEST_SUFFIX = ".manifest.json"
 _RESULTS = re.compile(r"results/experiment=([^/]+)/run_id=([^/]+)/results\.parquet")
@@ -81,8 +82,9 @@ def learnt(digest: str) -> str:
     return f"merged/{digest}/learnt.json"
 
 
-def samples(prefix: str, start: int, stop: int) -> str:
-    """Object of the samples `start` to `stop`, `stop` excluded; its name says the last one, included."""
+def samples(prefix: str, span: Span) -> str:
+    """Return the key of a span's object; its name says the first sample and the last one, both included."""
+    start, stop = span
     return f"{prefix}/samples-{start:08d}-{stop - 1:08d}.parquet"
 
 
@@ -91,12 +93,12 @@ def is_samples(key: str) -> bool:
     return _SAMPLES.search(key) is not None
 
 
-def samples_range(key: str) -> tuple[int, int]:
-    """Return (start, stop) of an object's key, `stop` excluded."""
+def span_of(key: str) -> Span:
+    """Return the span of an object's key."""
     found = _SAMPLES.search(key)
     if not found:
         raise ManifestInvalid(f"{key}: wanted a name like samples-00000000-00008191.parquet")
-    return int(found[1]), int(found[2]) + 1
+    return Span(int(found[1]), int(found[2]) + 1)
 
 
 def manifest(key: str) -> str:

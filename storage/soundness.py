@@ -7,7 +7,7 @@ which get the whole object anyway.
 
 import hashlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow.parquet as pq
@@ -16,6 +16,7 @@ from storage import keys
 from storage.errors import ManifestInvalid, ObjectDamaged, ObjectMissing, SchemaMismatch, StorageError, damaged
 from storage.manifests import Manifest, manifest_content, read_manifest
 from storage.schemas import TABLES
+from storage.spans import Span
 from storage.store import Store, Stored
 from storage.table_checks import UNREADABLE, raise_unless_damage
 from storage.verification import check_stored, remember_written
@@ -76,15 +77,13 @@ def is_committed(store: Store, key: str, *, contents: bool | None = None) -> boo
     return key in found and not counts_as_missing(found[key])
 
 
-def missing_ranges(
-    store: Store, prefix: str, ranges: list[tuple[int, int]], *, there: Listing | None = None
-) -> list[tuple[int, int]]:
-    """Return those of the sample ranges below a prefix that are not committed or not sound, in order.
+def missing_spans(store: Store, prefix: str, spans: Sequence[Span], *, there: Listing | None = None) -> list[Span]:
+    """Return those of the spans below a prefix that are not committed or not sound, in order.
 
     Raises:
         SchemaMismatch: a newer version of this program wrote one of them.
     """
-    wanted = {keys.samples(prefix, *span): span for span in ranges}
+    wanted = {keys.samples(prefix, span): span for span in spans}
     found = states(store, prefix, only=wanted.keys(), there=there)
     return [wanted[key] for key in wanted if key not in found or counts_as_missing(found[key])]
 

@@ -54,7 +54,7 @@ def fault_in_rows(table: pa.Table, rows: int, key: str) -> str | None:
     if INDEX not in table.column_names:
         return None
     if keys.is_samples(key):
-        start, stop = keys.samples_range(key)
+        start, stop = keys.span_of(key)
         index = table[INDEX].to_numpy()
         if len(index) != stop - start:
             return f"wanted samples {start:,} to {stop - 1:,}, got {len(index):,} rows"

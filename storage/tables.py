@@ -152,11 +152,11 @@ def read_samples(
     """
     found = [key for key in committed(store, prefix) if keys.is_samples(key)]
     reached = 0
-    for start, stop in map(keys.samples_range, found):
+    for start, stop in map(keys.span_of, found):
         if start != reached:
             break
         reached = stop
-    if not found or reached != (samples or reached) or reached != keys.samples_range(found[-1])[1]:
+    if not found or reached != (samples or reached) or reached != keys.span_of(found[-1])[1]:
         wanted = "" if samples is None else f" of {samples:,}"
         raise ObjectMissing(
             f"{store.address(prefix)}: {reached:,}{wanted} samples are committed without a gap; "

@@ -18,13 +18,20 @@ from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
 from storage.soundness import is_committed
 from storage.store import Store
 from storage.tables import TableWriter, read_samples
-from tasks.coefficients import read_coefficients
-from tasks.derived import BinsReference, Cell, MergeReference, MixtureReference, PredictionsReference, RunRecord
 from tasks.numerics.accuracy import top_k
 from tasks.numerics.bins import binning_error
 from tasks.numerics.label_order import Predictions, doubt_of_labels
-from tasks.references import DatasetReference, OutputsReference
-from tasks.streaming import Tally
+from tasks.opening.read_coefficients import read_coefficients
+from tasks.references.base import DatasetReference, OutputsReference
+from tasks.references.derived import (
+    BinsReference,
+    Cell,
+    MergeReference,
+    MixtureReference,
+    PredictionsReference,
+    RunRecord,
+)
+from tasks.streaming.fill import Tally
 
 log = logging.getLogger("dawin.aggregation")
 

@@ -11,16 +11,17 @@ from prefect.runtime import flow_run
 
 from storage import keys
 from storage.schemas import OUTPUTS, PREDICTIONS
+from storage.spans import Span
 from storage.store import Store
 from storage.tables import Columns, read_table, vectors
-from tasks.coefficients import read_coefficients
-from tasks.derived import CoefficientsReference, EnsembleReference
 from tasks.numerics.checks import Floats
 from tasks.numerics.ensemble import mix_predictions
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expertise import select_surest
-from tasks.sinks import Sink, Span, scored
-from tasks.streaming import Tally, fill
+from tasks.opening.read_coefficients import read_coefficients
+from tasks.references.derived import CoefficientsReference, EnsembleReference
+from tasks.streaming.fill import Tally, fill
+from tasks.streaming.sinks import Sink, scored
 
 
 @task(name="evaluate ensembles", cache_policy=NO_CACHE)
@@ -48,7 +49,7 @@ class Said(NamedTuple):
 
 def _said(ensemble: EnsembleReference, store: Store, span: Span) -> Said:
     columns = ["sample_index", "label", "entropy", "logits"]
-    tables = [read_table(store, keys.samples(o.prefix, *span), OUTPUTS[o.logits], columns) for o in ensemble.outputs]
+    tables = [read_table(store, keys.samples(o.prefix, span), OUTPUTS[o.logits], columns) for o in ensemble.outputs]
     temperatures = [outputs.model.temperature for outputs in ensemble.outputs]
     return Said(
         span=span,

@@ -6,19 +6,20 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
+from storage.spans import Span
 from storage.store import Store
-from tasks.derived import MergeReference
-from tasks.inference import Inference
-from tasks.inputs import BLOCK, OpenedDataset, blocks, default_device, load_states
-from tasks.merge_sinks import Merger, merge_sinks
-from tasks.reading import Reading
-from tasks.references import spans_within
-from tasks.streaming import Tally, fill
+from tasks.references.base import spans_within
+from tasks.references.derived import MergeReference
+from tasks.streaming.fill import Tally, fill
+from tasks.streaming.images import BLOCK, OpenedDataset, blocks, default_device, load_states
+from tasks.streaming.inference import Inference
+from tasks.streaming.merge_sinks import Merger, merge_sinks
+from tasks.streaming.reading import Reading
 
 
 @task(name="evaluate merges", cache_policy=NO_CACHE)
 def evaluate_merges(
-    merges: Sequence[MergeReference], store: Store, *, reading: Reading, samples: tuple[int, int] | None = None
+    merges: Sequence[MergeReference], store: Store, *, reading: Reading, samples: Span | None = None
 ) -> Tally:
     """Run merged models over one data set, each image decoded once for all of them, and store their predictions.
 

@@ -6,17 +6,18 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
-from storage.soundness import missing_ranges
+from storage.soundness import missing_spans
+from storage.spans import Span
 from storage.store import Store
-from tasks.derived import MergeReference
-from tasks.inference import Inference
-from tasks.inputs import BLOCK, OpenedDataset, blocks, default_device, load_states
-from tasks.merge_sinks import Merger, merge_sinks
 from tasks.models.classifier import build_classifier
-from tasks.output_sinks import output_sink
-from tasks.reading import Reading
-from tasks.references import OutputsReference, spans_within
-from tasks.streaming import Tally, fill
+from tasks.references.base import OutputsReference, spans_within
+from tasks.references.derived import MergeReference
+from tasks.streaming.fill import Tally, fill
+from tasks.streaming.images import BLOCK, OpenedDataset, blocks, default_device, load_states
+from tasks.streaming.inference import Inference
+from tasks.streaming.merge_sinks import Merger, merge_sinks
+from tasks.streaming.output_sinks import output_sink
+from tasks.streaming.reading import Reading
 
 
 @task(name="extract", cache_policy=NO_CACHE)
@@ -26,7 +27,7 @@ def extract(
     *,
     reading: Reading,
     merges: Sequence[MergeReference] = (),
-    samples: tuple[int, int] | None = None,
+    samples: Span | None = None,
 ) -> Tally:
     """Run models over one data set, each image decoded once for all of them, and store what they say.
 
@@ -40,7 +41,7 @@ def extract(
     if not outputs:
         return Tally(0, 0)
     dataset, device = outputs[0].dataset, default_device()
-    lacking = [reference for reference in outputs if missing_ranges(store, reference.prefix, dataset.spans)]
+    lacking = [reference for reference in outputs if missing_spans(store, reference.prefix, dataset.spans)]
     opened = OpenedDataset(dataset, reading, device)
     inference = Inference(dataset.preprocessing, outputs[0].precision, reading.batch_size, dataset.groups)
     merged = tuple(dict.fromkeys(reference for merge in merges for reference in merge.outputs))

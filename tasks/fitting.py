@@ -11,10 +11,9 @@ from prefect.runtime import flow_run
 from storage import keys
 from storage.schemas import BINS, COEFFICIENTS, COMPONENTS, MIXTURES, OUTPUTS, TableSchema
 from storage.soundness import is_committed
+from storage.spans import Span
 from storage.store import Store
 from storage.tables import Columns, TableWriter, read_samples, read_table, vectors
-from tasks.coefficients import drawn_coefficients, read_coefficients
-from tasks.derived import BinsReference, CoefficientsReference, MixtureReference
 from tasks.errors import FitError
 from tasks.numerics.bins import bin_coefficients, binning_error
 from tasks.numerics.checks import Floats
@@ -23,8 +22,10 @@ from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expectation_maximization import ConvergenceWarning
 from tasks.numerics.expertise import model_coefficients
 from tasks.numerics.measures import MEASURES, Said, measured_coefficients
-from tasks.references import DatasetReference, OutputsReference
-from tasks.streaming import Tally
+from tasks.opening.read_coefficients import drawn_coefficients, read_coefficients
+from tasks.references.base import DatasetReference, OutputsReference
+from tasks.references.derived import BinsReference, CoefficientsReference, MixtureReference
+from tasks.streaming.fill import Tally
 
 log = logging.getLogger("dawin.fitting")
 
@@ -105,7 +106,7 @@ def _coefficients(reference: CoefficientsReference, store: Store) -> Floats:
     return measured_coefficients(np.concatenate(scores), offset=reference.with_offset)
 
 
-def _said(reference: CoefficientsReference, store: Store, span: tuple[int, int]) -> Said:
+def _said(reference: CoefficientsReference, store: Store, span: Span) -> Said:
     """Return what the models say of the samples of one span."""
     logits = [_logits(store, outputs, span) for outputs in reference.outputs]
     temperatures = [outputs.model.temperature for outputs in reference.outputs]
@@ -119,8 +120,8 @@ def _said(reference: CoefficientsReference, store: Store, span: tuple[int, int])
     )
 
 
-def _logits(store: Store, outputs: OutputsReference, span: tuple[int, int]) -> Floats:
-    table = read_table(store, keys.samples(outputs.prefix, *span), OUTPUTS[outputs.logits], ["logits"])
+def _logits(store: Store, outputs: OutputsReference, span: Span) -> Floats:
+    table = read_table(store, keys.samples(outputs.prefix, span), OUTPUTS[outputs.logits], ["logits"])
     return vectors(table["logits"]).astype(np.float64)
 
 
@@ -131,7 +132,7 @@ def _column(store: Store, outputs: OutputsReference, column: str) -> Floats:
 
 
 def _whole(prefix: str, dataset: DatasetReference) -> str:
-    return keys.samples(prefix, 0, dataset.samples)
+    return keys.samples(prefix, Span(0, dataset.samples))
 
 
 def _write(

@@ -54,7 +54,7 @@ def s3(s3_server, monkeypatch):
 def prefect_api(tmp_path_factory):
     """The embedded API for the session, on a folder of its own; child processes and the command line find it too.
 
-    Not Prefect's own test harness: a server on SQLite, which now and then stands still (see `flows.api_database`).
+    Not Prefect's own test harness: a server on SQLite that now and then stands still (`flows.workers.api_database`).
     """
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
@@ -68,7 +68,7 @@ def prefect_api(tmp_path_factory):
         patch.setenv("PREFECT_API_URL", url)
         # a session of its own: an interrupt from the keyboard ends the tests, which then end it
         server = subprocess.Popen(
-            [sys.executable, "-m", "flows.api_server", str(port)], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-m", "flows.workers.api_server", str(port)], stdin=subprocess.PIPE, start_new_session=True
         )
         try:
             _wait_for(f"{url}/health", server)

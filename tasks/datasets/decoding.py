@@ -11,9 +11,9 @@ from PIL import Image, UnidentifiedImageError
 from torch.utils.data import Dataset
 
 from storage.text import shown
-from tasks.datasets.image_folder import MOST_ENCODED, too_long
 from tasks.datasets.picture_budget import MOST_PIXELS, check_encoded, check_opened, is_large, large_pictures
 from tasks.datasets.preprocessing import Preprocessing
+from tasks.datasets.readers.image_folder import MOST_ENCODED, too_long
 from tasks.datasets.samples import Picture, Pictures, Samples
 from tasks.datasets.transform import cropping
 from tasks.errors import DatasetError

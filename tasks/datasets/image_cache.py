@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Span = tuple[int, int]
-"""A range of samples, `stop` excluded."""
+from storage.spans import Span
 
 log = logging.getLogger("dawin.cache")
 

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
+from storage.spans import Span
 from tasks.datasets.decoding import Decoded, Decoder
-from tasks.datasets.image_cache import ImageCache, Span
+from tasks.datasets.image_cache import ImageCache
 from tasks.errors import DatasetError
 
 _WORTH_PROCESSES = 2048  # images; below it starting worker processes takes longer than decoding

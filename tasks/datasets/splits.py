@@ -4,14 +4,14 @@ import re
 from collections.abc import Sequence
 
 from storage.text import shown
-from tasks.datasets.opened import OpenedFolder
+from tasks.datasets.readers.folder import Folder
 from tasks.errors import DatasetError
 
 _WORDS = re.compile(r"(?:^|[/_.-])(train|training|val|valid|validation|dev|test|testing)(?=[/_.-]|\d|$)", re.IGNORECASE)
 _NUMBERED = re.compile(r"(.*?)-(\d{1,9})-of-(\d{1,9})(?:-[0-9a-f]+)?\.[a-z]+$")
 
 
-def check_split(folder: OpenedFolder, paths: Sequence[str]) -> None:
+def check_split(folder: Folder, paths: Sequence[str]) -> None:
     """Refuse shards of several splits, and a split of which shards are missing.
 
     Raises:

@@ -15,11 +15,11 @@ from torch import nn
 from torch.func import functional_call
 
 from tasks.errors import BatchError, ModelMismatch, UncoveredLayer
-from tasks.layouts import differences
 from tasks.merging.combination import State, check_same_layout
 from tasks.merging.merged_tensor import MergedTensor, Pass
 from tasks.merging.rules import RULES
 from tasks.merging.sample_axes import PROBE, SampleAxes
+from tasks.models.state_differences import differences
 
 _SUM_TOLERANCE = 1e-5  # of a row's distance from one; float32 sums of a few large coefficients miss it by less
 

@@ -6,8 +6,8 @@ from typing import BinaryIO
 import torch
 
 from tasks.errors import CheckpointError
-from tasks.models.families import Recognised, heads_of, recognise
-from tasks.models.tensor_files import read_tensors
+from tasks.models.families.recognition import Recognised, heads_of, recognise
+from tasks.models.files.tensor_files import read_tensors
 
 HEAD = ("head.weight", "head.bias")
 PROJECTION = "visual.proj"

@@ -6,9 +6,9 @@ import tiny
 import torch
 
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.inference import Inference
-from tasks.inputs import transferred
 from tasks.merging.per_sample import merge_per_sample
+from tasks.streaming.images import transferred
+from tasks.streaming.inference import Inference
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 

@@ -3,10 +3,10 @@
 import pytest
 import tiny
 
-from flows import looking
-from flows.experiment import load_experiment
-from flows.landing import new_checkpoints
-from flows.looking import confined_look
+from flows.experiment.file import load_experiment
+from flows.planning import confined_check as looking
+from flows.planning.confined_check import confined_look
+from flows.planning.new_checkpoints import new_checkpoints
 from storage.locations import Location
 from storage.store import Store
 from tasks.errors import CheckpointError, FitError

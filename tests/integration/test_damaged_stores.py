@@ -14,7 +14,7 @@ from damage import described, flipped, rewritten, with_value
 from open_clip import CLIP
 
 from flows.cli import main
-from flows.dispatch import ChildFailed
+from flows.workers.dispatch import ChildFailed
 from storage import keys, scan
 from storage.errors import ObjectDamaged
 from storage.soundness import report_again, states

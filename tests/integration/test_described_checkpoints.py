@@ -16,7 +16,7 @@ from PIL import Image
 from timm.models import register_model
 from timm.models.vision_transformer import VisionTransformer
 
-from flows.experiment import load_experiment
+from flows.experiment.file import load_experiment
 from storage import scan
 from storage.store import Store
 

@@ -13,10 +13,10 @@ import yaml
 from open_clip import image_transform
 from PIL import Image
 
-from flows.experiment import load_experiment
-from flows.methods import FAMILIES, Setup, matching
-from flows.preparation import prepare
-from flows.report import results_of
+from flows.experiment.file import load_experiment
+from flows.planning.check import prepare
+from flows.planning.methods import FAMILIES, Setup, matching
+from flows.reports.tables import results_of
 from flows.run_experiment import run_experiment
 from storage.store import Store
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
@@ -218,11 +218,11 @@ def test_every_measure_runs(tmp_path, expertise):
 
 def test_adamerging_sees_the_whole_data_set(multi_task, monkeypatch):
     """From its first steps on, also where a data set is more than one object long."""
-    from tasks import weight_merging
-    from tasks.inputs import OpenedDataset
+    from tasks import model_merging as weight_merging
+    from tasks.streaming.images import OpenedDataset
 
     plan = prepare(load_experiment(str(multi_task / "multi.yaml")), Store(str(multi_task / "other")))
-    monkeypatch.setattr("tasks.references.SHARD", 8)
+    monkeypatch.setattr("tasks.references.base.SHARD", 8)
     seen, read = set(), OpenedDataset.batches
 
     def watched(self, spans, order=None):
@@ -334,7 +334,8 @@ def test_one_cluster_is_a_static_merge_with_the_mean_coefficients(multi_task, tm
 def test_constant_coefficients_give_one_model_sample_by_sample(multi_task, tmp_path, monkeypatch):
     """Every sample's own merge, all alike, is that merge."""
     monkeypatch.setattr(
-        "tasks.merge_sinks.model_coefficients", lambda columns, offset: np.tile([0.2, 0.3, 0.5], (len(columns), 1))
+        "tasks.streaming.merge_sinks.model_coefficients",
+        lambda columns, offset: np.tile([0.2, 0.3, 0.5], (len(columns), 1)),
     )
     store = str(tmp_path / "store")
     rows = run(multi_task / "multi.yaml", store, "merge.granularity=[samples]", "baselines=[]")

@@ -11,9 +11,9 @@ import tiny
 import torch
 from PIL import Image
 
-from flows.experiment import load_experiment
-from flows.preparation import prepare
-from flows.report import results_of
+from flows.experiment.file import load_experiment
+from flows.planning.check import prepare
+from flows.reports.tables import results_of
 from storage import scan
 from storage.store import Store
 from tasks.datasets.decoding import Decoder
@@ -79,8 +79,8 @@ def test_bins_are_evaluated_with_their_means_in_data_set_order(tmp_path):
 
 def test_a_cluster_is_merged_once_and_every_sample_runs_once(tmp_path, monkeypatch):
     """However many blocks the samples come in; bins once, and once more where a block ends inside of one."""
-    from tasks.inference import Inference
     from tasks.merging.pool import MergedModels
+    from tasks.streaming.inference import Inference
 
     merges, forwards = [], []
     merge, logits = MergedModels._merge, Inference.logits
@@ -94,7 +94,7 @@ def test_a_cluster_is_merged_once_and_every_sample_runs_once(tmp_path, monkeypat
     assert len(merges) == 2 * 2  # data sets × clusters
     assert sum(forwards) == 2 * 30 * (2 + 1)  # data sets × samples × (models + the merged one)
     merges.clear()
-    monkeypatch.setattr("tasks.merge_sinks._RESIDENT_BYTES", 0)
+    monkeypatch.setattr("tasks.streaming.merge_sinks._RESIDENT_BYTES", 0)
     run(file, store, "baselines=[]", "batch_size=4", "merge.granularity=[bins]", "merge.bins=5")
     assert len(merges) <= 2 * (5 + 3)  # data sets × (bins + borders between four blocks)
 
@@ -179,7 +179,7 @@ def test_streaming_gives_what_two_passes_give(tmp_path):
 
 def test_a_streaming_run_that_was_cut_short_goes_on(tmp_path, monkeypatch, decodes):
     """From whatever objects it left: outputs without predictions, predictions of some spans only."""
-    monkeypatch.setattr("tasks.references.SHARD", 7)
+    monkeypatch.setattr("tasks.references.base.SHARD", 7)
     file, store = tiny.experiment(tmp_path), tmp_path / "store"
     settings = ("merge.offset=false", "baselines=[wise-ft]", "merge.granularity=[samples]", "workers=0")
     whole = run(file, store, *settings)

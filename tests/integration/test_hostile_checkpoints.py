@@ -72,8 +72,8 @@ def test_a_folder_is_not_a_checkpoint(confined, tmp_path):
 
 LOOK = """
 import logging, sys
-from flows.experiment import load_experiment
-from flows.landing import new_checkpoints
+from flows.experiment.file import load_experiment
+from flows.planning.new_checkpoints import new_checkpoints
 from storage.store import Store
 
 logging.basicConfig(format="%(message)s")

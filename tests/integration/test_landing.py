@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import tiny
 
-from flows import listings
 from flows.cli import main
 from flows.errors import ExperimentError
-from flows.experiment import load_experiment
-from flows.landing import new_checkpoints
-from flows.leaderboard import leaderboard
-from flows.preparation import prepare
+from flows.experiment.file import load_experiment
+from flows.planning import datasets as listings
+from flows.planning.check import prepare
+from flows.planning.new_checkpoints import new_checkpoints
+from flows.reports.leaderboard import leaderboard
 from storage.errors import ObjectMissing, StoreDenied, StoreUnreachable
 from storage.store import Store
 from tasks.errors import DatasetError, FitError
@@ -96,7 +96,7 @@ def test_whatever_is_wrong_with_one_holds_up_no_other(landing, caplog, monkeypat
             raise error
         return prepare(experiment, *rest, **more)
 
-    monkeypatch.setattr("flows.landing.prepare", fails_for_one)
+    monkeypatch.setattr("flows.planning.new_checkpoints.prepare", fails_for_one)
     assert found(landing) == ["b.pt"]
     assert re.search(rf"/a\.pt: passed over: {re.escape(str(error))}$", caplog.messages[-1])
 
@@ -110,7 +110,7 @@ def test_what_all_have_in_common_ends_the_look(landing, monkeypatch, error):
     def fails(*_, **__):
         raise error
 
-    monkeypatch.setattr("flows.landing.prepare", fails)
+    monkeypatch.setattr("flows.planning.new_checkpoints.prepare", fails)
     with pytest.raises(type(error), match=str(error)):
         found(landing)
 

@@ -1,6 +1,6 @@
 """Experiments by name: complete, and on a machine without the data a list of what is missing."""
 
-import layouts
+import formats
 import numpy as np
 import pickled
 import pytest
@@ -10,7 +10,7 @@ from open_clip.model import CLIP
 
 from flows.cli import main
 from flows.errors import ExperimentError
-from flows.experiment import load_experiment, named_experiments
+from flows.experiment.file import load_experiment, named_experiments
 
 TEXT = {"context_length": 8, "vocab_size": 64, "width": 64, "heads": 1, "layers": 1}
 SHIFTS = ["imagenet-shifts-vit-b16", "imagenet-shifts-vit-b32", "imagenet-shifts-vit-l14"]
@@ -109,24 +109,24 @@ def test_the_whole_experiment_runs_on_stand_ins(places, capsys):
 
 def eight_tasks(data):
     """Generated images as torchvision and torchgeo lay them out; return how many classes each data set has."""
-    pictures, labels = layouts.encoded(6), [0, 1, 2, 0, 1, 2]
+    pictures, labels = formats.encoded(6), [0, 1, 2, 0, 1, 2]
     names = ["a/abbey", "b/barn", "c/castle"]
-    layouts.write_listed(
+    formats.write_listed(
         data / "sun397", pictures, labels, names, below="SUN397", listed="Testing_01.txt", line="/{directory}/{name}"
     )
     (data / "sun397" / "ClassName.txt").write_text("".join(f"/{name}\n" for name in names))
-    layouts.write_cars(data / "stanford_cars", pictures, labels, ["AM General Hummer", "Acura RL", "Audi V8"])
+    formats.write_cars(data / "stanford_cars", pictures, labels, ["AM General Hummer", "Acura RL", "Audi V8"])
     names = ["airplane", "bridge", "church"]
-    layouts.write_listed(
+    formats.write_listed(
         data / "resisc45", pictures, labels, names, below="NWPU-RESISC45", listed="resisc45-test.txt", line="{name}"
     )
-    layouts.write_folder(data / "eurosat" / "2750", pictures, labels)
+    formats.write_folder(data / "eurosat" / "2750", pictures, labels)
     arrays = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
-    layouts.write_svhn(data / "svhn", arrays, labels)
-    layouts.write_gtsrb(data / "gtsrb", layouts.encoded(6, suffix="PPM"), labels)
-    layouts.write_mnist(data, arrays[:, :28, :28, 0], labels)
+    formats.write_svhn(data / "svhn", arrays, labels)
+    formats.write_gtsrb(data / "gtsrb", formats.encoded(6, suffix="PPM"), labels)
+    formats.write_mnist(data, arrays[:, :28, :28, 0], labels)
     names = ["banded", "dotted", "woven"]
-    layouts.write_listed(
+    formats.write_listed(
         data / "dtd",
         pictures,
         labels,

@@ -13,9 +13,9 @@ import torch
 import yaml
 from PIL import Image
 
-from flows.experiment import load_experiment
-from flows.preparation import prepare
-from flows.report import results_of
+from flows.experiment.file import load_experiment
+from flows.planning.check import prepare
+from flows.reports.tables import results_of
 from storage import scan
 from storage.store import Store
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
@@ -263,7 +263,7 @@ def test_images_without_labels_get_predictions_and_no_accuracy(copied):
 
 def test_only_images_without_labels(tmp_path, example):
     """A run with nothing to score ends well, and says so."""
-    from flows.report import render
+    from flows.reports.tables import render
 
     folder, _, _, _ = example
     file = tiny.experiment(tmp_path)
@@ -281,7 +281,7 @@ def test_a_checkpoint_that_changes_during_a_run_is_not_stored_as_another(example
     """Its outputs would be found under the first one's digest for ever."""
     from tasks.errors import CheckpointError
     from tasks.extraction import extract
-    from tasks.reading import Reading
+    from tasks.streaming.reading import Reading
 
     file, store = tiny.experiment(tmp_path), Store(str(tmp_path / "store"))
     plan = prepare(load_experiment(file), store)
@@ -323,6 +323,6 @@ def test_a_head_of_its_own(copied):
 def test_many_small_shards_give_the_same(example, tmp_path, monkeypatch):
     """However the samples are cut."""
     _, file, _, rows = example
-    monkeypatch.setattr("tasks.references.SHARD", 7)
+    monkeypatch.setattr("tasks.references.base.SHARD", 7)
     assert table(run(file, str(tmp_path / "store"))) == pytest.approx(table(rows), abs=1e-6)
     assert scan("outputs", store=str(tmp_path / "store")).collect().height == 2 * 2 * 30

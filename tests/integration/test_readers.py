@@ -2,14 +2,14 @@
 
 import os
 
-import layouts
+import formats
 import numpy as np
 import pytest
 
 from tasks.datasets.decoding import Decoder
 from tasks.datasets.loading import batches
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.listing import list_dataset
+from tasks.opening.list_samples import list_dataset
 
 SETTINGS = Preprocessing(size=8, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bilinear")
 SAMPLES = 20_000
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.xdist_group("readers")
 def places(tmp_path_factory):
     """The same pictures three times; labels rise, as in a folder's order."""
     root = tmp_path_factory.mktemp("readers")
-    few = layouts.encoded(250, size=8)
+    few = formats.encoded(250, size=8)
     pictures = [few[i % 250] + b"%d" % i for i in range(SAMPLES)]  # what follows a PNG's end is passed over
     labels = np.sort(np.random.default_rng(0).integers(0, 100, SAMPLES))
-    layouts.write_folder(root / "folder", pictures, labels)
-    layouts.write_parquet(root / "parquet", pictures, labels, shards=4, group=1000)
-    layouts.write_tars(root / "tar", pictures, labels, shards=12)
+    formats.write_folder(root / "folder", pictures, labels)
+    formats.write_parquet(root / "parquet", pictures, labels, shards=4, group=1000)
+    formats.write_tars(root / "tar", pictures, labels, shards=12)
     return root
 
 

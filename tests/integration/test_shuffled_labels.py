@@ -9,8 +9,8 @@ import torch
 import yaml
 from PIL import Image
 
-from flows.experiment import load_experiment
-from flows.report import render, results_of
+from flows.experiment.file import load_experiment
+from flows.reports.tables import render, results_of
 from storage.store import Store
 from tasks import aggregation
 from tasks.datasets.preprocessing import Preprocessing

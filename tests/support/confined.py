@@ -94,11 +94,11 @@ def _fork(main, request):
 
 def _serve():
     # what the commands under test import on their way: done once, here
-    import flows.preparation  # noqa: F401
-    import tasks.checking
-    import tasks.conversion
+    import flows.planning.check  # noqa: F401
     import tasks.datasets.loading
-    import tasks.listing  # noqa: F401
+    import tasks.opening.check_checkpoint
+    import tasks.opening.convert_checkpoint
+    import tasks.opening.list_samples  # noqa: F401
     from flows.cli import main
 
     gc.freeze()  # a collection in a fork would touch, and so copy, all of it

@@ -16,7 +16,7 @@ from storage.tables import TableWriter
 
 PREFIX = "coefficients/dataset=d/id=i"
 SPANS = [(0, 300), (300, 600)]
-KEY = keys.samples(PREFIX, *SPANS[0])
+KEY = keys.samples(PREFIX, SPANS[0])
 
 
 def flipped(content):
@@ -54,7 +54,7 @@ def described(store, key, content, **changes):
 
 def write(store, span=SPANS[0], *, identity="test", seed=0):
     """Commit an object of coefficients."""
-    key = keys.samples(PREFIX, *span)
+    key = keys.samples(PREFIX, span)
     writer = TableWriter(store, key, COEFFICIENTS, identity={"from": identity}, widths={"coefficients": 2})
     share = np.random.default_rng([seed, span[0]]).random(span[1] - span[0])
     writer.append({"sample_index": np.arange(*span), "coefficients": np.column_stack([share, 1 - share])})

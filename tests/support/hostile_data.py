@@ -8,8 +8,8 @@ import json
 import struct
 import zlib
 
+import formats
 import hostile_tars
-import layouts
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -156,22 +156,22 @@ def folders_linked_to_each_other(folder):
         (folder / name).mkdir()
         for other in names:
             (folder / name / f"to-{other}").symlink_to(f"../{other}")
-    layouts.write_folder(folder, layouts.encoded(1), [0])
+    formats.write_folder(folder, formats.encoded(1), [0])
 
 
 def a_link_to_itself(folder):
-    layouts.write_folder(folder, layouts.encoded(1), [0])
+    formats.write_folder(folder, formats.encoded(1), [0])
     (folder / "x").symlink_to("x")
 
 
 def a_name_that_is_not_utf8(folder):
-    layouts.write_folder(folder, layouts.encoded(1), [0])
-    (folder / "class000" / "a\udcff.png").write_bytes(layouts.encoded(1)[0])
+    formats.write_folder(folder, formats.encoded(1), [0])
+    (folder / "class000" / "a\udcff.png").write_bytes(formats.encoded(1)[0])
 
 
 def a_name_that_a_terminal_obeys(folder):
-    layouts.write_folder(folder, layouts.encoded(1), [0])
-    (folder / "a\x1b]0;owned\x07\u202e.png").write_bytes(layouts.encoded(1)[0])
+    formats.write_folder(folder, formats.encoded(1), [0])
+    (folder / "a\x1b]0;owned\x07\u202e.png").write_bytes(formats.encoded(1)[0])
 
 
 def _gtsrb(folder, row):

@@ -3,7 +3,7 @@
 import os
 import tarfile
 
-import layouts
+import formats
 
 MIB = 1 << 20
 
@@ -78,7 +78,7 @@ def tar_of_many_shards(folder):
 
 
 def tar_beside_a_long_list(folder):
-    layouts.write_tars(folder, layouts.encoded(2), [0, 1], shards=1)
+    formats.write_tars(folder, formats.encoded(2), [0, 1], shards=1)
     (folder / "classnames.txt").write_text("x\n" * 3 * MIB)
 
 

@@ -1,0 +1,139 @@
+"""The experiment file: read, its addresses made absolute, its variables filled in."""
+
+import os
+import re
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from flows.errors import ExperimentError
+from flows.experiment.overrides import apply_override
+from flows.experiment.settings import ZERO_SHOT, Experiment
+from flows.experiment.strict_yaml import parse_yaml, problem_of
+from storage.credentials import without_credentials
+from storage.filesystem import absolute
+from storage.text import shown
+
+_NAMED = Path(__file__).parent / "named"
+_MOST_BYTES = 1024**2  # of a file; how many characters it may have is the parser's to say
+_MOST_NEAR = 10  # files that a message names in the place of one that is missing
+_MOST_FAULTS = 20  # that a message lists
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
+    """Return the experiment of a YAML file, or a named one, with `key=value` settings over it.
+
+    Addresses in the file count from the file's folder, those of a named experiment and in overrides from the working
+    directory. `${NAME}` in an address stands for the environment's variable.
+
+    Raises:
+        ExperimentError: there is no such file, it is not YAML, or settings are wrong (all faults at once).
+    """
+    file = _NAMED / f"{path}.yaml" if path in named_experiments() else Path(path)
+    name = _printable(path)
+    try:
+        content = parse_yaml(_text_of(file, name))
+    except yaml.YAMLError as error:
+        raise ExperimentError(f"experiment {name}: not YAML: {problem_of(error)}") from error
+    if not isinstance(content, dict):
+        raise ExperimentError(f"experiment {name}: wanted a mapping of settings, got {type(content).__name__}")
+    _fill_in(content, path)
+    _resolve(content, Path.cwd() if file.parent == _NAMED else file.resolve().parent)
+    for override in overrides:
+        apply_override(content, override)
+    _resolve(content, Path.cwd())
+    return parse_experiment(content, path)
+
+
+def _text_of(file: Path, name: str) -> str:
+    """Return the text of a file of settings."""
+    try:
+        if not file.is_file():
+            near = sorted(map(str, islice(file.parent.glob("*.y*ml"), _MOST_NEAR)))
+            there = ", ".join(map(shown, near)) or "no YAML files there"
+            names = ", ".join(named_experiments())
+            raise ExperimentError(f"experiment {name}: no such file; there are: {there}; by name: {names}")
+        if (size := file.stat().st_size) > _MOST_BYTES:
+            raise ExperimentError(f"experiment {name}: {size:,} bytes, wanted at most {_MOST_BYTES:,} of settings")
+        return file.read_bytes().decode()
+    except OSError as error:
+        raise ExperimentError(f"experiment {name}: cannot be read ({shown(error.strerror or str(error))})") from error
+    except UnicodeDecodeError as error:
+        raise ExperimentError(f"experiment {name}: not YAML: not text in UTF-8, byte {error.start}") from error
+
+
+def _printable(text: str, most: int = 200) -> str:
+    """Return a text of a user's as messages show it."""
+    return shown(without_credentials(text), most)
+
+
+def named_experiments() -> list[str]:
+    """Return the names of the experiments that come with the project."""
+    return sorted(file.stem for file in _NAMED.glob("*.yaml"))
+
+
+def _fill_in(content: dict[str, Any], where: str) -> None:
+    """Put the environment's variables into the addresses; all that are not set are named at once."""
+    unset: dict[str, str] = {}
+
+    def filled(address: str) -> str:
+        for variable in set(_VARIABLE.findall(address)) - set(os.environ):
+            unset.setdefault(variable, address)
+        return _VARIABLE.sub(lambda found: os.environ.get(found[1], ""), address)
+
+    _addresses(content, filled)
+    if unset:
+        unset_names = "; ".join(
+            f"{shown(name)} is not set, wanted for {_printable(address)}" for name, address in unset.items()
+        )
+        raise ExperimentError(f"experiment {_printable(where)}: {unset_names}")
+
+
+def parse_experiment(content: dict[str, Any], where: str) -> Experiment:
+    """Return the experiment of plain values; `ExperimentError` lists all faults, by setting."""
+    try:
+        return Experiment.model_validate(content)
+    except ValidationError as error:
+        details = error.errors()
+        # an item that is wrong is left out by the validation, which then finds the list too short
+        wrong = {detail["loc"][0] for detail in details if len(detail["loc"]) > 1}
+        kept = [d for d in details if not (d["type"] == "too_short" and d["loc"][0] in wrong)]
+        faults = list(dict.fromkeys(_fault(detail) for detail in kept))
+        more = f"; and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
+        raise ExperimentError(f"experiment {_printable(where)}: {'; '.join(faults[:_MOST_FAULTS])}{more}") from error
+
+
+def _fault(detail: Any) -> str:  # noqa: ANN401  pydantic's typed dict
+    place = shown(".".join(str(part) for part in detail["loc"] if part not in ("int", "literal['auto']")))
+    if detail["type"] == "extra_forbidden":
+        return f"{place}: no such setting"
+    message = _printable(re.sub("^Value error, ", "", detail["msg"]), 2000)
+    says_input = isinstance(detail["input"], dict | list) or detail["type"] == "missing" or "got " in message
+    got = "" if says_input else f" (got {_printable(repr(detail['input']), 80)})"
+    return f"{place}: {message}{got}" if place else message
+
+
+def _resolve(content: dict[str, Any], base: Path) -> None:
+    """Make every address absolute."""
+    _addresses(content, lambda address: absolute(address, base) if address else address)
+
+
+def _addresses(content: dict[str, Any], change: Callable[[str], str]) -> None:
+    """Change every address in the settings; what is none is left for the validation to refuse."""
+    for section, name in (("models", "checkpoint"), ("datasets", "images")):
+        items = content.get(section)
+        for item in items if isinstance(items, list) else []:
+            if isinstance(item, dict) and isinstance(item.get(name), str):
+                item[name] = change(item[name])
+    heads = content.get("heads")
+    heads = heads if isinstance(heads, dict) else {}
+    for dataset, head in heads.items():
+        if isinstance(head, str) and head != ZERO_SHOT:
+            heads[dataset] = change(head)
+        elif isinstance(head, dict) and isinstance(head.get("text"), str):
+            head["text"] = change(head["text"])

@@ -1,0 +1,1 @@
+"""From an experiment to a plan: inputs checked, everything to compute named by reference."""

@@ -1,0 +1,1 @@
+"""Results for readers: tables, the leaderboard, artifacts of the Prefect UI."""

@@ -1,0 +1,102 @@
+"""What a run shows in the Prefect UI: the results table, and a report that says where everything lies."""
+
+import re
+
+import numpy as np
+from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, acreate_table_artifact
+
+from flows.planning.plan import Plan
+from flows.reports.histogram import as_image, histogram
+from flows.reports.tables import render, results_of, wide
+from storage.schemas import COMPONENTS
+from storage.store import Store
+from storage.tables import read_table, vectors
+from tasks.opening.read_coefficients import read_coefficients
+from tasks.references.base import DatasetReference
+from tasks.references.derived import RunRecord
+
+
+async def publish_plan(plan: Plan) -> None:
+    """Publish what a run will compute, and what of it is there already."""
+    passes = plan.forward_passes
+    lines = [
+        f"| {step.stage} | {step.dataset} | {step.what} | {step.samples - step.lacking:,} | {step.lacking:,} |"
+        for step in plan.steps()
+    ]
+    head = "| stage | data set | what | reused | to run |\n|---|---|---|---:|---:|"
+    markdown = "\n".join(
+        [
+            f"# {plan.record.experiment}, run {plan.record.run_id}",
+            "",
+            f"Forward passes: {passes.needed:,} to run, {passes.reused:,} reused. Store: `{plan.store.url}`",
+            "",
+            head,
+            *lines,
+        ]
+    )
+    key = f"plan-{_slug(plan.record.experiment)}"
+    await acreate_markdown_artifact(key=key, markdown=markdown, description="What is reused, and what runs")
+
+
+async def publish_coefficients(plan: Plan, dataset: DatasetReference) -> None:
+    """Publish the histogram of a data set's coefficients, with the mixture that was fitted to them."""
+    parts = []
+    for mixture in plan.mixtures(dataset):
+        own = read_coefficients(plan.store, mixture.coefficients.prefix, 0, dataset.samples)
+        table = read_table(plan.store, mixture.components_key, COMPONENTS, ["weight", "samples", "concentration"])
+        weights, concentration = table["weight"].to_numpy(), vectors(table["concentration"])
+        told = ", ".join(f"{w:.2f} ({n:,} samples)" for w, n in zip(weights, table["samples"].to_pylist(), strict=True))
+        names = [outputs.model.name for outputs in mixture.outputs]
+        shown = f"share of {names[1]}" if len(names) == 2 else f"shares of {', '.join(names)}"
+        svg = histogram(own.astype(np.float64), weights, concentration.astype(np.float64), names)
+        parts += [f"{dataset.name}, {dataset.samples:,} samples: {shown}, 0 to 1", "", as_image(svg, shown), ""]
+        parts += [f"{len(weights)} clusters, weights {told}", ""]
+    if parts:
+        key = f"coefficients-{_slug(plan.record.experiment)}-{_slug(dataset.name)}"
+        await acreate_markdown_artifact(key=key, markdown="\n".join(parts), description="Coefficients and clusters")
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9-]", "-", name)
+
+
+async def publish(record: RunRecord, store: Store) -> None:
+    """Publish a run's results table and report, each under one key per experiment: the UI shows its history.
+
+    A run on images without labels has no results to show.
+    """
+    rows = results_of(store, record.experiment, record.run_id)
+    if rows.is_empty():
+        return
+    slug = _slug(record.experiment)
+    table = [
+        {name: f"{value:.2f}" if isinstance(value, float) else value for name, value in row.items()}
+        for row in wide(rows).to_dicts()
+    ]
+    await acreate_table_artifact(
+        key=f"results-{slug}", table=table, description=f"Top-1 accuracy (%), {record.experiment}, run {record.run_id}"
+    )
+    await acreate_link_artifact(
+        key=f"parquet-{slug}", link=store.address(record.key), description="The results, as Parquet"
+    )
+    prefixes = rows.select("method", "dataset", "samples_table", "dataset_digest", "samples_id").unique(
+        maintain_order=True
+    )
+    lines = [
+        f"| {method} | {dataset} | `{store.address(f'{table_name}/dataset={digest}')}` | `{identifier}` |"
+        for method, dataset, table_name, digest, identifier in prefixes.iter_rows()
+    ]
+    markdown = "\n".join(
+        [
+            f"# {record.experiment}, run {record.run_id}",
+            "",
+            render(rows, "markdown"),
+            "",
+            f"Results: `{store.address(record.key)}`",
+            "",
+            "| method | data set | per-sample table below | id |",
+            "|---|---|---|---|",
+            *lines,
+        ]
+    )
+    await acreate_markdown_artifact(key=f"report-{slug}", markdown=markdown, description=f"Run {record.run_id}")

@@ -1,0 +1,1 @@
+"""How checkpoints name their tensors: one file a family."""

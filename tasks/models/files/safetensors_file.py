@@ -1,0 +1,175 @@
+"""Safetensors files read tensor by tensor, from whatever can be read: no second copy of the file in memory."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from math import prod
+from typing import Any, BinaryIO
+
+import torch
+
+from tasks.models.files.budget import DIMENSIONS, NAME, NUMBERS, TENSORS
+from tasks.models.files.damage import DamagedFile, TooCostly
+from tasks.models.files.stored_tensors import bytes_of, map_file
+
+_FORMAT_HEADER = 100_000_000  # bytes; the format's own limit
+_LARGEST_HEADER = 4 << 20
+"""Bytes of a header that is parsed: 150 a tensor make 150 KB for the largest CLIP, and 1.5 MB for as many tensors as
+are allowed. Parsed by Python, one of lists takes 30 times its bytes."""
+_DTYPES = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
+    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+    "U64": torch.uint64, "U32": torch.uint32, "U16": torch.uint16,
+    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2, "C64": torch.complex64,
+}  # fmt: skip
+
+
+_Entry = tuple[torch.dtype, list[int], int, int]
+
+
+def is_safetensors(start: bytes) -> bool:
+    """Tell from the first nine bytes of a file: the header's length, then the header's first character."""
+    return len(start) == 9 and int.from_bytes(start[:8], "little") <= _FORMAT_HEADER and start[8:9] == b"{"
+
+
+class SafetensorsFile(Mapping[str, torch.Tensor]):
+    """The tensors of a safetensors file, opened for reading; each is read when it is asked for.
+
+    `metadata` are the texts that its header holds by name.
+
+    Raises:
+        DamagedFile: the file ends early, or its header does not fit it.
+        TooCostly: its header is larger than any checkpoint's.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        size = file.seek(0, 2)
+        file.seek(0)
+        length = int.from_bytes(file.read(8), "little")
+        if length > _LARGEST_HEADER:
+            raise TooCostly(f"a header of {length:,} bytes, wanted at most {_LARGEST_HEADER:,}")
+        self._file, self._start = file, 8 + length
+        self.metadata, self._entries = _entries(file.read(length))
+        _check_places(self._entries.values(), size - self._start)
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        dtype, shape, begin, end = self._entries[name]
+        self._file.seek(self._start + begin)
+        return bytes_of(self._file, end - begin, name).view(dtype).reshape(shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def outline(self) -> dict[str, torch.Tensor]:
+        """Return tensors of the same names, shapes and types without numbers."""
+        return {name: torch.empty(e[1], dtype=e[0], device="meta") for name, e in self._entries.items()}
+
+    def in_order(self) -> list[str]:
+        """Return the names in the order in which their tensors lie in the file."""
+        return sorted(self._entries, key=lambda name: self._entries[name][2])
+
+    def read(self, path: str | None = None) -> dict[str, torch.Tensor]:
+        """Return all tensors: of a file with a local path mapped, else each in memory of its own."""
+        found = self._mapped(path) if path else {name: self[name] for name in self.in_order()}
+        return {name: found[name] for name in self}
+
+    def _mapped(self, path: str) -> dict[str, torch.Tensor]:
+        mapped, found = map_file(path), {}
+        for name, (dtype, shape, begin, end) in self._entries.items():
+            if self._start + end > len(mapped):
+                raise DamagedFile(f"{name} ends early")
+            count, place = (end - begin) // dtype.itemsize, self._start + begin
+            flat = torch.frombuffer(mapped, dtype=dtype, count=count, offset=place) if count else torch.empty(0)
+            found[name] = flat.to(dtype).reshape(shape)
+        return found
+
+
+def _entries(text: bytes) -> tuple[dict[str, str], dict[str, _Entry]]:
+    """Return what a header says of its file, and of its tensors."""
+    try:
+        header = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"its header is not JSON: {str(error)[:80]}") from error
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise DamagedFile("its header's __metadata__ is not texts by name")
+    if len(header) > TENSORS:
+        raise TooCostly(f"{len(header):,} tensors, wanted at most {TENSORS:,}")
+    return metadata, {name: _entry(name, entry) for name, entry in header.items()}
+
+
+def metadata_of(file: BinaryIO) -> dict[str, str]:
+    """Return the texts that a safetensors file's header holds by name; none of another file.
+
+    Raises:
+        DamagedFile: the file is damaged; `TooCostly`: its header is larger than any checkpoint's.
+    """
+    start = file.read(9)
+    file.seek(0)
+    return SafetensorsFile(file).metadata if is_safetensors(start) else {}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name that it has twice")
+    return found
+
+
+def write_safetensors(
+    file: BinaryIO, outline: Mapping[str, torch.Tensor], tensors: Iterable[tuple[str, torch.Tensor]]
+) -> None:
+    """Write tensors as they come, one at a time in memory.
+
+    Args:
+        file: opened for writing.
+        outline: their names, shapes and types; tensors without numbers will do.
+        tensors: in the outline's order.
+    """
+    names = {dtype: name for name, dtype in _DTYPES.items()}
+    header, place = {}, 0
+    for name, tensor in outline.items():
+        size = tensor.numel() * tensor.element_size()
+        header[name] = {
+            "dtype": names[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [place, place + size],
+        }
+        place += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # so that tensors are aligned
+    file.write(len(text).to_bytes(8, "little") + text)
+    for (wanted, like), (name, tensor) in zip(outline.items(), tensors, strict=True):
+        if (wanted, like.dtype, like.shape) != (name, tensor.dtype, tensor.shape):
+            raise ValueError(f"wanted {wanted} {like.dtype} {tuple(like.shape)}, got {name} {tensor.dtype}")
+        file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+
+
+def _check_places(entries: Iterable[_Entry], size: int) -> None:
+    """Refuse tensors that overlap, or leave gaps: a small file could fill the memory with the former."""
+    place = 0
+    for _, _, begin, end in sorted(entries, key=lambda entry: entry[2:]):
+        if begin != place:
+            raise DamagedFile(f"a tensor begins at {begin}, wanted {place}")
+        place = end
+    if place != size:
+        raise DamagedFile(f"tensors of {place:,} bytes, the file has {size:,} for them")
+
+
+def _entry(name: str, entry: Any) -> _Entry:  # noqa: ANN401  JSON
+    if len(name) > NAME or not name.isprintable() or not isinstance(entry, dict):
+        raise DamagedFile(f"its header names a tensor without a place, or with control characters, or more than {NAME}")
+    kind, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    dtype = _DTYPES.get(kind) if isinstance(kind, str) else None
+    if dtype is None:
+        raise DamagedFile(f"{name} is of an unknown type")
+    if not isinstance(shape, list) or len(shape) > DIMENSIONS or not isinstance(offsets, list) or len(offsets) != 2:
+        raise DamagedFile(f"{name} has no shape of at most {DIMENSIONS} numbers and no two offsets")
+    if not all(type(n) is int and 0 <= n < NUMBERS for n in (*shape, *offsets)):
+        raise DamagedFile(f"{name} has a shape or offsets that are negative, huge or not whole numbers")
+    begin, end = offsets
+    if end - begin != prod(shape) * dtype.itemsize or prod(max(n, 1) for n in shape) > NUMBERS:
+        raise DamagedFile(f"{name} has {end - begin:,} bytes, which are not those of its shape {shape}")
+    return dtype, shape, begin, end

@@ -1,0 +1,1 @@
+"""Passes over samples: images in, rows of tables out."""

@@ -1,0 +1,54 @@
+"""Single models over a batch: the sinks of a pass that extracts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from storage.schemas import OUTPUTS
+from storage.tables import Columns
+from tasks.datasets.loading import Batch
+from tasks.models.classifier import ImageClassifier
+from tasks.numerics.checks import Floats
+from tasks.numerics.entropy import log_probabilities
+from tasks.references.base import OutputsReference
+from tasks.streaming.inference import Inference
+from tasks.streaming.sinks import Sink, scored
+
+_STORED = {"fp32": np.float32, "fp16": np.float16}
+
+
+def output_sink(reference: OutputsReference, model: ImageClassifier, inference: Inference) -> Sink[Batch]:
+    """Return the sink of one model's outputs."""
+    temperature = reference.model.temperature
+    return logits_sink(
+        reference.prefix, reference.identity, model, inference, temperature=temperature, stored=reference.logits
+    )
+
+
+def logits_sink(
+    prefix: str,
+    identity: Mapping[str, Any],
+    model: ImageClassifier,
+    inference: Inference,
+    *,
+    temperature: float = 1.0,
+    stored: str = "fp32",
+) -> Sink[Batch]:
+    """Return a sink of logits, and of what follows from them before they are rounded for storage."""
+
+    def compute(batch: Batch, _: Mapping[str, Any]) -> Floats:
+        return inference.logits(model, batch.images)
+
+    def columns(batch: Batch, logits: Floats) -> Columns:
+        predicted = scored(log_probabilities(logits, temperature), batch.labels)
+        return {**predicted, "logits": logits.astype(_STORED[stored])}
+
+    return Sink(
+        prefix=prefix,
+        schema=OUTPUTS[stored],
+        identity=identity,
+        compute=compute,
+        columns=columns,
+        widths={"logits": len(inference.groups) if inference.groups else model.head.out_features},
+    )

@@ -1,0 +1,59 @@
+"""Tables that a pass over samples fills: what is computed of a batch, and the columns made from it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.schemas import TableSchema
+from storage.spans import Span
+from storage.tables import Columns
+from tasks.numerics.checks import Floats
+from tasks.numerics.scoring import score
+
+
+class Samples(Protocol):
+    """A batch: samples of one span, with whatever columns are computed from."""
+
+    @property
+    def span(self) -> Span:
+        """The span that the batch is part of."""
+
+    @property
+    def sample_index(self) -> NDArray[np.int64]:
+        """The samples' places in the data set."""
+
+
+Batch_contra = TypeVar("Batch_contra", bound=Samples, contravariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sink(Generic[Batch_contra]):
+    """A table to fill, in two steps: what has to be computed here, and what can be done to it beside the next one."""
+
+    prefix: str
+    schema: TableSchema
+    identity: Mapping[str, Any]
+    compute: Callable[[Batch_contra, Mapping[str, Any]], Any]
+    """From a batch, and what was computed of it for the tables before this one, by prefix."""
+    columns: Callable[[Batch_contra, Any], Columns]
+    """From a batch and what was computed to the table's columns, the sample index left out."""
+    widths: Mapping[str, int] = field(default_factory=dict)
+
+
+def scored(log_p: Floats, labels: NDArray[np.int32]) -> Columns:
+    """Return the columns that every table of predictions has: what `score` says, null where there is no label."""
+    scores, unknown = score(log_p, labels), labels < 0
+    return {
+        "label": _masked(labels, unknown),
+        "prediction": scores.prediction,
+        "label_rank": _masked(scores.label_rank, unknown),
+        "loss": _masked(scores.loss, unknown),
+        "entropy": scores.entropy,
+    }
+
+
+def _masked(values: NDArray[Any], unknown: NDArray[np.bool_]) -> Any:  # noqa: ANN401  numpy's masked array has no useful type
+    return np.ma.masked_array(values, mask=unknown) if unknown.any() else values

@@ -1,0 +1,172 @@
+"""What the tests ask of a running pool, and do to it."""
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+import urllib.request
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import tiny
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "infra"))
+
+MINUTES = 4.0
+
+
+def upload(path, bucket, name):
+    import boto3
+
+    boto3.client("s3", region_name="us-east-1").upload_file(str(path), bucket, name)
+    return f"s3://{bucket}/{name}"
+
+
+def land(bucket, folder, name, seed):
+    """Upload a new checkpoint; return its address."""
+    return upload(tiny.checkpoint(folder / f"local-{name}", seed), bucket, f"finetuned/{name}")
+
+
+def ask(pool, method, path, content=None):
+    """Call Prefect's API."""
+    body = None if content is None else json.dumps(content).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{pool.url}/api{path}", body, headers, method=method)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.loads(answer.read() or "null")
+
+
+def tell(pool, uri):
+    """Send the event that a checkpoint has landed."""
+    event = {
+        "occurred": datetime.now(UTC).isoformat(),
+        "event": "checkpoint.landed",
+        "resource": {"prefect.resource.id": f"checkpoint.{uri.rpartition('/')[2]}"},
+        "payload": {"uri": uri},
+        "id": str(uuid.uuid4()),
+    }
+    ask(pool, "POST", "/events", [event])
+
+
+def deployment(pool, name):
+    return ask(pool, "GET", f"/deployments/name/{name}")["id"]
+
+
+def runs(pool, flow=None, state=None, tag=None):
+    """Flow runs, newest first; by flow, state, tag."""
+    chosen = {}
+    if state:
+        chosen["state"] = {"type": {"any_": [state]}}
+    if tag:
+        chosen["tags"] = {"all_": [tag]}
+    wanted = {"sort": "START_TIME_DESC", "limit": 200, "flow_runs": chosen}
+    if flow:
+        wanted["flows"] = {"name": {"any_": [flow]}}
+    return ask(pool, "POST", "/flow_runs/filter", wanted)
+
+
+def occupied(pool, run):
+    """From when to when a worker was busy with a run: from taking it, its loading included, to its end."""
+    states = ask(pool, "GET", f"/flow_run_states/?flow_run_id={run['id']}")
+    taken = min(state["timestamp"] for state in states if state["type"] == "PENDING")
+    return datetime.fromisoformat(taken), datetime.fromisoformat(run["end_time"])
+
+
+def wait_for(what, found, minutes=MINUTES):
+    """Return what is found, once it is something."""
+    deadline = time.monotonic() + 60 * minutes
+    while not (result := found()):
+        assert time.monotonic() < deadline, f"{what}: not within {minutes} minutes"
+        time.sleep(0.3)
+    return result
+
+
+def completed(pool, tag, count=1):
+    """Whether so many parents of a tag have completed; one that failed is an error at once."""
+    found = runs(pool, "run-experiment", tag=tag)
+    failed = [run["name"] for run in found if run["state_type"] in ("FAILED", "CRASHED")]
+    assert not failed, failed
+    return sum(run["state_type"] == "COMPLETED" for run in found) >= count
+
+
+def process_of(run):
+    """The process that executes a flow run on this machine, if one does."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with suppress(OSError):
+                if f"PREFECT__FLOW_RUN_ID={run['id']}".encode() in (folder / "environ").read_bytes():
+                    return int(folder.name)
+    return None
+
+
+def running(pool, flow, **of):
+    """A child that computes now, and its process."""
+
+    def found():
+        for run in runs(pool, flow, "RUNNING", **of):
+            if process := process_of(run):
+                return run, process
+        return None
+
+    return wait_for(f"a running {flow}", found)
+
+
+def device_of(process):
+    """Which GPU a process was given; None when it has ended."""
+    with suppress(OSError):
+        return int(re.search(rb"CUDA_VISIBLE_DEVICES=(\d)", Path(f"/proc/{process}/environ").read_bytes())[1])
+    return None
+
+
+def kill(process):
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
+def kill_worker(pool, number):
+    """Kill a worker alone: what it has started goes on, an orphan."""
+    worker = pool.processes[f"gpu{number}"]
+    worker.kill()
+    worker.wait()
+
+
+def numbers(store):
+    """Every result of every run: what was measured, on what, of which weights."""
+    from storage import scan
+
+    columns = ["experiment", "method", "dataset", "metric", "weights", "value"]
+    rows = scan("results", store=store).select(columns).collect()
+    return {(e, m, d, metric, tuple(w)): value for e, m, d, metric, w, value in rows.iter_rows()}
+
+
+def in_process(file, checkpoint, store):
+    """The numbers of the same experiment without Prefect, a pool or S3."""
+    from flows.experiment.file import load_experiment
+    from flows.planning.check import prepare
+    from storage.store import Store
+    from tasks import aggregation, ensembling, evaluation, extraction, fitting
+
+    settings = load_experiment(str(file), (f"models.1.checkpoint={checkpoint}",))
+    plan = prepare(settings, Store(str(store)))
+    for dataset, outputs in zip(plan.datasets, plan.outputs, strict=True):
+        extraction.extract.fn(outputs, plan.store, reading=settings.reading)
+        for coefficients in plan.coefficients(dataset):
+            fitting.fit_coefficients.fn(coefficients, plan.store)
+        for mixture in plan.mixtures(dataset):
+            fitting.fit_mixture.fn(mixture, plan.store)
+        evaluation.evaluate_merges.fn(plan.merges(dataset), plan.store, reading=settings.reading)
+        ensembling.evaluate_ensembles.fn(plan.ensembles(dataset), plan.store)
+    aggregation.aggregate.fn(plan.record, plan.cells, plan.store)
+    return numbers(str(store))
+
+
+def manifests(store):
+    """What has been committed: key to content."""
+    from storage.store import Store
+
+    opened = Store(store)
+    return {key: opened.read(key) for key in opened.keys("") if key.endswith(".manifest.json")}

@@ -1,0 +1,214 @@
+"""The experiment file: what is accepted, every fault at once, overrides, addresses."""
+
+import re
+from pathlib import Path
+
+import pytest
+import tiny
+import yaml
+
+from flows.errors import ExperimentError
+from flows.experiment.file import load_experiment
+from flows.planning.methods import FAMILIES, Setup, fault, matching
+from flows.planning.recipes import Ingredients, cell
+from tasks.references.derived import EnsembleReference, MergeReference
+
+
+def write(folder, **changes):
+    content = yaml.safe_load(Path(tiny.experiment(folder)).read_text())
+    content.update(changes)
+    file = folder / "changed.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return str(file)
+
+
+def test_addresses_count_from_the_files_folder(tmp_path, monkeypatch):
+    """Absolute ones and those of other schemes stay."""
+    models = [{"name": "a", "checkpoint": "../a.pt"}, {"name": "b", "checkpoint": "s3://bucket/b.pt"}]
+    file = write(tmp_path, models=models, heads={"one": "/abs/head.pt"})
+    monkeypatch.chdir("/")
+    experiment = load_experiment(file)
+    assert [m.checkpoint for m in experiment.models] == [f"file://{tmp_path.parent}/a.pt", "s3://bucket/b.pt"]
+    assert experiment.heads == {"one": "file:///abs/head.pt"}
+
+
+def test_overrides_reach_every_setting(tmp_path, monkeypatch):
+    """Values are YAML; numbers pick items of lists; paths count from where the command is typed."""
+    monkeypatch.chdir(tmp_path)
+    overrides = (
+        "merge.clusters=5",
+        "models.1.checkpoint=other.pt",
+        "preprocess.size=64",
+        "baselines=[oracle]",
+        "merge.offset=false",
+    )
+    experiment = load_experiment(write(tmp_path), overrides)
+    assert (experiment.merge.clusters, experiment.merge.offset, experiment.preprocess.size) == (5, False, 64)
+    assert experiment.models[1].checkpoint == f"file://{tmp_path}/other.pt"
+    assert experiment.baselines == ("oracle",)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("merge.clusters", "wanted key=value"),
+        ("models.7.name=x", "wanted a number from 0 to 1, got '7'"),
+        ("models.one.name=x", "wanted a number from 0 to 1, got 'one'"),
+        ("name.first=x", "holds no settings"),
+        ("merge.cluster=5", "merge.cluster: no such setting"),
+        ("merge.clusters=[1", "'\\[1' is not YAML"),
+        ("models.².name=x", "wanted a number from 0 to 1, got '²'"),
+        ("merge.clusters=0", "merge.clusters: wanted at least 1 or auto, got 0"),
+    ],
+)
+def test_overrides_that_make_no_sense_are_refused(tmp_path, override, message):
+    """Each message names the override or the setting."""
+    with pytest.raises(ExperimentError, match=message):
+        load_experiment(write(tmp_path), (override,))
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    """Not one by one."""
+    file = write(
+        tmp_path,
+        colour="blue",
+        precision="fp8",
+        models=[{"name": "Ä", "checkpoint": "a.pt"}],
+        merge={"granularity": ["slices"], "expertise": "vibes"},
+    )
+    with pytest.raises(ExperimentError) as caught:
+        load_experiment(file)
+    for part in (
+        "colour: no such setting",
+        "precision:",
+        "fp8",
+        "models",
+        "merge.granularity.0",
+        "merge.expertise",
+        "vibes",
+    ):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"baselines": ["wise-fit"]}, f"no method 'wise-fit'; there are {', '.join(FAMILIES)}"),
+        ({"baselines": ["individual/other"]}, "no method 'individual/other'"),
+        ({"heads": {"three": "x"}}, "heads: no data set 'three'; there are one, two"),
+        ({"datasets": [{"name": "one", "images": "a"}] * 2}, "datasets: name 'one' is there 2 times"),
+        ({"name": "2024"}, "name: String should match pattern"),
+        ({"models": None}, "models: "),
+        ({"datasets": "one"}, "datasets: "),
+        ({"batch_size": 0}, "batch_size: .*greater than or equal to 1.*got 0"),
+        (
+            {"models": [{"name": "a", "checkpoint": "x", "temperature": -1}] * 2},
+            "models.0.temperature: .*greater than or equal to 0.01",
+        ),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(tmp_path, changes, message):
+    """Each message names the setting and what there is."""
+    with pytest.raises(ExperimentError, match=message):
+        load_experiment(write(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": 5}, "models: Input should be a valid tuple"),
+        ({"preprocess": {"std": [0, 1, 1]}}, "preprocess.std.0: .*greater than 0"),
+        ({"preprocess": {"mean": [float("nan"), 0, 0]}}, "preprocess.mean.0: .*finite"),
+        ({"merge": {"granularity": ["samples", "samples"]}}, "merge.granularity: each at most once"),
+        ({"merge": {"granularity": []}, "baselines": []}, "there is nothing to evaluate"),
+        ({"merge": {"clusters": True}}, "merge.clusters: "),
+        ({"datasets": [{"name": "one", "images": ""}]}, "datasets.0.images: .*at least 1 character"),
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused(tmp_path, changes, message):
+    """Nothing is coerced, nothing crashes later."""
+    with pytest.raises(ExperimentError, match=message) as caught:
+        load_experiment(write(tmp_path, **changes))
+    assert "at least 2 items" not in str(caught.value)
+
+
+def test_a_setting_that_is_there_twice_is_refused(tmp_path):
+    """Plain YAML would take the last without a word."""
+    file = tmp_path / "twice.yaml"
+    file.write_text("name: a\nseed: 1\nseed: 2\n")
+    with pytest.raises(ExperimentError, match="seed is set twice"):
+        load_experiment(str(file))
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [1", "\x00"])
+def test_files_that_hold_no_settings_are_refused(tmp_path, text):
+    """With the file's name."""
+    file = tmp_path / "odd.yaml"
+    file.write_text(text)
+    with pytest.raises(ExperimentError, match=r"odd\.yaml: "):
+        load_experiment(str(file))
+
+
+def test_a_missing_file_says_what_is_there(tmp_path):
+    """The neighbours may be what was meant."""
+    tiny.experiment(tmp_path)
+    with pytest.raises(ExperimentError, match=r"tinny.yaml: no such file; there are: .*tiny.yaml"):
+        load_experiment(str(tmp_path / "tinny.yaml"))
+
+
+def test_a_family_stands_for_its_members():
+    """And a member for itself."""
+    setup = Setup(("a", "b"), None)
+    assert matching("individual", setup) == ["individual/a", "individual/b"]
+    assert matching("wise-ft", setup)[0::5] == ["wise-ft/0.00", "wise-ft/0.50", "wise-ft/1.00"]
+    assert matching("wise-ft/0.30", setup) == ["wise-ft/0.30"]
+    assert matching("wise-ft/0.35", setup) == []
+    assert matching("task-arithmetic", setup)[0::9] == ["task-arithmetic/0.10", "task-arithmetic/1.00"]
+    assert matching("ties/0.35", setup) == ["ties/0.35"]
+    assert matching("ties/0.3", setup) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "models", "held_out", "message"),
+    [
+        ("greedy-soup", "ab", None, "greedy-soup chooses by accuracy: name a labelled data set as merge.held_out"),
+        ("model-stock", "ab", None, "model-stock needs at least two models beside the base, there is 1"),
+        ("random/gaussian-0.5", "abc", None, "draws one number a sample, so it needs two models, there are 3"),
+        ("random", "abc", None, "random draws one number a sample"),
+        ("ties/x", "abc", None, "no method 'ties/x'; .*ties of this experiment: ties/0.10"),
+    ],
+)
+def test_a_method_that_makes_no_sense_is_told_why(name, models, held_out, message):
+    """Not left out in silence."""
+    assert re.search(message, fault(name, Setup(tuple(models), held_out)))
+
+
+def test_methods_that_make_sense_have_no_fault():
+    """Each family of an experiment that has all that any of them needs."""
+    names = set(FAMILIES) - {"random"}
+    assert not any(fault(name, Setup(tuple("abc"), "held")) for name in names)
+    assert fault("random/uniform", Setup(tuple("abc"), None)) is None
+    assert fault("random", Setup(tuple("ab"), None)) is None
+
+
+def test_equal_merges_are_one(tmp_path):
+    """All the weight on one model is that model; wise-ft/0.50 of two is their average."""
+    from flows.planning.check import prepare
+    from storage.store import Store
+
+    plan = prepare(load_experiment(tiny.experiment(tmp_path)), Store(str(tmp_path / "store")))
+    outputs = plan.outputs[0]
+    coefficients = plan.coefficients(plan.datasets[0])[0]
+
+    ingredients = Ingredients(outputs=outputs, coefficients=coefficients, scale=None, seed=1, merged=None)
+
+    def predictions(method):
+        return cell(method, ingredients).predictions
+
+    assert predictions("wise-ft/0.00") == predictions("individual/base") == outputs[0]
+    assert predictions("wise-ft/1.00") == predictions("individual/tuned")
+    assert predictions("wise-ft/0.50").id == predictions("weight-average").id
+    assert isinstance(predictions("wise-ft/0.30"), MergeReference)
+    assert isinstance(predictions("classifier-selection"), EnsembleReference)
+    assert predictions("output-ensemble/uniform").id != predictions("output-ensemble/dynamic").id
+    assert cell("oracle/samples", ingredients).uses_labels

@@ -1,0 +1,272 @@
+"""Damaged objects: one line each, on every back end, never believed and never in the way of a sound one."""
+
+import errno
+import json
+import logging
+from dataclasses import asdict, replace
+from io import BytesIO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from damage import KEY, OBJECTS, PREFIX, SPANS, described, flipped, rewritten, with_value, write
+
+from storage import keys, scan, verification
+from storage.errors import (
+    ManifestInvalid,
+    ObjectDamaged,
+    ObjectMissing,
+    SchemaMismatch,
+    StorageError,
+    StoreDenied,
+    StoreUnreachable,
+)
+from storage.manifests import read_manifest, write_manifest
+from storage.schemas import COEFFICIENTS, PREDICTIONS
+from storage.soundness import is_committed, missing_spans, states
+from storage.store import Store
+from storage.tables import read_samples, read_table
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_a_damaged_object_is_one_line_and_its_commit_is_taken_back(store, kind):
+    """The line has the full address, what was wanted and got, and what mends it; the next run finds it missing."""
+    damage, message = OBJECTS[kind]
+    store.replace(KEY, damage(store.read(KEY)))
+    with pytest.raises(ObjectDamaged, match=message) as caught:
+        read_table(store, KEY, COEFFICIENTS)
+    assert str(caught.value).startswith(store.address(KEY))
+    assert str(caught.value).endswith("`dawin run EXPERIMENT` computes it again")
+    assert "\n" not in str(caught.value)
+    assert missing_spans(store, PREFIX, SPANS) == [SPANS[0]]
+    with pytest.raises(ObjectMissing, match="not committed"):
+        read_table(store, KEY, COEFFICIENTS)
+    assert read_table(store, keys.samples(PREFIX, SPANS[1]), COEFFICIENTS).num_rows == 300
+
+
+def test_a_vanished_object_is_missing_whatever_its_manifest_says(store):
+    """A manifest alone is no object."""
+    store.delete(KEY)
+    assert missing_spans(store, PREFIX, SPANS) == [SPANS[0]]
+    with pytest.raises(ObjectDamaged, match=r"damaged, wanted [\d,]+ bytes, got no object"):
+        read_table(store, KEY, COEFFICIENTS)
+
+
+@pytest.mark.parametrize("kind", ["empty", "torn", "other bytes"])
+def test_a_plan_sees_damage_and_says_so_once(store, kind, caplog):
+    """From one listing where the size differs; by the SHA-256 where reading costs no requests."""
+    store.replace(KEY, OBJECTS[kind][0](store.read(KEY)))
+    seen = [] if kind == "other bytes" and store.scheme == "s3" else [SPANS[0]]
+    for _ in range(2):
+        assert missing_spans(store, PREFIX, SPANS) == seen
+    assert len([r for r in caplog.records if store.address(KEY) in r.getMessage()]) == len(seen)
+
+
+def test_a_reader_that_looks_twice_does_not_take_back_what_was_mended(store, monkeypatch):
+    """Between an object's bytes and its manifest another run may be writing both."""
+    sound = store.read(KEY)
+    store.replace(KEY, sound[:-1])
+    check, looks = verification._check_size, []
+
+    def watched(store, manifest, size):
+        looks.append(size)
+        store.replace(KEY, sound)
+        check(store, manifest, size)
+
+    monkeypatch.setattr(verification, "_check_size", watched)
+    assert read_table(store, KEY, COEFFICIENTS).num_rows == 300
+    assert looks[0] == len(sound) - 1
+    assert is_committed(store, KEY)
+
+
+CONTENTS = {
+    "fewer rows": (lambda table: table.slice(0, 299), "damaged, wanted 300 rows, got 299"),
+    "more rows": (lambda table: pa.concat_tables([table, table.slice(0, 1)]), "damaged, wanted 300 rows, got 301"),
+    "a sample twice": (with_value("sample_index", 5, 4), "damaged, wanted sample_index 5 in row 5, got 4"),
+    "shuffled": (lambda table: table.take([1, 0, *range(2, 300)]), "wanted sample_index 0 in row 0, got 1"),
+    "NaN": (
+        with_value("coefficients", 7, [0.5, float("nan")]),
+        "coefficients: wanted finite numbers, got nan in row 7",
+    ),
+    "infinite": (with_value("coefficients", 7, [float("inf"), 0]), "wanted finite numbers, got inf in row 7"),
+}
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_rows_are_checked_even_where_a_manifest_fits_them(local, kind):
+    """The error names the file, the row and the value."""
+    change, message = CONTENTS[kind]
+    described(local, KEY, rewritten(local.read(KEY), change))
+    with pytest.raises(ObjectDamaged, match=message) as caught:
+        read_samples(local, PREFIX, COEFFICIENTS, ["coefficients"])
+    assert str(caught.value).startswith(local.address(KEY))
+    assert missing_spans(local, PREFIX, SPANS) == [SPANS[0]]
+
+
+MANIFESTS = {
+    "empty": b"",
+    "no JSON": b"not JSON",
+    "no UTF-8": b"\xff\xfe\x00",
+    "a list": b"[]",
+    "null": b"null",
+    "deep": b"[" * 100_000,
+    "fields missing": b'{"rows": 300}',
+}
+
+
+@pytest.mark.parametrize("kind", MANIFESTS)
+def test_a_manifest_that_cannot_be_read_counts_as_none(local, kind, caplog):
+    """One line that names it; the object is computed again, and adopted."""
+    before = local.read(KEY)
+    local.replace(keys.manifest(KEY), MANIFESTS[kind])
+    with pytest.raises(ManifestInvalid, match=r"parquet\.manifest\.json: not a manifest") as caught:
+        read_table(local, KEY, COEFFICIENTS)
+    assert "\n" not in str(caught.value)
+    assert missing_spans(local, PREFIX, SPANS) == [SPANS[0]]
+    assert "not a manifest" in caplog.text
+    write(local)
+    assert local.read(KEY) == before
+    assert missing_spans(local, PREFIX, SPANS) == []
+
+
+def test_fields_of_a_later_version_are_left_out(local):
+    """A manifest may say more than this version knows."""
+    manifest = read_manifest(local, KEY)
+    local.replace(keys.manifest(KEY), json.dumps({**asdict(manifest), "colour": "blue"}).encode())
+    assert read_manifest(local, KEY) == manifest
+    assert missing_spans(local, PREFIX, SPANS) == []
+
+
+def test_an_objects_newer_version_is_refused_and_left_alone(local):
+    """An older program neither reads nor replaces what a newer one wrote; a manifest alone may be wrong, though."""
+
+    def newer(table):
+        return table.replace_schema_metadata({**table.schema.metadata, b"dawin.version": b"9"})
+
+    write_manifest(local, replace(read_manifest(local, KEY), version=9))
+    assert missing_spans(local, PREFIX, SPANS) == [SPANS[0]]  # the object itself is of this version
+    described(local, KEY, rewritten(local.read(KEY), newer), version=9)
+    with pytest.raises(SchemaMismatch, match=r"version 1, got coefficients version 9, of a newer dawin: upd"):
+        missing_spans(local, PREFIX, SPANS)
+    with pytest.raises(SchemaMismatch, match="got coefficients version 9"):
+        read_table(local, KEY, COEFFICIENTS)
+    assert local.exists(keys.manifest(KEY))
+
+
+def test_a_manifest_of_another_object_is_refused(local):
+    """One that was copied describes other samples."""
+    other = local.read(keys.manifest(keys.samples(PREFIX, SPANS[1])))
+    local.replace(keys.manifest(KEY), other)
+    assert missing_spans(local, PREFIX, SPANS) == [SPANS[0]]
+    with pytest.raises(ManifestInvalid, match="not its manifest"):
+        read_manifest(local, KEY)
+
+
+def test_other_names_below_a_prefix_stop_nothing(store):
+    """Somebody's notes, and a manifest of nothing."""
+    store.replace(f"{PREFIX}/notes.txt", b"x")
+    store.replace(f"{PREFIX}/stray.parquet.manifest.json", b"{}")
+    assert missing_spans(store, PREFIX, SPANS) == []
+    assert read_samples(store, PREFIX, COEFFICIENTS, ["sample_index"], samples=600).num_rows == 600
+
+
+@pytest.mark.parametrize(("gone", "reached"), [(0, 0), (1, 300)])
+def test_samples_that_are_missing_are_counted(local, gone, reached):
+    """Never a shorter table; the message says how far it goes."""
+    local.delete(keys.manifest(keys.samples(PREFIX, SPANS[gone])))
+    with pytest.raises(ObjectMissing, match=f"{PREFIX}: {reached} of 600 samples are committed"):
+        read_samples(local, PREFIX, COEFFICIENTS, ["sample_index"], samples=600)
+
+
+def test_a_table_of_nothing_is_an_error(local):
+    """Whoever asks for samples gets some."""
+    with pytest.raises(ObjectMissing, match="predictions/dataset=d/id=i: 0 samples are committed"):
+        read_samples(local, "predictions/dataset=d/id=i", PREDICTIONS, ["entropy"])
+
+
+def test_a_scan_shows_the_others(store, caplog):
+    """One damaged object is one line in the log, and no rows."""
+    store.replace(KEY, store.read(KEY)[:-100])
+    caplog.set_level(logging.WARNING)
+    assert scan("coefficients", store=store).collect()["sample_index"].to_list() == list(range(300, 600))
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"left out: {store.address(KEY)}: damaged")
+
+
+def test_a_scan_of_damaged_objects_alone_is_an_error(store):
+    """Never a table of nothing."""
+    for span in SPANS:
+        store.replace(keys.samples(PREFIX, span), b"")
+    with pytest.raises(ObjectDamaged, match="got 0"):
+        scan("coefficients", store=store)
+
+
+def test_sizes_alone_are_compared_where_the_setting_says_so(local, monkeypatch):
+    """`DAWIN_VERIFY=size` leaves the SHA-256 out; checksums of pages and rows are checked all the same."""
+    local.replace(KEY, flipped(local.read(KEY)))
+    monkeypatch.setenv("DAWIN_VERIFY", "size")
+    assert missing_spans(local, PREFIX, SPANS) == []
+    with pytest.raises(ObjectDamaged, match=r"not readable as Parquet \(.*CRC"):
+        read_table(local, KEY, COEFFICIENTS)
+    monkeypatch.setenv("DAWIN_VERIFY", "sometimes")
+    with pytest.raises(StorageError, match="DAWIN_VERIFY=sometimes: wanted sha256 or size"):
+        missing_spans(local, PREFIX, SPANS)
+
+
+def test_a_plan_of_a_complete_table_is_one_listing(store, monkeypatch):
+    """Manifests that this process wrote or read are not read once more, and no object is."""
+    missing_spans(store, PREFIX, SPANS)
+    asked = []
+    for name in ("read", "open", "listing", "exists", "size", "stat"):
+        original = getattr(Store, name)
+        monkeypatch.setattr(Store, name, lambda self, key, n=name, o=original: asked.append(n) or o(self, key))
+    assert missing_spans(store, PREFIX, SPANS) == []
+    again = ["read", "read", "open", "open"] if store.scheme == "memory" else []  # which has no times to go by
+    assert sorted(asked) == sorted(["listing", *again])
+
+
+def test_states_name_every_object(store):
+    """The sound ones with None."""
+    store.replace(KEY, b"")
+    found = states(store, "coefficients")
+    assert list(found) == [KEY, keys.samples(PREFIX, SPANS[1])]
+    assert [type(error) for error in found.values()] == [ObjectDamaged, type(None)]
+
+
+def test_results_of_polars_alone_are_whole(local):
+    """Checksums in pages do not keep other readers out."""
+    assert pl.read_parquet(BytesIO(local.read(KEY))).height == 300
+
+
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), StoreDenied),
+        (OSError(errno.EIO, "Input/output error"), StoreDenied),
+        (TimeoutError("no answer"), StoreUnreachable),
+        (MemoryError("no memory"), MemoryError),
+        (pa.ArrowMemoryError("malloc failed"), MemoryError),
+    ],
+)
+def test_a_failure_of_the_machine_while_reading_is_no_damage(local, failure, raised, monkeypatch):
+    """The object stays committed; the error is not one that computing the object again would mend."""
+
+    def failing(*_, **__):
+        raise failure
+
+    monkeypatch.setattr(pq.ParquetFile, "read", failing)
+    with pytest.raises(raised) as caught:
+        read_table(local, KEY, COEFFICIENTS)
+    assert not isinstance(caught.value, ObjectDamaged)
+    monkeypatch.undo()
+    assert missing_spans(local, PREFIX, SPANS) == []
+
+
+def test_an_object_that_the_listing_missed_is_looked_for_once_more(store):
+    """A listing of several pages can hold a manifest and not the object, which was written meanwhile."""
+    there = {key: stored for key, stored in store.listing(PREFIX).items() if key != KEY}
+    assert missing_spans(store, PREFIX, SPANS, there=there) == []
+    store.delete(KEY)
+    assert missing_spans(store, PREFIX, SPANS, there=there) == [SPANS[0]]

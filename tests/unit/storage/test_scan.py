@@ -1,0 +1,71 @@
+"""Scanning a store with polars: the same on every back end, committed objects only."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from storage import keys, scan
+from storage.errors import ObjectMissing
+from storage.schemas import COEFFICIENTS
+from storage.store import Store
+from storage.tables import TableWriter
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def store(request, tmp_path):
+    if request.param == "local":
+        return Store(str(tmp_path / "store"))
+    address = request.getfixturevalue(request.param)
+    return Store(address if request.param == "memory" else f"{address}/store")
+
+
+def write(store, identifier, start, stop):
+    key = keys.samples(keys.derived("coefficients", "0123", identifier), (start, stop))
+    writer = TableWriter(store, key, COEFFICIENTS, identity={}, widths={"coefficients": 2})
+    values = np.column_stack([np.arange(start, stop), np.zeros(stop - start)])
+    writer.append({"sample_index": np.arange(start, stop), "coefficients": values})
+    writer.commit()
+    return key
+
+
+def test_scan_gives_rows_and_partitions(store):
+    """Digests stay text, also those of digits alone."""
+    write(store, "0001", 0, 3)
+    write(store, "0001", 3, 5)
+    write(store, "0002", 0, 2)
+    frame = scan("coefficients", store=store)
+    assert isinstance(frame, pl.LazyFrame)
+    rows = frame.filter(pl.col("id") == "0001").sort("sample_index").collect()
+    assert rows["sample_index"].to_list() == [0, 1, 2, 3, 4]
+    assert rows["dataset"].unique().to_list() == ["0123"]
+    assert rows["coefficients"].to_list()[4] == [4.0, 0.0]
+
+
+def test_vectors_of_different_widths_are_scanned_together(store):
+    """A store with runs of two models and of three is one table."""
+    write(store, "0001", 0, 3)
+    key = keys.samples(keys.derived("coefficients", "0123", "0003"), (0, 1))
+    writer = TableWriter(store, key, COEFFICIENTS, identity={}, widths={"coefficients": 3})
+    writer.append({"sample_index": [0], "coefficients": [[0.5, 0.25, 0.25]]})
+    writer.commit()
+    rows = scan("coefficients", store=store).sort("id", "sample_index").collect()
+    assert rows["coefficients"].list.len().to_list() == [2, 2, 2, 3]
+
+
+def test_uncommitted_objects_are_left_out(store):
+    """Listings are not trusted."""
+    write(store, "0001", 0, 3)
+    store.delete(keys.manifest(write(store, "0002", 0, 2)))
+    assert scan("coefficients", store=store).collect().height == 3
+
+
+def test_an_empty_store_names_its_address(store):
+    """Nothing there is an error, not an empty table."""
+    with pytest.raises(ObjectMissing, match=f"{store.url}/coefficients: nothing has been committed"):
+        scan("coefficients", store=store)
+
+
+def test_an_unknown_table_lists_the_known(store):
+    """A misspelt name is told what exists."""
+    with pytest.raises(KeyError, match="no table 'outcomes'; there are outputs, coefficients"):
+        scan("outcomes", store=store.url)

@@ -1,0 +1,153 @@
+"""Safetensors files, good, damaged and hostile: what is accepted is what the format's own library gives."""
+
+import contextlib
+import io
+import json
+import struct
+
+import hypothesis.strategies as st
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from safetensors import SafetensorError
+
+from tasks.errors import CheckpointError
+from tasks.models.files.lazy_state import open_state
+from tasks.models.files.tensor_files import read_tensors
+
+GOOD = {
+    "visual.a": torch.arange(6, dtype=torch.float32).reshape(2, 3),
+    "visual.b": torch.tensor(7, dtype=torch.float16),
+    "visual.c": torch.zeros(0, 4),
+    "visual.d": torch.tensor([True, False, True]),
+}
+
+
+def written(tensors, metadata=None):
+    return safetensors.torch.save(tensors, metadata)
+
+
+def with_header(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def check(content, folder):
+    """Read a file mapped and copied; both or neither are refused, and what is read is what the library reads."""
+    path = folder / "model.safetensors"
+    path.write_bytes(content)
+    outcomes = []
+    for place in (None, str(path)):
+        try:
+            outcomes.append(read_tensors(io.BytesIO(content), "there", place))
+        except CheckpointError as error:
+            outcomes.append(str(error))
+    copied, mapped = outcomes
+    if isinstance(copied, str):
+        assert copied == mapped
+        assert copied.startswith("there: ")
+        assert copied.isprintable()
+        assert len(copied) < 400
+        return
+    wanted = safetensors.torch.load(content)
+    for found in (copied, mapped):
+        assert found.keys() == wanted.keys()
+        for name, tensor in wanted.items():
+            assert (found[name].dtype, found[name].shape) == (tensor.dtype, tensor.shape)
+            assert torch.equal(_bytes(found[name]), _bytes(tensor))
+
+
+def _bytes(tensor):
+    return tensor.reshape(-1).view(torch.uint8)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"),
+        *("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "complex64"),
+    ],
+)
+def test_every_type_mapped_and_copied(name, tmp_path):
+    """Bit for bit, at offsets that are not multiples of a number's width too."""
+    numbers = torch.arange(1, 25).float().to(getattr(torch, name)).reshape(2, 3, 4)
+    content = written({"a": torch.ones(3, dtype=torch.uint8), "b": numbers}, {"format": "pt"})
+    assert read_tensors(io.BytesIO(content), "there")["b"].shape == (2, 3, 4)
+    check(content, tmp_path)
+    width = numbers.element_size()
+    header = {"a": {"dtype": "U8", "shape": [3], "data_offsets": [0, 3]}}
+    header["b"] = {"dtype": json.loads(content[8 : 8 + content[0] + 256 * content[1]])["b"]["dtype"], "shape": [24]}
+    header["b"]["data_offsets"] = [3, 3 + 24 * width]
+    unaligned = with_header(header, b"abc" + bytes(numbers.reshape(-1).view(torch.uint8).tolist()))
+    assert torch.equal(_bytes(read_tensors(io.BytesIO(unaligned), "there")["b"]), _bytes(numbers))
+    check(unaligned, tmp_path)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_bytes_changed(data, tmp_path_factory):
+    """A good file with up to four bytes changed: tensors as the library reads them, or one clear error."""
+    content = bytearray(written(GOOD))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    check(bytes(content), tmp_path_factory.getbasetemp())
+
+
+_NUMBERS = st.one_of(st.integers(-1, 9), st.sampled_from([2**31, 2**48, 2**63, 2**200, 1.0, None, True, "3", []]))
+_ENTRY = st.fixed_dictionaries(
+    {},
+    optional={
+        "dtype": st.sampled_from(["F32", "F16", "U8", "BOOL", "F4", "f32", "", None, 3, ["F32"]]),
+        "shape": st.one_of(st.lists(_NUMBERS, max_size=4), st.sampled_from([None, "3", 3, {"a": 1}, [1] * 17])),
+        "data_offsets": st.one_of(st.tuples(_NUMBERS, _NUMBERS).map(list), st.lists(_NUMBERS, max_size=3)),
+    },
+)
+_PLAIN = st.builds(
+    lambda start, count: {"dtype": "U8", "shape": [count], "data_offsets": [start, start + count]},
+    st.sampled_from([0, 4]),
+    st.sampled_from([4, 0, 8]),
+)
+_HEADER = st.dictionaries(
+    st.one_of(st.sampled_from(["a", "b", "__metadata__"]), st.text(max_size=5)),
+    st.one_of(_PLAIN, _ENTRY, st.none(), st.dictionaries(st.text(max_size=3), st.text(max_size=3))),
+    max_size=4,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(header=_HEADER, size=st.sampled_from([0, 4, 8, 12]))
+def test_headers_of_a_grammar(header, size, tmp_path_factory):
+    """Types, shapes and offsets of any kind, also of none: tensors as the library reads them, or one clear error."""
+    check(with_header(header, bytes(range(size))), tmp_path_factory.getbasetemp())
+
+
+_TEXT = st.text(max_size=3)
+_JSON = st.recursive(st.none() | _TEXT, lambda inner: st.lists(inner) | st.dictionaries(_TEXT, inner))
+
+
+@settings(max_examples=200, deadline=None)
+@given(_JSON)
+def test_any_json_as_a_header(value):
+    """One clear error, by the reader of whole files and by the one that reads tensor by tensor."""
+    content = with_header({"visual.a": value})
+    for read in (read_tensors, open_state):
+        with pytest.raises(CheckpointError, match=r"^there: damaged safetensors file"):
+            read(io.BytesIO(content), "there")
+
+
+def test_every_truncation_is_refused():
+    """At each byte of the header and of the numbers; the library refuses it too."""
+    content = written(GOOD)
+    for length in range(9, len(content)):
+        with pytest.raises(CheckpointError, match=r"^there: damaged safetensors file"):
+            read_tensors(io.BytesIO(content[:length]), "there")
+        with contextlib.suppress(SafetensorError):
+            safetensors.torch.load(content[:length])
+            raise AssertionError(length)
+
+
+def test_bytes_after_the_last_tensor_are_refused():
+    """Nothing lies in a file that its header does not name."""
+    with pytest.raises(CheckpointError, match=r"tensors of 29 bytes, the file has 30 for them"):
+        read_tensors(io.BytesIO(written(GOOD) + b"x"), "there")
