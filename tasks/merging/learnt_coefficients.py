@@ -1,9 +1,9 @@
-"""AdaMerging: task vectors' coefficients learnt by entropy minimisation (Yang et al., ICLR 2024, section 3.2).
+"""Task vectors' coefficients learnt by entropy minimisation, for AdaMerging (Yang et al., ICLR 2024, section 3.2).
 
-θ(λ) = θ_0 + Σ_t λ_t τ_t, one λ a task, or one a task and tensor ("layer-wise"). Beside the base and M task vectors
-there is one merged tower, made once a step, and of its gradient one tensor at a time: as soon as a tensor's gradient g
-is there, it becomes those of the coefficients, ∂L/∂λ_t = ⟨g, τ_t⟩, and goes. (Left to itself, backpropagation would
-finish the whole tower's gradient before it came to the merge: one tower more.)
+θ(λ) = θ_0 + Σ_t λ_t τ_t, with one λ per task, or one per task and tensor ("layer-wise"). Memory holds the base, M task
+vectors, one merged tower, made once per step, and one tensor of its gradient: as soon as backpropagation has a tensor's
+gradient g, a hook turns it into those of the coefficients, ∂L/∂λ_t = ⟨g, τ_t⟩, and drops it. (Without the hook,
+backpropagation would finish the whole tower's gradient before it reached the merge: one tower more.)
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -13,27 +13,29 @@ from torch import nn
 from torch.func import functional_call
 
 from tasks.merging.combination import State, check_same_layout
-from tasks.merging.ties import elect, outline, trim_threshold
+from tasks.merging.sign_election import elect, trim_threshold
+from tasks.merging.tensorwise import outline
 
 Batches = Mapping[str, Iterator[torch.Tensor]]
-"""Per task an endless source of images, as the model takes them."""
+"""By task, an endless source of normalised images."""
 
 
-class AdaMerging:
+class LearntCoefficients:
     """A merged model with coefficients that can be learnt.
 
     Args:
         base: θ_0.
         tuned: M models of the same layout; mappings that read a tensor when it is asked for keep memory low.
-        layer_wise: a coefficient a task and tensor, not one a task.
-        start: of every coefficient.
-        keep: share of each task vector that TIES keeps, with what goes against the elected sign taken out ("++"); None:
-            the task vectors as they are.
-        parameters: names of the tensors that gradients reach; None: all. Statistics, such as BatchNorm's, follow the
-            coefficients' mean.
+        layer_wise: one coefficient per task and tensor; otherwise one per task.
+        start: every coefficient's value before the first step.
+        keep: fraction of each task vector that is kept before signs are elected ("++"); None: the task vectors as they
+            are.
+        parameters: names of the tensors that gradients reach; None: all. Statistics, such as BatchNorm's, take the
+            mean of the coefficients over tensors.
 
     Attributes:
-        coefficients: (tensors, M) or (1, M), clamped to [0, 1] when they are used.
+        coefficients: (tensors, M) or (1, M), clamped to [0, 1] in every merge.
+        names: the tensors that gradients reach, in the order of the coefficients.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class AdaMerging:
         return state
 
     def learning(self) -> dict[str, torch.Tensor]:
-        """Return the merged model's state such that what is backpropagated to it adds to the coefficients' gradient."""
+        """Return the merged model's state; gradients that reach it are added to the coefficients' gradient."""
         state = self.merged()
         for i, name in enumerate(self.names):
             tensor = state[name].requires_grad_()
@@ -98,13 +100,22 @@ class AdaMerging:
 
 
 def mean_entropy(logits: torch.Tensor) -> torch.Tensor:
-    """Return the mean over the batch of the entropies of predictions, nats."""
+    """Return the mean entropy of the predictions of a batch, nats.
+
+    Args:
+        logits: (n, classes).
+    """
     log_p = logits.log_softmax(-1)
     return -(log_p.exp() * log_p).sum(-1).mean()
 
 
 def projected(logits: torch.Tensor, groups: Sequence[Sequence[int]] | None) -> torch.Tensor:
-    """Return the logits (n, classes) of a data set from a head's: of each group of the head's classes the largest."""
+    """Return the logits (n, classes) of a data set: the largest logit of each group of the head's classes.
+
+    Args:
+        logits: (n, classes of the head).
+        groups: the head's classes that each class of the data set stands for; None: they are the same.
+    """
     if groups is None:
         return logits
     if all(len(group) == 1 for group in groups):
@@ -113,7 +124,7 @@ def projected(logits: torch.Tensor, groups: Sequence[Sequence[int]] | None) -> t
 
 
 def learn(
-    merging: AdaMerging,
+    merging: LearntCoefficients,
     modules: Mapping[str, nn.Module],
     heads: Mapping[str, Mapping[str, torch.Tensor]],
     batches: Batches,
@@ -123,7 +134,7 @@ def learn(
     groups: Mapping[str, Sequence[Sequence[int]] | None] | None = None,
     advanced: Callable[[int], object] = lambda _steps: None,
 ) -> list[float]:
-    """Learn the coefficients in place; return the loss of each step, the sum over the tasks of mean entropies.
+    """Learn the coefficients in place; return each step's loss, the sum of the tasks' mean entropies in nats.
 
     Args:
         merging: whose coefficients are learnt, by Adam.
