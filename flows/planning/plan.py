@@ -91,7 +91,7 @@ class Plan:
         wanted = [o for d in self.datasets for merge in self.lacking(self.merges(d)) for o in merge.outputs]
         wanted += [judge for d in self.datasets for judge in self.lacking(self.judges(d))]
         digests = {o.model.recipe.digest for o in wanted if o.model.recipe}
-        found = states(self.store, "merged", only={recipe.key for recipe in recipes})
+        found = states(self.store, "made-models", only={recipe.key for recipe in recipes})
         damaged = {key for key, error in found.items() if counts_as_missing(error)}
         return [r for r in recipes if r.key in damaged or (r.digest in digests and r.key not in found)]
 

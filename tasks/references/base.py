@@ -91,7 +91,7 @@ class WeightMerge:
     @property
     def key(self) -> str:
         """Where its tensors lie in a store."""
-        return keys.merged(self.digest)
+        return keys.made_model(self.digest)
 
 
 @dataclass(frozen=True, kw_only=True)
