@@ -11,7 +11,7 @@ from storage.commits import commit, read_or_uncommit
 from storage.errors import damaged
 from storage.identity import digest_of_file
 from storage.manifests import Manifest, now, read_manifest, uncommit, write_manifest
-from storage.soundness import VERSIONS, counts_as_missing, note_commit, states
+from storage.soundness import counts_as_missing, current_version, note_commit, states
 from storage.store import Store
 from storage.verification import read_sound, verifies_contents
 
@@ -87,7 +87,7 @@ def read_blob(store: Store, key: str) -> bytes:
 
 def _read(store: Store, key: str) -> bytes:
     manifest, kind = read_manifest(store, key), key.partition("/")[0]
-    wanted, got = f"{kind} version {VERSIONS[kind]}", f"{manifest.table} version {manifest.version}"
+    wanted, got = f"{kind} version {current_version(kind)}", f"{manifest.table} version {manifest.version}"
     if wanted != got:
         raise damaged(store.address(key), f"wanted {wanted}, got {got}")
     return read_sound(store, manifest)
@@ -95,10 +95,13 @@ def _read(store: Store, key: str) -> bytes:
 
 def _manifest(key: str, entries: int, size: int, digest: str, identity: Mapping[str, Any]) -> Manifest:
     kind = key.partition("/")[0]
+    version = current_version(kind)
+    if not version:
+        raise KeyError(f"{key}: {kind!r} is no kind of object; wanted heads or made-models")
     return Manifest(
         key=key,
         table=kind,
-        version=VERSIONS[kind],
+        version=version,
         rows=entries,
         bytes=size,
         sha256=digest,

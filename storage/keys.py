@@ -72,14 +72,19 @@ def head(digest: str) -> str:
     return f"heads/{digest}.safetensors"
 
 
-def merged(digest: str) -> str:
-    """Model that was made of others' weights, once for all data sets."""
-    return f"merged/{digest}/model.safetensors"
+def made_model(digest: str) -> str:
+    """Return the key of a made model: merged from others' weights once, for all data sets."""
+    return f"made-models/{digest}/model.safetensors"
 
 
-def learnt(digest: str) -> str:
-    """What was learnt on the way to such a model: coefficients, the curve of the loss."""
-    return f"merged/{digest}/learnt.json"
+def learnt_coefficients(digest: str) -> str:
+    """Return the key of the coefficients that were learnt for a made model, with the loss at each step."""
+    return f"made-models/{digest}/learnt.json"
+
+
+def plan(digest: str) -> str:
+    """Return the key of a plan: what a run computes, as its children read it."""
+    return f"plans/{digest}.json"
 
 
 def samples(prefix: str, span: Span) -> str:

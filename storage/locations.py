@@ -1,6 +1,5 @@
 """Inputs that are not the store's: checkpoints and images, wherever they lie. Readers get what is opened here."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,20 +7,10 @@ from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, NamedTuple
 
 from storage.errors import ObjectMissing
+from storage.files import FileEntry
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
-from storage.local_files import LocalFile, local_file, local_files
+from storage.local_files import local_file, local_files
 from storage.text import shown
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """One file below a folder: its path relative to the folder, and what changes when its content does."""
-
-    path: str
-    size: int
-    etag: str
-    changed: str = ""
-    """Of a local file the time of the last change of anything about it; else the etag says it all."""
 
 
 class OpenedLocation(NamedTuple):
@@ -117,21 +106,17 @@ class Location:
 
     def _entry(self, filesystem: Any, path: str, root: str) -> FileEntry:  # noqa: ANN401  fsspec publishes no types
         if self.is_local:
-            return _of_local(local_file(path), root)
+            return local_file(root, path.rpartition("/")[2])
         return _of_info(path, filesystem.info(path), root)
 
     def _below(self, filesystem: Any, root: str) -> list[FileEntry]:  # noqa: ANN401
         if self.is_local:
-            return [_of_local(file, root) for file in local_files(root)]
+            return list(local_files(root))
         return [_of_info(path, info, root) for path, info in filesystem.find(root, detail=True).items()]
 
     def files(self) -> list[FileEntry]:
         """Return all files below the folder, sorted by path; `ObjectMissing` when there is no such folder."""
         return self.opened().entries
-
-
-def _of_local(file: LocalFile, root: str) -> FileEntry:
-    return FileEntry(os.path.relpath(file.path, root), file.size, file.etag, file.changed)
 
 
 def _of_info(path: str, info: dict[str, Any], root: str) -> FileEntry:

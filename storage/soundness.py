@@ -23,8 +23,7 @@ from storage.verification import check_stored, remember_written
 
 log = logging.getLogger("dawin.storage")
 
-VERSIONS = {**{name: table.version for name, table in TABLES.items()}, "heads": 1, "merged": 1}
-"""Of every kind of object that has a manifest, by the first folder of its key."""
+_BLOB_VERSIONS: Mapping[str, int] = {"heads": 1, "made-models": 1}
 
 _AT_ONCE = 16  # manifests that are read at the same time: each is a request on S3
 _REMEMBERED = 1 << 16  # manifests, of 1 to 2 kB each
@@ -35,6 +34,23 @@ _reported: set[str] = set()
 
 
 Listing = Mapping[str, Stored]
+
+
+def current_version(kind: str) -> int:
+    """Return the version in which this program writes a kind of object.
+
+    Args:
+        kind: the first folder of the object's key: a table's name, `heads` or `made-models`.
+
+    Returns:
+        The version that the table's schema has now; 0 for a kind that this program does not know.
+
+    Example:
+        >>> current_version("heads"), current_version("notes")
+        (1, 0)
+    """
+    table = TABLES.get(kind)
+    return table.version if table else _BLOB_VERSIONS.get(kind, 0)
 
 
 def states(
@@ -147,11 +163,12 @@ def _remember(store: Store, manifest: Manifest, mark: str) -> None:
 
 def _fault(store: Store, manifest: Manifest, stored: Stored | None, contents: bool) -> StorageError | None:
     address, kind = store.address(manifest.key), manifest.key.partition("/")[0]
-    wanted, got = f"{kind} version {VERSIONS.get(kind)}", f"{manifest.table} version {manifest.version}"
+    version = current_version(kind)
+    wanted, got = f"{kind} version {version}", f"{manifest.table} version {manifest.version}"
     stored = stored or _stat_or_none(store, manifest.key)  # a listing of several pages misses a new object
     if stored is None:
         return damaged(address, f"wanted {manifest.bytes:,} bytes, got no object")
-    is_newer = manifest.table == kind and manifest.version > VERSIONS.get(kind, 0)
+    is_newer = manifest.table == kind and manifest.version > version
     if is_newer and _version_inside(store, manifest.key) == str(manifest.version):
         return SchemaMismatch(
             f"{address}: wanted table {wanted}, got {got}, of a newer dawin: update it, or name another store"

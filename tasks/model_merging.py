@@ -63,7 +63,7 @@ def make_model(merge: WeightMerge, store: Store, *, reading: Reading) -> None:
         else:
             state, learnt = None, None
         if state is not None:
-            store.replace(keys.learnt(merge.digest), json.dumps(learnt).encode())  # before the model, which says: done
+            store.replace(keys.learnt_coefficients(merge.digest), json.dumps(learnt).encode())  # the model is last
             _write(store, merge, state, state.items())
             return
         base, *tuned = [_opened(model, opened) for model in merge.models]

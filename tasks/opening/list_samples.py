@@ -12,7 +12,7 @@ from storage.locations import Location
 from storage.text import shown
 from tasks.datasets.label_spaces import LabelSpace, label_space
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.datasets.readers.folder import MOST_LISTED, Entry, Folder
+from tasks.datasets.readers.folder import MOST_LISTED, Folder
 from tasks.datasets.readers.recognition import samples_of
 from tasks.datasets.samples import Samples, evenly
 from tasks.errors import DatasetError
@@ -63,8 +63,7 @@ def opened_folder(url: str) -> Folder:
     """Return a folder as the readers of data sets take it; `ObjectMissing` when there is none."""
     location = Location(url)
     filesystem, root, found, is_chosen = location.opened()
-    entries = {e.path: Entry(e.size, e.etag, e.changed) for e in found}
-    return Folder(location.url, filesystem, root, entries, is_chosen)
+    return Folder(location.url, filesystem, root, {entry.path: entry for entry in found}, is_chosen)
 
 
 def _relabelled(samples: Samples, space: LabelSpace, where: str) -> Samples:

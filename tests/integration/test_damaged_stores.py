@@ -24,7 +24,7 @@ run_experiment = importlib.import_module("flows.run_experiment")  # the module: 
 
 pytestmark = [pytest.mark.xdist_group("damage"), pytest.mark.usefixtures("prefect_api")]
 
-TABLES = ["outputs", "coefficients", "mixtures", "components", "bins", "predictions", "results", "heads", "merged"]
+TABLES = ["outputs", "coefficients", "mixtures", "components", "bins", "predictions", "results", "heads", "made-models"]
 HEAD = {"classes": ["a cat", "a dog", "a bird"], "templates": ["a photo of {}."]}
 
 
@@ -129,7 +129,7 @@ CASES = [
     ("predictions", "another bit"),
     ("results", "vanished"),
     ("heads", "empty"),
-    ("merged", "manifest of other rows"),
+    ("made-models", "manifest of other rows"),
 ]
 
 
@@ -139,7 +139,9 @@ def test_one_run_mends_a_damaged_store(example, damaged, table, kind, request):
     (file, store), capsys, caplog = damaged, *map(request.getfixturevalue, ("capsys", "caplog"))
     harmed = [objects(store, name)[0] for name in (TABLES if table == "all" else [table])]
     if kind in SILENT:
-        harmed = [key for key in harmed if key.split("/")[0] not in ("heads", "merged")]  # made when they are needed
+        harmed = [
+            key for key in harmed if key.split("/")[0] not in ("heads", "made-models")
+        ]  # made when they are needed
     for key in harmed:
         DAMAGE[kind](store, key)
     status, shown, _ = asked(capsys, "plan", file, "--store", store.url)

@@ -153,9 +153,9 @@ def test_scaled_merges_are_made_once(table, multi_task):
     """Ten scales of TIES, three data sets: one model in the store; learnt coefficients and losses beside theirs."""
     _, url = table
     store = Store(url)
-    made = [key for key in store.keys("merged") if key.endswith("model.safetensors")]
+    made = [key for key in store.keys("made-models") if key.endswith("model.safetensors")]
     assert len(made) == 9  # ties, tsv-merge, iso-c, greedy-soup, model-stock, four of adamerging
-    learnt = [json.loads(store.read(key)) for key in store.keys("merged") if key.endswith("learnt.json")]
+    learnt = [json.loads(store.read(key)) for key in store.keys("made-models") if key.endswith("learnt.json")]
     assert sorted(len(record["loss"]) for record in learnt if "loss" in record) == [3] * 4
     assert [record["held_out"] for record in learnt if "chosen" in record] == ["a"]
 
@@ -278,7 +278,7 @@ def test_only_models_that_something_lacks_are_made(table, multi_task):
     """Merged models deleted to save space are not made again for what is there."""
     _, url = table
     store = Store(url)
-    kept = {key: store.read(key) for key in store.keys("merged")}
+    kept = {key: store.read(key) for key in store.keys("made-models")}
     for key in kept:
         store.delete(key)
     try:

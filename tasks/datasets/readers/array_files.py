@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.files import FileEntry
 from storage.text import shown
-from tasks.datasets.readers.folder import Entry, Folder
+from tasks.datasets.readers.folder import Folder
 from tasks.datasets.readers.idx import read_idx
 from tasks.datasets.readers.matlab import matlab_array
 from tasks.datasets.samples import Picture, Samples, all_of, check_count
@@ -25,7 +26,7 @@ class ArrayPictures:
 
     folder: Folder
     path: str
-    entries: tuple[Entry, ...]
+    entries: tuple[FileEntry, ...]
     """Of the pictures' file and the labels'."""
     _held: list[NDArray[np.uint8]] = field(default_factory=list, compare=False, repr=False)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple
 
+from storage.files import FileEntry
 from storage.text import shown
 from tasks.errors import DatasetError
 
@@ -17,15 +18,6 @@ _REQUEST = 8 * 1024**2  # bytes a joined request asks for, at most, unless one p
 def most_unpacked(packed: int) -> int:
     """Return how many bytes so many packed ones may come to; a small file is never a large one."""
     return _LEAST_UNPACKED + _MOST_RATIO * packed
-
-
-class Entry(NamedTuple):
-    """A file: its size in bytes, and what changes when its content does."""
-
-    size: int
-    etag: str
-    changed: str = ""
-    """Of a local file the time of the last change of anything about it: nobody can set it back."""
 
 
 class Piece(NamedTuple):
@@ -51,7 +43,7 @@ class Folder:
     url: str
     filesystem: Any
     root: str
-    entries: Mapping[str, Entry] = field(repr=False)
+    entries: Mapping[str, FileEntry] = field(repr=False)
     is_chosen: bool = False
 
     def __post_init__(self) -> None:

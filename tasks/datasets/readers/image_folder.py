@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.files import FileEntry
 from storage.text import shown
-from tasks.datasets.readers.folder import Entry, Folder
+from tasks.datasets.readers.folder import Folder
 from tasks.datasets.samples import Picture, Samples, all_of, check_names
 from tasks.errors import DatasetError
 
@@ -35,7 +36,7 @@ class Files:
 
     folder: Folder
     paths: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[FileEntry, ...]
 
     def read(self, indices: Sequence[int]) -> list[Picture]:
         """See `Pictures`."""

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from storage.files import FileEntry
 from storage.text import shown
-from tasks.datasets.readers.folder import Entry, Folder
+from tasks.datasets.readers.folder import Folder
 from tasks.datasets.readers.parquet_columns import ParquetColumns
 from tasks.datasets.readers.shard_index import Index, index_of, packed_text, unpacked_text
 from tasks.datasets.samples import Picture, Samples, check_count, check_names, numbered, runs
@@ -50,7 +51,7 @@ class ParquetPictures:
     """
 
     folder: Folder
-    shards: tuple[tuple[str, Entry], ...]
+    shards: tuple[tuple[str, FileEntry], ...]
     column: str
     starts: NDArray[np.int64]
     places: NDArray[np.int64]

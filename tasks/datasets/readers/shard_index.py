@@ -47,7 +47,8 @@ def index_of(folder: Folder, path: str, kind: str, read: Callable[[], Index], na
         read: reads through the shard.
         names: of the arrays it finds, each of one dimension and of whole numbers.
     """
-    identity = {"kind": kind, "shard": f"{folder.url}/{path}", "entry": list(folder.entries[path])}
+    entry = folder.entries[path]
+    identity = {"kind": kind, "shard": f"{folder.url}/{path}", "entry": [entry.size, entry.etag, entry.changed]}
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     if digest not in _held:
         kept = default_folder().parent / "shards" / f"{digest}.npz"

@@ -13,8 +13,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.files import FileEntry
 from storage.text import shown
-from tasks.datasets.readers.folder import Entry, Folder, Piece
+from tasks.datasets.readers.folder import Folder, Piece
 from tasks.datasets.readers.image_folder import MOST_ENCODED, is_image, too_long
 from tasks.datasets.readers.shard_index import Index, index_of, packed_text, unpacked_text
 from tasks.datasets.readers.tar_members import members
@@ -40,7 +41,7 @@ class TarPictures:
     """
 
     folder: Folder
-    shards: tuple[tuple[str, Entry], ...]
+    shards: tuple[tuple[str, FileEntry], ...]
     places: NDArray[np.int64]
     keys: tuple[str, ...]
 

@@ -7,10 +7,11 @@ import tiny
 import torch
 from PIL import Image
 
+from storage.files import FileEntry
 from tasks.datasets.decoding import Decoder
 from tasks.datasets.loading import batches
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.datasets.readers.folder import Entry, Folder
+from tasks.datasets.readers.folder import Folder
 from tasks.datasets.readers.image_folder import image_folder
 from tasks.datasets.samples import evenly
 from tasks.datasets.transform import normalized
@@ -21,7 +22,7 @@ SETTINGS = Preprocessing(size=16, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4), int
 
 
 def listing(*paths):
-    return Folder("here", None, "here", {path: Entry(1, "x") for path in paths})
+    return Folder("here", None, "here", {path: FileEntry(path, 1, "x") for path in paths})
 
 
 def decoder(folder, settings=SETTINGS):
