@@ -28,7 +28,7 @@ from tasks.models.checkpoint import HEAD, PROJECTION, read_checkpoint
 from tasks.models.classifier import build_classifier, empty_tower
 from tasks.models.files.lazy_state import open_state
 from tasks.models.files.safetensors_file import write_safetensors
-from tasks.opening.make_heads import load_file, verified
+from tasks.opening.verified_files import load_file, verified
 from tasks.progress import work
 from tasks.references.base import ModelReference, OutputsReference, WeightMerge
 from tasks.streaming.images import OpenedDataset, default_device, load_head, load_state

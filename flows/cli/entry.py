@@ -195,7 +195,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from tasks.opening.convert_checkpoint import inspect_checkpoint
+    from tasks.opening.inspect_checkpoint import inspect_checkpoint
 
     for name, value in inspect_checkpoint(checkpoint_file(options.checkpoint, "inspect")).items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value

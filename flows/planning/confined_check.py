@@ -46,9 +46,9 @@ _refused: dict[tuple[str, ...], str] = {}
 
 def look_here(kind: str, location: Location, architecture: str | None, base: Location | None) -> dict[str, Any]:
     """Return a checkpoint's summary, found in this process; `CheckpointError` when it is not good."""
-    from tasks.opening.check_checkpoint import examine_checkpoint, examine_head  # noqa: PLC0415  loads torch: only when needed
+    from tasks.opening.check_checkpoint import check_checkpoint, check_head  # noqa: PLC0415  loads torch: only when needed
 
-    return examine_head(location) if kind == "head" else examine_checkpoint(location, architecture, base)
+    return check_head(location) if kind == "head" else check_checkpoint(location, architecture, base)
 
 
 def confined_look(kind: str, location: Location, architecture: str | None, base: Location | None) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from tasks.datasets.loading import Batch, Order, batches
 from tasks.errors import DatasetError
 from tasks.models.checkpoint import PROJECTION, read_checkpoint, read_head
 from tasks.opening.list_samples import list_dataset
-from tasks.opening.make_heads import load_file, text_head
+from tasks.opening.make_heads import text_head
+from tasks.opening.verified_files import load_file
 from tasks.references.base import DatasetReference, OutputsReference, TextHeadReference
 from tasks.streaming.reading import Reading
 

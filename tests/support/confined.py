@@ -98,6 +98,7 @@ def _serve():
     import tasks.datasets.loading
     import tasks.opening.check_checkpoint
     import tasks.opening.convert_checkpoint
+    import tasks.opening.inspect_checkpoint
     import tasks.opening.list_samples  # noqa: F401
     from flows.cli import main
 

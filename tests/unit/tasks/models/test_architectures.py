@@ -19,7 +19,8 @@ from tasks.models.classifier import build_classifier
 from tasks.models.descriptions import hugging_face_architecture
 from tasks.models.identification import identify
 from tasks.models.tower import build_named_tower
-from tasks.opening.convert_checkpoint import convert_checkpoint, inspect_checkpoint
+from tasks.opening.convert_checkpoint import convert_checkpoint
+from tasks.opening.inspect_checkpoint import inspect_checkpoint
 from tasks.opening.model_descriptions import read_beside
 
 IMAGES = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(7))

@@ -26,7 +26,8 @@ from tasks.models.checkpoint import read_checkpoint, read_head
 from tasks.models.classifier import build_classifier
 from tasks.models.files.lazy_state import open_state
 from tasks.models.tower import build_tower, infer_shape
-from tasks.opening.convert_checkpoint import convert_checkpoint, inspect_checkpoint
+from tasks.opening.convert_checkpoint import convert_checkpoint
+from tasks.opening.inspect_checkpoint import inspect_checkpoint
 from tasks.streaming.images import load_state
 
 VISION = {"layers": 2, "width": 128, "patch_size": 8, "image_size": 32}
@@ -308,7 +309,7 @@ def test_our_own_form_is_exact(tmp_path):
     before, after = read(str(tmp_path / "in.pt")), read(str(tmp_path / "deep" / "out.safetensors"))
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
-    with pytest.raises(CheckpointError, match=r"out.safetensors: there is a file already"):
+    with pytest.raises(CheckpointError, match=r"out.safetensors: the file exists already"):
         convert_checkpoint(Location(str(tmp_path / "in.pt")), tmp_path / "deep" / "out.safetensors")
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out.safetensors"]
 
