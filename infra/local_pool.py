@@ -200,7 +200,7 @@ def main() -> None:
     store = options.store if "://" in options.store else str(Path(options.store).resolve())
     experiment, landing = (
         str(Path(name).resolve()) if name and Path(name).exists() else name
-        for name in (options.experiment, options.landing)
+        for name in (options.experiment, options.watched)
     )
     pool = LocalPool(options.folder.resolve(), experiment, store, options.gpus, landing=landing)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

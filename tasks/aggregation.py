@@ -22,15 +22,11 @@ from tasks.numerics.accuracy import top_k
 from tasks.numerics.bins import binning_error
 from tasks.numerics.label_order import Predictions, doubt_of_labels
 from tasks.opening.read_coefficients import read_coefficients
-from tasks.references.base import DatasetReference, OutputsReference
-from tasks.references.derived import (
-    BinsReference,
-    Cell,
-    MergeReference,
-    MixtureReference,
-    PredictionsReference,
-    RunRecord,
-)
+from tasks.references.coefficients import BinsReference, MixtureReference
+from tasks.references.datasets import DatasetReference
+from tasks.references.outputs import OutputsReference
+from tasks.references.predictions import MergeReference, PredictionsReference
+from tasks.references.results import Cell, RunRecord
 from tasks.streaming.fill import Tally
 
 log = logging.getLogger("dawin.aggregation")
@@ -72,9 +68,11 @@ def _doubt(dataset: DatasetReference, cells: Sequence[Cell], store: Store) -> st
     """Return why a data set's labels seem not to belong to the head's classes; None where nothing says so."""
     if dataset.classes is None:
         return None
-    outputs = [o for cell in cells if _dataset(cell) == dataset for o in _outputs(cell) if o.model.recipe is None]
+    outputs = [o for cell in cells if _dataset(cell) == dataset for o in _outputs(cell) if o.model.made is None]
     columns = ["label", "prediction", "entropy"]
-    tables = [read_samples(store, o.prefix, OUTPUTS[o.logits], columns) for o in {o.id: o for o in outputs}.values()]
+    tables = [
+        read_samples(store, o.prefix, OUTPUTS[o.scored.logits], columns) for o in {o.id: o for o in outputs}.values()
+    ]
     tables = [table for table in tables if len(table) == dataset.samples]
     if not tables:
         return None
@@ -101,7 +99,7 @@ def _rows(record: RunRecord, cell: Cell, store: Store, doubt: str | None) -> lis
         "models": [reference.model.name for reference in outputs],
         "weights": [reference.model.digest for reference in outputs],
         "checkpoints": [published(url, store) for url in record.checkpoints],
-        "precision": outputs[0].precision,
+        "precision": outputs[0].scored.precision,
         "settings": canonical_json(record.settings),
         "software": f"dawin {version('dawin-pipeline')}, torch {version('torch')}",
         "created_at": datetime.now(UTC),
@@ -113,7 +111,7 @@ def _accuracies(predictions: PredictionsReference, store: Store) -> Iterator[dic
     dataset = predictions.dataset
     if dataset.classes is None:
         return
-    schema = OUTPUTS[predictions.logits] if isinstance(predictions, OutputsReference) else PREDICTIONS
+    schema = OUTPUTS[predictions.scored.logits] if isinstance(predictions, OutputsReference) else PREDICTIONS
     table = read_samples(store, predictions.prefix, schema, ["label_rank"], samples=dataset.samples)
     ranks = table["label_rank"].to_numpy()
     for metric, k in _METRICS.items():
@@ -130,8 +128,9 @@ def _errors(predictions: PredictionsReference, store: Store) -> Iterator[dict[st
     source = predictions.source
     if isinstance(source, MixtureReference | BinsReference):
         samples = predictions.dataset.samples
+        whole = predictions.dataset.whole
         prefixes = (source.coefficients.prefix, source.prefix)
-        tables = [predictions.rows(read_coefficients(store, prefix, 0, samples)) for prefix in prefixes]
+        tables = [predictions.of_models(read_coefficients(store, prefix, whole)) for prefix in prefixes]
         error = binning_error(*tables)
         yield _measured("coefficient_error_mean", error.mean, samples)
         yield _measured("coefficient_error_max", error.largest, samples)

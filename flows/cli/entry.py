@@ -17,8 +17,8 @@ from flows.cli.terminal import Parser, failure, one_line
 from flows.errors import ExperimentError
 from flows.experiment.file import load_experiment, named_experiments
 from flows.experiment.settings import Experiment
-from flows.planning.check import prepare
-from flows.planning.checkpoints import checkpoint_file
+from flows.planning.check import checked_plan
+from flows.planning.checkpoint_records import checkpoint_file
 from flows.planning.plan import Plan
 from flows.reports.plan_text import facts_text, steps_text
 from flows.reports.tables import FORMATS, render, results_of, table_of
@@ -119,7 +119,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     experiment = load_experiment(options.experiment, tuple(options.set))
-    plan = prepare(experiment, open_store(_store_url(options), writable=False), remember=False)
+    plan = checked_plan(experiment, open_store(_store_url(options), writable=False), remember=False)
     print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
     print(f"{steps_text(plan)}\n\n{facts_text(plan)}")
     for dataset in plan.datasets:
@@ -179,7 +179,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     if chosen not in names:
         raise ExperimentError(f"--on {chosen}: no such data set; there are {', '.join(names)}")
     store = open_store(_store_url(options))
-    prepare(experiment.models_on(chosen), store)
+    checked_plan(experiment.models_on(chosen), store)
     start_prefect_api()
     from flows.calibrate_models import calibrate_models
 
@@ -237,7 +237,7 @@ def _execute(experiment: Experiment, url: str) -> Plan:
     store = open_store(url)
     if experiment.name not in experiments(store):
         _need_prefect()  # something will have to run: the API starts while the inputs are looked at
-    plan = prepare(experiment, store)
+    plan = checked_plan(experiment, store)
     if plan.is_done:
         point_to_latest(store, experiment.name, plan.record.run_id)
         print("nothing to run, all of it is in the store:\n")

@@ -1,7 +1,7 @@
 """Settings of methods: each method's options below its own key, as the registry of methods defines them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model, model_validator
 
@@ -41,4 +41,7 @@ def _field(method: str) -> str:
 _FIELDS: dict[str, Any] = {
     _field(name): (options, Field(default=options(), alias=name)) for name, options in WITH_OPTIONS.items()
 }
-MethodsSettings = create_model("MethodsSettings", __base__=_KnownMethods, **_FIELDS)
+if TYPE_CHECKING:
+    MethodsSettings = _KnownMethods
+else:
+    MethodsSettings = create_model("MethodsSettings", __base__=_KnownMethods, **_FIELDS)

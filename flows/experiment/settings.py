@@ -32,7 +32,7 @@ class Experiment(Settings):
     """Data sets to evaluate on."""
     preprocess: PreprocessSettings = PreprocessSettings()
     merge: MergeSettings = MergeSettings()
-    methods: MethodsSettings = Field(default_factory=MethodsSettings)  # type: ignore[valid-type]  # made from the registry
+    methods: MethodsSettings = Field(default_factory=MethodsSettings)
     """Options of methods that `baselines` names, by method."""
     baselines: tuple[Words, ...] = Field(default=("individual", "wise-ft"), max_length=MOST_ITEMS)
     """Methods, or families of methods, to compare with."""

@@ -82,7 +82,7 @@ class Plan:
 
     @property
     def missing_models(self) -> list[MadeModel]:
-        """The made models to make now: those that a missing table needs and the store does not hold, and damaged ones."""
+        """The models to make now: those that a missing table needs and the store does not hold, and damaged ones."""
         models = self.made_models
         if not models:
             return []

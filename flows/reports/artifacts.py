@@ -12,15 +12,15 @@ from storage.schemas import COMPONENTS
 from storage.store import Store
 from storage.tables import read_table, vectors
 from tasks.opening.read_coefficients import read_coefficients
-from tasks.references.base import DatasetReference
-from tasks.references.derived import RunRecord
+from tasks.references.datasets import DatasetReference
+from tasks.references.results import RunRecord
 
 
 async def publish_plan(plan: Plan) -> None:
     """Publish what a run will compute, and what of it is there already."""
     passes = plan.forward_passes
     lines = [
-        f"| {step.stage} | {step.dataset} | {step.what} | {step.samples - step.lacking:,} | {step.lacking:,} |"
+        f"| {step.stage} | {step.dataset} | {step.label} | {step.samples - step.missing:,} | {step.missing:,} |"
         for step in plan.steps()
     ]
     head = "| stage | data set | what | reused | to run |\n|---|---|---|---:|---:|"
@@ -42,11 +42,11 @@ async def publish_coefficients(plan: Plan, dataset: DatasetReference) -> None:
     """Publish the histogram of a data set's coefficients, with the mixture that was fitted to them."""
     parts = []
     for mixture in plan.mixtures(dataset):
-        own = read_coefficients(plan.store, mixture.coefficients.prefix, 0, dataset.samples)
+        own = read_coefficients(plan.store, mixture.coefficients.prefix, dataset.whole)
         table = read_table(plan.store, mixture.components_key, COMPONENTS, ["weight", "samples", "concentration"])
         weights, concentration = table["weight"].to_numpy(), vectors(table["concentration"])
         told = ", ".join(f"{w:.2f} ({n:,} samples)" for w, n in zip(weights, table["samples"].to_pylist(), strict=True))
-        names = [outputs.model.name for outputs in mixture.outputs]
+        names = [outputs.model.name for outputs in mixture.coefficients.outputs]
         shown = f"share of {names[1]}" if len(names) == 2 else f"shares of {', '.join(names)}"
         svg = histogram(own.astype(np.float64), weights, concentration.astype(np.float64), names)
         parts += [f"{dataset.name}, {dataset.samples:,} samples: {shown}, 0 to 1", "", as_image(svg, shown), ""]

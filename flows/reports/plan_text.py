@@ -1,7 +1,7 @@
 """A plan in words: what runs and what is reused, which tower and which preprocessing are used."""
 
 from flows.planning.plan import Plan
-from flows.planning.preprocessing import in_words
+from flows.planning.preprocessing import preprocessing_in_words
 from tasks.models.architecture import described
 
 
@@ -10,8 +10,8 @@ def steps_text(plan: Plan) -> str:
     lines = []
     for step in plan.steps():
         unit = "to make" if step.stage == "merge" else f"of {step.samples} samples to run"
-        state = "skipped, in the store" if not step.lacking else f"{step.lacking} {unit}"
-        lines.append(f"  {step.stage:<9} {step.dataset:<12} {step.what:<18} {state}")
+        state = "skipped, in the store" if not step.missing else f"{step.missing} {unit}"
+        lines.append(f"  {step.stage:<9} {step.dataset:<12} {step.label:<18} {state}")
     passes = plan.forward_passes
     return "\n".join([*lines, "", f"  forward passes: {passes.needed:,} to run, {passes.reused:,} reused"])
 
@@ -21,5 +21,8 @@ def facts_text(plan: Plan) -> str:
     settings = plan.record.settings
     lines = [f"  tower   {described(settings['architecture'])}"]
     lines += [f"          assumed: {settings['assumed']}"] if settings["assumed"] else []
-    lines += [f"  images  {in_words(settings['preprocess'])}", f"          from: {settings['preprocess']['source']}"]
+    lines += [
+        f"  images  {preprocessing_in_words(settings['preprocess'])}",
+        f"          from: {settings['preprocess']['source']}",
+    ]
     return "\n".join(lines)

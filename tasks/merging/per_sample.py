@@ -88,7 +88,7 @@ class PerSample(nn.Module):
         if images.ndim != 4 or not images.is_floating_point():
             raise BatchError(f"images: wanted numbers (n, 3, h, w), got {images.dtype} {tuple(images.shape)}")
         _check(coefficients, len(images), self._models)
-        self.prepare(tuple(images.shape[1:]), images.dtype)
+        self.checked_plan(tuple(images.shape[1:]), images.dtype)
         wide = torch.float64 if images.dtype == torch.float64 else torch.float32
         columns = coefficients.detach().to(images.device, wide).unbind(1)
         self._shared.coefficients = tuple(column.contiguous() for column in columns[1:])
@@ -99,7 +99,7 @@ class PerSample(nn.Module):
             self._shared.coefficients = ()
         return result
 
-    def prepare(self, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
+    def checked_plan(self, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
         """Learn, computing nothing, where samples lie for images of a shape (3, h, w), and that all layers are covered.
 
         The first call with such images does it, if nobody did before.

@@ -45,11 +45,11 @@ class AdaMerging(Method):
     )
     options = AdaMergingOptions
 
-    def members(self, setup: Setup) -> Sequence[str]:  # noqa: ARG002
+    def members(self, setup: Setup) -> Sequence[str]:
         """Return `task-wise` and `layer-wise`, each plain and with `++`."""
         return [f"{part}-wise{plus}" for plus in ("", _PLUS) for part in ("task", "layer")]
 
-    def looks_at(self, everywhere: Sequence[ScoredDataset], setup: Setup) -> tuple[ScoredDataset, ...]:  # noqa: ARG002
+    def looks_at(self, everywhere: Sequence[ScoredDataset], setup: Setup) -> tuple[ScoredDataset, ...]:
         """Return all data sets."""
         return tuple(everywhere)
 
@@ -76,7 +76,7 @@ class AdaMerging(Method):
             layer_wise=is_layer_wise,
             start=float(options["start"]),
             keep=float(options["keep"]) if making.member.endswith(_PLUS) else None,
-            parameters=making.parameters,
+            parameters=making.parameters(),
         )
         looks = {look.name: look for look in making.looks_at}
         heads = {n: {k: t.to(making.device) for k, t in look.head().items()} for n, look in looks.items()}

@@ -26,11 +26,11 @@ class TensorwiseMethod(Method):
     scales: ClassVar[Sequence[str]] = ()
     of_matrices: ClassVar[bool] = False
 
-    def rule(self, base: "State", tuned: "Sequence[State]", options: Any) -> "Rule":  # noqa: ANN401  the family's own
+    def rule(self, base: "State", tuned: "Sequence[State]", options: Any) -> "Rule":
         """Return the rule, from one tensor of each task vector (M, …) to the merged task vector."""
         raise NotImplementedError
 
-    def members(self, setup: Setup) -> Sequence[str]:  # noqa: ARG002
+    def members(self, setup: Setup) -> Sequence[str]:
         """Return the scales, or the family itself."""
         return self.scales or ("",)
 

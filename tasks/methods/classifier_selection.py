@@ -11,7 +11,7 @@ class ClassifierSelection(Method):
     title = "Classifier selection"
     summary = "Each sample takes the prediction of the model whose entropy is lowest."
 
-    def predictions(self, member: str, context: Context) -> PredictionsReference:  # noqa: ARG002
+    def predictions(self, member: str, context: Context) -> PredictionsReference:
         """Return the predictions of the selected models."""
         return EnsembleReference(outputs=context.compared, weighting="surest")
 

@@ -1,6 +1,6 @@
 """The greedy soup: fine-tuned models join an average one by one, as long as held-out accuracy does not fall."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tasks.methods.method import Context, Method, MethodOptions, Setup
@@ -35,13 +35,14 @@ class GreedySoup(Method):
     paper = PAPER
     options = GreedySoupOptions
 
-    def refusal(self, member: str, setup: Setup) -> str | None:  # noqa: ARG002
+    def refusal(self, member: str, setup: Setup) -> str | None:
         """Return why it makes no sense: no data set is named, or none of that name exists."""
         held_out = self._held_out(setup)
         if held_out is None:
-            return "chooses by accuracy: name a labelled data set as methods.greedy-soup.held_out"
+            return "needs a labelled data set to choose by: set methods.greedy-soup.held_out"
         if held_out not in setup.datasets:
-            return f"methods.greedy-soup.held_out: no data set {held_out!r}; there are {', '.join(setup.datasets)}"
+            known = ", ".join(setup.datasets)
+            return f"needs a data set to choose by, got methods.greedy-soup.held_out={held_out}; there are {known}"
         return None
 
     def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
@@ -57,7 +58,7 @@ class GreedySoup(Method):
         """Return the held-out data set."""
         return tuple(scored for scored in everywhere if scored.dataset.name == self._held_out(setup))
 
-    def predictions(self, member: str, context: Context) -> PredictionsReference:  # noqa: ARG002
+    def predictions(self, member: str, context: Context) -> PredictionsReference:
         """Return the predictions of the made model."""
         looks_at = self.looks_at(context.everywhere, context.setup)
         options = {"precision": context.setup.precision}
@@ -88,21 +89,20 @@ class GreedySoup(Method):
             "top1": best,
             "each": scores,
         }
-        return _averages([making.tuned[number] for number in chosen])
+        return _averages(making.base, [making.tuned[number] for number in chosen])
 
     def _held_out(self, setup: Setup) -> str | None:
         held_out: str | None = self.options_in(setup).held_out
         return held_out
 
 
-def _averages(states: "Sequence[State]") -> "Iterable[tuple[str, torch.Tensor]]":
-    """Yield the mean of models, tensor by tensor; tensors of integers are the first model's."""
+def _averages(base: "State", states: "Sequence[State]") -> "Iterable[tuple[str, torch.Tensor]]":
+    """Yield the mean of models, tensor by tensor in the base's order; tensors of integers are the first model's."""
     import torch
 
     from tasks.merging.tensorwise import outline
 
-    shapes: Mapping[str, torch.Tensor] = outline(states[0])
-    for name, like in shapes.items():
+    for name, like in outline(base).items():
         if like.is_floating_point():
             yield name, torch.stack([state[name] for state in states]).mean(0)
         else:

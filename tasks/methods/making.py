@@ -1,6 +1,6 @@
 """Opened models and data sets, as a method makes its model of them. `tasks.model_merging` opens them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,9 +14,13 @@ State = Mapping[str, torch.Tensor]
 class LookedAt(Protocol):
     """A data set that a method may look at, with the head that scores it."""
 
-    name: str
-    groups: Sequence[Sequence[int]] | None
-    """For each class the head's classes that it stands for; None: they are the same."""
+    @property
+    def name(self) -> str:
+        """The data set's name."""
+
+    @property
+    def groups(self) -> Sequence[Sequence[int]] | None:
+        """For each class the head's classes that it stands for; None: they are the same."""
 
     def head(self) -> dict[str, torch.Tensor]:
         """Return the data set's own head; empty where the checkpoints hold it."""
@@ -45,7 +49,7 @@ class Making:
         base: θ_0.
         tuned: M models of the same layout.
         looks_at: the data sets that the method asked for.
-        parameters: names of the tensors that are parameters, and no statistics.
+        parameters: returns the names of the tensors that are parameters, and no statistics.
         device: where the arithmetic is done.
         learnt: filled by the method with facts to keep beside the model, such as learnt coefficients.
     """
@@ -56,6 +60,6 @@ class Making:
     base: State
     tuned: Sequence[State]
     looks_at: Sequence[LookedAt]
-    parameters: frozenset[str]
+    parameters: Callable[[], frozenset[str]]
     device: str
     learnt: dict[str, Any] = field(default_factory=dict)

@@ -118,7 +118,7 @@ class Method(ABC):
     per_sample: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = True
 
-    def members(self, setup: Setup) -> Sequence[str]:  # noqa: ARG002  for subclasses
+    def members(self, setup: Setup) -> Sequence[str]:
         """Return the members that the family's name stands for, as written after the slash; `""`: the family itself."""
         return ("",)
 
@@ -126,19 +126,19 @@ class Method(ABC):
         """Return whether a member exists; by default the members that the family's name stands for do."""
         return member in self.members(setup)
 
-    def refusal(self, member: str, setup: Setup) -> str | None:  # noqa: ARG002
+    def refusal(self, member: str, setup: Setup) -> str | None:
         """Return why a member makes no sense in an experiment, to be read after its name; None: it does."""
         return None
 
-    def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:  # noqa: ARG002
+    def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
         """Return why the method cannot be evaluated on a data set; None: it can."""
         return None
 
-    def uses_labels(self, dataset: DatasetReference, setup: Setup) -> bool:  # noqa: ARG002
+    def uses_labels(self, dataset: DatasetReference, setup: Setup) -> bool:
         """Return whether the predictions on a data set depend on its true labels; results and tables are marked."""
         return False
 
-    def looks_at(self, everywhere: Sequence[ScoredDataset], setup: Setup) -> tuple[ScoredDataset, ...]:  # noqa: ARG002
+    def looks_at(self, everywhere: Sequence[ScoredDataset], setup: Setup) -> tuple[ScoredDataset, ...]:
         """Return the data sets whose images the method uses to make its model."""
         return ()
 
@@ -192,6 +192,6 @@ class Method(ABC):
             looks_at=looks_at,
         )
 
-    def options_in(self, setup: Setup) -> Any:  # noqa: ANN401  an instance of the subclass's own `options`
+    def options_in(self, setup: Setup) -> Any:
         """Return the family's options in an experiment."""
         return setup.options.get(self.name) or self.options()

@@ -6,8 +6,8 @@ vectors are on the multi-task quickstart):
 
 - More than two models: the mean of the pairs' cosines, as in mergekit. FusionBench averages the pairs' angles: 0.005
   away.
-- Negative mean cosine: t = 0, the base; t is kept within [0, 1] throughout. mergekit does not bound t, which is negative
-  there and grows without limit where 1 + (N − 1) cos θ is near 0: 0.033 away.
+- Negative mean cosine: t = 0, the base; t is kept within [0, 1] throughout. mergekit does not bound t, which is
+  negative there and grows without limit where 1 + (N − 1) cos θ is near 0: 0.033 away.
 - A task vector that is zero in a tensor has no angle: t = 0, the base's tensor. mergekit counts its cosines as 0.
 """
 
@@ -34,12 +34,12 @@ class ModelStock(TensorwiseMethod):
         "Model Stock: All we need is just a few fine-tuned models", "ECCV", 2024, "https://arxiv.org/abs/2403.19522"
     )
 
-    def refusal(self, member: str, setup: Setup) -> str | None:  # noqa: ARG002
+    def refusal(self, member: str, setup: Setup) -> str | None:
         """Return why it makes no sense: one model has no angle to another."""
         count = len(setup.models) - 1
         return None if count > 1 else f"needs at least two models beside the base, there is {count}"
 
-    def rule(self, base: "State", tuned: "Sequence[State]", options: Any) -> "Rule":  # noqa: ANN401, ARG002
+    def rule(self, base: "State", tuned: "Sequence[State]", options: Any) -> "Rule":
         """Return the rule for one tensor."""
         return lambda tasks, _: model_stock(tasks)
 

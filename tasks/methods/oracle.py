@@ -22,19 +22,19 @@ class Oracle(Method):
     )
     per_sample = True
 
-    def members(self, setup: Setup) -> Sequence[str]:  # noqa: ARG002
+    def members(self, setup: Setup) -> Sequence[str]:
         """Return `samples`."""
         return ("samples",)
 
-    def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:  # noqa: ARG002
+    def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
         """Return why it cannot be evaluated: the data set has no labels."""
         return "images without labels, but baseline oracle needs them" if dataset.classes is None else None
 
-    def uses_labels(self, dataset: DatasetReference, setup: Setup) -> bool:  # noqa: ARG002
+    def uses_labels(self, dataset: DatasetReference, setup: Setup) -> bool:
         """Return True: every coefficient depends on a label."""
         return True
 
-    def predictions(self, member: str, context: Context) -> PredictionsReference:  # noqa: ARG002
+    def predictions(self, member: str, context: Context) -> PredictionsReference:
         """Return the predictions of per-sample merged models."""
         measured = CoefficientsReference(outputs=context.compared, expertise="oracle", offset=False)
         return MergeReference(outputs=context.outputs, source=measured, scale=context.scale)

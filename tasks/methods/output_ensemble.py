@@ -13,7 +13,7 @@ class OutputEnsemble(Method):
     title = "Output ensemble"
     summary = "The models' probabilities averaged: equally, or with each sample's own coefficients."
 
-    def members(self, setup: Setup) -> Sequence[str]:  # noqa: ARG002
+    def members(self, setup: Setup) -> Sequence[str]:
         """Return `uniform` and `dynamic`."""
         return ("uniform", "dynamic")
 

@@ -15,7 +15,7 @@ class RandomCoefficients(Method):
     summary = "Every sample is merged with coefficients that are drawn, as a control."
     per_sample = True
 
-    def members(self, setup: Setup) -> Sequence[str]:  # noqa: ARG002
+    def members(self, setup: Setup) -> Sequence[str]:
         """Return the distributions."""
         return ("uniform", "gaussian-0.5", "gaussian-0.8")
 

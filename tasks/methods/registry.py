@@ -63,7 +63,7 @@ def matching(name: str, setup: Setup) -> list[Member]:
 
 
 def fault(name: str, setup: Setup) -> str | None:
-    """Return the reason why `baselines` cannot hold a name: no such method, or one that makes no sense; None: it can."""
+    """Return why `baselines` cannot hold a name: no such method, or one that makes no sense; None: it can."""
     found = matching(name, setup)
     if not found:
         return f"no method {name!r}; {existing(name, setup)}"

@@ -15,11 +15,11 @@ class TaskArithmetic(Method):
     summary = "The base plus s times the sum of the task vectors."
     paper = Paper("Editing models with task arithmetic", "ICLR", 2023, "https://arxiv.org/abs/2212.04089")
 
-    def members(self, setup: Setup) -> Sequence[str]:  # noqa: ARG002
+    def members(self, setup: Setup) -> Sequence[str]:
         """Return s from 0.10 to 1.00 in steps of a tenth."""
         return SCALES
 
-    def has(self, member: str, setup: Setup) -> bool:  # noqa: ARG002
+    def has(self, member: str, setup: Setup) -> bool:
         """Return whether a member exists: every scale with two decimals does."""
         return is_scale(member)
 

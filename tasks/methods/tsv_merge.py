@@ -28,7 +28,7 @@ class TsvMerge(TensorwiseMethod):
     scales = ("1.00",)
     of_matrices = True
 
-    def rule(self, base: "State", tuned: "Sequence[State]", options: Any) -> "Rule":  # noqa: ANN401, ARG002
+    def rule(self, base: "State", tuned: "Sequence[State]", options: Any) -> "Rule":
         """Return the rule for matrices."""
         return task_singular_vectors
 

@@ -20,7 +20,7 @@ class UniformSoup(Method):
     summary = "The mean of the fine-tuned models' weights, without the base."
     paper = PAPER
 
-    def predictions(self, member: str, context: Context) -> PredictionsReference:  # noqa: ARG002
+    def predictions(self, member: str, context: Context) -> PredictionsReference:
         """Return the predictions of the averaged model."""
         tuned = len(context.outputs) - 1
         return static_merge(context.outputs, (0.0, *[1.0 / tuned] * tuned))

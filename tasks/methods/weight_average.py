@@ -22,12 +22,12 @@ class WeightAverage(TensorwiseMethod):
     title = "Weight average"
     summary = "The mean of all models' weights, the base included."
 
-    def predictions(self, member: str, context: Context) -> PredictionsReference:  # noqa: ARG002
+    def predictions(self, member: str, context: Context) -> PredictionsReference:
         """Return the predictions of the averaged model."""
         count = len(context.outputs)
         return static_merge(context.outputs, (1.0 / count,) * count)
 
-    def rule(self, base: "State", tuned: "Sequence[State]", options: Any) -> "Rule":  # noqa: ANN401, ARG002
+    def rule(self, base: "State", tuned: "Sequence[State]", options: Any) -> "Rule":
         """Return the rule Σ_t τ_t / (M + 1): the base counts as a task vector of zeros."""
         return _average
 

@@ -12,7 +12,7 @@ from tasks.models.checkpoint import read_family
 from tasks.models.text_tower import zero_shot_head
 from tasks.opening.verified_files import load_file
 from tasks.progress import work
-from tasks.references.base import TextHeadReference
+from tasks.references.heads import TextHeadReference
 
 log = logging.getLogger("dawin.heads")
 

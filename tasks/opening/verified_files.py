@@ -7,7 +7,8 @@ from typing import BinaryIO, TypeVar
 from storage.identity import digest_of_file
 from storage.locations import Location
 from tasks.errors import CheckpointError
-from tasks.references.base import FileReference, ModelReference
+from tasks.references.heads import FileReference
+from tasks.references.models import ModelReference
 
 R = TypeVar("R")
 

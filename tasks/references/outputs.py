@@ -43,4 +43,3 @@ class OutputsReference(TableReference):
     def prefix(self) -> str:
         """Prefix of the table's objects in a store."""
         return keys.outputs(self.dataset.digest, self.model.weights, self.id)
-

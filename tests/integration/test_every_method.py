@@ -10,12 +10,12 @@ import safetensors.torch
 import tiny
 import torch
 import yaml
+from flows.planning.methods import FAMILIES, Setup, matching
 from open_clip import image_transform
 from PIL import Image
 
 from flows.experiment.file import load_experiment
-from flows.planning.check import prepare
-from flows.planning.methods import FAMILIES, Setup, matching
+from flows.planning.check import checked_plan
 from flows.reports.tables import results_of
 from flows.run_experiment import run_experiment
 from storage.store import Store
@@ -163,16 +163,16 @@ def test_scaled_merges_are_made_once(table, multi_task):
 def test_nothing_runs_again(table, multi_task):
     """Also with another scale: only dawin's merges."""
     _, store = table
-    plan = prepare(load_experiment(str(multi_task / "multi.yaml")), Store(store))
+    plan = checked_plan(load_experiment(str(multi_task / "multi.yaml")), Store(store))
     assert plan.is_done
     swept = load_experiment(str(multi_task / "multi.yaml"), ("merge.scale=[0.3, 0.5]",))
-    plan = prepare(swept, Store(store))
+    plan = checked_plan(swept, Store(store))
     methods = {cell.method for cell in plan.cells if cell.method.startswith("dawin")}
     assert "dawin/samples/scale-0.50" in methods
-    lacking = [merge for dataset in plan.datasets for merge in plan.lacking(plan.merges(dataset))]
+    lacking = [merge for dataset in plan.datasets for merge in plan.missing(plan.merges(dataset))]
     assert len(lacking) == 3 * 5  # dawin's three, the oracle, random
     assert {merge.scale for merge in lacking} == {0.5}
-    assert not any(plan.lacking(plan.mixtures(dataset)) for dataset in plan.datasets)
+    assert not any(plan.missing(plan.mixtures(dataset)) for dataset in plan.datasets)
 
 
 def test_a_task_without_labels_gets_predictions(multi_task, tmp_path):
@@ -213,7 +213,7 @@ def test_every_measure_runs(tmp_path, expertise):
     judges = 2 * expertise.startswith("loss-merged")
     assert len(list(Store(store).keys("outputs"))) // 2 == 4 + judges
     settings = (f"merge.expertise={expertise}", "merge.granularity=[clusters, samples]", "baselines=[]")
-    assert prepare(load_experiment(file, settings), Store(store)).is_done
+    assert checked_plan(load_experiment(file, settings), Store(store)).is_done
 
 
 def test_adamerging_sees_the_whole_data_set(multi_task, monkeypatch):
@@ -221,8 +221,8 @@ def test_adamerging_sees_the_whole_data_set(multi_task, monkeypatch):
     from tasks import model_merging as weight_merging
     from tasks.streaming.images import OpenedDataset
 
-    plan = prepare(load_experiment(str(multi_task / "multi.yaml")), Store(str(multi_task / "other")))
-    monkeypatch.setattr("tasks.references.base.SHARD", 8)
+    plan = checked_plan(load_experiment(str(multi_task / "multi.yaml")), Store(str(multi_task / "other")))
+    monkeypatch.setattr("tasks.references.datasets.SHARD", 8)
     seen, read = set(), OpenedDataset.batches
 
     def watched(self, spans, order=None):
@@ -271,7 +271,7 @@ def test_a_soup_needs_labels_and_says_so_at_once(tmp_path):
         path.rename(tmp_path / "loose" / path.name)
     settings = (f"datasets=[{{name: loose, images: {tmp_path}/loose}}]", "baselines=[greedy-soup]")
     with pytest.raises(DatasetError, match="loose: images without labels, but baseline greedy-soup chooses by them"):
-        prepare(load_experiment(file, (*settings, "merge.held_out=loose")), Store(str(tmp_path / "store")))
+        checked_plan(load_experiment(file, (*settings, "merge.held_out=loose")), Store(str(tmp_path / "store")))
 
 
 def test_only_models_that_something_lacks_are_made(table, multi_task):
@@ -282,8 +282,8 @@ def test_only_models_that_something_lacks_are_made(table, multi_task):
     for key in kept:
         store.delete(key)
     try:
-        plan = prepare(load_experiment(str(multi_task / "multi.yaml"), ("baselines=[ties, iso-c/0.50]",)), store)
-        assert [recipe.method for recipe in plan.lacking_recipes] == ["iso-c"]
+        plan = checked_plan(load_experiment(str(multi_task / "multi.yaml"), ("baselines=[ties, iso-c/0.50]",)), store)
+        assert [recipe.method for recipe in plan.missing_models] == ["iso-c"]
     finally:
         for key, content in kept.items():
             store.replace(key, content)
@@ -303,8 +303,8 @@ def test_what_a_model_is_made_of_counts_and_nothing_else(multi_task):
     store = Store(str(multi_task / "other"))
 
     def digests(*overrides):
-        plan = prepare(load_experiment(str(multi_task / "multi.yaml"), overrides), store)
-        return {recipe.method: recipe.digest for recipe in plan.recipes}
+        plan = checked_plan(load_experiment(str(multi_task / "multi.yaml"), overrides), store)
+        return {recipe.method: recipe.digest for recipe in plan.made_models}
 
     first, other = digests(), digests("logits=fp16", "models.0.temperature=2.0")
     assert first == other

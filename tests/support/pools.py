@@ -146,12 +146,12 @@ def numbers(store):
 def in_process(file, checkpoint, store):
     """The numbers of the same experiment without Prefect, a pool or S3."""
     from flows.experiment.file import load_experiment
-    from flows.planning.check import prepare
+    from flows.planning.check import checked_plan
     from storage.store import Store
     from tasks import aggregation, ensembling, evaluation, extraction, fitting
 
     settings = load_experiment(str(file), (f"models.1.checkpoint={checkpoint}",))
-    plan = prepare(settings, Store(str(store)))
+    plan = checked_plan(settings, Store(str(store)))
     for dataset, outputs in zip(plan.datasets, plan.outputs, strict=True):
         extraction.extract.fn(outputs, plan.store, reading=settings.reading)
         for coefficients in plan.coefficients(dataset):

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import tiny
 import yaml
+from flows.planning.made_models import Ingredients, cell
+from flows.planning.methods import FAMILIES, Setup, fault, matching
 
 from flows.errors import ExperimentError
 from flows.experiment.file import load_experiment
-from flows.planning.methods import FAMILIES, Setup, fault, matching
-from flows.planning.recipes import Ingredients, cell
-from tasks.references.derived import EnsembleReference, MergeReference
+from tasks.references.predictions import EnsembleReference, MergeReference
 
 
 def write(folder, **changes):
@@ -193,10 +193,10 @@ def test_methods_that_make_sense_have_no_fault():
 
 def test_equal_merges_are_one(tmp_path):
     """All the weight on one model is that model; wise-ft/0.50 of two is their average."""
-    from flows.planning.check import prepare
+    from flows.planning.check import checked_plan
     from storage.store import Store
 
-    plan = prepare(load_experiment(tiny.experiment(tmp_path)), Store(str(tmp_path / "store")))
+    plan = checked_plan(load_experiment(tiny.experiment(tmp_path)), Store(str(tmp_path / "store")))
     outputs = plan.outputs[0]
     coefficients = plan.coefficients(plan.datasets[0])[0]
 

@@ -10,8 +10,8 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from flows.errors import ExperimentError
-from flows.experiment.settings import PreprocessSettings
-from flows.planning.preprocessing import OPENAI, choose_pixels
+from flows.experiment.preprocess_settings import PreprocessSettings
+from flows.planning.preprocessing import OPENAI, choose_preprocessing
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.transform import cropping, normalized
 from tasks.errors import CheckpointError, ModelMismatch
@@ -81,7 +81,7 @@ def test_pixels_are_open_clips_bit_for_bit(size):
 
 
 def chosen(settings=None, described=None, architecture=None, recorded=()):
-    return choose_pixels(PreprocessSettings(**settings or {}), 224, described or {}, architecture, recorded)
+    return choose_preprocessing(PreprocessSettings(**settings or {}), 224, described or {}, architecture, recorded)
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,7 @@ def test_a_layer_that_is_not_covered_is_named_before_anything_is_computed(make, 
     made = make().eval()
     state = {name: tensor.to("meta") for name, tensor in made.state_dict().items()}  # nothing could be computed
     with pytest.raises(UncoveredLayer, match=message + r".*bins"):
-        merge_per_sample(made, [state, state]).prepare((3, size, size))
+        merge_per_sample(made, [state, state]).checked_plan((3, size, size))
 
 
 def test_a_function_without_a_rule_is_named():

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from tasks.merging.model_stock import model_stock
+from tasks.merging.singular import isotropic, task_singular_vectors
+from tasks.merging.ties import elect, ties, trim_threshold
 
 from tasks.errors import ModelMismatch
 from tasks.merging.combination import combine
-from tasks.merging.model_stock import model_stock
-from tasks.merging.singular import isotropic, task_singular_vectors
 from tasks.merging.tensorwise import MERGES, merge_states
-from tasks.merging.ties import elect, ties, trim_threshold
 from tasks.numerics.expertise import task_vector_coefficients
 
 METHODS = sorted(MERGES)

@@ -3,9 +3,9 @@
 import pytest
 import tiny
 import torch
+from tasks.merging.adamerging import AdaMerging, learn, mean_entropy, projected
 from torch.func import functional_call
 
-from tasks.merging.adamerging import AdaMerging, learn, mean_entropy, projected
 from tasks.merging.combination import combine
 
 

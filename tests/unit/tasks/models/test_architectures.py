@@ -9,7 +9,7 @@ import torch
 from open_clip.model import CLIP, CLIPVisionCfg, _build_vision_tower
 
 from flows.experiment.file import load_experiment
-from flows.planning.check import prepare
+from flows.planning.check import checked_plan
 from storage.locations import Location
 from storage.store import Store
 from tasks.errors import CheckpointError, InputError, ModelMismatch
@@ -125,7 +125,7 @@ def test_an_unknown_shape_is_taken_for_openais_and_says_so():
 
 
 def planned(folder, **settings):
-    return prepare(load_experiment(tiny.experiment(folder, **settings)), Store(str(folder / "store")))
+    return checked_plan(load_experiment(tiny.experiment(folder, **settings)), Store(str(folder / "store")))
 
 
 def write_description(folder, *, head_width=64, **more):
@@ -163,11 +163,11 @@ def test_a_checkpoint_without_a_description_takes_the_bases(tmp_path):
     settings = tuple(f"models.{i}.checkpoint={tmp_path / name}" for i, name in enumerate(("base", "tuned")))
     write_description(tmp_path / "base", head_width=16)
     store = Store(str(tmp_path / "store"))
-    plan = prepare(load_experiment(file, settings), store)
+    plan = checked_plan(load_experiment(file, settings), store)
     assert {"head_width 16" in described(o.model.architecture) for o in plan.outputs[0]} == {True}
     (tmp_path / "base" / "open_clip_config.json").rename(tmp_path / "tuned" / "open_clip_config.json")
     with pytest.raises(ModelMismatch, match=r"tuned is a .*head_width 16.*; base is a .*head_width 64"):
-        prepare(load_experiment(file, settings), store)
+        checked_plan(load_experiment(file, settings), store)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_converted_checkpoint_carries_its_description(tmp_path):
     settings = tuple(f"models.{i}.checkpoint={alone / name}.safetensors" for i, name in enumerate(("base", "tuned")))
     file, store = str(tmp_path / "tiny.yaml"), Store(str(tmp_path / "store"))
     for _ in range(2):  # the second time with neighbours that say otherwise
-        found = prepare(load_experiment(file, settings), store)
+        found = checked_plan(load_experiment(file, settings), store)
         assert found.outputs[0][0].model.architecture == wanted.outputs[0][0].model.architecture
         assert found.datasets == wanted.datasets
         assert found.record.settings["preprocess"]["source"] == "the header of model base"
@@ -268,10 +268,10 @@ def test_an_old_dictionary_of_settings_goes_over_the_others():
 def test_equal_towers_have_one_identity_however_they_are_named(tmp_path):
     """What was computed while a shape was assumed is used again once a file says the same; other heads are another."""
     file, store = tiny.experiment(tmp_path), Store(str(tmp_path / "store"))
-    assumed = prepare(load_experiment(file), store)
+    assumed = checked_plan(load_experiment(file), store)
     write_description(tmp_path)
-    described_alike = prepare(load_experiment(file), store)
+    described_alike = checked_plan(load_experiment(file), store)
     assert described_alike.outputs[0][0].id == assumed.outputs[0][0].id
     assert {cell.predictions.id for cell in described_alike.cells} == {cell.predictions.id for cell in assumed.cells}
     write_description(tmp_path, head_width=32)
-    assert prepare(load_experiment(file), store).outputs[0][0].id != assumed.outputs[0][0].id
+    assert checked_plan(load_experiment(file), store).outputs[0][0].id != assumed.outputs[0][0].id

@@ -11,8 +11,8 @@ import torch
 from open_clip.model import CLIP
 
 from flows.experiment.file import load_experiment
-from flows.experiment.settings import TextHeadSettings
-from flows.planning.check import prepare
+from flows.experiment.input_settings import TextHeadSettings
+from flows.planning.check import checked_plan
 from storage.manifests import committed
 from storage.store import Store
 from tasks.datasets import prompts
@@ -83,7 +83,7 @@ def experiment(tmp_path, clip):
 
 def loaded(file, *overrides):
     store = Store(f"{file}-store")
-    return prepare(load_experiment(file, overrides), store), store
+    return checked_plan(load_experiment(file, overrides), store), store
 
 
 HEAD = json.dumps({"classes": CLASSES, "templates": TEMPLATES})

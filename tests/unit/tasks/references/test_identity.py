@@ -6,8 +6,11 @@ import pytest
 
 from storage.identity import canonical_json, digest_of, digest_of_file
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.references.base import DatasetReference, ModelReference, OutputsReference, spans
-from tasks.references.derived import CoefficientsReference, EnsembleReference, MergeReference, MixtureReference
+from tasks.references.coefficients import CoefficientsReference, MixtureReference
+from tasks.references.datasets import DatasetReference, spans
+from tasks.references.models import ModelReference
+from tasks.references.outputs import OutputsReference
+from tasks.references.predictions import EnsembleReference, MergeReference
 
 
 def outputs(precision="fp32", **changes):

@@ -16,7 +16,7 @@ from torch import nn
 
 from flows.cli import main
 from flows.experiment.file import load_experiment
-from flows.planning.check import prepare
+from flows.planning.check import checked_plan
 from flows.planning.checkpoints import checkpoint_file
 from storage.hub import fetch
 from storage.locations import Location
@@ -171,7 +171,7 @@ def plan_of(folder, **models):
     chosen = [{"name": name, "checkpoint": str(path)} for name, path in models.items()]
     safetensors.torch.save_file({"weight": torch.randn(3, 24), "bias": torch.zeros(3)}, folder / "head.safetensors")
     overrides = (f"models={json.dumps(chosen)}", f"heads={{'*': {folder}/head.safetensors}}")
-    return prepare(load_experiment(experiment, overrides), Store(str(folder / "store")))
+    return checked_plan(load_experiment(experiment, overrides), Store(str(folder / "store")))
 
 
 @pytest.mark.parametrize("prefix", ["", "vision_model."])
