@@ -1,18 +1,28 @@
-"""Merges of weights: against tensors worked by hand, and the laws that each has to keep."""
+"""Methods that merge tensor by tensor: against tensors worked by hand, and laws that each method keeps."""
 
 import numpy as np
 import pytest
 import torch
-from tasks.merging.model_stock import model_stock
-from tasks.merging.singular import isotropic, task_singular_vectors
-from tasks.merging.ties import elect, ties, trim_threshold
 
 from tasks.errors import ModelMismatch
 from tasks.merging.combination import combine
-from tasks.merging.tensorwise import MERGES, merge_states
+from tasks.merging.sign_election import agreeing_mean, elect, trim_threshold
+from tasks.merging.tensorwise import merged_tensors
+from tasks.methods.by_tensor import TensorwiseMethod
+from tasks.methods.iso_c import isotropic
+from tasks.methods.model_stock import model_stock
+from tasks.methods.registry import METHODS
+from tasks.methods.tsv_merge import task_singular_vectors
 from tasks.numerics.expertise import task_vector_coefficients
 
-METHODS = sorted(MERGES)
+NAMES = sorted(name for name, method in METHODS.items() if isinstance(method, TensorwiseMethod))
+
+
+def merge_states(name, base, tuned, **options):
+    """The merged model of a method at scale 1."""
+    method = METHODS[name]
+    rule = method.rule(base, tuned, method.options(**options))
+    return dict(merged_tensors(rule, base, tuned, of_matrices=method.of_matrices))
 
 
 def states(count=3, seed=0):
@@ -33,10 +43,10 @@ def test_ties_by_hand():
     base = {"x": torch.zeros(5)}
     thresholds = [trim_threshold(base, {"x": task}, 0.4) for task in (first, second)]
     assert thresholds == [3.0, 2.0]
-    merged = ties(torch.stack([first, second]), thresholds)
+    merged = agreeing_mean(torch.stack([first, second]), thresholds)
     assert merged.tolist() == [4.0, -4.0, 0.0, 0.0, 2.0]
     cancelled = torch.tensor([[1.0, 3.0], [-1.0, -2.0]])
-    assert ties(cancelled, [0.0, 0.0]).tolist() == [0.0, 3.0]
+    assert agreeing_mean(cancelled, [0.0, 0.0]).tolist() == [0.0, 3.0]
     assert elect(cancelled, [0.0, 0.0]).tolist() == [[0.0, 3.0], [0.0, 0.0]]
 
 
@@ -45,14 +55,14 @@ def test_ties_of_zero_vectors_is_zero():
     zero, other = torch.zeros(4), torch.tensor([1.0, -2.0, 3.0, -4.0])
     base = {"x": torch.zeros(4)}
     limits = [trim_threshold(base, {"x": task}, 1.0) for task in (zero, other)]
-    assert ties(torch.stack([zero, zero]), [0.0, 0.0]).tolist() == [0.0] * 4
-    assert torch.equal(ties(torch.stack([zero, other]), limits), other)
+    assert agreeing_mean(torch.stack([zero, zero]), [0.0, 0.0]).tolist() == [0.0] * 4
+    assert torch.equal(agreeing_mean(torch.stack([zero, other]), limits), other)
 
 
 @pytest.mark.parametrize("keep", [0.0, 1.5])
 def test_a_share_out_of_range_is_refused(keep):
     """More than all, and nothing."""
-    with pytest.raises(ValueError, match="wanted a share above 0 and at most 1"):
+    with pytest.raises(ValueError, match="wanted a fraction above 0 and at most 1"):
         trim_threshold({"x": torch.zeros(2)}, {"x": torch.ones(2)}, keep)
 
 
@@ -172,7 +182,7 @@ def test_iso_c_keeps_the_sum_of_singular_values():
     assert float(values[6:].max()) < 1e-4 * float(values[0])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", NAMES)
 def test_merging_equal_models_changes_nothing(method):
     """Every tuned model the base: the base."""
     base, _ = states()
@@ -181,7 +191,7 @@ def test_merging_equal_models_changes_nothing(method):
         torch.testing.assert_close(merged[name], tensor, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", NAMES)
 def test_the_order_of_tasks_changes_nothing(method):
     """No task comes first."""
     base, tuned = states()
@@ -212,7 +222,7 @@ def by_hand(method, tasks):
     return torch.from_numpy(pu @ pv @ np.diag(np.concatenate([s[:rank] for _, s, _ in parts])) @ qu @ qv)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "ties"])
+@pytest.mark.parametrize("method", [m for m in NAMES if m != "ties"])
 def test_each_tensor_is_merged_as_its_method_says(method):
     """A matrix, a vector and a convolution, against a second implementation."""
     base, tuned = states()
@@ -247,15 +257,13 @@ def test_weight_average_counts_the_base():
     torch.testing.assert_close(merge_states("weight-average", base, tuned)["w"], wanted["w"])
 
 
-def test_what_cannot_be_merged_is_told():
-    """Unknown names, no models, other layouts."""
-    base, tuned = states()
-    with pytest.raises(ModelMismatch, match="no merge 'tie'; there are weight-average, ties"):
-        merge_states("tie", base, tuned)
-    with pytest.raises(ModelMismatch, match="ties: wanted at least one tuned model, got none"):
-        merge_states("ties", base, [])
+def test_models_that_do_not_fit_are_refused():
+    """No tuned model, or one without a tensor of the base, is an error that says so."""
+    base, _ = states()
+    with pytest.raises(ModelMismatch, match="wanted at least one tuned model, got none"):
+        merge_states("model-stock", base, [])
     with pytest.raises(ModelMismatch, match="w is missing"):
-        merge_states("ties", base, [{name: t for name, t in base.items() if name != "w"}])
+        merge_states("model-stock", base, [{name: t for name, t in base.items() if name != "w"}])
 
 
 def test_equal_shares_of_task_vectors_are_task_arithmetic():
