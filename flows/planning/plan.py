@@ -195,10 +195,10 @@ class _View:
         fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
         # a fit sees all samples: one object
         ranges = [Span(0, reference.dataset.samples)] if fitted else reference.dataset.spans
-        missing = missing_spans(self._store, reference.prefix, ranges, there=self._listing(reference.prefix))
+        missing = missing_spans(self._store, reference.prefix, ranges, listing=self._listing(reference.prefix))
         if isinstance(reference, MixtureReference):
             components = reference.components_key
-            found = states(self._store, "", only=(components,), there=self._listing(components))
+            found = states(self._store, "", only=(components,), listing=self._listing(components))
             return ranges if components not in found or counts_as_missing(found[components]) else missing
         return missing
 
