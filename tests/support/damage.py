@@ -1,6 +1,7 @@
 """Damage to the objects of a store, of the kinds that disks, power cuts and faulty writers cause."""
 
 import hashlib
+import json
 from dataclasses import replace
 from io import BytesIO
 
@@ -80,3 +81,31 @@ OBJECTS = {
     "another bit": (flipped, r"damaged, wanted SHA-256 [0-9a-f]{12}…, got [0-9a-f]{12}…;"),
     "other bytes": (lambda content: b"x" * len(content), r"damaged, wanted SHA-256"),
 }
+"""By kind of damage, a function that does it to an object's bytes, and the message of the reader."""
+
+
+def delete(store, key):
+    """Delete an object and its manifest."""
+    store.delete(key)
+    store.delete(keys.manifest(key))
+
+
+def change_manifest(store, key, **changes):
+    """Change fields of an object's manifest."""
+    found = json.loads(store.read(keys.manifest(key)))
+    store.replace(keys.manifest(key), json.dumps({**found, **changes}).encode())
+
+
+DAMAGE = {
+    "deleted": delete,
+    "vanished": lambda store, key: store.delete(key),
+    "without manifest": lambda store, key: store.delete(keys.manifest(key)),
+    "emptied, without manifest": lambda store, key: (store.replace(key, b""), store.delete(keys.manifest(key))),
+    "empty": lambda store, key: store.replace(key, b""),
+    "torn": lambda store, key: store.replace(key, store.read(key)[:-50]),
+    "another bit": lambda store, key: store.replace(key, flipped(store.read(key))),
+    "manifest without JSON": lambda store, key: store.replace(keys.manifest(key), b"{"),
+    "manifest of a newer version": lambda store, key: change_manifest(store, key, version=9, colour="blue"),
+    "manifest of other rows": lambda store, key: change_manifest(store, key, bytes=7),
+}
+"""By kind of damage, a function that does it to an object of a store."""

@@ -109,6 +109,13 @@ def test_numbers_that_are_not_finite_are_not_written(local):
         writer.append({"sample_index": [0, 1], "coefficients": [[1.0], [float("nan")]]})
 
 
+def test_a_blob_of_an_unknown_kind_is_refused(local):
+    """Its first folder would give readers no version to compare with."""
+    with pytest.raises(KeyError, match="wanted a key below heads or made-models, got one below notes"):
+        commit_bytes(local, "notes/0123", b"", entries=0, identity={})
+    assert not local.exists("notes/0123")
+
+
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_a_damaged_head_or_model_is_not_read(store, kind, tmp_path):
     """Its manifest shows the damage, and both ways to commit the blob again make it sound."""

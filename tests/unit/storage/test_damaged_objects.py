@@ -23,8 +23,8 @@ from storage.errors import (
     StoreUnreachable,
 )
 from storage.manifests import read_manifest, write_manifest
-from storage.schemas import COEFFICIENTS, PREDICTIONS
-from storage.soundness import is_committed, missing_spans, states
+from storage.schemas import COEFFICIENTS, PREDICTIONS, TABLES
+from storage.soundness import current_version, is_committed, missing_spans, states
 from storage.store import Store
 from storage.tables import read_samples, read_table
 
@@ -153,6 +153,13 @@ def test_an_objects_newer_version_is_refused_and_left_alone(local):
     with pytest.raises(SchemaMismatch, match="got coefficients version 9"):
         read_table(local, KEY, COEFFICIENTS)
     assert local.exists(keys.manifest(KEY))
+
+
+def test_objects_are_missing_once_the_version_of_their_schema_is_raised(local, monkeypatch):
+    """A plan asks for the version of the schema at that time, and not at the import."""
+    monkeypatch.setitem(TABLES, "coefficients", replace(COEFFICIENTS, version=2))
+    assert current_version("coefficients") == 2
+    assert missing_spans(local, PREFIX, SPANS) == SPANS
 
 
 def test_a_manifest_of_another_object_is_refused(local):
