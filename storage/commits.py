@@ -123,7 +123,7 @@ def _settle(
 
 def _remove(store: Store, key: str, damaged: bytes, fault: str) -> None:
     """Remove damaged bytes, unless another writer has replaced them already."""
-    log.warning("%s: damaged, %s; replaced", store.address(key), fault)
+    log.warning("%s: damaged, %s; replacing it", store.address(key), fault)
     uncommit(store, key)  # first: a manifest must never describe other bytes
     if _bytes_or_none(store, key) == damaged:
         with suppress(ObjectMissing):

@@ -124,7 +124,7 @@ def learnt_coefficients(digest: str) -> str:
 
 
 def plan(digest: str) -> str:
-    """Return the key of a plan: what a run computes, as its children read it."""
+    """Return the key of a plan: the record of the work of a run, which the run's children read."""
     return f"plans/{digest}.json"
 
 

@@ -1,4 +1,4 @@
-"""Addresses as results hold them: results are published, and must not show anybody's home folder."""
+"""Addresses as results hold them: results are published, and must not show a user's home folder."""
 
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +13,7 @@ def published(url: str, store: Store) -> str:
 
     A file in a bucket or on the Hub keeps its address. A file below the store becomes `store:` with its path from
     there. Any other local file keeps its name and that of its folder, or its name alone if the folder is a home folder.
-    The digest of the content identifies the file, whatever its address.
+    The digest of the content identifies the file, and its address does not matter.
 
     Args:
         url: the full address, as references hold it.
