@@ -194,10 +194,10 @@ class _View:
         is_fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
         # a fit sees all samples, and writes one object
         spans = [reference.dataset.whole] if is_fitted else reference.dataset.spans
-        missing = missing_spans(self._store, reference.prefix, spans, there=self._listing(reference.prefix))
+        missing = missing_spans(self._store, reference.prefix, spans, listing=self._listing(reference.prefix))
         if isinstance(reference, MixtureReference):
             components = reference.components_key
-            found = states(self._store, "", only=(components,), there=self._listing(components))
+            found = states(self._store, "", only=(components,), listing=self._listing(components))
             return spans if components not in found or counts_as_missing(found[components]) else missing
         return missing
 

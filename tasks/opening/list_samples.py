@@ -62,7 +62,7 @@ def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, spac
 def opened_folder(url: str) -> Folder:
     """Return a folder as the readers of data sets take it; `ObjectMissing` when there is none."""
     location = Location(url)
-    filesystem, root, found, is_chosen = location.opened()
+    filesystem, root, found, is_chosen = location.find()
     return Folder(location.url, filesystem, root, {entry.path: entry for entry in found}, is_chosen)
 
 
