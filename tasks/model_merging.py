@@ -26,8 +26,8 @@ from tasks.merging.tensorwise import merged_tensors
 from tasks.merging.ties import outline
 from tasks.models.checkpoint import HEAD, PROJECTION, read_checkpoint
 from tasks.models.classifier import build_classifier, empty_tower
-from tasks.models.files.lazy_state import open_state
 from tasks.models.files.safetensors_file import write_safetensors
+from tasks.models.lazy_state import open_state
 from tasks.opening.verified_files import load_file, verified
 from tasks.progress import work
 from tasks.references.base import ModelReference, OutputsReference, WeightMerge

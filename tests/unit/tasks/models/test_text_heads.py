@@ -19,7 +19,7 @@ from tasks.datasets import prompts
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.prompts import prompts_of
 from tasks.errors import CheckpointError, DatasetError, InputError
-from tasks.models.families.recognition import recognise
+from tasks.models.families.registry import recognise
 from tasks.models.text_tower import text_features, zero_shot_head
 from tasks.streaming.images import load_state
 
@@ -56,7 +56,7 @@ def test_hugging_faces_text_tower_is_understood():
         text_config=text, vision_config={**vision, "image_size": 16, "patch_size": 8}, projection_dim=16
     )
     model = transformers.CLIPModel(settings).eval()
-    head = zero_shot_head(recognise(model.state_dict()).tensors, CLASSES, TEMPLATES[:1], "here")
+    head = zero_shot_head(recognise(model.state_dict(), "here").tensors, CLASSES, TEMPLATES[:1], "here")
     tokens = open_clip.tokenizer.SimpleTokenizer()([TEMPLATES[0].format(name) for name in CLASSES])
     with torch.no_grad():
         pooled = model.text_model(input_ids=tokens).pooler_output

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from safetensors import SafetensorError
 
 from tasks.errors import CheckpointError
-from tasks.models.files.lazy_state import open_state
 from tasks.models.files.tensor_files import read_tensors
+from tasks.models.lazy_state import open_state
 
 GOOD = {
     "visual.a": torch.arange(6, dtype=torch.float32).reshape(2, 3),
