@@ -3,7 +3,7 @@
 import pytest
 from hostile_files import OTHERS
 
-from tasks.models.files.file_kinds import START, kind_of
+from tasks.models.files.foreign_files import START, kind_of
 
 
 @pytest.mark.parametrize("name", OTHERS)
