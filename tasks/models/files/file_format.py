@@ -14,7 +14,6 @@ import torch
 class FileFormat:
     """A way to store named tensors in a file."""
 
-    name: str
     begins: Callable[[bytes], bool]
     """Whether a file of this format may begin with these bytes: the first `START` of `foreign_files`, or all it has."""
     read: Callable[[BinaryIO, int, str | None], Mapping[str, torch.Tensor]]

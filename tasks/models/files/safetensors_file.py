@@ -181,7 +181,6 @@ def _entry(name: str, entry: Any) -> _Entry:  # noqa: ANN401  JSON
 
 
 SAFETENSORS = FileFormat(
-    name="safetensors",
     begins=lambda start: is_safetensors(start[:9]),
     read=lambda file, _size, path: SafetensorsFile(file).read(path),
     when_damaged="damaged safetensors file",

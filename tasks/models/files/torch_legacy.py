@@ -98,7 +98,6 @@ def _part(data: torch.Tensor, view: Any, dtype: torch.dtype) -> torch.Tensor:  #
 
 
 TORCH_LEGACY = FileFormat(
-    name="torch before 1.6",
     begins=lambda start: kind_of(start) is None,
     read=lambda file, size, _path: state_of(read_legacy(file, size)),
     when_damaged=WHEN_DAMAGED,

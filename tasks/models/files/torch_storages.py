@@ -92,7 +92,7 @@ def _parameter(_budget: Budget, data: Any, *_: Any) -> torch.Tensor:  # noqa: AN
 
 def _size(budget: Budget, items: Any = (), *_: Any) -> tuple[Any, ...]:  # noqa: ANN401
     if not isinstance(items, tuple | list):
-        raise DamagedFile("a shape of something that is not a list")
+        raise DamagedFile("a shape that is not a list")
     budget.spend("copied items and bytes", len(items))
     return tuple(items)
 

@@ -78,7 +78,6 @@ class _Storages:
 
 
 TORCH_ZIP = FileFormat(
-    name="torch zip",
     begins=lambda start: start.startswith(b"PK\x03\x04"),
     read=lambda file, size, path: state_of(read_archive(file, size, path)),
     when_damaged=WHEN_DAMAGED,

@@ -120,7 +120,7 @@ def test_an_unknown_shape_is_taken_for_openais_and_says_so():
     found = identify(tiny.classifier(1).state_dict(), "x")
     assert found.assumed == "1 head of 64 and QuickGELU, as in OpenAI's models: no known model has this shape"
     odd = tiny.classifier(1, shape=tiny.TowerShape(16, 8, 96, 1, 3, 2.0, 16)).state_dict()
-    with pytest.raises(CheckpointError, match="width 96, 1 layers: no model of open_clip's has this shape"):
+    with pytest.raises(CheckpointError, match="width 96, 1 layers: open_clip has no model of this shape"):
         identify(odd, "x")
 
 
@@ -181,7 +181,7 @@ def test_a_checkpoint_without_a_description_takes_the_bases(tmp_path):
         (
             "config.json",
             '{"model_type": "siglip", "vision_config": {"hidden_size": 64}}',
-            "type siglip says no hidden_act",
+            "type siglip does not set hidden_act",
         ),
         ("preprocessor_config.json", '{"size": "big"}', "describes no model|wanted a square"),
         (

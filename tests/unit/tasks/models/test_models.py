@@ -236,7 +236,7 @@ def test_an_architecture_that_does_not_fit_is_refused():
     state = {n: t for n, t in state.items() if n.startswith(("visual.", "head."))}
     with pytest.raises(CheckpointError, match=r"does not fit ViT-B-32: visual\.transformer"):
         build_classifier(state, "x", "ViT-B-32")
-    with pytest.raises(CheckpointError, match="architecture 'ViT-B-33': not an open_clip model; there are ViT-B"):
+    with pytest.raises(CheckpointError, match="architecture 'ViT-B-33': not an open_clip model; some are ViT-B"):
         build_named_tower("ViT-B-33")
 
 
