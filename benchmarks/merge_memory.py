@@ -40,7 +40,7 @@ def _merge(method: str, folder: Path, models: int) -> None:
     from storage.identity import digest_of_file
     from storage.store import Store
     from tasks.model_merging import make_model
-    from tasks.models.files.lazy_state import open_state
+    from tasks.models.lazy_state import open_state
     from tasks.references.models import MadeModel, ModelReference
     from tasks.streaming.reading import Reading
 

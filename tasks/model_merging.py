@@ -20,8 +20,8 @@ from tasks.methods.making import Making
 from tasks.methods.registry import method_of
 from tasks.models.checkpoint import HEAD, PROJECTION, read_checkpoint
 from tasks.models.classifier import empty_tower
-from tasks.models.files.lazy_state import open_state
 from tasks.models.files.safetensors_file import write_safetensors
+from tasks.models.lazy_state import open_state
 from tasks.opening.verified_files import load_file, verified
 from tasks.references.models import MadeModel, ModelReference
 from tasks.streaming.devices import default_device

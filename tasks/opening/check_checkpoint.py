@@ -31,7 +31,7 @@ def check_checkpoint(location: Location, architecture: str | None, base: Locatio
         location: the checkpoint.
         architecture: an open_clip model's name, or a configuration as text. The checkpoint's own header takes
             precedence over a configuration. None: the tensors' shapes identify the architecture.
-        base: the checkpoint that lends its last projection to a tower of Hugging Face's that has none.
+        base: the checkpoint whose last projection completes a tower that comes without one, as Hugging Face's may.
 
     Raises:
         CheckpointError: the checkpoint cannot be used; the message says why.
@@ -42,7 +42,7 @@ def check_checkpoint(location: Location, architecture: str | None, base: Locatio
         architecture = str(own.architecture.value)
     found = _read(location, read_family)
     state = vision_of(found.tensors, location.url)
-    completed = base is not None and found.family == "hugging-face" and PROJECTION not in state
+    completed = base is not None and found.projection_optional and PROJECTION not in state
     if completed and base is not None:
         projection = _read(base, read_checkpoint).get(PROJECTION)
         if projection is None:

@@ -12,7 +12,7 @@ from storage.locations import Location
 from tasks.errors import CheckpointError
 from tasks.models.architecture import described
 from tasks.models.checkpoint import HEAD, HEAD_ALONE, PROJECTION, read_any, vision_of
-from tasks.models.families.recognition import Recognised
+from tasks.models.families.registry import Recognised
 from tasks.models.files.safetensors_file import metadata_of
 from tasks.models.identification import identify
 from tasks.opening.model_descriptions import Beside, described_in, read_beside

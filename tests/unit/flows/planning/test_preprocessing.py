@@ -228,7 +228,7 @@ def test_values_that_no_transform_takes_are_refused(settings, message):
     ("content", "message"),
     [
         ({"resample": 1}, "resample 1, wanted 2"),
-        ({"image_processor_type": "OtherProcessor", "size": 224}, "says no image_mean"),
+        ({"image_processor_type": "OtherProcessor", "size": 224}, "does not set image_mean"),
         ({"do_resize": False}, "do_resize is off"),
         ({"rescale_factor": 1.0}, "not scaled to 0 to 1"),
         ({"size": {"shortest_edge": 256}, "crop_size": 224}, "resizes to 256 and cuts out 224"),

@@ -1,14 +1,14 @@
-"""A file that is no checkpoint is called what it is."""
+"""A file that is no checkpoint is named by its kind."""
 
 import pytest
 from hostile_files import OTHERS
 
-from tasks.models.files.file_kinds import START, kind_of
+from tasks.models.files.foreign_files import START, kind_of
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_kind_is_told_from_the_start_alone(name):
-    """The first 512 bytes do; the word is that of the message."""
+def test_the_start_of_a_file_shows_its_kind(name):
+    """The first 512 bytes of every such file suffice to name its kind."""
     content = OTHERS[name][0]()
     assert kind_of(content[:START])
 
@@ -24,5 +24,5 @@ def test_a_kind_is_told_from_the_start_alone(name):
     ],
 )
 def test_known_starts(start, wanted):
-    """A byte order mark, a character cut in two, a pickle of which only reading tells."""
+    """A byte order mark and a character that is cut in two do not mislead; a pickle has no kind of its own."""
     assert kind_of(start[:START]) == wanted

@@ -1,4 +1,4 @@
-"""Files as PyTorch wrote them before 1.6 give what PyTorch gives, by a reader that can call nothing."""
+"""Files of both of PyTorch's formats give the tensors that PyTorch reads, by a reader that can call nothing."""
 
 import io
 
@@ -20,7 +20,7 @@ NEWER = (
     "uint16",
     "uint32",
     "uint64",
-)  # than the older format, in which no torch reads them
+)  # than the older format, whose reader in torch does not know them
 
 
 def saved(content, *, legacy=True, protocol=2):
@@ -43,7 +43,7 @@ def _bytes(tensor):
 
 
 def check(content, **options):
-    """Read what PyTorch reads, from a file of either age, and compare."""
+    """Compare the tensors that our reader and PyTorch read from a file of either format."""
     data = saved(content, **options)
     wanted = torch.load(io.BytesIO(data), weights_only=False)  # a file of our own
     same(read_tensors(io.BytesIO(data), "there"), wanted)
@@ -53,7 +53,7 @@ def check(content, **options):
     ("name", "legacy"), [*((name, True) for name in DTYPES), *((name, False) for name in (*DTYPES, *NEWER))]
 )
 def test_every_type(name, legacy):
-    """Numbers of each type come out bit for bit, in one dimension, in three and in none."""
+    """Numbers of each type are read bit for bit, with one dimension, with three and with none."""
     numbers = torch.arange(1, 25).to(torch.float32).to(getattr(torch, name))
     check({"a": numbers, "b": numbers.reshape(2, 3, 4), "c": numbers[3].clone()}, legacy=legacy)
 
@@ -61,7 +61,7 @@ def test_every_type(name, legacy):
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("legacy", [True, False])
 def test_shared_transposed_sliced_and_empty_tensors(legacy, protocol):
-    """Views of one storage, of any strides and offset; parameters; nothing at all."""
+    """Views of one storage keep their strides and offsets; parameters and empty tensors are read too."""
     base = torch.randn(6, 8)
     content = {
         "base": base,
@@ -77,7 +77,7 @@ def test_shared_transposed_sliced_and_empty_tensors(legacy, protocol):
 
 
 def test_the_state_of_a_training_checkpoint():
-    """The optimizer's state, settings and history beside it are left out."""
+    """The optimizer's state, the settings and the history of a training checkpoint are left out."""
     model = nn.Linear(3, 2)
     optimizer = torch.optim.AdamW(model.parameters())
     model(torch.ones(1, 3)).sum().backward()
@@ -89,7 +89,7 @@ def test_the_state_of_a_training_checkpoint():
 @pytest.mark.parametrize("legacy", [True, False])
 @pytest.mark.filterwarnings("ignore:.*source")  # torch's, about classes whose source it cannot keep
 def test_a_whole_module(legacy):
-    """What its `state_dict()` has, buffers that are not kept left out; none of its classes is imported."""
+    """A pickled module gives the tensors of its `state_dict()`, and none of its classes is imported."""
     module = nn.Sequential(nn.Conv2d(3, 4, 2), nn.BatchNorm2d(4), nn.Sequential(nn.Linear(4, 2, bias=False)))
     module.register_buffer("mask", torch.ones(3), persistent=False)
     module.register_buffer("scale", torch.ones(2))
@@ -98,7 +98,7 @@ def test_a_whole_module(legacy):
 
 
 def test_truncated_at_every_part():
-    """A file cut anywhere is refused in one line; whole, it is read."""
+    """A truncated file is refused in one line wherever it ends, and the whole file is read."""
     whole = saved(tiny.soup_state(1))
     same(read_tensors(io.BytesIO(whole), "there"), tiny.soup_state(1))
     for length in [*range(1, 400, 7), *range(400, len(whole), 2048), len(whole) - 1]:

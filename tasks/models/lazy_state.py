@@ -1,4 +1,4 @@
-"""Checkpoints read tensor by tensor, for merges that never need a whole model in memory."""
+"""Checkpoints read tensor by tensor, for merges that never hold a whole model in memory."""
 
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
@@ -8,18 +8,18 @@ import torch
 from storage.text import shown
 from tasks.errors import CheckpointError
 from tasks.models.checkpoint import HEAD, read_checkpoint, vision_of
-from tasks.models.families.recognition import recognise
+from tasks.models.families.registry import recognise
 from tasks.models.files.damage import DamagedFile
 from tasks.models.files.safetensors_file import SafetensorsFile, is_safetensors
 
 
 class LazyState(Mapping[str, torch.Tensor]):
-    """A vision tower (and head) in a safetensors file; each tensor is read, as float32, when it is asked for.
+    """A vision tower (and head) in a safetensors file; each access to a tensor reads it from the file, as float32.
 
     Args:
-        file: opened for reading, and kept open as long as this is used.
-        names: by open_clip's names, the file's.
-        where: its address, for messages.
+        file: opened for reading; it must stay open as long as this object is used.
+        names: open_clip's names to the file's.
+        where: the file's address, for messages.
     """
 
     def __init__(self, file: SafetensorsFile, names: Mapping[str, str], where: str) -> None:
@@ -35,19 +35,24 @@ class LazyState(Mapping[str, torch.Tensor]):
         return len(self._names)
 
     def outline(self) -> dict[str, torch.Tensor]:
-        """Return tensors of the same names and shapes, in the types they are read as, without numbers."""
-        told = self._file.outline()
-        return {ours: _as_read(told[theirs]) for ours, theirs in self._names.items()}
+        """Return tensors of the same names, shapes and types (float32 for all floats), without numbers."""
+        stored = self._file.outline()
+        return {ours: _as_read(stored[theirs]) for ours, theirs in self._names.items()}
 
 
 def open_state(file: BinaryIO, where: str, path: str | None = None) -> Mapping[str, torch.Tensor]:
-    """Return a checkpoint's vision tower (and head) in float32, read lazily where its file allows.
+    """Return a checkpoint's vision tower (and head) in float32, read lazily if the file allows it.
 
-    That is a safetensors file in which every tensor wanted lies as it is wanted. Others are read whole: pickles, and
-    Hugging Face's towers, whose projections have to be packed.
+    A file allows it if it is a safetensors file in which every wanted tensor lies as it is wanted. Other files are read
+    whole: PyTorch's own files, and those of Hugging Face, whose attention projections have to be packed.
+
+    Args:
+        file: opened for reading, seekable.
+        where: the file's address, for messages.
+        path: the same file's local path, if it has one.
 
     Raises:
-        CheckpointError: what `read_checkpoint` refuses.
+        CheckpointError: `read_checkpoint` would refuse the file.
     """
     start = file.read(9)
     file.seek(0)
@@ -58,7 +63,7 @@ def open_state(file: BinaryIO, where: str, path: str | None = None) -> Mapping[s
     except DamagedFile as error:
         raise CheckpointError(f"{where}: damaged safetensors file ({shown(str(error))})") from error
     outline = opened.outline()
-    found = recognise(outline)
+    found = recognise(outline, where)
     if found is None:
         raise CheckpointError(f"{where}: no vision tower")
     theirs = {id(tensor): name for name, tensor in outline.items()}

@@ -1,9 +1,9 @@
-"""What a file is that is not a checkpoint: said from its first bytes, so that a failed download is known for one."""
+"""Files that are no checkpoints, named by their first bytes, so that a failed download is reported as one."""
 
 from codecs import getincrementaldecoder
 
 START = 512
-"""Bytes of a file's start that are enough to tell."""
+"""The number of bytes of a file's start that identify its kind."""
 
 _STARTS = {
     b"version https://git-lfs": "a Git LFS pointer, which stands for the file itself: git lfs pull",
@@ -36,13 +36,17 @@ _PICKLE = b"\x80"  # how a pickle of protocol 2 or newer begins
 
 
 def kind_of(start: bytes) -> str | None:
-    """Return what a file is, in words, if it is not one of PyTorch's.
+    """Return the kind of a file that is neither a safetensors file nor one of PyTorch's, in words.
 
     Args:
-        start: its first `START` bytes, or all that it has.
+        start: the file's first `START` bytes, or all of a shorter file.
 
     Returns:
-        None where it begins as a pickle does: only reading it tells.
+        None for a file that begins as a pickle does, since its first bytes do not show whether it holds tensors.
+
+    Example:
+        >>> kind_of(b"<!DOCTYPE html><title>404</title>")
+        'an HTML page, perhaps a download that failed'
     """
     place, tar = _TAR
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()  # a byte order mark, which some servers send
@@ -59,7 +63,7 @@ def kind_of(start: bytes) -> str | None:
 
 def _is_text(start: bytes) -> bool:
     try:
-        text = getincrementaldecoder("utf-8")().decode(start, final=len(start) < START)  # the last one may be cut
+        text = getincrementaldecoder("utf-8")().decode(start, final=len(start) < START)  # the last character may be cut
     except UnicodeDecodeError:
         return False
     return all(character.isprintable() or character in "\t\r\n" for character in text)
