@@ -79,5 +79,5 @@ PICTURES = {
         lambda: bytes(_saved("JPEG", progressive=True)[:-2]) + b"\xff\xda\0\0" * 300,
         "scans of a JPEG, wanted at most 200",
     ),
-    "an empty file": (lambda: b"", "not a picture of a known kind"),
+    "an empty file": (lambda: b"", "not an image of a known format"),
 }

@@ -88,7 +88,7 @@ DATA = {
     tar_of_headers_in_headers: "x.tar: not a plain tar file",
     tar_of_a_negative_size: "x.tar: not a plain tar file",
     tar_whose_sparse_map_never_ends: "x.tar: not a plain tar file",
-    tar_of_links_in_a_circle: "a.cls is no plain file",
+    tar_of_links_in_a_circle: "a.cls is not a plain file",
     tar_of_a_deep_label: "a.json holds no label",
     tar_of_a_label_of_many_digits: "a.cls holds no label",
     tar_of_a_name_of_many_letters: "wanted UTF-8 of at most 1024 characters",

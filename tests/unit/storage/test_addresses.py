@@ -35,7 +35,7 @@ def test_names_are_taken_as_they_are_written(tmp_path, monkeypatch, name):
     (folder / f"{name}.png").write_bytes(picture)
     assert absolute(name) == f"file://{tmp_path}/{name}"
     samples = list_dataset(name, None, SETTINGS).samples
-    assert samples.pictures.read([0]) == [picture]
+    assert samples.images.read([0]) == [picture]
     assert len(list_dataset(f"{name}/{name}.png", None, SETTINGS).samples) == 1
     store = Store(name)
     store.create("x/y", b"z")
