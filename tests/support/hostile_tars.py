@@ -1,4 +1,7 @@
-"""Tar shards whose headers, links and labels cost much or never end. `DATA` says what their refusals hold."""
+"""Tar shards whose headers, links and labels cost much or never end.
+
+Each function writes one into an empty folder. `DATA` has a part of the message of its refusal.
+"""
 
 import os
 import tarfile

@@ -2,7 +2,7 @@
 
 import tracemalloc
 
-import hostile_pictures
+import hostile_images
 import numpy as np
 import pytest
 from reader_contract import SETTINGS
@@ -31,10 +31,10 @@ def decoded(stored, **changes):
     return Decoder(samples, Preprocessing(**{**vars(SETTINGS), **changes}))[0]
 
 
-@pytest.mark.parametrize("case", hostile_pictures.PICTURES)
+@pytest.mark.parametrize("case", hostile_images.IMAGES)
 def test_images_that_cost_much_are_not_decoded(case):
     """The message says what the image would cost and what is accepted; Python allocates less than 64 MiB."""
-    made, message = hostile_pictures.PICTURES[case]
+    made, message = hostile_images.IMAGES[case]
     content = made()
     tracemalloc.start()
     found = decoded(content)
@@ -48,9 +48,9 @@ def test_images_that_cost_much_are_not_decoded(case):
 
 def test_images_within_the_limits_are_decoded():
     """36 megapixels, a panorama of 1,000 to 1, and a narrower one whose sides are both resized to the square."""
-    assert decoded(hostile_pictures.png(6000, 6000)).shape == (3, 16, 16)
-    assert decoded(hostile_pictures.png(10_000, 10)).shape == (3, 16, 16)
-    assert decoded(hostile_pictures.png(1, 1_000_000), resize_mode="squash").shape == (3, 16, 16)
+    assert decoded(hostile_images.png(6000, 6000)).shape == (3, 16, 16)
+    assert decoded(hostile_images.png(10_000, 10)).shape == (3, 16, 16)
+    assert decoded(hostile_images.png(1, 1_000_000), resize_mode="squash").shape == (3, 16, 16)
 
 
 def test_arrays_have_the_same_limits():
