@@ -37,7 +37,7 @@ def decodes(monkeypatch):
     decode = Decoder._decode
 
     def counted(self, row, picture):
-        path = self._pictures.name(row)
+        path = self._images.name(row)
         count[path] = count.get(path, 0) + 1
         return decode(self, row, picture)
 

@@ -38,7 +38,7 @@ def test_every_character_of_a_local_name_stands_for_itself(tmp_path, monkeypatch
     (folder / f"{name}.png").write_bytes(picture)
     assert absolute(name) == f"file://{tmp_path}/{name}"
     samples = list_dataset(name, None, SETTINGS).samples
-    assert samples.pictures.read([0]) == [picture]
+    assert samples.images.read([0]) == [picture]
     assert len(list_dataset(f"{name}/{name}.png", None, SETTINGS).samples) == 1
     store = Store(name)
     store.create("x/y", b"z")

@@ -1,7 +1,7 @@
-"""Parquet in the Hub's convention: a column of pictures (`bytes`, or a struct of `bytes` and `path`), one of labels.
+"""Parquet in the Hub's convention: a column of images (`bytes`, or a struct of `bytes` and `path`), one of labels.
 
-Only the row group that a picture lies in is read. The ones read last are kept: neighbours, and threads that decode
-next to each other, ask for the same.
+Only the row group of an image is read. The last ones are kept, since neighbouring images and threads that decode
+concurrently use the same.
 """
 
 import json
@@ -16,38 +16,39 @@ from numpy.typing import NDArray
 
 from storage.files import FileEntry
 from storage.text import shown
-from tasks.datasets.readers.folder import Folder
-from tasks.datasets.readers.parquet_columns import ParquetColumns
-from tasks.datasets.readers.shard_index import Index, index_of, packed_text, unpacked_text
-from tasks.datasets.samples import Picture, Samples, check_count, check_names, numbered, runs
-from tasks.datasets.splits import check_split
+from tasks.datasets.files.folder import Folder
+from tasks.datasets.files.parquet_columns import ParquetColumns
+from tasks.datasets.files.shard_index import Index, index_of, packed_text, unpacked_text
+from tasks.datasets.files.splits import check_split
+from tasks.datasets.readers.reader import Reader
+from tasks.datasets.samples import Samples, StoredImage, check_class_names, check_count, numbered_samples, runs
 from tasks.errors import DatasetError
 
-IMAGES = ("image", "img", "jpg", "jpeg", "png", "webp")
-LABELS = ("label", "labels", "cls")
-_KEPT = 2  # row groups: a batch may end in one and the next begin in another
+_IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp")
+_LABEL_COLUMNS = ("label", "labels", "cls")
+_KEPT = 2  # row groups: a batch may span two
 
 
-class _Kept:
-    """The row groups read last; another process begins with none."""
+class _KeptGroups:
+    """The row groups read last; a copy in another process starts empty."""
 
     def __init__(self) -> None:
         self.lock, self.columns = threading.Lock(), dict[int, pa.ChunkedArray]()
 
-    def __reduce__(self) -> tuple[type["_Kept"], tuple[()]]:
-        return _Kept, ()
+    def __reduce__(self) -> tuple[type["_KeptGroups"], tuple[()]]:
+        return _KeptGroups, ()
 
 
 @dataclass(frozen=True)
-class ParquetPictures:
-    """Pictures in a column of Parquet files.
+class ParquetImages:
+    """Images in a column of Parquet files.
 
     Attributes:
-        folder: where the files are.
-        shards: the files.
-        column: that holds the pictures: the path of their bytes.
-        starts: (groups,) samples before each row group.
-        places: (groups, 2) each row group's shard, and its number in there.
+        folder: the folder of the files.
+        shards: path, size and etag of each file.
+        column: path of the column with the encoded images, such as `image.bytes`.
+        starts: (groups,) number of samples before each row group.
+        places: (groups, 2) the shard of each row group, and its number in that shard.
     """
 
     folder: Folder
@@ -55,37 +56,37 @@ class ParquetPictures:
     column: str
     starts: NDArray[np.int64]
     places: NDArray[np.int64]
-    _kept: _Kept = field(default_factory=_Kept, compare=False, repr=False)
+    _kept: _KeptGroups = field(default_factory=_KeptGroups, compare=False, repr=False)
 
-    def read(self, indices: Sequence[int]) -> list[Picture]:
-        """See `Pictures`."""
-        found: dict[int, Picture] = {}
-        for index in sorted(set(indices)):  # each row group once, whatever the order asked for
+    def read(self, indices: Sequence[int]) -> list[StoredImage]:
+        """See `StoredImages`."""
+        found: dict[int, StoredImage] = {}
+        for index in sorted(set(indices)):  # sorted, so that each row group is read once
             group = self._group(index)
             try:
                 value = self._values(group)[index - int(self.starts[group])].as_py()
             except (OSError, IndexError, pa.ArrowException) as error:
-                value = OSError(_told(error))
+                value = OSError(_reason(error))
             if isinstance(value, dict):
                 value = value.get("bytes")
-            found[index] = ValueError("no bytes of a picture in this row") if value is None else value
+            found[index] = ValueError("no image in this row") if value is None else value
         return [found[index] for index in indices]
 
     def name(self, index: int) -> str:
-        """Return the file's path and the row."""
+        """Return the file's path and the row of the image."""
         shard = int(self.places[self._group(index), 0])
         first = int(self.starts[np.flatnonzero(self.places[:, 0] == shard)[0]])
         return f"{self.folder.root}/{shown(self.shards[shard][0])}, row {index - first}"
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
-        """Return all files' paths, sizes and etags, and the rows."""
+        """Return the path, size and etag of every file, and the rows."""
         return [[[path, entry.size, entry.etag] for path, entry in self.shards], self.column, runs(indices)]
 
     def _group(self, index: int) -> int:
         return int(np.searchsorted(self.starts, index, "right")) - 1
 
     def _values(self, group: int) -> pa.ChunkedArray:
-        with self._kept.lock:  # held while reading: the others want the same
+        with self._kept.lock:  # held while reading, since other threads wait for the same row group
             columns = self._kept.columns
             if group not in columns:
                 while len(columns) >= _KEPT:
@@ -96,13 +97,10 @@ class ParquetPictures:
             return columns[group]
 
 
-def parquet_shards(folder: Folder, paths: Sequence[str]) -> Samples:
-    """Return the samples of Parquet files, file by file in the order given.
+def _read(folder: Folder, paths: Sequence[str]) -> Samples:
+    """Return the samples of Parquet files in the order of the paths.
 
-    The names of the classes are those that the Hub's `datasets` keeps in the schema's metadata, if it does.
-
-    Raises:
-        DatasetError: several splits, no column of pictures, files of different columns, or damaged ones.
+    Names of the classes are those that the Hub's `datasets` library writes to the schema's metadata, if it did.
     """
     check_split(folder, paths)
     indices = [_index(folder, path) for path in paths]
@@ -113,7 +111,7 @@ def parquet_shards(folder: Folder, paths: Sequence[str]) -> Samples:
             )
     rows = np.concatenate([index["group_rows"] for index in indices])
     places = [(shard, number) for shard, index in enumerate(indices) for number in range(len(index["group_rows"]))]
-    pictures = ParquetPictures(
+    images = ParquetImages(
         folder,
         tuple((path, folder.entries[path]) for path in paths),
         unpacked_text(indices[0]["column"])[0],
@@ -121,16 +119,16 @@ def parquet_shards(folder: Folder, paths: Sequence[str]) -> Samples:
         np.array(places, np.int64).reshape(-1, 2),
     )
     labels = np.concatenate([index["labels"] for index in indices])
-    return numbered(pictures, labels, unpacked_text(indices[0]["names"]), folder.url)
+    return numbered_samples(images, labels, unpacked_text(indices[0]["names"]), folder.url)
 
 
 def _index(folder: Folder, path: str) -> Index:
     names = ("column", "group_rows", "labels", "names")
-    return index_of(folder, path, "parquet/2", lambda: _looked_at(folder, path), names)
+    return index_of(folder, path, "parquet/2", lambda: _index_file(folder, path), names)
 
 
-def _looked_at(folder: Folder, path: str) -> Index:
-    """Return what there is to know of a file without its pictures: their column, row groups, labels, class names."""
+def _index_file(folder: Folder, path: str) -> Index:
+    """Return the index of a file: the column of its images, its row groups, labels and names of classes."""
     where = f"{folder.url}/{shown(path)}"
     try:
         with folder.open(path) as file:
@@ -139,26 +137,26 @@ def _looked_at(folder: Folder, path: str) -> Index:
             names = parquet.schema.names
             if len(set(names)) < len(names):
                 raise DatasetError(f"{where}: two columns of one name")
-            label = next((name for name in LABELS if name in names), None)
+            label = next((name for name in _LABEL_COLUMNS if name in names), None)
             classes = _class_names(parquet.schema, label)
-            check_names(classes, where)
+            check_class_names(classes, where)
             return {
-                "column": packed_text([_picture_column(parquet.schema, where)]),
+                "column": packed_text([_image_column(parquet.schema, where)]),
                 "group_rows": np.array(parquet.rows, np.int64),
                 "labels": _labels(parquet, label, where),
                 "names": packed_text(classes),
             }
     except (OSError, pa.ArrowException) as error:
-        raise DatasetError(f"{where}: not a Parquet file, or a damaged one ({_told(error)})") from error
+        raise DatasetError(f"{where}: not a Parquet file, or a damaged one ({_reason(error)})") from error
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return shown((str(error) or type(error).__name__).splitlines()[0])
 
 
-def _picture_column(schema: pa.Schema, where: str) -> str:
-    """Return the path of the pictures' bytes."""
-    column = next((name for name in IMAGES if name in schema.names), None)
+def _image_column(schema: pa.Schema, where: str) -> str:
+    """Return the path of the column with the encoded images."""
+    column = next((name for name in _IMAGE_COLUMNS if name in schema.names), None)
     if column is not None:
         kind = schema.field(column).type
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
@@ -168,14 +166,16 @@ def _picture_column(schema: pa.Schema, where: str) -> str:
             return f"{column}.bytes"
     got = ", ".join(f"{f.name}: {f.type}" for f in schema)
     raise DatasetError(
-        f"{where}: no column of pictures; wanted {IMAGES[0]}, as bytes or a struct with bytes, got {shown(got)}"
+        f"{where}: no column of images; wanted {_IMAGE_COLUMNS[0]}, as bytes or a struct with bytes, got {shown(got)}"
     )
 
 
 def _labels(parquet: ParquetColumns, column: str | None, where: str) -> NDArray[np.int64]:
     if column is None:
         if others := _class_labels(parquet.schema):
-            raise DatasetError(f"{where}: labels in {shown(', '.join(others))}, wanted a column named {LABELS[0]}")
+            raise DatasetError(
+                f"{where}: labels in {shown(', '.join(others))}, wanted a column named {_LABEL_COLUMNS[0]}"
+            )
         return np.full(sum(parquet.rows), -1, np.int64)
     kind = parquet.schema.field(column).type
     if not pa.types.is_integer(kind):
@@ -186,7 +186,7 @@ def _labels(parquet: ParquetColumns, column: str | None, where: str) -> NDArray[
 
 
 def _class_labels(schema: pa.Schema) -> list[str]:
-    """Return the columns that the Hub's `datasets` says are labels of classes."""
+    """Return the columns that are labels of classes by the metadata of the Hub's `datasets` library."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return [name for name, kind in features.items() if kind.get("_type") == "ClassLabel"]
@@ -195,9 +195,18 @@ def _class_labels(schema: pa.Schema) -> list[str]:
 
 
 def _class_names(schema: pa.Schema, column: str | None) -> list[str]:
-    """Return the names in the metadata of the Hub's `datasets`: `info.features.<column>.names`."""
+    """Return `info.features.<column>.names` of the metadata of the Hub's `datasets` library, or no names."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return list(map(str, features[column]["names"]))
     except (KeyError, ValueError, TypeError, RecursionError):
         return []
+
+
+READER = Reader(
+    name="Parquet",
+    marks="*.parquet",
+    recognises=lambda folder: folder.with_suffix(".parquet"),
+    read=_read,
+    is_exclusive=True,
+)

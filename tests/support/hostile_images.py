@@ -1,4 +1,7 @@
-"""Pictures of some kilobytes that cost much when they are opened or decoded, or are none."""
+"""Images of some kilobytes that cost much to open or decode, and an empty file.
+
+`IMAGES` has a function that makes each, and a part of the message of its refusal.
+"""
 
 import io
 import struct
@@ -11,13 +14,13 @@ MIB = 1 << 20
 
 
 def _zeros(mib):
-    """Many zeros, packed by zlib in little memory."""
+    """Return so many MiB of zeros, compressed by zlib piece by piece."""
     packer = zlib.compressobj(9)
     return b"".join([*(packer.compress(bytes(MIB)) for _ in range(mib)), packer.flush()])
 
 
 def png(width, height, *chunks, rows=None):
-    """A black PNG, written without ever holding its pixels."""
+    """Return a black PNG, made without holding its pixels; with fewer `rows` than `height` it is cut short."""
     packer = zlib.compressobj(9)
     row = bytes(width * 3 + 1)
     pixels = b"".join([*(packer.compress(row) for _ in range(height if rows is None else rows)), packer.flush()])
@@ -36,19 +39,20 @@ def _saved(kind, **options):
 
 
 def wide_webp():
-    picture = _saved("WEBP")
-    picture[26:30] = b"\xff\x3f\xff\x3f"
-    return bytes(picture)
+    """Return a WebP that announces 16,383 × 16,383 pixels."""
+    content = _saved("WEBP")
+    content[26:30] = b"\xff\x3f\xff\x3f"
+    return bytes(content)
 
 
 def tiled_tiff():
-    """Thirty by twenty pixels in a tile of a gigapixel."""
-    picture = _saved("TIFF")
-    count = struct.unpack_from("<H", picture, start := struct.unpack_from("<I", picture, 4)[0])[0]
-    entries = picture[start + 2 : start + 2 + 12 * count]
+    """Return a TIFF of 30 × 20 pixels in a tile of a gigapixel."""
+    content = _saved("TIFF")
+    count = struct.unpack_from("<H", content, start := struct.unpack_from("<I", content, 4)[0])[0]
+    entries = content[start + 2 : start + 2 + 12 * count]
     tiles = b"".join(struct.pack("<HHII", tag, 4, 1, 2**15) for tag in (322, 323))
-    place = len(picture)
-    return bytes(picture[:4] + struct.pack("<I", place) + picture[8:]) + (
+    place = len(content)
+    return bytes(content[:4] + struct.pack("<I", place) + content[8:]) + (
         struct.pack("<H", count + 2) + bytes(entries) + tiles + bytes(4)
     )
 
@@ -57,7 +61,7 @@ GIGAPIXEL_GIF = (
     b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\x80\0\0" + bytes(6) + b",\0\0\0\0\xff\xff\xff\xff\0\2\2\x4c\1\0;"
 )
 
-PICTURES = {
+IMAGES = {
     "a PNG of 130 megapixels": (lambda: png(11_402, 11_402, rows=1), "more than 89,478,485 pixels"),
     "a PNG of 4 gigapixels": (lambda: png(65_000, 65_000, rows=1), "more than 89,478,485 pixels"),
     "a PNG one pixel wide": (
@@ -79,5 +83,5 @@ PICTURES = {
         lambda: bytes(_saved("JPEG", progressive=True)[:-2]) + b"\xff\xda\0\0" * 300,
         "scans of a JPEG, wanted at most 200",
     ),
-    "an empty file": (lambda: b"", "not a picture of a known kind"),
+    "an empty file": (lambda: b"", "not an image of a known format"),
 }

@@ -1,4 +1,4 @@
-"""MNIST's idx files, gzipped or not, read no further than their headers say."""
+"""Arrays in idx files, as MNIST has them, gzipped or not; no more is read than the header announces."""
 
 import zlib
 from math import prod
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.text import shown
-from tasks.datasets.readers.folder import Folder
+from tasks.datasets.files.folder import Folder
 from tasks.datasets.samples import check_count
 from tasks.errors import DatasetError
 
@@ -18,15 +18,17 @@ _GZIP = 31  # zlib's number for a gzip stream with its checksum
 
 
 def read_idx(folder: Folder, path: str, dimensions: int) -> NDArray[np.uint8]:
-    """Return the array of an idx file of bytes: two zero bytes, 8, the dimensions, each length as 4 bytes, big end.
+    """Return the array of an idx file of bytes.
+
+    The header is two zero bytes, 8, the number of dimensions, and each length as four bytes, the highest first.
 
     Args:
-        folder: where it is.
-        path: of the file.
-        dimensions: that it has to have.
+        folder: the folder of the file.
+        path: the file's path; gzipped if it ends in `.gz`.
+        dimensions: how many dimensions the array must have.
 
     Raises:
-        DatasetError: it is damaged, of another kind, empty, or larger than any data set of this kind.
+        DatasetError: the file is damaged, of another kind, empty, or larger than any data set of this kind.
     """
     where = f"{folder.url}/{shown(path)}"
     try:
@@ -55,17 +57,17 @@ def _shape(header: bytes, dimensions: int, where: str) -> tuple[int, ...]:
 
 
 class _Gunzip:
-    """Reads what one gzip stream holds, as much of it as is asked for and no more."""
+    """Unpacks a gzip stream, no further than the caller reads."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._stream, self._waiting = file, zlib.decompressobj(_GZIP), b""
 
     def read(self, size: int) -> bytes:
-        """Return so many bytes, fewer at the end.
+        """Return `size` bytes, fewer at the end of the stream.
 
         Raises:
-            EOFError: the file ends before its stream does.
-            OSError: something follows the stream.
+            EOFError: the file ends before the stream does.
+            OSError: more bytes follow the stream.
         """
         found = bytearray()
         while len(found) < size and not self._stream.eof:

@@ -1,28 +1,33 @@
-"""Just enough of Thrift's compact protocol to read the headers of Parquet's pages before a library acts on them."""
+"""The part of Thrift's compact protocol in which Parquet writes the headers of pages."""
 
 from typing import Any
 
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 7, 8, 12
 _INTEGERS = (4, 5, 6)
 _LISTS = (9, 10)
-_DEEPEST = 8  # structures inside of one another
+_DEEPEST = 8  # nested structures
 
 Structure = dict[int, Any]
-"""From a field's number to a whole number or another structure; other kinds of values are passed over."""
+"""Fields by number: integers and nested structures. Values of other kinds are skipped and read as None."""
 
 
-class Reader:
-    """Reads structures from bytes; `IndexError` or `ValueError` where there is none."""
+class CompactParser:
+    """Parses structures from bytes; raises `IndexError` or `ValueError` for bytes that are not one.
+
+    Args:
+        content: the bytes.
+        place: the first byte to parse.
+    """
 
     def __init__(self, content: memoryview, place: int = 0) -> None:
         self._content = content
         self.place = place
-        """The byte that is read next."""
+        """The byte that is parsed next."""
 
     def structure(self, depth: int = 0) -> Structure:
-        """Return the structure that begins here."""
+        """Return the structure that begins at `place`, and move behind it."""
         if depth > _DEEPEST:
-            raise ValueError("structures too deep inside of one another")
+            raise ValueError("structures nested too deeply")
         found: Structure = {}
         number = 0
         while kind_and_step := self._byte():
@@ -31,7 +36,7 @@ class Reader:
             found[number] = self._value(kind, depth)
         return found
 
-    def _value(self, kind: int, depth: int) -> Any:  # noqa: ANN401  a number, a structure or nothing
+    def _value(self, kind: int, depth: int) -> Any:  # noqa: ANN401  an integer, a structure or None
         if kind in _INTEGERS:
             return self._signed()
         if kind == _STRUCT:
@@ -39,7 +44,7 @@ class Reader:
         if kind in _LISTS:
             raise ValueError("a list in the header of a page")
         if kind not in (_TRUE, _FALSE):
-            self._pass({_BYTE: 1, _DOUBLE: 8}.get(kind) or self._length(kind))
+            self._skip({_BYTE: 1, _DOUBLE: 8}.get(kind) or self._length(kind))
         return None
 
     def _length(self, kind: int) -> int:
@@ -47,7 +52,7 @@ class Reader:
             raise ValueError(f"a value of kind {kind} in the header of a page")
         return self._unsigned()
 
-    def _pass(self, size: int) -> None:
+    def _skip(self, size: int) -> None:
         self.place += size
         if self.place > len(self._content):
             raise ValueError("cut short")
@@ -58,7 +63,7 @@ class Reader:
 
     def _unsigned(self) -> int:
         value = 0
-        for shift in range(0, 70, 7):  # ten bytes hold every number of 64 bits
+        for shift in range(0, 70, 7):  # ten bytes hold any integer of 64 bits
             byte = self._byte()
             value |= (byte & 0x7F) << shift
             if byte < 0x80:

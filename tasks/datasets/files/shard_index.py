@@ -1,4 +1,4 @@
-"""What is found out about a shard by reading through it, kept on this machine's disk: the next run need not."""
+"""Indices of shards, such as the place of each image in a tar file, kept on this machine's disk for the next run."""
 
 import hashlib
 import json
@@ -14,50 +14,52 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.datasets.files.folder import Folder
 from tasks.datasets.image_cache import default_folder
-from tasks.datasets.readers.folder import Folder
 
 log = logging.getLogger("dawin.datasets")
 
 Index = dict[str, NDArray[Any]]
+"""Arrays of integers, each of one dimension."""
 
-_MOST_BYTES = 512 * 1024**2  # of an index, unpacked: 256 a sample, of as many as a data set may have
+in_memory: dict[str, Index] = {}
+"""The indices that this process has read, by digest: a run lists a data set several times."""
 
-_held: dict[str, Index] = {}  # those of this process: a data set is listed several times in a run
+_MOST_BYTES = 512 * 1024**2  # of an unpacked index: 256 a sample, for as many samples as a data set may have
 
 
 def packed_text(texts: Sequence[str]) -> NDArray[np.uint8]:
-    """Return texts as an array of bytes: NumPy's own arrays of text make each as long as the longest."""
+    """Return texts as an array of bytes; NumPy's arrays of text would pad each to the longest."""
     return np.frombuffer(json.dumps(list(texts)).encode(), np.uint8)
 
 
 def unpacked_text(packed: NDArray[np.uint8]) -> list[str]:
-    """Return the texts of `packed_text`."""
+    """Return the texts that `packed_text` packed."""
     texts: list[str] = json.loads(packed.tobytes())
     return texts
 
 
 def index_of(folder: Folder, path: str, kind: str, read: Callable[[], Index], names: Sequence[str]) -> Index:
-    """Return a shard's index, read at most once while the shard does not change.
+    """Return the index of a shard, which is read only once as long as it does not change.
 
     Args:
-        folder: where the shard is.
-        path: its name there.
-        kind: what sort of index, with a version that is raised when `read` comes to find something else.
-        read: reads through the shard.
-        names: of the arrays it finds, each of one dimension and of whole numbers.
+        folder: the folder of the shard.
+        path: the shard's path.
+        kind: the kind of index and its version, which changes when `read` returns other arrays.
+        read: reads the shard and returns its index.
+        names: names of the index's arrays.
     """
     entry = folder.entries[path]
     identity = {"kind": kind, "shard": f"{folder.url}/{path}", "entry": [entry.size, entry.etag, entry.changed]}
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    if digest not in _held:
+    if digest not in in_memory:
         kept = default_folder().parent / "shards" / f"{digest}.npz"
         found = _load(kept, names)
         if found is None:
             found = read()
             _save(kept, found)
-        _held[digest] = found
-    return _held[digest]
+        in_memory[digest] = found
+    return in_memory[digest]
 
 
 def _load(path: Path, names: Sequence[str]) -> Index | None:
@@ -67,18 +69,18 @@ def _load(path: Path, names: Sequence[str]) -> Index | None:
                 return None
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in names}
-    except Exception:  # whatever a damaged file raises: it is made anew
+    except Exception:  # a damaged file raises errors of any class; the index is made again
         return None
     return found if all(array.ndim == 1 and array.dtype.kind in "iu" for array in found.values()) else None
 
 
 def _save(path: Path, index: Index) -> None:
-    """Write an index whole or not at all; a machine without room for it does without."""
+    """Write an index completely or not at all; log a warning if the disk has no room for it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
             try:
-                np.savez_compressed(file, **index)  # type: ignore[arg-type]  # its stubs take them for options
+                np.savez_compressed(file, **index)  # type: ignore[arg-type]  # the stubs take the arrays for options
                 file.close()
                 os.replace(file.name, path)
             except BaseException:
@@ -86,4 +88,4 @@ def _save(path: Path, index: Index) -> None:
                     Path(file.name).unlink()
                 raise
     except OSError as error:
-        log.warning("shard index %s: cannot be kept (%s); going on without", path, error)
+        log.warning("shard index %s: cannot be kept (%s); the next run reads the shard again", path, error)
