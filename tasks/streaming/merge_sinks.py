@@ -22,7 +22,7 @@ from tasks.models.classifier import build_classifier
 from tasks.numerics.checks import Floats
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expertise import model_coefficients
-from tasks.numerics.scoring import score
+from tasks.numerics.predictions import predict
 from tasks.opening.read_coefficients import drawn_coefficients, read_coefficients
 from tasks.references.base import OutputsReference
 from tasks.references.derived import CoefficientsReference, MergeReference
@@ -162,7 +162,7 @@ class _LocalRows:
     def _uncertainty(self, outputs: OutputsReference, batch: Batch, results: Mapping[str, Any]) -> Floats:
         column = self._reference.column
         if outputs.prefix in results:
-            scores = score(log_probabilities(results[outputs.prefix], outputs.model.temperature), batch.labels)
+            scores = predict(log_probabilities(results[outputs.prefix], outputs.model.temperature), batch.labels)
             values: Floats = getattr(scores, column)
             return values
         span, stored = self._stored.get(outputs.prefix, (Span(0, 0), np.empty(0)))

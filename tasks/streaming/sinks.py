@@ -11,7 +11,7 @@ from storage.schemas import TableSchema
 from storage.spans import Span
 from storage.tables import Columns
 from tasks.numerics.checks import Floats
-from tasks.numerics.scoring import score
+from tasks.numerics.predictions import predict
 
 
 class Samples(Protocol):
@@ -44,8 +44,8 @@ class Sink(Generic[Batch_contra]):
 
 
 def scored(log_p: Floats, labels: NDArray[np.int32]) -> Columns:
-    """Return the columns that every table of predictions has: what `score` says, null where there is no label."""
-    scores, unknown = score(log_p, labels), labels < 0
+    """Return the columns that every table of predictions has: what `predict` says, null where there is no label."""
+    scores, unknown = predict(log_p, labels), labels < 0
     return {
         "label": _masked(labels, unknown),
         "prediction": scores.prediction,
