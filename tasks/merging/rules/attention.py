@@ -1,4 +1,4 @@
-"""Attention: projections packed or separate opened up, scores biased by weights."""
+"""Rules for attention: the projections of torch's multi-head attention, and scores that weights bias."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional
 
 from tasks.merging.merged_tensor import MergedTensor
+from tasks.merging.rules.activations import name_of, samples
 from tasks.merging.rules.products import as_matrix, product, product_dtype
-from tasks.merging.rules.samples import name_of, samples
 
 
 def attention(
@@ -33,13 +33,24 @@ def attention(
     need_weights: bool = True,
     **named: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Rule for torch's `multi_head_attention_forward`, arguments by its names, on (tokens, samples, channels)."""
+    """Return the multi-head attention of every sample with its own projections, packed or separate.
+
+    The arguments are those of `torch.nn.functional.multi_head_attention_forward`.
+
+    Returns:
+        The outputs in the layout of the query, and None in place of the attention weights.
+
+    Raises:
+        UncoveredLayer: the call asks for attention weights, padding, added keys, dropout or a mask for each sample.
+    """
     unusual = [bias_k, bias_v, *(named.get(name) for name in ("key_padding_mask", "static_k", "static_v"))]
     if any(extra is not None for extra in unusual) or add_zero_attn or need_weights or (training and dropout_p):
         raise first.uncovered("attention with attention weights asked for, padding, added keys or dropout")
     if attn_mask is not None and attn_mask.ndim > 2:
         raise first.uncovered("attention with a mask for each sample")
-    if attn_mask is not None and attn_mask.dtype == torch.bool:  # here True is masked; below it would be attended to
+    if (
+        attn_mask is not None and attn_mask.dtype == torch.bool
+    ):  # True masks a token here, and keeps it in the function below
         attn_mask = ~attn_mask
     found = [samples(func, first, x) for x in (query, key, value)]
     lead = [x.movedim(axis, 0) for x, axis in found]
@@ -59,6 +70,8 @@ def attention(
 
 
 def _thirds(packed: MergedTensor) -> list[MergedTensor]:
+    """Return the three projections of a packed weight or bias."""
+
     def third(i: int) -> MergedTensor:
         return packed.map(lambda part: part.chunk(3)[i])
 
@@ -75,7 +88,11 @@ def biased_attention(
     *settings: Any,
     **named: Any,
 ) -> torch.Tensor:
-    """Rule for attention whose scores are biased by weights, such as a table of relative positions."""
+    """Return attention with a bias of every sample's own on the scores, such as a table of relative positions.
+
+    Raises:
+        UncoveredLayer: queries, keys or values are weights, or the bias is not.
+    """
     if any(isinstance(x, MergedTensor) for x in (query, key, value)) or not isinstance(attn_mask, MergedTensor):
         raise first.uncovered(f"{name_of(func)} between weights")
     _, axis = samples(func, first, query)
