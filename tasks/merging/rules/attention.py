@@ -46,12 +46,7 @@ def attention(
     unusual = [bias_k, bias_v, *(named.get(name) for name in ("key_padding_mask", "static_k", "static_v"))]
     if any(extra is not None for extra in unusual) or add_zero_attn or need_weights or (training and dropout_p):
         raise first.uncovered("attention with attention weights asked for, padding, added keys or dropout")
-    if attn_mask is not None and attn_mask.ndim > 2:
-        raise first.uncovered("attention with a mask for each sample")
-    if (
-        attn_mask is not None and attn_mask.dtype == torch.bool
-    ):  # True masks a token here, and keeps it in the function below
-        attn_mask = ~attn_mask
+    mask = _shared_mask(attn_mask, first)
     found = [samples(func, first, x) for x in (query, key, value)]
     lead = [x.movedim(axis, 0) for x, axis in found]
     dtype = product_dtype(lead[0])
@@ -59,14 +54,29 @@ def attention(
     if in_proj_weight is not None and query is key and key is value:
         parts = product(lead[0], as_matrix(in_proj_weight, first, dtype), in_proj_bias).chunk(3, dim=-1)
     else:
-        weights = [named[f"{letter}_proj_weight"] for letter in "qkv"] if in_proj_weight is None else in_proj_weight
-        matrices = [as_matrix(w, first, dtype) for w in (weights if isinstance(weights, list) else _thirds(weights))]
-        biases = [None] * 3 if in_proj_bias is None else _thirds(in_proj_bias)
-        parts = tuple(product(x, matrix, bias) for x, matrix, bias in zip(lead, matrices, biases, strict=True))
+        separate = [named[f"{letter}_proj_weight"] for letter in "qkv"] if in_proj_weight is None else None
+        parts = _projected(lead, separate or _thirds(in_proj_weight), in_proj_bias, first)
     q, k, v = (part.view(*part.shape[:-1], num_heads, -1).transpose(1, 2) for part in parts)
-    mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask, is_causal=is_causal and attn_mask is None)
+    mixed = functional.scaled_dot_product_attention(q, k, v, mask, is_causal=is_causal and mask is None)
     joined = mixed.transpose(1, 2).flatten(-2).to(dtype)
     return product(joined, as_matrix(out_proj_weight, first, dtype), out_proj_bias).movedim(0, found[0][1]), None
+
+
+def _shared_mask(mask: torch.Tensor | None, first: MergedTensor) -> torch.Tensor | None:
+    """Return a mask that all samples share, as `scaled_dot_product_attention` takes it."""
+    if mask is not None and mask.ndim > 2:
+        raise first.uncovered("attention with a mask for each sample")
+    # True masks a token in multi-head attention, and keeps it in the scaled dot product
+    return ~mask if mask is not None and mask.dtype == torch.bool else mask
+
+
+def _projected(
+    activations: list[torch.Tensor], weights: list[Any], packed_bias: Any, first: MergedTensor
+) -> tuple[torch.Tensor, ...]:
+    """Return queries, keys and values, each (n, tokens, channels) of its own activation and weight."""
+    matrices = [as_matrix(weight, first, activations[0].dtype) for weight in weights]
+    biases = [None] * 3 if packed_bias is None else _thirds(packed_bias)
+    return tuple(product(x, matrix, bias) for x, matrix, bias in zip(activations, matrices, biases, strict=True))
 
 
 def _thirds(packed: MergedTensor) -> list[MergedTensor]:
