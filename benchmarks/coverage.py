@@ -22,7 +22,7 @@ def _uncovered(name: str) -> str:
     side = int(size[0] if isinstance(size, tuple) else size)  # type: ignore[index, arg-type]
     state = tower.state_dict()
     try:
-        merge_per_sample(tower, [state, state]).checked_plan((3, side, side))
+        merge_per_sample(tower, [state, state]).prepare((3, side, side))
     except UncoveredLayer as error:
         return str(error).removeprefix("per-sample merging: ").split(";", maxsplit=1)[0]
     return ""

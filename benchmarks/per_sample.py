@@ -91,7 +91,7 @@ def _memory(arguments: argparse.Namespace) -> None:
     run: Any = model
     if count:
         run = merge_per_sample(model, states)
-        run.checked_plan((3, side, side))
+        run.prepare((3, side, side))
         del model, states
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far

@@ -15,13 +15,14 @@ from storage.spans import Span
 from storage.store import Store
 from storage.tables import Columns, TableWriter, read_samples, read_table, vectors
 from tasks.errors import FitError
-from tasks.numerics.bins import bin_coefficients, binning_error
+from tasks.numerics.bins import bin_coefficients
 from tasks.numerics.checks import Floats
 from tasks.numerics.clustering import Clustering, cluster_coefficients
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expectation_maximization import ConvergenceWarning
 from tasks.numerics.expertise import model_coefficients
-from tasks.numerics.measures import MEASURES, Said, measured_coefficients
+from tasks.numerics.measures import MEASURES, ModelOutputs, measured_coefficients
+from tasks.numerics.metrics.coefficient_error import coefficient_error
 from tasks.opening.read_coefficients import drawn_coefficients, read_coefficients
 from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
 from tasks.references.datasets import DatasetReference
@@ -89,7 +90,7 @@ def fit_bins(reference: BinsReference, store: Store) -> Tally:
     coefficients = read_coefficients(store, reference.coefficients.prefix, dataset.whole)
     binning = bin_coefficients(coefficients, reference.bins, seed=reference.seed)
     used = binning.coefficients[binning.assignment]
-    error = binning_error(coefficients, used)
+    error = coefficient_error(coefficients, used)
     log.info(
         "data set %s: %d of %d bins have samples; coefficients are off by %.2g in the mean, %.2g at most",
         *(dataset.name, len(binning.coefficients), reference.bins, *error),
@@ -111,14 +112,14 @@ def _coefficients(reference: CoefficientsReference, store: Store) -> Floats:
     return measured_coefficients(np.concatenate(measured), offset=reference.with_offset)
 
 
-def _outputs(reference: CoefficientsReference, store: Store, span: Span) -> Said:
+def _outputs(reference: CoefficientsReference, store: Store, span: Span) -> ModelOutputs:
     """Return the models' outputs on the samples of one span."""
     logits = [_logits(store, outputs, span) for outputs in reference.outputs]
     temperatures = [outputs.model.temperature for outputs in reference.outputs]
     judge = None
     if reference.judge:
         judge = log_probabilities(_logits(store, reference.judge, span), reference.judge.model.temperature)
-    return Said(
+    return ModelOutputs(
         logits=[values / t for values, t in zip(logits, temperatures, strict=True)],
         log_p=[log_probabilities(values, t) for values, t in zip(logits, temperatures, strict=True)],
         judge=judge,

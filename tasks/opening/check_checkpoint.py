@@ -93,7 +93,7 @@ def _uncovered(tower: torch.nn.Module, size: int) -> str | None:
     """Return the message about a layer that per-sample merging has no rule for; None when it covers the tower."""
     state = tower.eval().state_dict()
     try:
-        merge_per_sample(tower, [state, state]).checked_plan((3, size, size))
+        merge_per_sample(tower, [state, state]).prepare((3, size, size))
     except UncoveredLayer as error:
         return str(error)
     return None

@@ -16,7 +16,7 @@ from tasks.datasets.loading import Batch, Order
 from tasks.numerics.checks import Floats
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expertise import model_coefficients
-from tasks.numerics.scoring import score
+from tasks.numerics.predictions import predict
 from tasks.opening.read_coefficients import drawn_coefficients, read_coefficients
 from tasks.references.coefficients import CoefficientsReference
 from tasks.references.outputs import OutputsReference
@@ -91,7 +91,7 @@ class _LocalCoefficients:
         """Return one model's scores (n,): its entropies, or losses."""
         column = self._reference.column
         if outputs.prefix in results:
-            scores = score(log_probabilities(results[outputs.prefix], outputs.model.temperature), batch.labels)
+            scores = predict(log_probabilities(results[outputs.prefix], outputs.model.temperature), batch.labels)
             values: Floats = getattr(scores, column)
             return values
         span, stored = self._stored.get(outputs.prefix, (Span(0, 0), np.empty(0)))

@@ -11,7 +11,7 @@ from storage.schemas import TableSchema
 from storage.spans import Span
 from storage.tables import Columns
 from tasks.numerics.checks import Floats
-from tasks.numerics.scoring import score
+from tasks.numerics.predictions import predict
 
 
 class Samples(Protocol):
@@ -50,7 +50,7 @@ def scored(log_p: Floats, labels: NDArray[np.int32]) -> Columns:
         log_p: (n, classes), log-probabilities.
         labels: (n,), negative where unknown.
     """
-    scores, unknown = score(log_p, labels), labels < 0
+    scores, unknown = predict(log_p, labels), labels < 0
     return {
         "label": _masked(labels, unknown),
         "prediction": scores.prediction,

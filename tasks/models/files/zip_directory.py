@@ -5,7 +5,6 @@ import zlib
 from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
-from storage.files import FileEntry
 from tasks.models.files.budget import NAME
 from tasks.models.files.damage import DamagedFile, TooCostly
 
@@ -16,7 +15,7 @@ _COMMENT = 65_535  # bytes behind the directory's end, at most
 _STORED, _DEFLATED = 0, 8
 
 
-class FileEntry(NamedTuple):
+class Entry(NamedTuple):
     """One file in a zip file. Sizes and places are in bytes."""
 
     name: str
@@ -50,7 +49,7 @@ class ZipDirectory:
             raise DamagedFile("two files of one name")
         _check_places(found, start)
 
-    def place(self, entry: FileEntry) -> int:
+    def place(self, entry: Entry) -> int:
         """Return the place of an entry's content."""
         self._file.seek(entry.header)
         header = self._file.read(_LOCAL_BYTES)
@@ -82,7 +81,7 @@ class ZipDirectory:
         return content
 
 
-def check_sum(entry: FileEntry, found: int) -> None:
+def check_sum(entry: Entry, found: int) -> None:
     """Raise `DamagedFile` unless a content's checksum equals its directory's, or that is 0: PyTorch computed none."""
     if entry.checksum not in (0, found):
         raise DamagedFile(f"{entry.name} has checksum {found:08x}, its zip directory says {entry.checksum:08x}")
@@ -110,7 +109,7 @@ def _place_of_directory(file: BinaryIO, size: int) -> tuple[int, int]:
     return start, length
 
 
-def _entries(directory: bytes) -> list[FileEntry]:
+def _entries(directory: bytes) -> list[Entry]:
     found, place = [], 0
     while place < len(directory):
         fixed = directory[place : place + _CENTRAL_BYTES]
@@ -124,7 +123,7 @@ def _entries(directory: bytes) -> list[FileEntry]:
         if flags & 1 or method not in (_STORED, _DEFLATED):
             raise DamagedFile(f"{text} is encrypted or compressed in a way that PyTorch does not know")
         sizes = _wide(directory[start + name : start + name + extra], [size, compressed, header])
-        found.append(FileEntry(text, method, checksum, sizes[1], sizes[0], sizes[2]))
+        found.append(Entry(text, method, checksum, sizes[1], sizes[0], sizes[2]))
         place = start + name + extra + comment
     return found
 
@@ -153,7 +152,7 @@ def _wide(extra: bytes, numbers: list[int]) -> list[int]:
     return numbers
 
 
-def _check_places(entries: list[FileEntry], directory: int) -> None:
+def _check_places(entries: list[Entry], directory: int) -> None:
     """Refuse entries that overlap, since a small file could hold one large content under many names."""
     placed = sorted(entries, key=lambda entry: entry.header)
     starts = [*(entry.header for entry in placed), directory]
