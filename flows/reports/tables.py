@@ -16,7 +16,6 @@ from storage.store import Store
 
 log = logging.getLogger("dawin.report")
 
-FORMATS = ("table", "csv", "json", "markdown", "latex")
 _STYLES = {"table": "simple", "markdown": "github", "latex": "latex_booktabs"}
 _ORACLE_MARK = " (labels)"
 

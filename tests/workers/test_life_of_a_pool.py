@@ -174,7 +174,7 @@ class TestMeanwhile:
         parent.send_signal(signal.SIGINT)
         told = parent.communicate(timeout=60)[1]
         assert parent.returncode == 1
-        assert "dawin: interrupted; the next run goes on from what is in the store" in told
+        assert "dawin: interrupted; the next run continues from the objects in the store" in told
         ended = {run["id"] for run in runs(pool, "extract-outputs", "CANCELLED", tag="experiment:tiny")}
         assert {run["id"] for run in waiting} <= ended
 

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
-from flows.cli import entry as cli
 from flows.errors import OrchestrationError
 from flows.workers import api_messages
 from flows.workers import embedded_api as embedded
@@ -190,21 +189,3 @@ def test_an_api_that_ended_is_started_again_on_its_port(environment, tmp_path, m
     assert (second.pid != first.pid, second.poll(), environment["PREFECT_API_URL"]) == (True, None, url)
     assert "Prefect's API has ended (exit status -9): it is started again" in caplog.text
     second.communicate(timeout=10)
-
-
-def test_a_watch_revives_its_api_at_every_look(monkeypatch, tmp_path, capsys):
-    """A look for which it does not start is one line, and the next look tries again."""
-    looks = []
-
-    def revive():
-        looks.append("look")
-        if len(looks) == 3:
-            raise KeyboardInterrupt
-        raise OrchestrationError("no room")
-
-    monkeypatch.setattr(cli, "load_experiment", lambda *_: None)
-    for name in ("start_prefect_api", "wait_for_api", "keep_errors_short"):
-        monkeypatch.setattr(cli, name, lambda: None)
-    monkeypatch.setattr(cli, "revive_prefect_api", revive)
-    assert cli.main(["watch", "any.yaml", "--every", "0", "--store", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.count("dawin: no room; the next look is in 0 s\n") == 2

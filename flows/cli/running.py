@@ -1,0 +1,64 @@
+"""Running an experiment from the command line: `dawin run` and `dawin quickstart` do the same with theirs."""
+
+import asyncio
+
+from flows.cli.bars import bars
+from flows.experiment.settings import Experiment
+from flows.planning.check import prepare
+from flows.planning.plan import Plan
+from flows.reports.plan_text import steps_text
+from flows.reports.tables import render, results_of
+from flows.workers.embedded_api import keep_errors_short, start_prefect_api, wait_for_api
+from storage.pointers import experiments, point_to_latest
+from storage.store import Store, open_store
+
+
+def run_and_show(experiment: Experiment, url: str) -> Plan:
+    """Compute the missing results of an experiment, print all of them, and return the plan.
+
+    Args:
+        experiment: the settings.
+        url: address of the store.
+
+    Raises:
+        InputError: an input is missing, damaged or does not fit; nothing was computed.
+        Exception: the error of a flow run that failed.
+    """
+    store = open_store(url)
+    if experiment.name not in experiments(store):
+        _need_prefect()  # something will have to run: the API starts during the check of the inputs
+    plan = prepare(experiment, store)
+    if plan.is_done:
+        point_to_latest(store, experiment.name, plan.record.run_id)
+        print("nothing to run, all of it is in the store:\n")
+        print(steps_text(plan))
+    else:
+        _run_flow(experiment, store)
+    print(f"\n{render(results_of(store, experiment.name, plan.record.run_id), 'table')}\n")
+    print("top-1 accuracy, %; (labels): uses the true labels, no method for unlabelled data")
+    print(f"results: {store.address(plan.record.key)}")
+    return plan
+
+
+def _need_prefect() -> None:
+    """Start an API unless one is configured; if a work pool is configured, check it."""
+    start_prefect_api()
+    from flows.workers.pool import check_pool, pool
+
+    if pool():
+        wait_for_api()
+        asyncio.run(check_pool())
+
+
+def _run_flow(experiment: Experiment, store: Store) -> None:
+    """Run the flow of an experiment in this process."""
+    _need_prefect()
+    from prefect import tags
+
+    from flows.run_experiment import run_experiment
+    from flows.workers.tags import tags_of
+
+    wait_for_api()
+    keep_errors_short()
+    with bars(), tags(*tags_of(experiment)):
+        asyncio.run(run_experiment(experiment, store.url))
