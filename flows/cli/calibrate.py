@@ -25,17 +25,17 @@ def execute(options: argparse.Namespace) -> int:
     """Extract the outputs on one data set, then print each model's temperature, loss and calibration error."""
     from flows.cli.bars import bars
     from flows.planning.check import prepare
-    from flows.workers.embedded_api import keep_errors_short, start_prefect_api, wait_for_api
+    from flows.workers.embedded_api import keep_errors_short, prefect_api
     from storage.store import open_store
 
     experiment = experiment_of(options)
     dataset = _dataset(experiment, options.on)
     store = open_store(store_url(options))
     prepare(experiment.models_on(dataset), store)
-    start_prefect_api()
+    prefect_api.start()
     from flows.calibrate_models import calibrate_models
 
-    wait_for_api()
+    prefect_api.wait()
     keep_errors_short()
     with bars():
         found = asyncio.run(calibrate_models(experiment, dataset, store.url))

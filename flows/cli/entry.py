@@ -92,9 +92,9 @@ def _is_wrong_request(error: Exception) -> bool:
 
 def _reason(error: Exception) -> str:
     """Return the line that reports a failed run."""
-    from flows.workers.embedded_api import trouble
+    from flows.workers.embedded_api import prefect_api
 
-    reason = trouble()
+    reason = prefect_api.trouble()
     return f"the run failed: {reason}" if reason else f"{failure(error)} (DAWIN_TRACEBACK=1 shows where)"
 
 

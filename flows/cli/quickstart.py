@@ -26,7 +26,7 @@ def execute(options: argparse.Namespace) -> int:
     from flows.cli.running import run_and_show
     from flows.experiment.file import load_experiment
     from flows.quickstart import multi_task, one_task
-    from flows.workers.embedded_api import start_prefect_api
+    from flows.workers.embedded_api import prefect_api
 
     example = multi_task.EXAMPLE if options.multi_task else one_task.EXAMPLE
     if example.is_built:
@@ -34,7 +34,7 @@ def execute(options: argparse.Namespace) -> int:
     else:
         work = f"rendering the digits and training {example.models} into {example.folder}"
         print(f"example: {work} (about a minute)", flush=True)
-        start_prefect_api()
+        prefect_api.start()
         with bars():
             example.build()
     plan = run_and_show(load_experiment(str(example.file)), store_url(options))

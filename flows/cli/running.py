@@ -8,7 +8,7 @@ from flows.planning.check import prepare
 from flows.planning.plan import Plan
 from flows.reports.plan_text import steps_text
 from flows.reports.tables import render, results_of
-from flows.workers.embedded_api import keep_errors_short, start_prefect_api, wait_for_api
+from flows.workers.embedded_api import keep_errors_short, prefect_api
 from storage.pointers import experiments, point_to_latest
 from storage.store import Store, open_store
 
@@ -42,11 +42,11 @@ def run_and_show(experiment: Experiment, url: str) -> Plan:
 
 def _need_prefect() -> None:
     """Start an API unless one is configured; if a work pool is configured, check it."""
-    start_prefect_api()
+    prefect_api.start()
     from flows.workers.pool import check_pool, pool
 
     if pool():
-        wait_for_api()
+        prefect_api.wait()
         asyncio.run(check_pool())
 
 
@@ -58,7 +58,7 @@ def _run_flow(experiment: Experiment, store: Store) -> None:
     from flows.run_experiment import run_experiment
     from flows.workers.tags import tags_of
 
-    wait_for_api()
+    prefect_api.wait()
     keep_errors_short()
     with bars(), tags(*tags_of(experiment)):
         asyncio.run(run_experiment(experiment, store.url))

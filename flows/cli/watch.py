@@ -27,22 +27,22 @@ def execute(options: argparse.Namespace) -> int:
     """Look for new checkpoints and run the experiment of each, once or until an interrupt."""
     from flows.cli.bars import bars
     from flows.errors import ExperimentError
-    from flows.workers.embedded_api import keep_errors_short, revive_prefect_api, start_prefect_api, wait_for_api
+    from flows.workers.embedded_api import keep_errors_short, prefect_api
     from storage.store import open_store
 
     experiment_of(options)  # a wrong file is an error now, and not one at every look
     if options.set:
         raise ExperimentError("watch: --set is not accepted; a deployment reads the settings from the same file")
     store = open_store(store_url(options))
-    start_prefect_api()
+    prefect_api.start()
     from flows.watch_checkpoints import watch_checkpoints
 
-    wait_for_api()
+    prefect_api.wait()
     keep_errors_short()
     file = _absolute(options.experiment)
 
     def look() -> list[str]:
-        revive_prefect_api()
+        prefect_api.revive()
         with bars():
             return asyncio.run(watch_checkpoints(file, store.url))
 
@@ -61,12 +61,12 @@ def look_and_report(look: Callable[[], list[str]], every: float) -> None:
         look: starts the runs and returns the addresses of their checkpoints.
         every: seconds until the next look, for the message.
     """
-    from flows.workers.embedded_api import trouble
+    from flows.workers.embedded_api import prefect_api
 
     try:
         _print_started(look())
     except Exception as error:
-        reason = one_line(trouble() or error)
+        reason = one_line(prefect_api.trouble() or error)
         print(f"dawin: {reason}; the next look is in {every:g} s", file=sys.stderr, flush=True)
 
 

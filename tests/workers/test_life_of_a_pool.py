@@ -168,7 +168,7 @@ class TestMeanwhile:
         began = time.monotonic()
         parent = command(pool, file, str(tmp_path / "store"), DAWIN_GPU_POOL="empty")
         line = next(line for line in parent.stderr if "no worker online" in line)
-        assert "work pool empty has no worker online: runs wait for prefect worker start --pool empty" in line
+        assert "work pool empty has no worker online; start one with prefect worker start --pool empty" in line
         assert time.monotonic() - began < 15
         waiting = wait_for("children", lambda: runs(pool, "extract-outputs", "SCHEDULED", tag="experiment:tiny"))
         parent.send_signal(signal.SIGINT)
@@ -286,5 +286,5 @@ def test_checkpoints_that_arrive_while_the_server_is_down_are_evaluated_once(poo
 def test_a_missing_deployment_is_refused_within_seconds(pool, tmp_path):
     """The message names the deployment and the command that creates it."""
     ask(pool, "DELETE", f"/deployments/{deployment(pool, 'evaluate-merges/gpu')}")
-    wanted = "deployment evaluate-merges/gpu was never made; prefect deploy --all"
+    wanted = "deployment evaluate-merges/gpu does not exist; create it with prefect deploy --all"
     refused(pool, tiny.experiment(tmp_path, samples=6), tmp_path, wanted)

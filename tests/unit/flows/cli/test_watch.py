@@ -6,6 +6,7 @@ import tiny
 from flows.cli import main
 from flows.cli.watch import look_and_report
 from flows.errors import OrchestrationError
+from flows.workers.embedded_api import prefect_api
 
 
 def test_a_look_prints_the_checkpoints_whose_runs_it_started(capsys):
@@ -35,9 +36,10 @@ def test_a_watch_revives_its_api_at_every_look(monkeypatch, tmp_path, capsys):
             raise KeyboardInterrupt
         raise OrchestrationError("no room")
 
-    for name in ("start_prefect_api", "wait_for_api", "keep_errors_short"):
-        monkeypatch.setattr(f"flows.workers.embedded_api.{name}", lambda: None)
-    monkeypatch.setattr("flows.workers.embedded_api.revive_prefect_api", revive)
+    monkeypatch.setattr("flows.workers.embedded_api.keep_errors_short", lambda: None)
+    for name in ("start", "wait"):
+        monkeypatch.setattr(prefect_api, name, lambda: None)
+    monkeypatch.setattr(prefect_api, "revive", revive)
     assert (
         main(["watch", tiny.experiment(tmp_path / "example"), "--every", "0", "--store", str(tmp_path / "store")]) == 1
     )
