@@ -1,3 +1,3 @@
-"""The formats of results; a file without imports, because `dawin --help` lists them."""
+"""Names of the formats of results. This file imports nothing, so that `dawin --help` can list them at once."""
 
 FORMATS = ("table", "csv", "json", "markdown", "latex")
