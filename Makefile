@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart multi-task test test-workers workers-up lint types layers pytest coverage format clean
+.PHONY: help install quickstart multi-task test test-workers workers-up lint types layers docs docs-serve pytest coverage format clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -15,7 +15,7 @@ install: $(INSTALLED) ## the virtual environment, made once
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("DaWin needs Python 3.11 or newer, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 quickstart: $(INSTALLED) ## train a small example and run the whole pipeline on it
@@ -24,7 +24,7 @@ quickstart: $(INSTALLED) ## train a small example and run the whole pipeline on 
 multi-task: $(INSTALLED) ## the same with four tasks and every method of merging them
 	@$(BIN)/dawin quickstart --multi-task
 
-test: lint types layers pytest ## every check and test
+test: lint types layers docs pytest ## every check and test
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -35,6 +35,13 @@ types: $(INSTALLED)
 
 layers: $(INSTALLED)
 	$(BIN)/lint-imports
+
+# the theme's notice about its own future is no fault of a page
+docs: $(INSTALLED) ## build the documentation into site/; any warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs-serve: $(INSTALLED) ## show the documentation on http://127.0.0.1:8000 while it is written
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
@@ -53,4 +60,4 @@ format: $(INSTALLED) ## rewrite the sources in the house format
 	$(BIN)/ruff format .
 
 clean: ## forget the environment and the example
-	rm -rf $(VENV) dawin-store dawin-quickstart dawin-multi-task
+	rm -rf $(VENV) site dawin-store dawin-quickstart dawin-multi-task
