@@ -30,9 +30,13 @@ def on_page_markdown(markdown: str, **_: Any) -> str:  # noqa: ANN401  whatever 
     return "\n".join(settings_tables() if line == _MARK else line for line in markdown.split("\n"))
 
 
-def settings_tables() -> str:
-    """Return a Markdown section for each settings model, the whole experiment first."""
-    return "\n\n".join(_section(path, model) for path, model in _models("", Experiment))
+def settings_tables(settings: type[BaseModel] = Experiment) -> str:
+    """Return a Markdown section for a settings model and for each one below it.
+
+    Raises:
+        UndescribedSetting: a field has neither a description nor a docstring.
+    """
+    return "\n\n".join(_section(path, model) for path, model in _models("", settings))
 
 
 def _models(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
