@@ -36,9 +36,9 @@ types: $(INSTALLED)
 layers: $(INSTALLED)
 	$(BIN)/lint-imports
 
-# the theme's notice about its own future is no fault of a page
+# the variable silences the theme's notice about its own future; with --quiet, --strict would count no warnings
 docs: $(INSTALLED) ## build the documentation into site/; any warning is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs-serve: $(INSTALLED) ## show the documentation on http://127.0.0.1:8000 while it is written
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
