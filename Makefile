@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart multi-task test test-workers workers-up lint types layers pytest coverage format clean
+.PHONY: help install quickstart multi-task test test-workers workers-up lint types layers docs docs-serve pytest coverage format clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -15,7 +15,7 @@ install: $(INSTALLED) ## create the virtual environment
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("DaWin needs Python 3.11 or newer, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 quickstart: $(INSTALLED) ## train a small example and run the whole pipeline on it
@@ -24,7 +24,7 @@ quickstart: $(INSTALLED) ## train a small example and run the whole pipeline on 
 multi-task: $(INSTALLED) ## the same with four tasks and every method that merges models of several tasks
 	@$(BIN)/dawin quickstart --multi-task
 
-test: lint types layers pytest ## run every check and test
+test: lint types layers docs pytest ## run every check and test
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -35,6 +35,13 @@ types: $(INSTALLED)
 
 layers: $(INSTALLED)
 	$(BIN)/lint-imports
+
+# the variable silences the theme's notice about its own future; with --quiet, --strict would count no warnings
+docs: $(INSTALLED) ## build the documentation into site/; any warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: $(INSTALLED) ## show the documentation on http://127.0.0.1:8000 while it is written
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
@@ -53,4 +60,4 @@ format: $(INSTALLED) ## format the sources
 	$(BIN)/ruff format .
 
 clean: ## delete the environment, the store and the examples
-	rm -rf $(VENV) dawin-store dawin-quickstart dawin-multi-task
+	rm -rf $(VENV) site dawin-store dawin-quickstart dawin-multi-task

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print the facts of a checkpoint, one to a line."""
     from flows.planning.checkpoint_records import checkpoint_file
-    from tasks.opening.convert_checkpoint import inspect_checkpoint
+    from tasks.opening.inspect_checkpoint import inspect_checkpoint
 
     for name, value in inspect_checkpoint(checkpoint_file(options.checkpoint, "inspect")).items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
