@@ -10,8 +10,8 @@ from storage.locations import Location
 from storage.store import Store
 from tasks.datasets.prompts import Prompts
 from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
+from tasks.merging.state_differences import differences
 from tasks.models.architecture import described
-from tasks.models.state_differences import differences
 from tasks.opening.model_descriptions import Beside, Described, read_beside
 from tasks.references.datasets import DatasetReference
 from tasks.references.heads import FileReference, Head, TextHeadReference
