@@ -1,8 +1,8 @@
 """Expertise measures: functions from the outputs of all models to the expertise scores of each model on each sample.
 
 Every measure takes the `ModelOutputs` of M models for n samples and returns float64 scores (n, M), higher for a surer
-model. The softmax of a sample's scores over the models gives its coefficients, c_m = e^{s_m} / Σ_k e^{s_k}. Sources: the
-entropy, Oh et al., arXiv 2410.03782, section 3; the others, the paper's public release, which compares them.
+model. The softmax of a sample's scores over the models gives its coefficients, c_m = e^{s_m} / Σ_k e^{s_k}. Sources:
+the entropy, Oh et al., arXiv 2410.03782, section 3; the others, the paper's public release, which compares them.
 
 A new measure is a function here and its name in `MEASURES`.
 """
