@@ -1,30 +1,30 @@
-# Every target sets up what it needs: a fresh machine has to offer Python 3.11 and make, nothing else.
+# Every target installs its own requirements: a new machine needs Python 3.11 and make only.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart multi-task test test-workers workers-up lint types layers pytest coverage format clean
+.PHONY: help install quickstart multi-task test test-workers workers-up lint types layers docs docs-serve pytest coverage format clean
 
-help: ## what can be made
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-install: $(INSTALLED) ## the virtual environment, made once
+install: $(INSTALLED) ## create the virtual environment
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("DaWin needs Python 3.11 or newer, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 quickstart: $(INSTALLED) ## train a small example and run the whole pipeline on it
 	@$(BIN)/dawin quickstart
 
-multi-task: $(INSTALLED) ## the same with four tasks and every method of merging them
+multi-task: $(INSTALLED) ## the same with four tasks and every method that merges models of several tasks
 	@$(BIN)/dawin quickstart --multi-task
 
-test: lint types layers pytest ## every check and test
+test: lint types layers docs pytest ## run every check and test
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -36,21 +36,28 @@ types: $(INSTALLED)
 layers: $(INSTALLED)
 	$(BIN)/lint-imports
 
+# the variable silences the theme's notice about its own future; with --quiet, --strict would count no warnings
+docs: $(INSTALLED) ## build the documentation into site/; any warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: $(INSTALLED) ## show the documentation on http://127.0.0.1:8000 while it is written
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
 pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
-coverage: $(INSTALLED) ## the same tests, two minutes longer, with the lines that none of them runs
+coverage: $(INSTALLED) ## run the tests with coverage, two minutes longer, and list the lines that no test runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
-test-workers: $(INSTALLED) ## a server, workers, S3, checkpoints that land, processes that are killed
+test-workers: $(INSTALLED) ## test a pool: server, workers, S3, new checkpoints, killed processes
 	$(BIN)/pytest -m workers tests/workers
 
-workers-up: $(INSTALLED) ## a Prefect server and two workers on this machine: make workers-up EXPERIMENT=my.yaml [LANDING=landing.yaml]
-	@$(BIN)/python infra/local_pool.py $(EXPERIMENT) $(if $(LANDING),--landing $(LANDING))
+workers-up: $(INSTALLED) ## start a pool with two GPU workers: make workers-up EXPERIMENT=my.yaml [WATCH=watched.yaml]
+	@$(BIN)/python infra/local_pool.py $(EXPERIMENT) $(if $(WATCH),--watch $(WATCH))
 
-format: $(INSTALLED) ## rewrite the sources in the house format
+format: $(INSTALLED) ## format the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean: ## forget the environment and the example
-	rm -rf $(VENV) dawin-store dawin-quickstart dawin-multi-task
+clean: ## delete the environment, the store and the examples
+	rm -rf $(VENV) site dawin-store dawin-quickstart dawin-multi-task

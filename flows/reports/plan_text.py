@@ -1,4 +1,4 @@
-"""A plan in words: what runs and what is reused, which tower and which preprocessing are used."""
+"""A plan as text: its steps, done and to do, and the tower and preprocessing of its models."""
 
 from flows.planning.plan import Plan
 from flows.planning.preprocessing import preprocessing_in_words
@@ -6,7 +6,7 @@ from tasks.models.architecture import described
 
 
 def steps_text(plan: Plan) -> str:
-    """Return a line a step, with how much of it is in the store, and the forward passes of all of them."""
+    """Return one line for each step, with its missing samples, and the number of forward passes."""
     lines = []
     for step in plan.steps():
         unit = "to make" if step.stage == "merge" else f"of {step.samples} samples to run"
@@ -17,7 +17,7 @@ def steps_text(plan: Plan) -> str:
 
 
 def facts_text(plan: Plan) -> str:
-    """Return the models' tower and the images' preprocessing, each with where it comes from."""
+    """Return the tower of the models and the preprocessing of the images, each with its source."""
     settings = plan.record.settings
     lines = [f"  tower   {described(settings['architecture'])}"]
     lines += [f"          assumed: {settings['assumed']}"] if settings["assumed"] else []

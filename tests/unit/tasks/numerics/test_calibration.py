@@ -80,7 +80,7 @@ def test_the_command_prints_a_temperature_for_each_model(tmp_path, capsys):
     base, tuned = (float(re.search(rf"{name} +temperature: ([0-9.]+)", shown)[1]) for name in ("base", "tuned"))
     assert tuned == pytest.approx(3 * base, rel=1e-2)
     assert main(["calibrate", file, "--store", store, "--on", "three"]) == 2
-    assert "--on three: no such data set; there are one, two" in capsys.readouterr().err
+    assert "--on three: no such data set; the experiment has one, two" in capsys.readouterr().err
 
 
 def relabel(folder):

@@ -1,0 +1,23 @@
+"""The pages of the documentation, and the code blocks on them."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def pages():
+    """Return the text of every page by its path below `docs/`."""
+    return {str(path.relative_to(DOCS)): path.read_text() for path in sorted(DOCS.rglob("*.md"))}
+
+
+def blocks(page, language):
+    """Return the code blocks of a language on a page, top to bottom."""
+    text = (DOCS / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def with_blocks(language):
+    """Return the pages that have a code block of a language."""
+    return [page for page in pages() if blocks(page, language)]

@@ -1,0 +1,48 @@
+"""Examples in the documentation run as they stand."""
+
+import doctest
+
+import pytest
+import yaml
+from pages import blocks, with_blocks
+
+from flows.experiment.file import load_experiment
+
+RUN_ELSEWHERE = {"results.md", "reference/flows.md"}
+"""Pages whose examples read a store: `tests/integration/test_documented_queries.py` runs them."""
+
+WHOLE = {
+    "name": "whole",
+    "models": [{"name": "base", "checkpoint": "base.pt"}, {"name": "tuned", "checkpoint": "tuned.pt"}],
+    "datasets": [{"name": "one", "images": "one"}],
+}
+"""An experiment that a block with a few settings is put over."""
+
+
+@pytest.mark.parametrize("page", with_blocks("pycon"))
+def test_sessions_print_what_the_page_shows(page):
+    """Every `>>>` example of a page gives the output below it; a page is one session."""
+    session = "".join(blocks(page, "pycon"))
+    found = doctest.DocTestRunner(verbose=False).run(doctest.DocTestParser().get_doctest(session, {}, page, page, 0))
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+@pytest.mark.parametrize("page", [page for page in with_blocks("python") if page not in RUN_ELSEWHERE])
+def test_programs_run(page):
+    """The Python blocks of a page run one after the other, and what they assert holds."""
+    names = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, page, "exec"), names)
+    assert len(names) > 1
+
+
+@pytest.mark.parametrize("page", with_blocks("yaml"))
+def test_experiments_are_valid(page, tmp_path, monkeypatch):
+    """Every YAML block is an experiment, or becomes one when it is put over a whole one."""
+    monkeypatch.setenv("DAWIN_MODELS", "/models")
+    monkeypatch.setenv("DAWIN_DATA", "/data")
+    for block in blocks(page, "yaml"):
+        file = tmp_path / "experiment.yaml"
+        file.write_text(yaml.safe_dump({**WHOLE, **yaml.safe_load(block)}))
+        assert len(load_experiment(str(file)).models) >= 2
