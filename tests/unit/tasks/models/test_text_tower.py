@@ -183,7 +183,7 @@ def test_the_catalogue_sets_what_is_not_set(tmp_path, caplog):
     known = f"[{{name: m, catalogue: imagenet-r, label_space: own, group: id, images: {tmp_path}/one, limit: 4}}]"
     plan, _ = loaded(file, f"datasets={data}")
     assert (plan.datasets[0].group, plan.datasets[0].label_space) == ("tasks", None)
-    assert plan.datasets[0].note == "6 samples, where there should be 10,000"
+    assert plan.datasets[0].note == "6 samples, the catalogue says 10,000"
     plan, _ = loaded(file, f"datasets={known}")
     assert (plan.datasets[0].group, plan.datasets[0].label_space, plan.datasets[0].note) == ("id", None, None)
     with pytest.raises(InputError, match=r"no data set 'minst' in the catalogue; there are imagenet, imagenet-v2"):
