@@ -25,17 +25,20 @@ COUNTED: Counter[str] = Counter()
 
 
 def _evaluated(file: str, store: str) -> int:
-    """Write the manifest of results for every checkpoint, which is all that a look reads; return their number."""
+    """Commit results without rows for every checkpoint, which a look takes for evaluated; return their number."""
     from flows.experiment.file import load_experiment
     from flows.planning.new_checkpoints import new_checkpoints
     from storage import keys
+    from storage.schemas import RESULTS
     from storage.store import Store
+    from storage.tables import TableWriter
 
     opened = Store(store)
     found = list(new_checkpoints(load_experiment(file), opened))
     for new in found:
-        record = f"results/experiment={new.experiment.name}/run_id={new.run_id}/results.parquet"
-        opened.create(keys.manifest(record), b"{}")
+        TableWriter(
+            opened, keys.results(new.experiment.name, new.run_id), RESULTS, identity={"run": new.run_id}
+        ).commit()
     return len(found)
 
 
