@@ -12,7 +12,6 @@ from tasks.datasets.prompts import Prompts
 from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
 from tasks.merging.state_differences import differences
 from tasks.models.architecture import described
-from tasks.merging.state_differences import differences
 from tasks.opening.model_descriptions import Described, Description, read_beside
 from tasks.references.datasets import DatasetReference
 from tasks.references.heads import FileReference, Head, TextHeadReference
