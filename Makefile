@@ -1,4 +1,4 @@
-# Every target sets up what it needs: a fresh machine has to offer Python 3.11 and make, nothing else.
+# Every target installs its own requirements: a new machine needs Python 3.11 and make only.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,10 +7,10 @@ INSTALLED := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help install quickstart multi-task test test-workers workers-up lint types layers docs docs-serve pytest coverage format clean
 
-help: ## what can be made
+help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-install: $(INSTALLED) ## the virtual environment, made once
+install: $(INSTALLED) ## create the virtual environment
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("DaWin needs Python 3.11 or newer, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -21,10 +21,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 quickstart: $(INSTALLED) ## train a small example and run the whole pipeline on it
 	@$(BIN)/dawin quickstart
 
-multi-task: $(INSTALLED) ## the same with four tasks and every method of merging them
+multi-task: $(INSTALLED) ## the same with four tasks and every method that merges models of several tasks
 	@$(BIN)/dawin quickstart --multi-task
 
-test: lint types layers docs pytest ## every check and test
+test: lint types layers docs pytest ## run every check and test
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -46,18 +46,18 @@ docs-serve: $(INSTALLED) ## show the documentation on http://127.0.0.1:8000 whil
 pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
-coverage: $(INSTALLED) ## the same tests, two minutes longer, with the lines that none of them runs
+coverage: $(INSTALLED) ## run the tests with coverage, two minutes longer, and list the lines that no test runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
-test-workers: $(INSTALLED) ## a server, workers, S3, checkpoints that land, processes that are killed
+test-workers: $(INSTALLED) ## test a pool: server, workers, S3, new checkpoints, killed processes
 	$(BIN)/pytest -m workers tests/workers
 
-workers-up: $(INSTALLED) ## a Prefect server and two workers on this machine: make workers-up EXPERIMENT=my.yaml [LANDING=landing.yaml]
-	@$(BIN)/python infra/local_pool.py $(EXPERIMENT) $(if $(LANDING),--landing $(LANDING))
+workers-up: $(INSTALLED) ## start a pool with two GPU workers: make workers-up EXPERIMENT=my.yaml [WATCH=watched.yaml]
+	@$(BIN)/python infra/local_pool.py $(EXPERIMENT) $(if $(WATCH),--watch $(WATCH))
 
-format: $(INSTALLED) ## rewrite the sources in the house format
+format: $(INSTALLED) ## format the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean: ## forget the environment and the example
+clean: ## delete the environment, the store and the examples
 	rm -rf $(VENV) site dawin-store dawin-quickstart dawin-multi-task

@@ -24,9 +24,9 @@ def _peak() -> float:
 def _steps(arguments: argparse.Namespace) -> None:
     """Learn on random images with the quickstart's tower, four tasks."""
     import torch
+    from tasks.merging.adamerging import AdaMerging, learn
 
     from flows.quickstart.training import new_classifier
-    from tasks.merging.adamerging import AdaMerging, learn
 
     modules = [new_classifier(seed) for seed in range(5)]
     states = [module.state_dict() for module in modules]
@@ -48,9 +48,8 @@ def _memory(arguments: argparse.Namespace) -> None:
     """Print MiB of a tower, of the activations, and of learning for two steps."""
     import open_clip
     import torch
-    from torch import nn
-
     from tasks.merging.adamerging import AdaMerging, learn, mean_entropy
+    from torch import nn
 
     tower = open_clip.create_model(arguments.arch).visual.eval().requires_grad_(False)
     size = sum(t.numel() * t.element_size() for t in tower.state_dict().values()) / 2**20

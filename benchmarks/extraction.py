@@ -119,7 +119,7 @@ def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     import torch
 
     from benchmarks.models import in_turn, ratio
-    from flows.planning.check import prepare
+    from flows.planning.check import checked_plan
     from storage.store import Store
     from tasks.extraction import extract
     from tasks.models.classifier import build_classifier
@@ -131,7 +131,7 @@ def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         folder = Path(name)
         _dataset(folder, arguments.files)
         experiment = _experiment(folder, arguments)
-        outputs = prepare(experiment, Store(str(folder / "store"))).outputs[0]
+        outputs = checked_plan(experiment, Store(str(folder / "store"))).outputs[0]
         dataset = outputs[0].dataset
         opened = OpenedDataset(dataset, experiment.reading, arguments.device)
         models = [

@@ -41,7 +41,7 @@ def _checkpoints(folder: Path) -> None:
 
 def _extract(folder: Path, samples: int) -> None:
     from flows.experiment.file import parse_experiment
-    from flows.planning.check import prepare
+    from flows.planning.check import checked_plan
     from storage.store import Store
     from tasks.extraction import extract
 
@@ -50,7 +50,7 @@ def _extract(folder: Path, samples: int) -> None:
     experiment = parse_experiment(
         {"name": "memory", "batch_size": 128, "models": models, "datasets": datasets}, "memory"
     )
-    plan = prepare(experiment, Store(str(folder / f"store-{samples}")))
+    plan = checked_plan(experiment, Store(str(folder / f"store-{samples}")))
     print(extract.fn(plan.outputs[0], plan.store, reading=experiment.reading))
 
 

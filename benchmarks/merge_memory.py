@@ -40,8 +40,8 @@ def _merge(method: str, folder: Path, models: int) -> None:
     from storage.identity import digest_of_file
     from storage.store import Store
     from tasks.model_merging import make_model
-    from tasks.models.files.lazy_state import open_state
-    from tasks.references.base import ModelReference, WeightMerge
+    from tasks.models.lazy_state import open_state
+    from tasks.references.models import MadeModel, ModelReference
     from tasks.streaming.reading import Reading
 
     references = []
@@ -55,7 +55,7 @@ def _merge(method: str, folder: Path, models: int) -> None:
     torch.linalg.svd(torch.randn(2, 64, 64))  # what its library sets aside the first time
     sizes = [tensor.numel() * tensor.element_size() / 2**20 for tensor in outline.values()]
     options_of = (("keep", 0.2),) if method == "ties" else ()
-    merge = WeightMerge(method=method, models=tuple(references), options=options_of)
+    merge = MadeModel(method=method, models=tuple(references), options=options_of)
     before, began = _peak(), time.perf_counter()
     make_model(merge, Store(str(folder / f"store-{method}")), reading=Reading(batch_size=1))
     print(f"{sum(sizes)} {max(sizes)} {_peak() - before} {time.perf_counter() - began}")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-
 from tasks.merging.model_stock import model_stock
 from tasks.merging.singular import isotropic, task_singular_vectors
+
 from tasks.merging.tensorwise import merge_states
 
 State = Mapping[str, torch.Tensor]

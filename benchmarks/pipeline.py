@@ -23,7 +23,7 @@ def _overrides(arguments: argparse.Namespace) -> tuple[str, ...]:
 def _bare(experiment: str, store: str, overrides: tuple[str, ...]) -> None:
     """Do what `dawin run` does, without a flow."""
     from flows.experiment.file import load_experiment
-    from flows.planning.check import prepare
+    from flows.planning.check import checked_plan
     from storage.store import Store
     from tasks.aggregation import aggregate
     from tasks.ensembling import evaluate_ensembles
@@ -32,7 +32,7 @@ def _bare(experiment: str, store: str, overrides: tuple[str, ...]) -> None:
     from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
 
     settings = load_experiment(experiment, overrides)
-    plan = prepare(settings, Store(store))
+    plan = checked_plan(settings, Store(store))
     for dataset, outputs in zip(plan.datasets, plan.outputs, strict=True):
         extract.fn(outputs, plan.store, reading=settings.reading)
         for coefficients in plan.coefficients(dataset):

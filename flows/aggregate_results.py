@@ -2,8 +2,7 @@
 
 from prefect import flow
 
-from flows.experiment.settings import Experiment
-from flows.planning.check import prepare
+from flows.planning.written_plan import read_plan
 from flows.reports.artifacts import publish
 from storage.store import Store
 from tasks.aggregation import aggregate
@@ -11,9 +10,14 @@ from tasks.streaming.fill import Tally
 
 
 @flow(name="aggregate-results")
-async def aggregate_results(experiment: Experiment, store: str) -> Tally:
-    """Write the results of an experiment whose predictions are all in the store, and publish them."""
-    plan = prepare(experiment, Store(store))
-    tally = aggregate(plan.record, plan.cells, plan.store)
-    await publish(plan.record, plan.store)
+async def aggregate_results(plan: str, store: str) -> Tally:
+    """Write and publish the results of a plan whose predictions are all in the store.
+
+    Args:
+        plan: key of the parent's plan in the store.
+        store: address of the store.
+    """
+    found = read_plan(plan, Store(store))
+    tally = aggregate(found.record, found.cells, found.store)
+    await publish(found.record, found.store)
     return tally

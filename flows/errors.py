@@ -1,11 +1,11 @@
-"""What can be wrong with a request before any work begins."""
+"""Errors of a request that are found before any work begins."""
 
 from tasks.errors import InputError
 
 
 class ExperimentError(InputError, ValueError):
-    """An experiment file, or a setting of it, is wrong; the message lists every fault."""
+    """An experiment file or one of its settings is wrong; the message lists all faults."""
 
 
 class OrchestrationError(InputError):
-    """The work pool or the deployments that a run is to use are not there."""
+    """Prefect's API, the work pool or a deployment that a run needs does not exist or cannot be used."""

@@ -2,8 +2,7 @@
 
 from prefect import flow
 
-from flows.experiment.settings import Experiment
-from flows.planning.check import prepare_on
+from flows.planning.written_plan import read_plan
 from storage.spans import Span
 from storage.store import Store
 from tasks import evaluation
@@ -11,11 +10,16 @@ from tasks.streaming.fill import Tally
 
 
 @flow(name="evaluate-merges")
-async def evaluate_merges(experiment: Experiment, dataset: str, store: str, samples: Span | None = None) -> Tally:
-    """Run those merged models of an experiment over a data set whose predictions are not in the store.
+async def evaluate_merges(plan: str, dataset: str, store: str, samples: tuple[int, int] | None = None) -> Tally:
+    """Run the merged models of a plan over a data set, as far as their predictions are missing from the store.
 
-    `samples`: only these, `stop` excluded.
+    Args:
+        plan: key of the parent's plan in the store.
+        dataset: name of the data set.
+        store: address of the store.
+        samples: start and stop of the samples to run on, `stop` excluded; None: all.
     """
-    plan = prepare_on(experiment, dataset, Store(store))
-    lacking = plan.lacking(plan.merges(plan.datasets[0]))
-    return evaluation.evaluate_merges(lacking, plan.store, reading=experiment.reading, samples=samples)
+    found = read_plan(plan, Store(store)).on(dataset)
+    missing = found.missing(found.merges(found.datasets[0]))
+    span = Span(*samples) if samples else None
+    return evaluation.evaluate_merges(missing, found.store, reading=found.reading, samples=span)

@@ -2,8 +2,7 @@
 
 from prefect import flow
 
-from flows.experiment.settings import Experiment
-from flows.planning.check import prepare_on
+from flows.planning.written_plan import read_plan
 from storage.soundness import is_committed
 from storage.spans import Span
 from storage.store import Store
@@ -12,14 +11,21 @@ from tasks.streaming.fill import Tally
 
 
 @flow(name="extract-outputs")
-async def extract_outputs(experiment: Experiment, dataset: str, store: str, samples: Span | None = None) -> Tally:
-    """Run those models of an experiment over a data set whose outputs are not in the store.
+async def extract_outputs(plan: str, dataset: str, store: str, samples: tuple[int, int] | None = None) -> Tally:
+    """Run the models of a plan over a data set, as far as their outputs are missing from the store.
 
-    Where no merge has to wait for all outputs, merged models run over the same batches: one pass does it all.
-    `samples`: only these, `stop` excluded.
+    If no merge has to wait for all outputs, merged models run over the same batches: one pass does it all.
+
+    Args:
+        plan: key of the parent's plan in the store.
+        dataset: name of the data set.
+        store: address of the store.
+        samples: start and stop of the samples to run on, `stop` excluded; None: all.
     """
-    plan = prepare_on(experiment, dataset, Store(store))
-    judged = [(judge, judge.model.recipe) for judge in plan.judges(plan.datasets[0])]
-    judges = [judge for judge, recipe in judged if recipe and is_committed(plan.store, recipe.key)]
-    lacking, merges = plan.lacking([*plan.outputs[0], *judges]), plan.streamed(plan.datasets[0])
-    return extract(lacking, plan.store, reading=experiment.reading, merges=merges, samples=samples)
+    found = read_plan(plan, Store(store)).on(dataset)
+    (reference,) = found.datasets
+    judges = [(judge, judge.model.made) for judge in found.judges(reference)]
+    made = [judge for judge, model in judges if model and is_committed(found.store, model.key)]
+    missing, merges = found.missing([*found.outputs[0], *made]), found.streamed(reference)
+    span = Span(*samples) if samples else None
+    return extract(missing, found.store, reading=found.reading, merges=merges, samples=span)

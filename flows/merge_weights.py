@@ -1,19 +1,27 @@
-"""Child flow: one model made of others' weights."""
+"""Child flow: one model made of other models' weights."""
 
 from prefect import flow
 
-from flows.experiment.settings import Experiment
-from flows.planning.check import prepare
+from flows.planning.written_plan import read_plan
 from storage.store import Store
+from tasks.errors import ModelMismatch
 from tasks.model_merging import make_model
 from tasks.streaming.fill import Tally
 
 
 @flow(name="merge-weights")
-async def merge_weights(experiment: Experiment, method: str, store: str) -> Tally:
-    """Make the model that a method needs, unless the store has it; all data sets use the same."""
-    plan = prepare(experiment, Store(store))
-    wanted = [recipe for recipe in plan.lacking_recipes if recipe.method == method]
-    for recipe in wanted:
-        make_model(recipe, plan.store, reading=experiment.reading)
-    return Tally(len(wanted), 0)
+async def merge_weights(plan: str, model: str, store: str) -> Tally:
+    """Make one model of a plan, unless the store has it; all data sets use the same.
+
+    Args:
+        plan: key of the parent's plan in the store.
+        model: digest of the made model.
+        store: address of the store.
+    """
+    found = read_plan(plan, Store(store))
+    made = {one.digest: one for one in found.made_models}
+    if model not in made:
+        raise ModelMismatch(f"{plan}: makes no model {model}; it makes {', '.join(made) or 'none'}")
+    return make_model.with_options(task_run_name=f"make {made[model].method}")(
+        made[model], found.store, reading=found.reading
+    )

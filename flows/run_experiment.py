@@ -1,4 +1,4 @@
-"""Parent flow: extract, fit, evaluate, aggregate."""
+"""Parent flow: extract, merge, fit, evaluate, aggregate."""
 
 import logging
 from collections import Counter
@@ -11,11 +11,12 @@ from prefect.runtime import flow_run
 from flows.aggregate_results import aggregate_results
 from flows.experiment.file import load_experiment
 from flows.experiment.settings import Experiment
-from flows.planning.check import prepare
+from flows.planning.check import checked_plan
 from flows.planning.plan import Plan, Step
+from flows.planning.written_plan import read_plan, write_plan
 from flows.reports.artifacts import publish_coefficients, publish_plan
-from flows.workers.children import Dispatcher
-from flows.workers.dispatch import ChildCancelled, ChildFailed, Work, dispatch
+from flows.workers.children import Child, Children
+from flows.workers.dispatch import ChildCancelled, ChildFailed, dispatch
 from flows.workers.pool import check_pool, pool
 from flows.workers.tags import tag_this_run
 from storage.errors import ObjectDamaged, ObjectMissing
@@ -23,8 +24,8 @@ from storage.soundness import report_again
 from storage.store import open_store
 from tasks.ensembling import evaluate_ensembles
 from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
-from tasks.references.base import DatasetReference
-from tasks.references.derived import RunRecord
+from tasks.references.datasets import DatasetReference
+from tasks.references.results import RunRecord
 
 log = logging.getLogger("dawin.run")
 
@@ -32,82 +33,85 @@ _MENDS = 3  # damaged objects found by reading, one after the other, that a run 
 
 
 def run_name() -> str:
-    """Return what the UI calls a run: its experiment's name, and the checkpoint it evaluates, if it is one."""
+    """Return a run's name in the UI: its experiment's name, and the checkpoint that it evaluates, if it is one."""
     experiment = flow_run.parameters["experiment"]
     name = Path(experiment).stem if isinstance(experiment, str) else experiment.name
-    landed = [tag.removeprefix("checkpoint:") for tag in flow_run.tags if tag.startswith("checkpoint:")]
-    return f"{name}: {landed[0]}" if len(landed) == 1 else name
+    evaluated = [tag.removeprefix("checkpoint:") for tag in flow_run.tags if tag.startswith("checkpoint:")]
+    return f"{name}: {evaluated[0]}" if len(evaluated) == 1 else name
 
 
 @flow(name="run-experiment", flow_run_name=run_name)
-async def run_experiment(experiment: Experiment | str, store: str) -> RunRecord:
-    """Evaluate every method of an experiment on every data set; what the store holds already is not computed again.
+async def run_experiment(experiment: Experiment | str, store: str, plan: str | None = None) -> RunRecord:
+    """Evaluate every method of an experiment on every data set; tables that the store holds are not computed again.
 
     Args:
         experiment: the settings, or the path or name of an experiment file.
         store: address of the store.
+        plan: key of the experiment's plan, if the caller has just checked its inputs; None: they are checked now.
     """
     experiment = load_experiment(experiment) if isinstance(experiment, str) else experiment
     await tag_this_run(experiment)
     await check_pool()
-    plan = prepare(experiment, open_store(store))
-    for dataset in plan.datasets:
+    opened = open_store(store)
+    found = read_plan(plan, opened) if plan else checked_plan(experiment, opened)
+    for dataset in found.datasets:
         if dataset.note:
             log.warning("data set %s: %s", dataset.name, dataset.note)
-    if assumed := plan.record.settings["assumed"]:
+    if assumed := found.record.settings["assumed"]:
         log.warning(
             "architecture: %s; an open_clip_config.json beside the base, or `architecture`, settles it", assumed
         )
-    await publish_plan(plan)
+    await publish_plan(found)
     for _ in range(_MENDS):
         try:
-            return await _compute(plan, experiment)
+            return await _compute(found, experiment)
         except (ObjectDamaged, ObjectMissing) as error:  # its reader took its commit back: it counts as missing now
-            if not str(error).startswith(f"{plan.store.url}/"):
+            if not str(error).startswith(f"{found.store.url}/"):
                 raise  # an input is missing: no run computes it
             log.warning("%s: this run computes it now", error)
-    return await _compute(plan, experiment)
+    return await _compute(found, experiment)
 
 
 async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
-    """Compute what the store lacks of a plan, stage by stage."""
+    """Compute the missing tables of a plan, stage by stage."""
     report_again()
-    to = Dispatcher(plan, experiment)
+    key = write_plan(plan)
+    children = Children(plan, key, experiment)
     if heads := plan.damaged_heads:
         from tasks.opening.make_heads import text_head  # noqa: PLC0415  loads torch, which a parent seldom needs
 
         for head in heads:
             text_head(head, plan.store)
-    await _do(plan, [work for outputs in plan.outputs for work in to.extract(outputs[0].dataset, outputs)])
-    await _do(plan, to.merge())
-    await _do(plan, [work for dataset in plan.datasets for work in to.extract(dataset, plan.judges(dataset))])
+    await _run(plan, [child for outputs in plan.outputs for child in children.extract(outputs[0].dataset, outputs)])
+    await _run(plan, children.merge())
+    await _run(plan, [child for d in plan.datasets for child in children.extract(d, plan.judges(d))])
     for dataset in plan.datasets:
         if _fit(plan, dataset):
             await publish_coefficients(plan, dataset)
-    await _do(plan, [work for dataset in plan.datasets for work in to.evaluate(dataset)])
+    await _run(plan, [child for dataset in plan.datasets for child in children.evaluate(dataset)])
     for dataset in plan.datasets:
-        if ensembles := plan.lacking(plan.ensembles(dataset)):
+        if ensembles := plan.missing(plan.ensembles(dataset)):
             name = f"mix outputs of {dataset.name}"
             evaluate_ensembles.with_options(task_run_name=name)(ensembles, plan.store)
     name = f"aggregate {experiment.name}"
-    await aggregate_results.with_options(flow_run_name=name)(experiment=experiment, store=plan.store.url)
+    await aggregate_results.with_options(flow_run_name=name)(plan=key, store=plan.store.url)
     return plan.record
 
 
-async def _do(plan: Plan, works: Sequence[Work]) -> None:
-    """Dispatch the works of a stage; an object that a child on a pool found damaged is raised as `ObjectDamaged`.
+async def _run(plan: Plan, children: Sequence[Child]) -> None:
+    """Run the children of a stage; an object that a child on a pool found damaged is raised as `ObjectDamaged`.
 
     Such a child took the object's commit back and failed, and the failure arrives without its error. So the parent
     compares the missing samples before the stage and after it: nothing but damage makes them more.
     """
-    before = _missing(plan) if works and pool() is not None else Counter[Step]()
+    before = _missing(plan) if children and pool() is not None else Counter[Step]()
     try:
-        await dispatch(works)
+        await dispatch(children)
     except ChildCancelled:
         raise
     except ChildFailed as error:
         if more := _missing(plan) - before:
-            found = ", ".join(f"{step.what} {step.dataset}".strip() for step in more)
+            found = ", ".join(f"{step.label} {step.dataset}".strip() for step in more)
             raise ObjectDamaged(f"{plan.store.url}/: damaged objects of {found} ({error})") from error
         raise
 
@@ -116,20 +120,20 @@ def _missing(plan: Plan) -> Counter[Step]:
     """Count the missing samples of each line of a plan."""
     missing = Counter[Step]()
     for step in plan.steps():
-        missing[step._replace(samples=0, lacking=0)] += step.lacking
+        missing[step._replace(samples=0, missing=0)] += step.missing
     return missing
 
 
 def _fit(plan: Plan, dataset: DatasetReference) -> bool:
-    """Fit what lacks on a data set; tell whether a mixture was among it."""
-    mixtures = plan.lacking(plan.mixtures(dataset))
-    for coefficients in plan.lacking(plan.coefficients(dataset)):
+    """Fit the missing tables of a data set; return whether a mixture was among them."""
+    mixtures = plan.missing(plan.mixtures(dataset))
+    for coefficients in plan.missing(plan.coefficients(dataset)):
         name = f"fit {coefficients.expertise} coefficients of {dataset.name}"
         fit_coefficients.with_options(task_run_name=name)(coefficients, plan.store)
     for mixture in mixtures:
         name = f"fit {mixture.components} clusters of {dataset.name}"
         fit_mixture.with_options(task_run_name=name)(mixture, plan.store)
-    for bins in plan.lacking(plan.bins(dataset)):
+    for bins in plan.missing(plan.bins(dataset)):
         name = f"cut {bins.bins} bins of {dataset.name}"
         fit_bins.with_options(task_run_name=name)(bins, plan.store)
     return bool(mixtures)

@@ -1,4 +1,4 @@
-"""Flow: one look for checkpoints that have landed; each new one starts a run of its experiment, once."""
+"""Flow: one look for new checkpoints; each starts a run of its experiment, once."""
 
 import logging
 
@@ -9,7 +9,7 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
 from flows.experiment.file import load_experiment
-from flows.planning.new_checkpoints import Landed, new_checkpoints
+from flows.planning.new_checkpoints import NewCheckpoint, new_checkpoints
 from flows.run_experiment import run_experiment
 from flows.workers.dispatch import ChildFailed
 from flows.workers.tags import tags_of
@@ -19,25 +19,26 @@ from storage.soundness import is_committed
 from storage.store import Store, open_store
 
 RUN = "run-experiment/scheduled"  # as prefect.yaml calls it
-_ATTEMPTS = 3  # runs that a checkpoint is given, when those before it failed
+_ATTEMPTS = 3  # runs of one checkpoint, when the earlier ones failed
 
 log = logging.getLogger("dawin.watch")
 
 
 @flow(name="watch-checkpoints", flow_run_name="watch {experiment}")
 async def watch_checkpoints(experiment: str, store: str, checkpoint: str | None = None) -> list[str]:
-    """Start a run for every checkpoint that has landed and is not evaluated; return their addresses.
+    """Start a run for every new checkpoint and return their addresses.
 
-    Runs are started on the deployment `run-experiment/scheduled`; where there is none they are done here, one by one.
+    The runs are those of the deployment `run-experiment/scheduled`; where it does not exist, they run in this process,
+    one after the other.
 
     Args:
-        experiment: path or name of an experiment file, one of whose models' checkpoints is a pattern; empty: none is
-            watched, as in deployments made without one.
+        experiment: path or name of an experiment file, in which the checkpoint of one model is a pattern; empty: no
+            pattern is watched, as in deployments made without an experiment.
         store: address of the store.
-        checkpoint: the address of one that is known to have landed; None: all are looked for.
+        checkpoint: address of the one checkpoint to look at, as an event names it; None: all.
 
     Raises:
-        ChildFailed: runs that were done here failed; those after them were done all the same.
+        ChildFailed: runs in this process failed; the others ran all the same.
     """
     if not experiment:
         log.info("no experiment is watched")
@@ -46,18 +47,18 @@ async def watch_checkpoints(experiment: str, store: str, checkpoint: str | None 
     found = list(new_checkpoints(load_experiment(experiment), opened, checkpoint))
     elsewhere = await _is_deployed()
     started, failed = [], []
-    for landed in found:
+    for new in found:
         try:
             if not elsewhere:
-                with tags(*tags_of(landed.experiment)):
-                    await run_experiment(landed.experiment, opened.url)
-            elif not await _start(landed, opened):
+                with tags(*tags_of(new.experiment)):
+                    await run_experiment(new.experiment, opened.url)
+            elif not await _start(new, opened):
                 continue
         except Exception as error:
-            log.exception("%s: its run failed", landed.url)
-            failed.append(f"{landed.url}: {error}")
+            log.exception("%s: its run failed", new.url)
+            failed.append(f"{new.url}: {error}")
             continue
-        started.append(landed.url)
+        started.append(new.url)
     log.info("%s: %d new checkpoints, %d runs started", experiment, len(found), len(started))
     if failed:
         raise ChildFailed(f"{len(failed)} of {len(found)} runs failed: {'; '.join(failed)}")
@@ -73,32 +74,32 @@ async def _is_deployed() -> bool:
     return True
 
 
-async def _start(landed: Landed, store: Store) -> bool:
-    """Start a checkpoint's run; tell whether it is under way now.
+async def _start(new: NewCheckpoint, store: Store) -> bool:
+    """Start a checkpoint's run; return whether it is under way now.
 
-    The key is that of content and store, so that whoever asks again, by another name or from another poll, gets the run
-    there is. One that failed gets a successor, up to a number, and so does one whose results are gone; one that was
-    cancelled gets none.
+    The idempotency key holds content and store, so that another look, or another name of the same content, gets the
+    run that exists. A failed run gets a successor, up to a number of attempts, and so does one whose results are gone;
+    a cancelled run gets none.
     """
     place = digest_of({"store": store.url})[:12]
-    key = f"ckpt-{landed.digest}-{landed.run_id}-{place}"
+    key = f"ckpt-{new.digest}-{new.run_id}-{place}"
     for _ in range(_ATTEMPTS):
         run: FlowRun = await arun_deployment(
             RUN,
-            parameters={"experiment": landed.experiment.model_dump(mode="json"), "store": store.url},
-            flow_run_name=f"{landed.experiment.name}: {landed.name}",
+            parameters={"experiment": new.experiment.model_dump(mode="json"), "store": store.url},
+            flow_run_name=f"{new.experiment.name}: {new.name}",
             timeout=0,
-            tags=tags_of(landed.experiment),
+            tags=tags_of(new.experiment),
             idempotency_key=key,
             as_subflow=False,
         )
         if run.state is None or not run.state.is_final():
             return True
         if run.state.is_cancelled():
-            log.info("%s: its run %s was cancelled; looked at no more until its experiment changes", landed.url, run.id)
+            log.info("%s: its run %s was cancelled; not run again until its experiment changes", new.url, run.id)
             return False
-        if is_committed(store, keys.results(landed.experiment.name, landed.run_id)):
-            return False  # it has completed since the look
+        if is_committed(store, keys.results(new.experiment.name, new.run_id)):
+            return False  # it completed since the look
         key = f"{key}-after-{run.id}"
-    log.error("%s: %d runs without results; looked at no more until its experiment changes", landed.url, _ATTEMPTS)
+    log.error("%s: %d runs without results; not run again until its experiment changes", new.url, _ATTEMPTS)
     return False

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A worker for each GPU that is seen, each with that one alone: gpu-workers.sh POOL. Told to stop, they finish what they have.
+# Start one worker for each visible GPU, restricted to that GPU: gpu-workers.sh POOL. On SIGTERM the workers finish their runs.
 set -eu
 pool=$1
 workers=

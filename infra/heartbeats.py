@@ -1,11 +1,12 @@
-"""The automations that end flow runs whose process and worker both died: without them they would stay as they are.
+"""Create the automations that mark a flow run Crashed when its process and its worker have both died.
 
     PREFECT_API_URL=… python infra/heartbeats.py [SECONDS]
 
-A run of ours that has begun and then sends neither a heartbeat nor its end within the time (default: 100 seconds, three
-heartbeats of workers with PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30) is marked Crashed, which has its dispatch send it anew.
-So is one that a worker has taken and not begun within 15 minutes, in which a cluster finds a place for a pod.
-Runs of others on the same server, who may send no heartbeats, are left alone: ours bear the tag `dawin`.
+Without them such a run stays Running for ever. The first automation marks a run that has started and sends no heartbeat
+for some time (default: 100 seconds, three heartbeats of workers with PREFECT_FLOWS_HEARTBEAT_FREQUENCY=30); its parent
+then sends it again. The second marks a run that a worker has taken and not started within 15 minutes, which leaves
+Kubernetes time to place a pod. Both apply to runs with the tag `dawin` only: other users of the server may send no
+heartbeats.
 """
 
 import asyncio
@@ -21,15 +22,19 @@ from prefect.events.schemas.events import ResourceSpecification
 
 SECONDS = 100.0
 TAKEN_SECONDS = 900.0
-_BEGUN, _TAKEN, _HEARTBEAT = (f"prefect.flow-run.{what}" for what in ("Running", "Pending", "heartbeat"))
+_STARTED, _TAKEN, _HEARTBEAT = (f"prefect.flow-run.{event}" for event in ("Running", "Pending", "heartbeat"))
 _ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Cancelling", "Crashed")}
 _WAITS = {f"prefect.flow-run.{state}" for state in ("Scheduled", "AwaitingRetry", "AwaitingConcurrencySlot", "Paused")}
 
 
 async def create(seconds: float = SECONDS) -> None:
-    """Create the automations, in the place of those of the same names."""
-    await _create("flow runs without heartbeats have crashed", {_BEGUN, _HEARTBEAT}, {_HEARTBEAT}, seconds)
-    await _create("flow runs that were taken and not begun have crashed", {_TAKEN}, {_BEGUN}, TAKEN_SECONDS)
+    """Create the automations, in place of older ones with the same names.
+
+    Args:
+        seconds: time without a heartbeat after which a run is marked Crashed.
+    """
+    await _create("flow runs without heartbeats have crashed", {_STARTED, _HEARTBEAT}, {_HEARTBEAT}, seconds)
+    await _create("flow runs that were taken and not started have crashed", {_TAKEN}, {_STARTED}, TAKEN_SECONDS)
 
 
 async def _create(name: str, after: set[str], expect: set[str], seconds: float) -> None:
@@ -50,7 +55,7 @@ async def _create(name: str, after: set[str], expect: set[str], seconds: float) 
             threshold=1,
             within=timedelta(seconds=seconds),
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"nothing heard for {seconds:.0f} seconds")],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"no heartbeat for {seconds:.0f} seconds")],
     )
     await automation.acreate()
 

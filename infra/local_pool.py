@@ -1,11 +1,11 @@
-"""A pool on one machine, without containers: a Prefect server, its work pools and deployments, a worker a GPU.
+"""A pool on one machine, without containers: a Prefect server, work pools, deployments and one worker for each GPU.
 
-The server's database is PostgreSQL where that is installed, else SQLite, which is slow as soon as two workers are busy,
-and stands still for a minute now and then (README.md says why).
+    python infra/local_pool.py EXPERIMENT.yaml --store URI [--gpus 2] [--watch WATCHED.yaml]
 
-    python infra/local_pool.py EXPERIMENT.yaml --store URI [--gpus 2]
+The server's database is PostgreSQL if that is installed. Otherwise it is SQLite, which is slow with two busy workers
+and sometimes blocks for a minute (README.md gives the reason).
 
-It runs until it is interrupted, and takes its processes with it. `Pool` is what the tests start.
+The program runs until an interrupt, and then ends all of its processes. The tests use the class `LocalPool`.
 """
 
 import argparse
@@ -30,32 +30,33 @@ _STOP_SECONDS = 20.0
 _QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a wrong API URL fails at once, and makes no database of its own
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; the automation of `heartbeats.py` waits for three
-    "PREFECT_WORKER_QUERY_SECONDS": "1",  # how often a worker asks for runs; by default 10
-    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",  # how soon a schedule is known; by default 60
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",  # a wrong API URL is an error, and starts no other API
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; the automation of `heartbeats.py` acts after three
+    "PREFECT_WORKER_QUERY_SECONDS": "1",  # between two requests of a worker for runs; Prefect's default is 10
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",  # until a new schedule has runs; Prefect's default is 60
     "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",
 }
 
 
 class LocalPool:
-    """A server and its workers.
+    """A server and its workers, as processes of this machine.
 
     Args:
-        folder: for the database and the processes' logs.
-        experiment: path or name of the experiment file that deployments run.
+        folder: keeps the database and the logs of the processes.
+        experiment: path or name of the experiment file that the deployment `run-experiment/scheduled` runs.
         store: address of the store.
-        gpus: workers of the GPU pool, each with a device of its own in `CUDA_VISIBLE_DEVICES`.
-        landing: path or name of the experiment file that is watched for new checkpoints; empty: none is.
-        silence: seconds without a heartbeat after which a run is taken for dead; they come every 30.
+        gpus: number of workers of the GPU pool; each has its own device in `CUDA_VISIBLE_DEVICES`.
+        watch: path or name of the experiment file that is watched for new checkpoints; empty: none is watched.
+        silence: seconds without a heartbeat after which a run is marked Crashed; heartbeats come every 30 seconds.
 
     Attributes:
-        environment: of whatever is to use the pool.
-        processes: the server's and the workers', by name; of one that was started anew the new one.
+        url: address of the server and its UI.
+        environment: the variables of a process that uses the pool.
+        processes: server and workers by name; after a restart, the new process.
     """
 
     def __init__(
-        self, folder: Path, experiment: str, store: str, gpus: int = 2, *, landing: str = "", silence: float = 100
+        self, folder: Path, experiment: str, store: str, gpus: int = 2, *, watch: str = "", silence: float = 100
     ) -> None:
         self._folder, self._gpus, self._silence = folder, gpus, silence
         self._database: Postgres | None = None
@@ -64,45 +65,49 @@ class LocalPool:
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},  # another's
+            **{
+                name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
+            },  # of another server
             **_QUIET,
-            "PATH": os.pathsep.join([str(Path(_prefect()).parent), os.environ.get("PATH", os.defpath)]),  # its `python`
+            "PATH": os.pathsep.join(
+                [str(Path(_prefect()).parent), os.environ.get("PATH", os.defpath)]
+            ),  # workers start `python`
             "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_API_URL": f"{self.url}/api",
             "DAWIN_GPU_POOL": "gpu",
             "DAWIN_CPU_POOL": "cpu",
             "DAWIN_EXPERIMENT": experiment,
-            "DAWIN_LANDING": landing,
+            "DAWIN_WATCH": watch,
             "DAWIN_STORE": store,
         }
 
     def start(self) -> None:
-        """Start the server, make pools and deployments, start the workers.
+        """Start the server, create pools, deployments and automations, and start the workers.
 
         Raises:
-            RuntimeError: the server did not come up, or something could not be made; the log is named.
+            RuntimeError: the server did not start (the message names its log), or a command of Prefect's failed.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         if Postgres.is_installed():
             self._database = Postgres()
             self.environment["PREFECT_API_DATABASE_CONNECTION_URL"] = self._database.url
         self.start_server()
-        with ThreadPoolExecutor() as at_once:
-            list(at_once.map(self.create_pool, ("cpu", "gpu")))
+        with ThreadPoolExecutor() as concurrent:
+            list(concurrent.map(self.create_pool, ("cpu", "gpu")))
             self.start_worker("cpu0", "cpu", limit=4)
             for number in range(self._gpus):
                 self.start_gpu_worker(number)
-            watching = at_once.submit(self._watch_heartbeats)
+            automations = concurrent.submit(self._create_automations)
             self.prefect("--no-prompt", "deploy", "--all")
-            watching.result()
+            automations.result()
 
     def create_pool(self, name: str) -> None:
-        """Create a work pool of processes, or set one back to what it should be."""
+        """Create a work pool of processes, or reset its job template."""
         template = str(ROOT / "infra" / "process" / "job-template.json")
         self.prefect("work-pool", "create", name, "--type", "process", "--base-job-template", template, "--overwrite")
 
     def start_server(self) -> subprocess.Popen[bytes]:
-        """Start the server, also anew on the same database, and wait for it."""
+        """Start the server and wait until it answers; after it was stopped, start it again on the same database."""
         host, port = self.url.removeprefix("http://").split(":")
         server = self._begin("server", [_prefect(), "server", "start", "--host", host, "--port", port])
         deadline = time.monotonic() + _START_SECONDS
@@ -113,16 +118,27 @@ class LocalPool:
         return server
 
     def start_worker(self, name: str, pool: str, *, limit: int, **environment: str) -> None:
-        """Start a worker of a pool."""
+        """Start a worker of a pool.
+
+        Args:
+            name: of the worker and its log.
+            pool: the work pool.
+            limit: number of runs that it executes at a time.
+            environment: further variables of its process.
+        """
         command = [_prefect(), "worker", "start", "--pool", pool, "--name", name, "--limit", str(limit)]
         self._begin(name, command, **environment)
 
     def start_gpu_worker(self, number: int) -> None:
-        """Start the worker of one GPU, also anew."""
+        """Start the worker of one GPU, for the first time or again."""
         self.start_worker(f"gpu{number}", "gpu", limit=1, CUDA_VISIBLE_DEVICES=str(number))
 
     def prefect(self, *arguments: str) -> str:
-        """Run a command of Prefect's, and return what it printed."""
+        """Run a command of Prefect's and return its standard output.
+
+        Raises:
+            RuntimeError: the command failed; the message holds its output.
+        """
         ended = subprocess.run(
             [_prefect(), *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
         )
@@ -131,7 +147,7 @@ class LocalPool:
         return ended.stdout
 
     def stop(self) -> None:
-        """End everything that was started here, workers first, and what they started."""
+        """End all processes of the pool and their children, workers before the server."""
         for process in reversed(self._started):
             _end(process, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
@@ -144,7 +160,7 @@ class LocalPool:
         if self._database:
             self._database.stop()
 
-    def _watch_heartbeats(self) -> None:
+    def _create_automations(self) -> None:
         script = str(ROOT / "infra" / "heartbeats.py")
         subprocess.run([sys.executable, script, str(self._silence)], env=self.environment, check=True)
 
@@ -157,7 +173,7 @@ class LocalPool:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a group of its own, children of a worker included
+                start_new_session=True,  # its own process group, which the children of a worker join
             )
         self._started.append(process)
         self.processes[name] = process
@@ -170,8 +186,8 @@ def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 
 def _prefect() -> str:
-    beside = Path(sys.executable).with_name("prefect")
-    return str(beside) if beside.exists() else shutil.which("prefect") or "prefect"
+    neighbour = Path(sys.executable).with_name("prefect")
+    return str(neighbour) if neighbour.exists() else shutil.which("prefect") or "prefect"
 
 
 def _free_port() -> int:
@@ -189,20 +205,24 @@ def _answers(url: str) -> bool:
 
 
 def main() -> None:
-    """Run a pool until it is interrupted."""
+    """Run a pool until an interrupt."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("experiment", help="path or name of the experiment file that deployments run")
-    parser.add_argument("--landing", default="", help="of the one that is watched for new checkpoints")
-    parser.add_argument("--store", default=os.environ.get("DAWIN_STORE", "./dawin-store"))
-    parser.add_argument("--gpus", type=int, default=2, help="workers of the GPU pool")
-    parser.add_argument("--folder", type=Path, default=Path("dawin-pool"), help="for the database and logs")
+    parser.add_argument(
+        "experiment", help="path or name of the experiment file of the deployment run-experiment/scheduled"
+    )
+    parser.add_argument("--watch", default="", help="path or name of an experiment file to watch for new checkpoints")
+    parser.add_argument(
+        "--store", default=os.environ.get("DAWIN_STORE", "./dawin-store"), help="default: $DAWIN_STORE or ./dawin-store"
+    )
+    parser.add_argument("--gpus", type=int, default=2, help="number of workers of the GPU pool")
+    parser.add_argument("--folder", type=Path, default=Path("dawin-pool"), help="keeps the database and the logs")
     options = parser.parse_args()
     store = options.store if "://" in options.store else str(Path(options.store).resolve())
-    experiment, landing = (
+    experiment, watch = (
         str(Path(name).resolve()) if name and Path(name).exists() else name
-        for name in (options.experiment, options.landing)
+        for name in (options.experiment, options.watch)
     )
-    pool = LocalPool(options.folder.resolve(), experiment, store, options.gpus, landing=landing)
+    pool = LocalPool(options.folder.resolve(), experiment, store, options.gpus, watch=watch)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         pool.start()

@@ -1,4 +1,4 @@
-"""A PostgreSQL of a cluster's own, where its programs are installed: SQLite is slow as soon as two workers are busy."""
+"""A temporary PostgreSQL for a local pool, if PostgreSQL is installed: SQLite is slow with two busy workers."""
 
 import os
 import pwd
@@ -9,19 +9,22 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-_PLACES = "/usr/lib/postgresql"  # where Debian has a folder a version
+_PLACES = "/usr/lib/postgresql"  # Debian has a folder for each version below it
 _STOP_SECONDS = 10.0
 
 
 class Postgres:
-    """A database server in a temporary folder, on this machine's own address, gone with everything in it at the end.
+    """A database server in a temporary folder, which answers on 127.0.0.1 only; `stop` deletes the folder.
 
     Attributes:
-        url: as Prefect takes it.
+        url: the database's address, for PREFECT_API_DATABASE_CONNECTION_URL.
+
+    Raises:
+        RuntimeError: the database could not be initialised; the message holds the program's output.
     """
 
     def __init__(self) -> None:
-        # it refuses to run as root
+        # PostgreSQL refuses to run as root
         self._user = "postgres" if os.geteuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="dawin-postgres-"))
         if self._user:
@@ -46,7 +49,7 @@ class Postgres:
 
     @staticmethod
     def is_installed() -> bool:
-        """Whether its programs are there, and somebody other than root to run them."""
+        """Return whether its programs are installed, and a user other than root can run them."""
         try:
             if os.geteuid() == 0:
                 pwd.getpwnam("postgres")
@@ -55,8 +58,8 @@ class Postgres:
         return bool(_program("initdb") and _program("postgres"))
 
     def stop(self) -> None:
-        """End it, and remove its folder."""
-        self._process.send_signal(signal.SIGINT)  # "fast": does not wait for whoever is connected
+        """End the server and delete its folder."""
+        self._process.send_signal(signal.SIGINT)  # a "fast" shutdown, which closes open connections
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -72,6 +75,6 @@ class Postgres:
 
 
 def _program(name: str) -> str:
-    """Return the path of a program, of the newest version that is there; empty when there is none."""
+    """Return the path of a program of the newest installed version; empty if none is installed."""
     versions = sorted(Path(_PLACES).glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     return shutil.which(name) or str(versions[-1] if versions else "")

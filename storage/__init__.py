@@ -1,4 +1,4 @@
-"""The object store: keys, schemas, tables, manifests. Imports nothing of ours."""
+"""The object store: keys, schemas, tables and manifests. It imports neither flows nor tasks."""
 
 from storage.scan import scan
 from storage.store import Store, open_store

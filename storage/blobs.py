@@ -1,4 +1,4 @@
-"""Objects that are no tables: classification heads and made models, committed with a manifest and read against it."""
+"""Blobs: objects that are not tables (classification heads and made models), committed with a manifest."""
 
 import hashlib
 import logging
@@ -11,7 +11,7 @@ from storage.commits import commit, read_or_uncommit
 from storage.errors import damaged
 from storage.identity import digest_of_file
 from storage.manifests import Manifest, now, read_manifest, uncommit, write_manifest
-from storage.soundness import VERSIONS, counts_as_missing, note_commit, states
+from storage.soundness import counts_as_missing, current_version, note_commit, states
 from storage.store import Store
 from storage.verification import read_sound, verifies_contents
 
@@ -21,26 +21,46 @@ _TRIES = 20  # writes of a manifest; each other writer at the same moment costs 
 
 
 def commit_bytes(store: Store, key: str, content: bytes, *, entries: int, identity: Mapping[str, Any]) -> Manifest:
-    """Commit an object that is in memory.
+    """Commit a blob that is in memory.
 
     Args:
-        store: gets the object.
-        key: where; its first folder says what kind of object it is.
-        content: all of it.
-        entries: how many tensors it holds.
+        store: the store that gets the object.
+        key: the object's key; its first folder is the kind of blob.
+        content: the object's bytes.
+        entries: the number of tensors in it.
         identity: everything that the content depends on.
+
+    Returns:
+        The manifest in the store at the end.
+
+    Raises:
+        KeyError: the key's first folder is not a kind of blob.
+        ObjectDamaged: other runs keep writing the object.
     """
     digest = hashlib.sha256(content).hexdigest()
     manifest = _manifest(key, entries, len(content), digest, identity)
-    # bytes alone do not say whether they are whole: what another run left without a manifest is written over
+    # bytes alone do not show whether they are whole: an object that another run left without a manifest is overwritten
     return commit(store, manifest, content, lambda _: f"wanted SHA-256 {digest[:12]}…, got other bytes")
 
 
 def commit_file(store: Store, key: str, path: Path, *, entries: int, identity: Mapping[str, Any]) -> Manifest:
     """Move a file of this machine into the store and commit it, unless a sound object is committed there.
 
-    The file is gone afterwards. A sound object stays as it is: another run made it of the same identity, and a third
-    one may be reading it. See `commit_bytes` for the arguments.
+    A sound object stays as it is: another run made it from the same identity, and a third one may be reading it.
+
+    Args:
+        store: the store that gets the object.
+        key: the object's key; its first folder is the kind of blob.
+        path: the file's path; the file does not exist afterwards.
+        entries: the number of tensors in it.
+        identity: everything that the content depends on.
+
+    Returns:
+        The manifest in the store at the end.
+
+    Raises:
+        KeyError: the key's first folder is not a kind of blob.
+        ObjectDamaged: other runs keep writing the object.
     """
     found = states(store, key.rpartition("/")[0], contents=True, only=(key,))
     if key in found:
@@ -56,9 +76,9 @@ def commit_file(store: Store, key: str, path: Path, *, entries: int, identity: M
 
 
 def _describe_stored(store: Store, manifest: Manifest) -> Manifest:
-    """Write the manifest of an uploaded object; another writer's bytes that replaced ours get a manifest of their own.
+    """Write the manifest of an uploaded object; if another writer's bytes replaced ours, write one that fits them.
 
-    Each writer looks at the bytes after it wrote its manifest, so that the last manifest describes the last bytes.
+    Each writer looks at the bytes after it has written its manifest, so that the last manifest fits the last bytes.
     """
     for _ in range(_TRIES):
         write_manifest(store, manifest)
@@ -72,22 +92,27 @@ def _describe_stored(store: Store, manifest: Manifest) -> Manifest:
             return manifest
         log.warning("%s: another run wrote it at the same time; its bytes stay", store.address(manifest.key))
         manifest = replace(manifest, sha256=digest, bytes=size)
-    raise damaged(store.address(manifest.key), "other runs write it time and again")
+    raise damaged(store.address(manifest.key), "other runs keep writing it")
 
 
 def read_blob(store: Store, key: str) -> bytes:
-    """Return an object's bytes.
+    """Return a blob's bytes, verified against its manifest.
+
+    Args:
+        store: the store that holds the object.
+        key: the object's key.
 
     Raises:
-        ObjectMissing: it is not committed.
-        ObjectDamaged: it is not what its manifest says; its commit is taken back.
+        ObjectMissing: the object is not committed.
+        ManifestInvalid: its manifest cannot be read.
+        ObjectDamaged: the object differs from its manifest; its commit is taken back.
     """
     return read_or_uncommit(store, key, lambda: _read(store, key))
 
 
 def _read(store: Store, key: str) -> bytes:
     manifest, kind = read_manifest(store, key), key.partition("/")[0]
-    wanted, got = f"{kind} version {VERSIONS[kind]}", f"{manifest.table} version {manifest.version}"
+    wanted, got = f"{kind} version {current_version(kind)}", f"{manifest.table} version {manifest.version}"
     if wanted != got:
         raise damaged(store.address(key), f"wanted {wanted}, got {got}")
     return read_sound(store, manifest)
@@ -95,10 +120,13 @@ def _read(store: Store, key: str) -> bytes:
 
 def _manifest(key: str, entries: int, size: int, digest: str, identity: Mapping[str, Any]) -> Manifest:
     kind = key.partition("/")[0]
+    version = current_version(kind)
+    if not version:
+        raise KeyError(f"{key}: wanted a key below heads or made-models, got one below {kind}")
     return Manifest(
         key=key,
         table=kind,
-        version=VERSIONS[kind],
+        version=version,
         rows=entries,
         bytes=size,
         sha256=digest,

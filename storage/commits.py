@@ -1,7 +1,7 @@
-"""Committing an object: its bytes, then its manifest; and what to do about bytes that are there already.
+"""Commit an object: write its bytes, then its manifest; adopt or replace bytes that another writer left.
 
-A writer that is killed, or loses its power, between the two leaves an object without manifest. The next writer adopts
-it if it is sound, and else writes its own in its place. So do two writers at once: both end with one copy.
+A writer that is killed or loses power between the two leaves an object without a manifest. The next writer adopts this
+object if it is sound, and else replaces it. Two simultaneous writers do the same, and both end with one sound copy.
 """
 
 import hashlib
@@ -20,33 +20,47 @@ log = logging.getLogger("dawin.storage")
 
 R = TypeVar("R")
 
-_TRIES = 20  # steps; mending takes three, and each other writer at the same moment costs one or two
+_TRIES = 20  # steps; a repair takes three, and each other writer at the same moment costs one or two
 
 
 def commit(store: Store, ours: Manifest, content: bytes, fault_of: Callable[[bytes], str | None]) -> Manifest:
-    """Make an object visible, whole, then its manifest; return the manifest that is there at the end.
+    """Write an object and then its manifest, unless a sound object lies under the key already.
 
     Args:
-        store: gets the object.
-        ours: describes `content`.
+        store: the store that gets the object.
+        ours: the manifest that describes `content`.
         content: the object's bytes.
-        fault_of: says why other bytes, found under the key, are not this object; None: they are.
+        fault_of: returns the fault of other bytes that lie under the key, or None if they are sound.
+
+    Returns:
+        The manifest in the store at the end: ours, or that of another writer's sound object.
+
+    Raises:
+        ObjectDamaged: other runs keep writing the object.
     """
     try:
         store.create(ours.key, content)
     except ObjectExists:
         return _settle(store, ours, content, fault_of, written=set())
     manifest = _committed(store, ours)
-    if store.scheme == "s3" and not _is_there(store, ours.key, content):
+    if store.scheme == "s3" and not _holds(store, ours.key, content):
         return _settle(store, ours, content, fault_of, written={ours.sha256})
     return manifest
 
 
 def read_or_uncommit(store: Store, key: str, read: Callable[[], R]) -> R:
-    """Return what `read` makes of an object; take its commit back when it finds it damaged, twice.
+    """Return the result of reading an object; take the object's commit back if two attempts find it damaged.
 
-    Another run may have written the object anew between its bytes and its manifest: the second look sees that. The
-    next run finds the object missing, and computes it again; whoever reads it meanwhile learns that it is not there.
+    Another run may be replacing the object and its manifest during the first attempt; the second one sees the new
+    pair. After the commit is taken back, readers find the object missing and the next run computes it again.
+
+    Args:
+        store: the store that holds the object.
+        key: the object's key.
+        read: reads the object and verifies it; it is called at most twice.
+
+    Raises:
+        ObjectDamaged: both attempts found damage; other errors of `read` leave the commit in place.
     """
     try:
         return read()
@@ -64,10 +78,10 @@ def _committed(store: Store, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _is_there(store: Store, key: str, content: bytes) -> bool:
+def _holds(store: Store, key: str, content: bytes) -> bool:
     """Tell whether an object on S3 has the bytes just written: a server may ignore the condition of a PUT.
 
-    Costs one HEAD; where the ETag is no MD5, a GET too.
+    This costs one HEAD request, and one GET where the ETag is not an MD5.
     """
     try:
         etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -79,37 +93,37 @@ def _is_there(store: Store, key: str, content: bytes) -> bool:
 def _settle(
     store: Store, ours: Manifest, content: bytes, fault_of: Callable[[bytes], str | None], *, written: set[str]
 ) -> Manifest:
-    """Keep the bytes that are there if they are sound, else put ours in their place.
+    """Keep the bytes under the key if they are sound, else replace them with ours.
 
-    Other writers may do the same at this moment. Of those that put bytes in an empty place the first wins, and each
-    ends only when it has seen the bytes that its manifest describes, or bytes and manifest of another one. `written`
-    holds the SHA-256 of our manifests, which another writer's bytes may have made wrong.
+    Other writers may do the same at this moment. The first one that writes to an empty place wins. Each writer ends
+    once it has seen the bytes that its manifest describes, or another writer's bytes with a manifest that fits them.
+    `written` holds the SHA-256 in each of our manifests, because another writer's bytes may have made these wrong.
     """
     for _ in range(_TRIES):
-        there, manifest = _bytes_or_none(store, ours.key), _manifest_or_none(store, ours.key)
-        if there is None:
+        found, manifest = _bytes_or_none(store, ours.key), _manifest_or_none(store, ours.key)
+        if found is None:
             with suppress(ObjectExists):
                 store.create(ours.key, content)
             continue
-        fitting = replace(ours, bytes=len(there), sha256=hashlib.sha256(there).hexdigest())
+        fitting = replace(ours, bytes=len(found), sha256=hashlib.sha256(found).hexdigest())
         if manifest and _described(manifest) == _described(fitting):
             return manifest  # another run was first
-        fault = None if there == content else fault_of(there)
-        if fault is None and manifest and manifest.sha256 not in {fitting.sha256, *written} and there != content:
+        fault = None if found == content else fault_of(found)
+        if fault is None and manifest and manifest.sha256 not in {fitting.sha256, *written} and found != content:
             fault = f"wanted SHA-256 {manifest.sha256[:12]}…, got {fitting.sha256[:12]}…"
         if fault is not None:
-            _remove(store, ours.key, there, fault)
+            _remove(store, ours.key, found, fault)
             continue
         _committed(store, fitting)
         written.add(fitting.sha256)
-        if _bytes_or_none(store, ours.key) == there:
+        if _bytes_or_none(store, ours.key) == found:
             return fitting
-    raise ObjectDamaged(f"{store.address(ours.key)}: other runs write it time and again; run it again when they ended")
+    raise ObjectDamaged(f"{store.address(ours.key)}: other runs keep writing it; run it again after they end")
 
 
 def _remove(store: Store, key: str, damaged: bytes, fault: str) -> None:
     """Remove damaged bytes, unless another writer has replaced them already."""
-    log.warning("%s: damaged, %s; written anew", store.address(key), fault)
+    log.warning("%s: damaged, %s; replacing it", store.address(key), fault)
     uncommit(store, key)  # first: a manifest must never describe other bytes
     if _bytes_or_none(store, key) == damaged:
         with suppress(ObjectMissing):
@@ -117,6 +131,7 @@ def _remove(store: Store, key: str, damaged: bytes, fault: str) -> None:
 
 
 def _described(manifest: Manifest) -> tuple[object, ...]:
+    """Return the fields that describe the object itself, and not its making."""
     return manifest.table, manifest.version, manifest.rows, manifest.bytes, manifest.sha256
 
 

@@ -1,4 +1,4 @@
-"""Addresses that carry a secret: refused, and never shown."""
+"""Addresses that contain a secret: they are refused, and no message shows the secret."""
 
 from storage.errors import StoreDenied
 
@@ -9,7 +9,11 @@ _WANTED = {
 
 
 def refuse_credentials(address: str) -> None:
-    """Raise `StoreDenied` for an address with a user, a password or a port in it; the message shows none of them."""
+    """Refuse an address that contains a user, a password or a port.
+
+    Raises:
+        StoreDenied: it contains one; the message masks it and says where credentials belong.
+    """
     scheme, separator, rest = address.partition("://")
     if separator and _is_secret(scheme, rest):
         wanted = _WANTED.get(scheme, "write the address without them")
@@ -17,7 +21,10 @@ def refuse_credentials(address: str) -> None:
 
 
 def without_credentials(text: str) -> str:
-    """Return a text in which the addresses show neither user nor password, nor the query that signs a request.
+    """Return a text with every user, password and signed query in its addresses masked.
+
+    Args:
+        text: a message or an address; a text that is masked already stays as it is.
 
     Example:
         >>> without_credentials("no such thing: s3://KEY:SECRET@bucket/x")
@@ -27,7 +34,7 @@ def without_credentials(text: str) -> str:
 
 
 def _masked(word: str) -> str:
-    """Return a word with its address masked; whatever stands before an `@` may be a part of the secret."""
+    """Return a word with its address masked; everything before an `@` may be a part of the secret."""
     before, _, rest = word.partition("://")
     if rest.startswith("…"):
         return word
@@ -40,7 +47,7 @@ def _masked(word: str) -> str:
 
 
 def _is_secret(scheme: str, rest: str) -> bool:
-    """Tell whether what follows `scheme://` names more than a place; a secret may hold slashes itself."""
+    """Tell whether the part after `scheme://` contains more than a place; a secret may contain slashes."""
     authority = rest.partition("/")[0]
     is_odd = ":" in authority and not authority.startswith("arn:")
     return "@" in authority or (is_odd and (scheme == "s3" or "@" in rest))

@@ -1,24 +1,24 @@
-"""Everything that can go wrong with a store, each also the built-in error a caller would expect."""
+"""The errors of a store; each is also the built-in error that a caller would expect."""
 
 
 class StorageError(Exception):
-    """Base of all storage errors; the message names the full address."""
+    """The base of all storage errors; the message names the full address."""
 
 
 class ObjectMissing(StorageError, FileNotFoundError):
-    """Nothing is stored there."""
+    """No object or file exists at an address."""
 
 
 class ObjectExists(StorageError, FileExistsError):
-    """Something is stored there already, and writing over it was not asked for."""
+    """An object exists already under a key, and the caller did not ask to overwrite it."""
 
 
 class SchemaMismatch(StorageError, ValueError):
-    """A table's columns or types are not those of its schema."""
+    """A table's columns or types differ from those of its schema."""
 
 
 class ManifestInvalid(StorageError, ValueError):
-    """A manifest cannot be read or does not describe the object beside it."""
+    """A manifest cannot be read, or describes another object than the one beside it."""
 
 
 class StoreDenied(StorageError, PermissionError):
@@ -26,13 +26,32 @@ class StoreDenied(StorageError, PermissionError):
 
 
 class StoreUnreachable(StorageError, ConnectionError):
-    """The endpoint does not answer, or the address has a scheme that is not known."""
+    """The endpoint does not answer, or the scheme of an address is unknown."""
 
 
 class ObjectDamaged(StorageError, ValueError):
-    """An object is not what its manifest says, or its manifest cannot be read; the next run computes it again."""
+    """An object differs from its manifest or cannot be read; the next run computes it again."""
 
 
 def damaged(address: str, reason: str) -> ObjectDamaged:
-    """Return the error of a damaged object, in one line."""
+    """Return the error of a damaged object, in one line.
+
+    Args:
+        address: the object's full address.
+        reason: the fault, with the wanted and the actual value.
+
+    Example:
+        >>> print(damaged("s3://bucket/heads/0123", "wanted 640 bytes, got 0"))
+        s3://bucket/heads/0123: damaged, wanted 640 bytes, got 0; `dawin run EXPERIMENT` computes it again
+    """
     return ObjectDamaged(f"{address}: damaged, {reason}; `dawin run EXPERIMENT` computes it again")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message that is not empty, or the name of the error's class.
+
+    Example:
+        >>> first_line(ValueError("a torn header")), first_line(TimeoutError())
+        ('a torn header', 'TimeoutError')
+    """
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""Addresses (`path`, `file://`, `memory://`, `s3://`, `hf://`) to opened file systems, and their errors to ours."""
+"""Addresses (`path`, `file://`, `memory://`, `s3://`, `hf://`), the file systems behind them, and their errors."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import botocore.exceptions
 import fsspec
 
 from storage.credentials import refuse_credentials, without_credentials
-from storage.errors import ObjectMissing, StorageError, StoreDenied, StoreUnreachable
+from storage.errors import ObjectMissing, StorageError, StoreDenied, StoreUnreachable, first_line
 from storage.hub import fetch
 from storage.text import shown
 
@@ -20,45 +20,60 @@ _CREDENTIALS_HINT = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDP
 
 
 def scheme_of(address: str) -> str:
-    """Return the scheme of an address; a bare path is `file`."""
+    """Return the scheme of an address; that of a bare path is `file`.
+
+    Example:
+        >>> scheme_of("s3://bucket/images"), scheme_of("images/a::b")
+        ('s3', 'file')
+    """
     return address.split("://", 1)[0] if "://" in address else "file"
 
 
 def absolute(address: str, base: str | Path | None = None) -> str:
-    """Return a full URL (`file:///…`, `s3://…`); a relative path counts from `base`, or the working directory.
+    """Return the full URL of an address, such as `file:///images` or `s3://bucket/images`.
 
-    Nothing in a path stands for anything else, but a leading `~` for a home folder where no file is called so.
+    Every character of a path stands for itself. The one exception is a leading `~`, which is a home folder unless a
+    file of that name exists.
+
+    Args:
+        address: a path or a URL.
+        base: the folder that a relative path starts from; None: the working directory.
 
     Raises:
-        StoreDenied: the address holds credentials; they are not shown.
-        StoreUnreachable: it is no address, or its scheme is not known.
+        StoreDenied: the address contains credentials; the message masks them.
+        StoreUnreachable: it is not an address, or its scheme is unknown.
+
+    Example:
+        >>> absolute("images/../labels", base="/data")
+        'file:///data/labels'
     """
     refuse_credentials(address)
-    scheme, told = scheme_of(address), shown(without_credentials(address))
+    scheme, printable = scheme_of(address), shown(without_credentials(address))
     if scheme not in SCHEMES:
-        raise StoreUnreachable(f"{told}: scheme '{shown(scheme, 30)}' is not known, wanted one of {', '.join(SCHEMES)}")
-    if "\0" in address or not address or not _is_text(address):
-        raise StoreUnreachable(f"'{told}': not an address, wanted text in UTF-8")
+        wanted = ", ".join(SCHEMES)
+        raise StoreUnreachable(f"{printable}: scheme '{shown(scheme, 30)}' is not known, wanted one of {wanted}")
+    if "\0" in address or not address or not _is_utf8(address):
+        raise StoreUnreachable(f"'{printable}': not an address, wanted text in UTF-8")
     if scheme == "file":
-        return "file://" + _local(address.removeprefix("file://"), Path(base or Path.cwd()), told)
+        return "file://" + _local(address.removeprefix("file://"), Path(base or Path.cwd()), printable)
     place = address.removeprefix(f"{scheme}://").strip("/")
     if not place:
-        raise StoreUnreachable(f"{told}: wanted {scheme}://, then a name, got none")
+        raise StoreUnreachable(f"{printable}: wanted {scheme}://, then a name, got no name")
     return f"{scheme}://{place}"
 
 
-def _local(path: str, base: Path, told: str) -> str:
+def _local(path: str, base: Path, printable: str) -> str:
     literal = os.path.abspath(base / path)
     if not path.startswith("~") or os.path.lexists(literal):
         return literal
     try:
         return os.path.abspath(Path(path).expanduser())
     except RuntimeError as error:
-        raise StoreUnreachable(f"{told}: {error}") from error
+        raise StoreUnreachable(f"{printable}: {error}") from error
 
 
-def _is_text(address: str) -> bool:
-    """Tell whether an address can be written as UTF-8: a name in other bytes can be stored in no table."""
+def _is_utf8(address: str) -> bool:
+    """Tell whether an address can be encoded as UTF-8: no table can hold a name in other bytes."""
     try:
         address.encode()
     except UnicodeEncodeError:
@@ -67,11 +82,16 @@ def _is_text(address: str) -> bool:
 
 
 def open_filesystem(address: str) -> tuple[Any, str]:
-    """Return the fsspec file system of an address and the path inside it.
+    """Return the fsspec file system of an address, and the path inside it.
 
-    S3 takes its credentials and endpoint from the standard AWS variables alone. Listings are never cached:
-    another worker may have written since. The path is taken as it is written: fsspec's own opening of addresses would
-    take a `::` in it for a chain of file systems.
+    For S3, the standard AWS variables alone give the credentials and the endpoint. Listings are never cached, because
+    another worker may have written since. Every character of the path stands for itself, whereas `fsspec.open` would
+    read a `::` as a chain of file systems.
+
+    Raises:
+        StoreDenied: the address contains credentials.
+        StoreUnreachable: it is not an address, its scheme is unknown, or the Hub does not answer.
+        ObjectMissing: the Hub has no such file.
     """
     url = absolute(address)
     scheme = scheme_of(url)
@@ -88,25 +108,30 @@ def open_filesystem(address: str) -> tuple[Any, str]:
 
 @contextmanager
 def readable_errors(address: str) -> Iterator[None]:
-    """Turn what the back ends raise into `StorageError`s that name `address`."""
+    """Turn the errors of the back ends into `StorageError`s that name an address.
+
+    Args:
+        address: the address that the code inside the `with` uses.
+
+    Raises:
+        ObjectMissing: no file exists there.
+        StoreDenied: the place refuses access, or cannot be used.
+        StoreUnreachable: the endpoint does not answer.
+    """
     try:
         yield
     except StorageError:
         raise
     except FileNotFoundError as error:
-        raise ObjectMissing(f"{address}: nothing is there") from error
+        raise ObjectMissing(f"{address}: not found") from error
     except (PermissionError, botocore.exceptions.NoCredentialsError) as error:
         hint = f"; {_CREDENTIALS_HINT}" if scheme_of(address) == "s3" else ""
-        raise StoreDenied(f"{address}: access denied ({_first_line(error)}){hint}") from error
+        raise StoreDenied(f"{address}: access denied ({first_line(error)}){hint}") from error
     except _NO_ANSWER as error:
-        raise StoreUnreachable(f"{address}: no answer ({_first_line(error)}); {_CREDENTIALS_HINT}") from error
+        raise StoreUnreachable(f"{address}: no answer ({first_line(error)}); {_CREDENTIALS_HINT}") from error
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-        raise StoreDenied(f"{address}: refused ({_first_line(error)}); {_CREDENTIALS_HINT}") from error
+        raise StoreDenied(f"{address}: refused ({first_line(error)}); {_CREDENTIALS_HINT}") from error
     except OSError as error:
-        if isinstance(error, FileExistsError) and error.filename is None:
+        if isinstance(error, FileExistsError) and error.filename is None:  # a taken key, for `Store.create`
             raise
-        raise StoreDenied(f"{address}: cannot be used ({_first_line(error)})") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+        raise StoreDenied(f"{address}: cannot be used ({first_line(error)})") from error

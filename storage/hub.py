@@ -1,21 +1,26 @@
-"""Addresses on the Hugging Face Hub: `hf://org/repo/file`, `hf://org/repo`, `hf://datasets/org/repo[/folder]`,
-the last part of which may be a pattern such as `test-*.parquet`.
+"""Addresses on the Hugging Face Hub: models and data sets, fetched into the Hub's cache on this machine.
 
-What is asked for is fetched whole into the Hub's own cache on this machine and read from there; with
-`HF_HUB_OFFLINE=1`, the Hub's own switch, only what the cache holds is found.
+An address is `hf://org/repo/file`, `hf://org/repo` or `hf://datasets/org/repo[/folder]`; its last part may be a pattern
+such as `test-*.parquet`. The Hub's own switch `HF_HUB_OFFLINE=1` restricts the search to the cache.
 """
 
 from functools import lru_cache
 
-from storage.errors import ObjectMissing, StoreUnreachable
+from storage.errors import ObjectMissing, StoreUnreachable, first_line
 
 
 @lru_cache(maxsize=256)
 def fetch(url: str) -> str:
-    """Return the local path of a file, of a model repository's folder or of a data set's folder on the Hub.
+    """Return the local path of a file or a folder on the Hub, after fetching it whole.
+
+    Args:
+        url: of a file, of a model repository, or of a data set's repository or folder.
+
+    Returns:
+        The path in the Hub's cache; a pattern stays the last part of the path.
 
     Raises:
-        ObjectMissing: there is no such repository or file, or it is not in the cache and the Hub is switched off.
+        ObjectMissing: the Hub has no such repository or file, or is switched off and the cache does not hold it.
         StoreUnreachable: the Hub does not answer.
     """
     import huggingface_hub  # noqa: PLC0415  slow to import, and seldom needed
@@ -32,13 +37,11 @@ def fetch(url: str) -> str:
         patterns = [inside, f"{inside}/*"] if inside else None
         folder = huggingface_hub.snapshot_download(repository, repo_type=kind, allow_patterns=patterns)
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-        raise ObjectMissing(f"{url}: not in the Hub's cache, and the Hub cannot be asked ({_first(error)})") from error
+        raise ObjectMissing(
+            f"{url}: not in the Hub's cache, and the Hub cannot be asked ({first_line(error)})"
+        ) from error
     except (errors.RepositoryNotFoundError, errors.EntryNotFoundError, errors.HFValidationError) as error:
-        raise ObjectMissing(f"{url}: the Hub has no such file ({_first(error)})") from error
+        raise ObjectMissing(f"{url}: the Hub has no such file ({first_line(error)})") from error
     except (errors.HfHubHTTPError, OSError) as error:
-        raise StoreUnreachable(f"{url}: the Hub does not answer ({_first(error)})") from error
+        raise StoreUnreachable(f"{url}: the Hub does not answer ({first_line(error)})") from error
     return f"{folder}/{inside}" if inside else str(folder)
-
-
-def _first(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -5,22 +5,61 @@ import json
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-DIGEST_LENGTH = 16  # hex digits: 64 bits, one chance in four thousand million of any collision among 100,000 objects
+DIGEST_LENGTH = 16  # hex digits: 64 bits; among 100,000 objects, a collision has a chance of 1 in 4,000 million
 _CHUNK = 1 << 20
 
 
 def canonical_json(value: Mapping[str, Any]) -> str:
-    """Return the one JSON text of a mapping: keys sorted, no spaces, no NaN."""
+    """Return the canonical JSON text of a mapping: keys sorted, no spaces, no NaN.
+
+    Args:
+        value: a mapping of values that JSON has; the order of its keys does not matter.
+
+    Returns:
+        The same text for equal mappings.
+
+    Raises:
+        ValueError: a number is not finite.
+        TypeError: JSON has no such value.
+
+    Example:
+        >>> canonical_json({"seed": 1, "models": ["zeroshot", "finetuned"]})
+        '{"models":["zeroshot","finetuned"],"seed":1}'
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest_of(identity: Mapping[str, Any]) -> str:
-    """Return the digest of an identity record."""
+    """Return the digest of an identity: a mapping of everything that an object's content depends on.
+
+    Args:
+        identity: as `canonical_json` takes it.
+
+    Returns:
+        The first 16 hex digits of the SHA-256 of its canonical JSON.
+
+    Raises:
+        ValueError: a number is not finite.
+        TypeError: JSON has no such value.
+
+    Example:
+        >>> digest_of({"clusters": 3, "seed": 1}) == digest_of({"seed": 1, "clusters": 3})
+        True
+        >>> digest_of({"clusters": 3, "seed": 1})
+        '13418f315c09eebf'
+    """
     return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def digest_of_file(file: BinaryIO) -> str:
-    """Return the SHA-256 of a file's content, read in pieces of one MiB."""
+    """Return the SHA-256 of a file's content, which is read in pieces of one MiB.
+
+    Args:
+        file: a binary file; it is read from its position to its end.
+
+    Returns:
+        64 hex digits.
+    """
     running = hashlib.sha256()
     while piece := file.read(_CHUNK):
         running.update(piece)

@@ -1,4 +1,4 @@
-"""Every key of a store, in one place. Folders are hive partitions, so that any engine can read them."""
+"""The keys of all objects in a store. Folders are Hive partitions, which any query engine can read."""
 
 import re
 
@@ -11,42 +11,83 @@ _SAMPLES = re.compile(r"samples-(\d{8,})-(\d{8,})\.parquet$")
 
 
 def outputs(dataset: str, weights: str, identifier: str) -> str:
-    """Prefix of one model's outputs on one data set; the arguments are digests."""
+    """Return the prefix of one model's outputs on one data set.
+
+    Args:
+        dataset: the data set's digest.
+        weights: the digest of the model's weights.
+        identifier: the digest of everything that the outputs depend on.
+
+    Example:
+        >>> outputs("0123", "4567", "89ab")
+        'outputs/dataset=0123/weights=4567/id=89ab'
+    """
     return f"outputs/dataset={dataset}/weights={weights}/id={identifier}"
 
 
 def derived(table: str, dataset: str, identifier: str) -> str:
-    """Prefix of a table computed from outputs: coefficients, mixtures, components, predictions."""
+    """Return the prefix of a table that is computed from outputs, on one data set.
+
+    Args:
+        table: `coefficients`, `mixtures`, `components`, `bins` or `predictions`.
+        dataset: the data set's digest.
+        identifier: the digest of everything that the table depends on.
+
+    Example:
+        >>> derived("coefficients", "0123", "89ab")
+        'coefficients/dataset=0123/id=89ab'
+    """
     return f"{table}/dataset={dataset}/id={identifier}"
 
 
 def results(experiment: str, run_id: str) -> str:
-    """Object of one run's results."""
+    """Return the key of one run's results.
+
+    Args:
+        experiment: the experiment's name.
+        run_id: the run's identifier.
+    """
     return f"results/experiment={experiment}/run_id={run_id}/results.parquet"
 
 
 def runs(experiment: str) -> str:
-    """Prefix of all results of an experiment."""
+    """Return the prefix of an experiment's results, of all its runs."""
     return f"results/experiment={experiment}"
 
 
 def is_results(key: str) -> bool:
-    """Tell whether a key is one of a run's results; anything may lie in a bucket."""
+    """Tell whether a key belongs to a run's results; a bucket may hold any other objects."""
     return _RESULTS.fullmatch(key) is not None
 
 
 def is_table(key: str) -> bool:
-    """Tell whether a key is one of a table's objects."""
+    """Tell whether a key belongs to an object of a table."""
     return key.endswith(".parquet")
 
 
 def experiment_of(key: str) -> str:
-    """Return the experiment of a results object."""
+    """Return the name of the experiment that the key of a results object holds.
+
+    Raises:
+        ManifestInvalid: the key does not belong to a run's results.
+
+    Example:
+        >>> experiment_of(results("digits", "0123"))
+        'digits'
+    """
     return _parts_of_results(key)[0]
 
 
 def run_of(key: str) -> str:
-    """Return the run of a results object."""
+    """Return the identifier of the run that the key of a results object holds.
+
+    Raises:
+        ManifestInvalid: the key does not belong to a run's results.
+
+    Example:
+        >>> run_of(results("digits", "0123"))
+        '0123'
+    """
     return _parts_of_results(key)[1]
 
 
@@ -58,43 +99,65 @@ def _parts_of_results(key: str) -> tuple[str, str]:
 
 
 def latest(experiment: str) -> str:
-    """Pointer to the run of an experiment that finished last."""
+    """Return the key of the pointer to an experiment's latest run."""
     return f"results/experiment={experiment}/latest.json"
 
 
 def checkpoint(digest: str) -> str:
-    """What is known of a checkpoint that was read and found good."""
+    """Return the key of the record of a checkpoint that was read and accepted."""
     return f"checkpoints/{digest}.json"
 
 
 def head(digest: str) -> str:
-    """Classification head that was made of class names and prompt templates."""
+    """Return the key of a classification head that was made from class names and prompt templates."""
     return f"heads/{digest}.safetensors"
 
 
-def merged(digest: str) -> str:
-    """Model that was made of others' weights, once for all data sets."""
-    return f"merged/{digest}/model.safetensors"
+def made_model(digest: str) -> str:
+    """Return the key of a made model: merged from others' weights once, for all data sets."""
+    return f"made-models/{digest}/model.safetensors"
 
 
-def learnt(digest: str) -> str:
-    """What was learnt on the way to such a model: coefficients, the curve of the loss."""
-    return f"merged/{digest}/learnt.json"
+def learnt_coefficients(digest: str) -> str:
+    """Return the key of the coefficients that were learnt for a made model, with the loss at each step."""
+    return f"made-models/{digest}/learnt.json"
+
+
+def plan(digest: str) -> str:
+    """Return the key of a plan: the record of the work of a run, which the run's children read."""
+    return f"plans/{digest}.json"
 
 
 def samples(prefix: str, span: Span) -> str:
-    """Return the key of a span's object; its name says the first sample and the last one, both included."""
+    """Return the key of the object that holds a span of a per-sample table.
+
+    Args:
+        prefix: of the table, from `outputs` or `derived`.
+        span: the samples; the name holds the first and the last one, both included.
+
+    Example:
+        >>> samples("coefficients/dataset=0123/id=89ab", Span(0, 8192))
+        'coefficients/dataset=0123/id=89ab/samples-00000000-00008191.parquet'
+    """
     start, stop = span
     return f"{prefix}/samples-{start:08d}-{stop - 1:08d}.parquet"
 
 
 def is_samples(key: str) -> bool:
-    """Tell whether a key is one of a per-sample table's objects."""
+    """Tell whether a key belongs to an object of a per-sample table."""
     return _SAMPLES.search(key) is not None
 
 
 def span_of(key: str) -> Span:
-    """Return the span of an object's key."""
+    """Return the span of samples that the key of an object holds.
+
+    Raises:
+        ManifestInvalid: the key does not belong to an object of a per-sample table.
+
+    Example:
+        >>> span_of("coefficients/dataset=0123/id=89ab/samples-00000000-00008191.parquet")
+        Span(start=0, stop=8192)
+    """
     found = _SAMPLES.search(key)
     if not found:
         raise ManifestInvalid(f"{key}: wanted a name like samples-00000000-00008191.parquet")
@@ -102,5 +165,5 @@ def span_of(key: str) -> Span:
 
 
 def manifest(key: str) -> str:
-    """Manifest of an object."""
+    """Return the key of an object's manifest."""
     return key + MANIFEST_SUFFIX

@@ -1,33 +1,28 @@
-"""Files below a folder of this machine, links followed: what a link points to is what is read."""
+"""The files below a folder of this machine; links are followed, and the file at the end of a link is the one read."""
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from storage.files import FileEntry
 from storage.text import shown
 
-
-class LocalFile(NamedTuple):
-    """A file: its path, and what tells whether its content changed."""
-
-    path: str
-    size: int
-    etag: str
-    changed: str
-    """The time of the last change of anything about it, which nobody can set back."""
+_REPEATED = 30_000  # entries of folders that are listed a second time or more: two seconds of listing
 
 
-_REPEATED = 30_000  # entries of folders listed a second time or more: two seconds of looking
+def local_files(root: str) -> Iterator[FileEntry]:
+    """Yield the files below a folder, in no particular order.
 
+    A link that leads to a folder above itself is skipped.
 
-def local_files(root: str) -> Iterator[LocalFile]:
-    """Yield the files below a folder, whatever their order; a link that leads back above itself is not gone into.
+    Args:
+        root: the folder's path.
 
     Raises:
-        OSError: links lead to the same folders again and again; their number may grow without end.
+        OSError: the folder cannot be listed, or links lead to the same folders over and over: the number of paths
+            may be infinite.
     """
     start = os.path.realpath(root)
-    waiting = [(root, start, frozenset({start}))]
+    waiting = [("", start, frozenset({start}))]
     seen: set[str] = set()
     repeated = 0
     while waiting:
@@ -38,21 +33,33 @@ def local_files(root: str) -> Iterator[LocalFile]:
             for entry in entries:
                 repeated += is_repeated
                 if repeated > _REPEATED:
-                    raise OSError(f"links lead to the same folders over and over, {shown(folder)} among them")
+                    raise OSError(
+                        f"links lead to the same folders over and over, {shown(f'{root}/{folder}')} among them"
+                    )
+                path = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.is_dir():
                     below = f"{place}/{entry.name}"
                     below = os.path.realpath(below) if entry.is_symlink() else below
                     if below not in above:
-                        waiting.append((f"{folder}/{entry.name}", below, above | {below}))
+                        waiting.append((path, below, above | {below}))
                 elif entry.is_file():
-                    yield local_file(f"{folder}/{entry.name}")
+                    yield local_file(root, path)
 
 
-def local_file(path: str) -> LocalFile:
-    """Return a file; `FileNotFoundError` when there is none."""
-    found = os.stat(path)
-    target = os.path.realpath(path)
-    # a file of the Hub's cache is a link to a blob named by its hash; when it was fetched says nothing
-    is_blob = os.path.basename(os.path.dirname(target)) == "blobs" and target != os.path.abspath(path)
+def local_file(root: str, path: str) -> FileEntry:
+    """Return the entry of a file.
+
+    Args:
+        root: a folder.
+        path: the file's path, relative to the folder.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+    """
+    full = f"{root}/{path}"
+    found = os.stat(full)
+    target = os.path.realpath(full)
+    # a file in the Hub's cache is a link to a blob whose name is its hash; the time of its download is of no use
+    is_blob = os.path.basename(os.path.dirname(target)) == "blobs" and target != os.path.abspath(full)
     etag = os.path.basename(target) if is_blob else f"{found.st_size}-{found.st_mtime_ns}"
-    return LocalFile(path, found.st_size, etag, str(found.st_ctime_ns))
+    return FileEntry(path, found.st_size, etag, str(found.st_ctime_ns))

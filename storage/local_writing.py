@@ -1,6 +1,6 @@
-"""Writing files of a local store: whole, under their name in one step, and on the disk before the name exists.
+"""Write the files of a local store: each appears whole, under its name in one step, after its content is on the disk.
 
-A power cut leaves an object whole or not at all. The price is an `fsync` of the file and one of its folder: a file of
+A power cut leaves an object whole or absent. The price is one `fsync` of the file and one of its folder: a file of
 20 kB takes 0.65 ms instead of 0.1 ms on a local disk (medians of 300), an object with its manifest twice that.
 """
 
@@ -10,7 +10,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-TEMPORARY = ".tmp"  # the folder of a local store where objects are written before they get their name
+TEMPORARY = ".tmp"  # the folder of a local store that holds objects until they get their name
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}  # file systems that cannot synchronise a folder
 
@@ -20,9 +20,13 @@ def write_file(root: Path, path: Path, content: bytes, *, exclusive: bool) -> No
 
     Args:
         root: the store's folder.
-        path: where the file goes.
-        content: all of it.
-        exclusive: leave a file that exists alone and raise `FileExistsError`, without a file name.
+        path: the file's path.
+        content: the file's bytes.
+        exclusive: whether an existing file stays as it is.
+
+    Raises:
+        FileExistsError: the file exists and the writing is exclusive; the error has no `filename`.
+        OSError: the file system refuses.
     """
     temporary = _temporary(root)
     make_folder(path.parent)
@@ -41,7 +45,16 @@ def write_file(root: Path, path: Path, content: bytes, *, exclusive: bool) -> No
 
 
 def move_file(root: Path, source: Path, path: Path) -> None:
-    """Move a file of this machine into a store, over whatever was there."""
+    """Move a file of this machine into a store; it replaces an existing file.
+
+    Args:
+        root: the store's folder.
+        source: the present path of the file.
+        path: its path in the store.
+
+    Raises:
+        OSError: the file system refuses.
+    """
     temporary = _temporary(root)
     make_folder(path.parent)
     try:
@@ -55,7 +68,11 @@ def move_file(root: Path, source: Path, path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, and put the names of the new ones on the disk."""
+    """Make a folder and its parents, and put the names of the new ones on the disk.
+
+    Raises:
+        OSError: the file system refuses.
+    """
     new = []
     for above in (folder, *folder.parents):
         if above.exists():
@@ -73,7 +90,7 @@ def _temporary(root: Path) -> Path:
 
 
 def _synchronise(folder: Path) -> None:
-    """Put the names in a folder on the disk, as far as the file system can."""
+    """Put the names in a folder on the disk, where the file system can do that."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -88,7 +105,7 @@ def _link(temporary: Path, path: Path) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError:
-        raise FileExistsError(path.name) from None  # without a filename: not an error of the place, but of the key
+        raise FileExistsError(path.name) from None  # without `filename`: the key is taken, the place is fine
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise

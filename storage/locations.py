@@ -1,6 +1,5 @@
-"""Inputs that are not the store's: checkpoints and images, wherever they lie. Readers get what is opened here."""
+"""Checkpoints and images, which lie outside the store: on this machine, in memory, on S3 or on the Hub."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,35 +7,36 @@ from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, NamedTuple
 
 from storage.errors import ObjectMissing
+from storage.files import FileEntry
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
-from storage.local_files import LocalFile, local_file, local_files
+from storage.local_files import local_file, local_files
 from storage.text import shown
 
 
-@dataclass(frozen=True)
-class FileEntry:
-    """One file below a folder: its path relative to the folder, and what changes when its content does."""
-
-    path: str
-    size: int
-    etag: str
-    changed: str = ""
-    """Of a local file the time of the last change of anything about it; else the etag says it all."""
-
-
-class OpenedLocation(NamedTuple):
-    """What is below a folder: an fsspec file system, the folder inside of it, the files relative to that, sorted."""
+class FoundFiles(NamedTuple):
+    """The files of a location."""
 
     filesystem: Any
+    """The fsspec file system that holds them."""
     root: str
+    """Their folder's path in the file system."""
     entries: list[FileEntry]
+    """Sorted by path."""
     is_chosen: bool
-    """Whether somebody named a file or a pattern, and not a folder."""
+    """Whether the location is a file or a pattern, and not a folder."""
 
 
 @dataclass(frozen=True)
 class Location:
-    """A file or folder that somebody else owns: read only."""
+    """A file or folder that the pipeline only reads.
+
+    Args:
+        url: a path or an address; a relative path starts from the working directory.
+
+    Raises:
+        StoreDenied: the address contains credentials.
+        StoreUnreachable: it is not an address, or its scheme is unknown.
+    """
 
     url: str
 
@@ -45,34 +45,41 @@ class Location:
 
     @property
     def is_local(self) -> bool:
-        """Whether the file can be read by its path."""
-        return scheme_of(self.url) in ("file", "hf")  # the Hub's files are read from its cache here
+        """Whether a program on this machine can open the file by its path."""
+        return scheme_of(self.url) in ("file", "hf")  # the Hub's files are read from its cache on this machine
 
     @property
     def path(self) -> str:
-        """The path inside its file system."""
+        """The path inside the file system."""
         return str(open_filesystem(self.url)[1])
 
     def file_among(self, names: Sequence[str]) -> "Location":
-        """Return this location if it is a file, else the first of some names that the folder holds.
+        """Return this location if it is a file, else the first of some names that its folder holds.
+
+        Args:
+            names: of files, in order of preference.
 
         Raises:
-            ObjectMissing: nothing is there, or a folder without any of them.
+            ObjectMissing: the location does not exist, or its folder holds none of the names.
         """
         filesystem, path = open_filesystem(self.url)
         with readable_errors(self.url):
             if not filesystem.isdir(path):
                 return self
-            there = sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(path, detail=False))
+            held = sorted(entry.rstrip("/").rpartition("/")[2] for entry in filesystem.ls(path, detail=False))
         for name in names:
-            if name in there:
+            if name in held:
                 return Location(f"{self.url}/{name}" if not self.is_local else f"file://{path}/{name}")
         raise ObjectMissing(
-            f"{self.url}: a folder without {' or '.join(names)}; it holds {', '.join(map(shown, there[:5]))}"
+            f"{self.url}: a folder without {' or '.join(names)}; it holds {', '.join(map(shown, held[:5]))}"
         )
 
     def fingerprint(self) -> str:
-        """Return what changes when the file's content does; `ObjectMissing` when there is no file."""
+        """Return a text that changes when the file's content does, without reading the file.
+
+        Raises:
+            ObjectMissing: no such file exists, or the location is a folder.
+        """
         filesystem, path = open_filesystem(self.url)
         with readable_errors(self.url):
             info = filesystem.info(path)
@@ -82,18 +89,22 @@ class Location:
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Open the file for reading."""
+        """Open the file for reading.
+
+        Raises:
+            ObjectMissing: no such file exists.
+        """
         filesystem, path = open_filesystem(self.url)
         with readable_errors(self.url):
             file = filesystem.open(path, "rb")
         with file:
             yield file
 
-    def opened(self) -> "OpenedLocation":
-        """Return what is below this folder; of a file itself alone; of a pattern (`test-*.parquet`) what it matches.
+    def find(self) -> FoundFiles:
+        """Return the files below this folder, the file itself, or the files that match a pattern (`test-*.parquet`).
 
         Raises:
-            ObjectMissing: nothing is there, or nothing matches.
+            ObjectMissing: the location does not exist, or no file matches the pattern.
         """
         filesystem, path = open_filesystem(self.url)
         root, _, last = path.rstrip("/").rpartition("/")
@@ -113,25 +124,25 @@ class Location:
             if not found and (is_pattern or not filesystem.isdir(root)):
                 raise ObjectMissing(f"{self.url}: no such {'files' if is_pattern else 'folder'}")
         entries = sorted(found, key=lambda entry: entry.path)
-        return OpenedLocation(filesystem, root, entries, is_chosen=is_pattern or is_file)
+        return FoundFiles(filesystem, root, entries, is_chosen=is_pattern or is_file)
 
     def _entry(self, filesystem: Any, path: str, root: str) -> FileEntry:  # noqa: ANN401  fsspec publishes no types
         if self.is_local:
-            return _of_local(local_file(path), root)
+            return local_file(root, path.rpartition("/")[2])
         return _of_info(path, filesystem.info(path), root)
 
     def _below(self, filesystem: Any, root: str) -> list[FileEntry]:  # noqa: ANN401
         if self.is_local:
-            return [_of_local(file, root) for file in local_files(root)]
+            return list(local_files(root))
         return [_of_info(path, info, root) for path, info in filesystem.find(root, detail=True).items()]
 
     def files(self) -> list[FileEntry]:
-        """Return all files below the folder, sorted by path; `ObjectMissing` when there is no such folder."""
-        return self.opened().entries
+        """Return the entries of `find`, sorted by path.
 
-
-def _of_local(file: LocalFile, root: str) -> FileEntry:
-    return FileEntry(os.path.relpath(file.path, root), file.size, file.etag, file.changed)
+        Raises:
+            ObjectMissing: the location does not exist, or no file matches the pattern.
+        """
+        return self.find().entries
 
 
 def _of_info(path: str, info: dict[str, Any], root: str) -> FileEntry:
@@ -139,7 +150,7 @@ def _of_info(path: str, info: dict[str, Any], root: str) -> FileEntry:
 
 
 def _etag(info: dict[str, Any]) -> str:
-    """S3 says an etag itself; elsewhere the size and the time of the last change stand for one."""
+    """Return S3's etag; elsewhere the size and the time of the last modification stand for one."""
     if etag := info.get("ETag"):
         return str(etag).strip('"')
     changed = info.get("mtime", info.get("created", 0))

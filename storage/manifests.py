@@ -1,4 +1,4 @@
-"""Manifests: the record beside an object that says it is complete; written last, and the one thing readers trust."""
+"""Manifests: the record beside an object, written last, from which readers learn that the object is complete."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,21 +14,25 @@ from storage.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is known of one committed object."""
+    """The description of one committed object."""
 
     key: str
     table: str
+    """The table's name, or the kind of a blob: the first folder of the key."""
     version: int
-    """Of the table's schema."""
+    """The version of the table's schema, or of the kind of blob."""
     rows: int
+    """Rows of a table, or tensors of a blob."""
     bytes: int
+    """The object's size."""
     sha256: str
+    """The SHA-256 of the object's bytes, 64 hex digits."""
     identity: Mapping[str, Any]
-    """Everything that the content depends on; its digest is in the key."""
+    """Everything that the content depends on; the key holds its digest."""
     created_at: str
-    """UTC, ISO 8601."""
+    """The time of the commit: UTC, ISO 8601, to the second."""
     run: str | None
-    """The Prefect flow run that wrote it, when there was one."""
+    """The Prefect flow run that wrote the object; None outside a flow run."""
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
@@ -45,12 +49,19 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 
 
 def now() -> str:
-    """Return the present time, UTC, ISO 8601, to the second."""
+    """Return the present time in UTC as ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def write_manifest(store: Store, manifest: Manifest) -> None:
-    """Commit an object. Two writers of the same object write the same manifest but for the time: either may stay."""
+    """Write a manifest beside its object; this commits the object.
+
+    Two writers of the same object write manifests that differ in the time alone, so either may stay.
+
+    Args:
+        store: the store that holds the object.
+        manifest: describes the object, which is written already.
+    """
     store.replace(keys.manifest(manifest.key), manifest_content(manifest))
 
 
@@ -62,9 +73,13 @@ def manifest_content(manifest: Manifest) -> bytes:
 def read_manifest(store: Store, key: str) -> Manifest:
     """Return the manifest of an object.
 
+    Args:
+        store: the store that holds the object.
+        key: the object's key, not the manifest's.
+
     Raises:
         ObjectMissing: the object is not committed.
-        ManifestInvalid: the manifest cannot be read, or is another object's.
+        ManifestInvalid: the manifest cannot be read, or describes another object.
     """
     try:
         content = store.read(keys.manifest(key))
@@ -74,21 +89,30 @@ def read_manifest(store: Store, key: str) -> Manifest:
 
 
 def parse_manifest(store: Store, key: str, content: bytes) -> Manifest:
-    """Return the manifest of an object from its JSON; fields that only a later version knows are left out."""
+    """Return the manifest of an object from its JSON; fields of a later version are ignored.
+
+    Args:
+        store: the store that holds the object.
+        key: the object's key.
+        content: the manifest's bytes.
+
+    Raises:
+        ManifestInvalid: the bytes are not a manifest, or the manifest describes another object.
+    """
     where = store.address(keys.manifest(key))
     try:
         found = json.loads(content)
         if not isinstance(found, dict):
             raise TypeError(f"wanted a mapping, got {type(found).__name__}")
         manifest = Manifest(**{f.name: _checked(found, f.name) for f in fields(Manifest)})
-    except (ValueError, TypeError, RecursionError) as error:  # what is no UTF-8 is a ValueError too
+    except (ValueError, TypeError, RecursionError) as error:  # invalid UTF-8 is a ValueError
         raise ManifestInvalid(f"{where}: not a manifest ({error}); `dawin run EXPERIMENT` writes it again") from error
     if manifest.key != key:
-        raise ManifestInvalid(f"{where}: not its manifest (of {manifest.key}); `dawin run EXPERIMENT` writes it again")
+        raise ManifestInvalid(f"{where}: wanted key {key}, got {manifest.key}; `dawin run EXPERIMENT` writes it again")
     return manifest
 
 
-def _checked(found: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  of the kind that the field has
+def _checked(found: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  the type is the field's
     value = found.get(name)
     if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
         raise TypeError(f"{name}: got {value!r}" if name in found else f"{name}: missing")
@@ -96,17 +120,26 @@ def _checked(found: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  of th
 
 
 def uncommit(store: Store, key: str) -> None:
-    """Take back the commit of a damaged object, so that the next run computes it again.
+    """Take back the commit of a damaged object, so that the next run computes the object again.
 
-    Only the manifest goes. Where another run has written the object anew meanwhile, its bytes stay, and the next
-    writer adopts them once they are found sound: nothing that is good is lost.
+    Only the manifest is deleted. If another run has written a sound object meanwhile, its bytes stay, and the next
+    writer adopts them.
+
+    Args:
+        store: the store that holds the object.
+        key: the object's key.
     """
-    with suppress(ObjectMissing, StoreDenied):  # another run was first; or nobody here may write, and says so elsewhere
+    with suppress(ObjectMissing, StoreDenied):  # another run was first; or this user may only read
         store.delete(keys.manifest(key))
 
 
 def committed(store: Store, prefix: str) -> Iterator[str]:
-    """Yield the keys below a prefix whose manifests exist, sorted; `states` says whether the objects are sound."""
+    """Yield the keys below a prefix that have a manifest, sorted; `states` tells whether the objects are sound.
+
+    Args:
+        store: the store that holds the objects.
+        prefix: a folder of the store.
+    """
     for key in store.keys(prefix):
         if key.endswith(keys.MANIFEST_SUFFIX):
             yield key.removesuffix(keys.MANIFEST_SUFFIX)

@@ -1,4 +1,4 @@
-"""Which run of an experiment is its latest: the one thing in a store that is written over."""
+"""The pointer to an experiment's latest run, which is the only object in a store that a run overwrites."""
 
 import json
 import logging
@@ -12,14 +12,24 @@ log = logging.getLogger("dawin.storage")
 
 
 def point_to_latest(store: Store, experiment: str, run_id: str) -> None:
-    """Record the run that an experiment's results are shown of."""
+    """Record the run whose results an experiment shows.
+
+    Args:
+        store: the store that holds the results.
+        experiment: the experiment's name.
+        run_id: the run's identifier.
+    """
     store.replace(keys.latest(experiment), json.dumps({"run_id": run_id}).encode())
 
 
 def latest_run(store: Store, experiment: str) -> str:
-    """Return the run that was recorded last.
+    """Return the identifier of the run that was recorded last.
 
-    Where none was, or the record cannot be read, that is the run whose results were written last.
+    Without a record that can be read, this is the run with the newest results.
+
+    Args:
+        store: the store that holds the results.
+        experiment: the experiment's name.
 
     Raises:
         ObjectMissing: the experiment has no results.
@@ -50,12 +60,12 @@ def _written_last(store: Store, experiment: str) -> str:
         try:
             runs[keys.run_of(key)] = read_manifest(store, key).created_at
         except (ManifestInvalid, ObjectMissing):
-            runs[keys.run_of(key)] = ""  # before all others: nobody knows when
+            runs[keys.run_of(key)] = ""  # sorts before all others: its time is unknown
     if not runs:
         raise ObjectMissing(f"{store.address(keys.runs(experiment))}: no results")
     return max(runs, key=runs.__getitem__)
 
 
 def experiments(store: Store) -> list[str]:
-    """Return the experiments that have results, sorted."""
+    """Return the names of the experiments that have results, sorted."""
     return sorted({keys.experiment_of(key) for key in committed(store, "results") if keys.is_results(key)})

@@ -1,4 +1,4 @@
-"""Addresses as results hold them: results are passed on, and nobody's home folder is."""
+"""Addresses as results hold them: results are published, and must not show a user's home folder."""
 
 from pathlib import Path, PurePosixPath
 
@@ -9,15 +9,19 @@ _HOMES = {"/home", "/Users"}
 
 
 def published(url: str, store: Store) -> str:
-    """Return an address as results hold it.
+    """Return an address in the form that results hold.
 
-    What lies in a bucket or on the Hub keeps its address. A file below the store is `store:` and its path from there.
-    Of any other local file only its name and that of its folder are left; of one that lies directly in somebody's home
-    folder, its name. Which file it was is said by the digest of its content, not by its address.
+    A file in a bucket or on the Hub keeps its address. A file below the store becomes `store:` with its path from
+    there. Any other local file keeps its name and that of its folder, or its name alone if the folder is a home folder.
+    The digest of the content identifies the file, and its address does not matter.
 
     Args:
-        url: full, as references hold it.
-        store: where the results are kept.
+        url: the full address, as references hold it.
+        store: the store that keeps the results.
+
+    Example:
+        >>> published("file:///home/somebody/run7/tuned.pt", Store("s3://bucket/store"))
+        'run7/tuned.pt'
     """
     if scheme_of(url) != "file" or not url.startswith("file://"):
         return url

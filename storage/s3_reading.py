@@ -1,4 +1,4 @@
-"""Reading from S3 what s3fs does not give: an object's bytes together with its ETag, from one request."""
+"""Read an object from S3 together with its ETag in one request, for which s3fs has no function."""
 
 from typing import Any
 
@@ -6,11 +6,14 @@ from fsspec.asyn import sync
 
 
 def get_with_mark(filesystem: Any, path: str) -> tuple[bytes, str]:  # noqa: ANN401  s3fs publishes no types
-    """Return an object's bytes and its ETag; an answer that breaks off is asked for again.
+    """Return an object's bytes and its ETag; a request whose answer breaks off is repeated.
 
     Args:
         filesystem: an `s3fs.S3FileSystem`.
-        path: bucket and key.
+        path: the bucket and the key.
+
+    Raises:
+        FileNotFoundError: no object exists there; other errors are those of s3fs.
     """
     from s3fs.core import _error_wrapper  # noqa: PLC0415  stores on other back ends do not load s3fs
 

@@ -1,4 +1,4 @@
-"""Reading a store with polars: lazily, committed objects only, partitions as columns."""
+"""Read a store with polars: lazily, sound objects only, with the partitions as columns."""
 
 import logging
 import os
@@ -21,12 +21,10 @@ _POLARS = {"float": pl.Float32, "double": pl.Float64}  # by pyarrow's names
 
 
 def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
-    """Return a table of a store as a polars `LazyFrame`, its partitions as columns of text.
+    """Return a table of a store as a polars `LazyFrame`, with its partitions as columns of text.
 
-    Vectors come as lists: how long they are differs between runs of two models and of three. Logits that were stored
-    as float16 come as float32, beside others.
-
-    Objects that are damaged are left out, each with a line in the log (see `sound_keys`).
+    Vectors become lists, because their length differs between runs with two models and with three. Logits that are
+    stored as float16 become float32. Damaged objects are left out; the log has a line for each of them.
 
     Args:
         table: `results`, `outputs`, `coefficients`, `mixtures`, `components`, `bins` or
@@ -34,29 +32,44 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
         store: a store or its address.
 
     Raises:
-        KeyError: the table is not one of these.
-        ObjectMissing: nothing of it has been committed yet.
-        StorageError: none of its objects is sound; the error is the first one's.
+        KeyError: no such table exists.
+        ObjectMissing: nothing of the table has been committed yet.
+        StorageError: none of the table's objects is sound; this is the first one's error.
+
+    Example:
+        >>> from storage.schemas import COEFFICIENTS
+        >>> from storage.tables import TableWriter
+        >>> store = Store("memory://example-of-a-scan")
+        >>> key = "coefficients/dataset=0123/id=89ab/samples-00000000-00000001.parquet"
+        >>> writer = TableWriter(store, key, COEFFICIENTS, identity={}, widths={"coefficients": 2})
+        >>> writer.append({"sample_index": [0, 1], "coefficients": [[0.25, 0.75], [1.0, 0.0]]})
+        >>> _ = writer.commit()
+        >>> scan("coefficients", store=store).filter(dataset="0123").collect()["sample_index"].to_list()
+        [0, 1]
     """
     if table not in TABLES:
-        raise KeyError(f"no table {table!r}; there are {', '.join(TABLES)}")
+        raise KeyError(f"no table {table!r}; the tables are {', '.join(TABLES)}")
     opened = store if isinstance(store, Store) else Store(store)
     sound = sound_keys(opened, table)
     if not sound:
-        raise ObjectMissing(f"{opened.address(table)}: nothing has been committed there yet")
+        raise ObjectMissing(f"{opened.address(table)}: nothing has been committed yet")
     return scan_objects(opened, TABLES[table], sound)
 
 
 def sound_keys(store: Store, prefix: str) -> list[str]:
-    """Return the keys of the sound objects below a prefix, sorted; each of the others is a line in the log.
+    """Return the keys of the sound objects below a prefix, sorted, and log a line for each damaged one.
 
-    Results are held against their SHA-256; of other tables, which a scan may not even read, the sizes are compared.
+    For results, this compares the SHA-256. For other tables it compares sizes, because a scan may read few of them.
+
+    Args:
+        store: the store that holds the objects.
+        prefix: a table, or a folder below it.
 
     Raises:
-        StorageError: there are objects and none is sound; the error is the first one's.
+        StorageError: objects exist and none is sound; this is the first one's error.
     """
     is_results = prefix.partition("/")[0] == "results"
-    wanted = keys.is_results if is_results else keys.is_table  # a stray manifest of anything else is no damage
+    wanted = keys.is_results if is_results else keys.is_table  # a stray manifest of any other file is not damage
     found = {key: e for key, e in states(store, prefix, contents=is_results).items() if wanted(key)}
     faults = {key: error for key, error in found.items() if error is not None}
     if faults and len(faults) == len(found):
@@ -67,7 +80,13 @@ def sound_keys(store: Store, prefix: str) -> list[str]:
 
 
 def scan_objects(store: Store, table: TableSchema, chosen: Sequence[str]) -> pl.LazyFrame:
-    """Return objects of a table, one at least, as `scan` does; which they are is for the caller to say."""
+    """Return chosen objects of a table as a polars `LazyFrame`, in the form of `scan`.
+
+    Args:
+        store: the store that holds the objects.
+        table: the table's schema.
+        chosen: the keys of the objects, sorted; at least one.
+    """
     by_width: dict[tuple[tuple[str, int], ...], list[str]] = {}
     for _, mine in groupby(chosen, key=_folder):
         own = list(mine)
@@ -82,7 +101,7 @@ def _folder(key: str) -> str:
 
 
 def _widths(store: Store, key: str, table: TableSchema) -> tuple[tuple[str, int], ...]:
-    """Of what, and how long, an object's vectors are; all objects of a folder have the same."""
+    """Return the number type and the length of each of an object's vectors; they are the same within a folder."""
     if not table.vectors:
         return ()
     with store.open(key) as file:
@@ -92,14 +111,14 @@ def _widths(store: Store, key: str, table: TableSchema) -> tuple[tuple[str, int]
 
 
 def _scan_alike(store: Store, own: list[str]) -> pl.LazyFrame:
-    """Scan objects whose vectors are of the same widths."""
+    """Scan objects whose vectors have the same widths."""
     if store.scheme == "memory":
         return pl.concat([_from_memory(store, key) for key in own])
-    # digests are text, whatever they look like: without this one of decimal digits alone would turn into a number
+    # digests are text: polars would turn one of decimal digits alone into a number
     partitions = {name: pl.String for name, _ in _partitions(own[0])}
     return pl.scan_parquet(
         [store.address(key).removeprefix("file://") for key in own],
-        glob=False,  # addresses may hold characters that mean something in patterns
+        glob=False,  # an address may contain characters that patterns give a meaning to
         hive_partitioning=True,
         hive_schema=partitions,
         storage_options=_storage_options() if store.scheme == "s3" else None,
@@ -117,7 +136,7 @@ def _from_memory(store: Store, key: str) -> pl.LazyFrame:
 
 
 def _storage_options() -> dict[str, str]:
-    """What polars' own S3 reader does not take from the AWS variables by itself: a plain-http endpoint."""
+    """Return the options of polars' own S3 reader, which by itself takes no endpoint from the AWS variables."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
     options = {"aws_region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
     if endpoint:

@@ -1,4 +1,4 @@
-"""The tables and their columns. A change that a reader could notice raises the table's version."""
+"""The tables and their columns. Any change that a reader could notice raises the table's version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,21 +10,30 @@ from storage.errors import SchemaMismatch
 
 @dataclass(frozen=True)
 class TableSchema:
-    """A table's name, version and columns.
-
-    `vectors` are columns of fixed-size lists; how long they are (classes, models, components) is known only
-    when a table is written, and is the same for all rows of one object.
-    """
+    """A table's name, version and columns."""
 
     name: str
     version: int
     columns: tuple[pa.Field, ...]
     vectors: Mapping[str, pa.DataType] = field(default_factory=dict)
+    """Columns of fixed-size lists, with the type of their numbers. The length of the lists (classes, models or
+    components) is known when a table is written, and is the same for all rows of one object."""
 
     def arrow(self, widths: Mapping[str, int]) -> pa.Schema:
-        """Return the pyarrow schema for vectors of the given widths."""
+        """Return the pyarrow schema for vectors of given widths.
+
+        Args:
+            widths: the length of each vector column by its name.
+
+        Raises:
+            SchemaMismatch: the names are not those of the vector columns.
+
+        Example:
+            >>> COEFFICIENTS.arrow({"coefficients": 2}).names
+            ['sample_index', 'coefficients']
+        """
         if set(widths) != set(self.vectors):
-            raise SchemaMismatch(f"{self.name}: widths wanted for {sorted(self.vectors)}, got {sorted(widths)}")
+            raise SchemaMismatch(f"{self.name}: wanted widths of {sorted(self.vectors)}, got {sorted(widths)}")
         vectors = [
             pa.field(name, pa.list_(type_, widths[name]), nullable=False) for name, type_ in self.vectors.items()
         ]
@@ -33,7 +42,15 @@ class TableSchema:
         )
 
     def check(self, schema: pa.Schema, where: str) -> None:
-        """Refuse a schema that is not this table's; `where` names the object in the message."""
+        """Refuse the pyarrow schema of another table or version.
+
+        Args:
+            schema: the schema of an object, with its metadata.
+            where: the object's address, for the message.
+
+        Raises:
+            SchemaMismatch: the table, its version, or a column differs.
+        """
         metadata = {k.decode(): v.decode() for k, v in (schema.metadata or {}).items()}
         version = metadata.get("dawin.version")
         if metadata.get("dawin.table") != self.name or version != str(self.version):
@@ -57,17 +74,19 @@ def _column(name: str, type_: pa.DataType, *, nullable: bool = False) -> pa.Fiel
 
 
 _INDEX = _column("sample_index", pa.int64())
-# what a classifier says of one sample; the label and what follows from it are null where a data set has no labels
+# a classifier's prediction on one sample; in a data set without labels, the label and its consequences are null
 _PREDICTION = (
     _INDEX,
     _column("label", pa.int32(), nullable=True),
     _column("prediction", pa.int32()),
-    _column("label_rank", pa.int32(), nullable=True),  # how many classes score above the label: 0 is top-1 correct
+    _column(
+        "label_rank", pa.int32(), nullable=True
+    ),  # number of classes that score above the label; 0 is top-1 correct
     _column("loss", pa.float64(), nullable=True),  # cross-entropy against the label, nats
     _column("entropy", pa.float64()),  # of the predicted probabilities, nats
 )
 
-# logits as an experiment wants them stored; what follows from them was computed before they were rounded
+# by an experiment's precision of stored logits; the other columns are computed before the logits are rounded
 OUTPUTS = {
     "fp32": TableSchema("outputs", 1, _PREDICTION, {"logits": pa.float32()}),
     "fp16": TableSchema("outputs", 1, _PREDICTION, {"logits": pa.float16()}),
@@ -87,7 +106,7 @@ COMPONENTS = TableSchema(
         _column("component", pa.int32()),
         _column("weight", pa.float64()),
         _column("samples", pa.int64()),
-        _column("lower_bound", pa.float64()),  # of the whole fit: mean log-likelihood per sample
+        _column("lower_bound", pa.float64()),  # mean log-likelihood per sample of the whole fit
         _column("bic", pa.float64()),
         _column("iterations", pa.int32()),
         _column("converged", pa.bool_()),
@@ -104,18 +123,18 @@ RESULTS = TableSchema(
         _column("group", pa.string()),
         _column("metric", pa.string()),
         _column("value", pa.float64()),
-        _column("ci_low", pa.float64(), nullable=True),  # 95 %; null where the value is no estimate
+        _column("ci_low", pa.float64(), nullable=True),  # 95 %; null for a value that is not an estimate
         _column("ci_high", pa.float64(), nullable=True),
         _column("samples", pa.int64()),
-        _column("uses_labels", pa.bool_()),  # an oracle: no method for unlabelled data could have scored this
-        # provenance: where the numbers come from
+        _column("uses_labels", pa.bool_()),  # an oracle, which no method for unlabelled data can match
+        # provenance of the value
         _column("samples_table", pa.string()),
         _column("samples_id", pa.string()),
         _column("dataset_digest", pa.string()),
-        _column("note", pa.string(), nullable=True),  # what is not as it should be with the data set
+        _column("note", pa.string(), nullable=True),  # a warning about the data set
         _column("models", pa.list_(pa.string())),
         _column("weights", pa.list_(pa.string())),
-        _column("checkpoints", pa.list_(pa.string())),  # of all models of the run, the base first: where they were
+        _column("checkpoints", pa.list_(pa.string())),  # addresses of all models of the run, the base first
         _column("precision", pa.string()),
         _column("settings", pa.string()),
         _column("software", pa.string()),

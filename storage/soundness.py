@@ -1,8 +1,8 @@
-"""Whether committed objects are what their manifests say: `states` decides it, for plans, runs and readers alike.
+"""Soundness: whether each committed object fits its manifest. Plans, runs and readers all ask `states`.
 
-A listing shows at once which objects are gone and which have another size than their manifests say. A local store's
-objects are held against their SHA-256 too, once a process. On S3, which checks its own disks, that is left to readers,
-which get the whole object anyway.
+A listing shows which objects have vanished or changed in size. In a local store, each process also compares an
+object's SHA-256 once. S3 checks its own disks; there, the comparison is left to readers, which get the whole object
+anyway.
 """
 
 import hashlib
@@ -23,18 +23,34 @@ from storage.verification import check_stored, remember_written
 
 log = logging.getLogger("dawin.storage")
 
-VERSIONS = {**{name: table.version for name, table in TABLES.items()}, "heads": 1, "merged": 1}
-"""Of every kind of object that has a manifest, by the first folder of its key."""
+_BLOB_VERSIONS: Mapping[str, int] = {"heads": 1, "made-models": 1}
 
-_AT_ONCE = 16  # manifests that are read at the same time: each is a request on S3
+_AT_ONCE = 16  # manifests read at the same time; each is one request to S3
 _REMEMBERED = 1 << 16  # manifests, of 1 to 2 kB each
 
 _manifests: dict[tuple[str, str], tuple[str, Manifest]] = {}
-"""By store and key: the manifest's mark when it was read, and the manifest."""
+"""By store and key: the manifest's mark at the time of reading, and the manifest."""
 _reported: set[str] = set()
 
-
 Listing = Mapping[str, Stored]
+"""The result of `Store.listing`."""
+
+
+def current_version(kind: str) -> int:
+    """Return the version in which this program writes a kind of object.
+
+    Args:
+        kind: the first folder of the object's key: a table's name, `heads` or `made-models`.
+
+    Returns:
+        The version that the table's schema has now; 0 for a kind that this program does not know.
+
+    Example:
+        >>> current_version("heads"), current_version("notes")
+        (1, 0)
+    """
+    table = TABLES.get(kind)
+    return table.version if table else _BLOB_VERSIONS.get(kind, 0)
 
 
 def states(
@@ -43,53 +59,78 @@ def states(
     *,
     contents: bool | None = None,
     only: Collection[str] | None = None,
-    there: Listing | None = None,
+    listing: Listing | None = None,
 ) -> dict[str, StorageError | None]:
-    """Return what is wrong with each object below a prefix that has a manifest; None: it is sound.
+    """Return the fault of each committed object below a prefix; the fault of a sound object is None.
 
-    Costs one listing, and one read of each manifest that this process has neither read nor written.
+    This costs one listing, and one read of each manifest that this process has neither read nor written.
 
     Args:
-        store: where the objects are.
-        prefix: a folder of it.
-        contents: whether the SHA-256 is compared too; by default in all stores but those on S3.
-        only: these keys alone.
-        there: a listing that holds them, where the caller has one.
+        store: the store that holds the objects.
+        prefix: a folder of the store.
+        contents: whether to compare the SHA-256 too; by default in all stores but those on S3.
+        only: keys to restrict the answer to.
+        listing: a listing of the prefix, if the caller has one already.
 
     Returns:
-        By key, sorted. `ObjectDamaged` and `ManifestInvalid` are mended by computing the object again;
-        `SchemaMismatch` says that a newer version of this program wrote it.
+        By key, sorted. An object without a manifest is left out. Computing the object again repairs `ObjectDamaged`
+        and `ManifestInvalid`; `SchemaMismatch` means that a newer version of this program wrote the object.
     """
-    there = store.listing(prefix) if there is None else there
+    listing = store.listing(prefix) if listing is None else listing
     if only is None:
-        only = [key.removesuffix(keys.MANIFEST_SUFFIX) for key in there if key.endswith(keys.MANIFEST_SUFFIX)]
-    marks = {key: there[keys.manifest(key)].mark for key in only if keys.manifest(key) in there}
+        only = [key.removesuffix(keys.MANIFEST_SUFFIX) for key in listing if key.endswith(keys.MANIFEST_SUFFIX)]
+    marks = {key: listing[keys.manifest(key)].mark for key in only if keys.manifest(key) in listing}
     contents = store.scheme != "s3" if contents is None else contents
     return {
-        key: manifest if isinstance(manifest, StorageError) else _fault(store, manifest, there.get(key), contents)
+        key: manifest if isinstance(manifest, StorageError) else _fault(store, manifest, listing.get(key), contents)
         for key, manifest in _read_all(store, marks).items()
     }
 
 
 def is_committed(store: Store, key: str, *, contents: bool | None = None) -> bool:
-    """Tell whether an object is complete and sound; see `states`."""
+    """Tell whether an object is committed and sound.
+
+    Args:
+        store: the store that holds the object.
+        key: the object's key.
+        contents: whether to compare the SHA-256 too; by default in all stores but those on S3.
+
+    Raises:
+        SchemaMismatch: a newer version of this program wrote the object.
+    """
     found = states(store, key.rpartition("/")[0], contents=contents, only=(key,))
     return key in found and not counts_as_missing(found[key])
 
 
-def missing_spans(store: Store, prefix: str, spans: Sequence[Span], *, there: Listing | None = None) -> list[Span]:
-    """Return those of the spans below a prefix that are not committed or not sound, in order.
+def missing_spans(store: Store, prefix: str, spans: Sequence[Span], *, listing: Listing | None = None) -> list[Span]:
+    """Return the spans of a table whose objects are not committed or not sound.
+
+    Args:
+        store: the store that holds the table.
+        prefix: of the table, on one data set.
+        spans: all spans of the data set.
+        listing: a listing of the prefix, if the caller has one already.
+
+    Returns:
+        Some of `spans`, in their order.
 
     Raises:
-        SchemaMismatch: a newer version of this program wrote one of them.
+        SchemaMismatch: a newer version of this program wrote one of the objects.
     """
     wanted = {keys.samples(prefix, span): span for span in spans}
-    found = states(store, prefix, only=wanted.keys(), there=there)
+    found = states(store, prefix, only=wanted.keys(), listing=listing)
     return [wanted[key] for key in wanted if key not in found or counts_as_missing(found[key])]
 
 
 def counts_as_missing(error: StorageError | None) -> bool:
-    """Tell whether an object is to be computed again, and log why, once; raise an error that this does not mend."""
+    """Tell whether an object has to be computed again because of its fault, and log each fault once.
+
+    Args:
+        error: the object's fault, from `states`; None: it is sound.
+
+    Raises:
+        SchemaMismatch: a newer version of this program wrote the object, so computing it again repairs nothing.
+    """
     if error is None:
         return False
     if isinstance(error, SchemaMismatch):
@@ -101,20 +142,25 @@ def counts_as_missing(error: StorageError | None) -> bool:
 
 
 def report_again() -> None:
-    """Have damage logged that was logged before: each run says in its own log what it computes again."""
+    """Forget which faults were logged, so that each run logs the faults that it repairs."""
     _reported.clear()
 
 
 def note_commit(store: Store, manifest: Manifest) -> None:
-    """Record what this process has just committed, so that nothing of it is read back."""
+    """Remember an object that this process has just committed, so that neither it nor its manifest is read back.
+
+    Args:
+        store: the store that holds the object.
+        manifest: the object's manifest, which is written already.
+    """
     remember_written(store, manifest)
-    if store.scheme == "s3":  # where an ETag is no MD5, the manifest is read once
+    if store.scheme == "s3":  # where the ETag is not an MD5, the manifest is read once
         mark = f'"{hashlib.md5(manifest_content(manifest), usedforsecurity=False).hexdigest()}"'
         _remember(store, manifest, mark)
 
 
 def _read_all(store: Store, marks: Mapping[str, str]) -> dict[str, Manifest | StorageError]:
-    """Return manifests by key, or what is wrong with them; those that vanish meanwhile are left out."""
+    """Return each key's manifest, or the manifest's fault; a manifest that vanishes meanwhile is left out."""
     known = {key: _manifests[store.url, key] for key in marks if (store.url, key) in _manifests}
     found: dict[str, Manifest | StorageError | None] = {
         key: manifest for key, (mark, manifest) in known.items() if mark and mark == marks[key]
@@ -147,14 +193,15 @@ def _remember(store: Store, manifest: Manifest, mark: str) -> None:
 
 def _fault(store: Store, manifest: Manifest, stored: Stored | None, contents: bool) -> StorageError | None:
     address, kind = store.address(manifest.key), manifest.key.partition("/")[0]
-    wanted, got = f"{kind} version {VERSIONS.get(kind)}", f"{manifest.table} version {manifest.version}"
-    stored = stored or _stat_or_none(store, manifest.key)  # a listing of several pages misses a new object
+    version = current_version(kind)
+    wanted, got = f"{kind} version {version}", f"{manifest.table} version {manifest.version}"
+    stored = stored or _stat_or_none(store, manifest.key)  # a listing of several pages can miss a new object
     if stored is None:
         return damaged(address, f"wanted {manifest.bytes:,} bytes, got no object")
-    is_newer = manifest.table == kind and manifest.version > VERSIONS.get(kind, 0)
+    is_newer = manifest.table == kind and manifest.version > version
     if is_newer and _version_inside(store, manifest.key) == str(manifest.version):
         return SchemaMismatch(
-            f"{address}: wanted table {wanted}, got {got}, of a newer dawin: update it, or name another store"
+            f"{address}: wanted table {wanted}, got {got} from a newer dawin; update dawin, or name another store"
         )
     try:
         check_stored(store, manifest, stored, contents=contents)
@@ -171,7 +218,7 @@ def _stat_or_none(store: Store, key: str) -> Stored | None:
 
 
 def _version_inside(store: Store, key: str) -> str | None:
-    """Return the version of its table that a Parquet object itself holds, where it can be read."""
+    """Return the table version in a Parquet object's own metadata; None if that cannot be read."""
     try:
         with store.open(key) as file:
             metadata = pq.read_schema(file).metadata or {}

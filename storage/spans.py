@@ -19,8 +19,11 @@ def cut(samples: int, size: int) -> list[Span]:
     """Return the spans of at most `size` samples that cover a data set, in order.
 
     Args:
-        samples: number of samples of the data set.
+        samples: the number of samples of the data set.
         size: samples per span; the last span may be shorter.
+
+    Returns:
+        Adjacent spans from 0 to `samples`; none for an empty data set.
 
     Example:
         >>> cut(5, size=2)

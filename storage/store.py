@@ -1,4 +1,4 @@
-"""One small interface over local folders, memory and S3: whole objects, written once, atomically."""
+"""One small interface over local folders, memory and S3: whole objects, each written in one step."""
 
 import uuid
 from collections.abc import Iterator, Mapping
@@ -19,15 +19,33 @@ class Stored(NamedTuple):
     size: int
     """Bytes."""
     mark: str
-    """Differs once the object was written again: times and inode, or the ETag; empty where the back end has neither."""
+    """Changes when the object is written again: its times and inode, or its ETag. Empty where the back end, such as
+    memory, has none of these."""
 
 
 @dataclass(frozen=True)
 class Store:
     """A place that holds objects under keys.
 
-    Objects are written whole or not at all. `create` refuses to write over an object, `replace` is the asking
-    for it. A store is a value: equal by its URL, picklable without open connections.
+    An object is written whole or not at all. `create` refuses to overwrite an object; `replace` overwrites it. A store
+    is a value: two stores of one URL are equal, and a pickled store holds no open connection.
+
+    Args:
+        url: a path, `file://`, `memory://` or `s3://` address; a relative path starts from the working directory.
+
+    Raises:
+        StoreDenied: the address contains credentials, or lies on the Hub.
+        StoreUnreachable: it is not an address, or its scheme is unknown.
+
+    Example:
+        >>> store = Store("memory://example-of-a-store")
+        >>> store.create("notes/today.txt", b"41 files")
+        >>> store.replace("notes/today.txt", b"42 files")
+        >>> store.read("notes/today.txt")
+        b'42 files'
+        >>> list(store.keys("notes"))
+        ['notes/today.txt']
+        >>> store.delete("notes/today.txt")
     """
 
     url: str
@@ -51,13 +69,24 @@ class Store:
             return open_filesystem(self.url)
 
     def address(self, key: str) -> str:
-        """Return the full URL of a key."""
+        """Return the full URL of a key.
+
+        Example:
+            >>> Store("s3://bucket/store").address("heads/0123.safetensors")
+            's3://bucket/store/heads/0123.safetensors'
+        """
         return f"{self.url}/{key}"
 
     def read(self, key: str, *, in_parallel: bool = False) -> bytes:
-        """Return an object's bytes; `ObjectMissing` when there is none.
+        """Return an object's bytes.
 
-        On S3 this is one request; with `in_parallel` it is several, several at a time, as suits large objects.
+        Args:
+            key: the object's key.
+            in_parallel: whether several requests at a time read the object from S3, which is faster for a large one;
+                otherwise one request reads it.
+
+        Raises:
+            ObjectMissing: no object exists under the key.
         """
         filesystem, path = self._locate(key)
         options = {"max_concurrency": 1} if self.scheme == "s3" and not in_parallel else {}
@@ -66,32 +95,55 @@ class Store:
         return content
 
     def read_marked(self, key: str, *, in_parallel: bool = False) -> tuple[bytes, str]:
-        """Return an object's bytes and its mark, on S3 from one request unless `in_parallel`; see `read`."""
+        """Return an object's bytes and its mark, on S3 from one request unless `in_parallel`.
+
+        Args:
+            key: the object's key.
+            in_parallel: as for `read`.
+
+        Raises:
+            ObjectMissing: no object exists under the key.
+        """
         if self.scheme == "s3" and not in_parallel:
             filesystem, path = self._locate(key)
             with readable_errors(self.address(key)):
                 return get_with_mark(filesystem, path)
-        mark = self.stat(key).mark  # first: where the object changes meanwhile, the mark fits nothing later
+        mark = self.stat(key).mark  # before the bytes: the mark of an object that changes meanwhile fits nothing later
         return self.read(key, in_parallel=in_parallel), mark
 
     def open_marked(self, key: str) -> tuple[Any, str]:
-        """Open an object on S3 as a file that requests only the bytes that its reader asks for; return its mark too."""
+        """Return an object on S3 as a file, which requests only the bytes that are read from it, and its mark.
+
+        Raises:
+            ObjectMissing: no object exists under the key.
+        """
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             file = filesystem.open(path, "rb", cache_type="none")
         return file, _stored(file.details).mark
 
     def open(self, key: str) -> Any:  # noqa: ANN401  fsspec publishes no types
-        """Open an object for reading, as a seekable binary file."""
+        """Return an object as a seekable binary file, open for reading.
+
+        Raises:
+            ObjectMissing: no object exists under the key.
+        """
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             return filesystem.open(path, "rb")
 
     def create(self, key: str, content: bytes) -> None:
-        """Write a new object whole; `ObjectExists` when the key is taken, whoever took it.
+        """Write a new object.
 
-        On S3 this is one conditional PUT. A server that ignores the condition writes over the object instead, so
-        `commit` looks at the bytes once more after it wrote their manifest.
+        On S3 this is one conditional PUT. A server that ignores the condition overwrites the object instead; therefore
+        `commit` compares the bytes after it has written their manifest.
+
+        Args:
+            key: the object's key.
+            content: the object's bytes.
+
+        Raises:
+            ObjectExists: an object exists already under the key.
         """
         filesystem, path = self._locate(key)
         try:
@@ -101,10 +153,15 @@ class Store:
                 else:
                     filesystem.pipe_file(path, content, mode="create")
         except FileExistsError as error:
-            raise ObjectExists(f"{self.address(key)}: already written") from error
+            raise ObjectExists(f"{self.address(key)}: exists already") from error
 
     def replace(self, key: str, content: bytes) -> None:
-        """Write an object whole, over whatever was there."""
+        """Write an object; it replaces an existing one.
+
+        Args:
+            key: the object's key.
+            content: the object's bytes.
+        """
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             if self.scheme == "file":
@@ -113,7 +170,12 @@ class Store:
                 filesystem.pipe_file(path, content)
 
     def upload(self, key: str, path: Path) -> None:
-        """Move a file of this machine into the store, whole, over whatever was there."""
+        """Move a file of this machine into the store; it replaces an existing object.
+
+        Args:
+            key: the object's key.
+            path: the file's path; the file does not exist afterwards.
+        """
         filesystem, place = self._locate(key)
         with readable_errors(self.address(key)):
             if self.scheme == "file":
@@ -129,34 +191,52 @@ class Store:
             return bool(filesystem.isfile(path))
 
     def size(self, key: str) -> int:
-        """Return an object's size in bytes."""
+        """Return an object's size in bytes.
+
+        Raises:
+            ObjectMissing: no object exists under the key.
+        """
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             return int(filesystem.size(path))
 
     def delete(self, key: str) -> None:
-        """Remove an object; `ObjectMissing` when there is none."""
+        """Remove an object.
+
+        Raises:
+            ObjectMissing: no object exists under the key.
+        """
         filesystem, path = self._locate(key)
         if not self.exists(key):
-            raise ObjectMissing(f"{self.address(key)}: nothing is there")
+            raise ObjectMissing(f"{self.address(key)}: not found")
         with readable_errors(self.address(key)):
             filesystem.rm_file(path)
 
     def stat(self, key: str) -> Stored:
-        """Return an object's size and mark; `ObjectMissing` when there is none."""
+        """Return an object's size and mark.
+
+        Raises:
+            ObjectMissing: no object exists under the key.
+        """
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             return _stored(filesystem.info(path))
 
     def listing(self, prefix: str = "") -> dict[str, Stored]:
-        """Return the objects below a prefix (a folder) by key, sorted; empty when there are none.
+        """Return the sizes and marks of all objects below a prefix, by key.
 
         On S3 this is one request for each thousand objects.
+
+        Args:
+            prefix: a folder, and not the beginning of a name; by default the whole store.
+
+        Returns:
+            The objects, sorted by key; an empty mapping where the folder does not exist.
         """
         filesystem, root = self._opened
         folder = f"{root}/{prefix}".rstrip("/")
         options: dict[str, Any] = {"detail": True}
-        if self.scheme == "s3" and "/" in folder:  # so that an empty folder is not taken for an object, and looked for
+        if self.scheme == "s3" and "/" in folder:  # saves s3fs a request that looks for an object of the folder's name
             folder, _, name = folder.rpartition("/")
             options["prefix"] = f"{name}/"
         with readable_errors(self.address(prefix)):
@@ -165,7 +245,11 @@ class Store:
         return {key: stored for key, stored in keyed.items() if not key.startswith(f"{TEMPORARY}/")}
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Yield the keys below a prefix (a folder), sorted; nothing when there are none."""
+        """Yield the keys below a prefix, sorted.
+
+        Args:
+            prefix: a folder, and not the beginning of a name; by default the whole store.
+        """
         yield from self.listing(prefix)
 
     def _locate(self, key: str) -> tuple[Any, str]:
@@ -174,14 +258,28 @@ class Store:
 
 
 def _stored(info: Mapping[str, Any]) -> Stored:
-    """Return what a back end says of an object, which each says in words of its own."""
-    if "ino" in info:  # local: `created` is the time of the last change of anything about it, which nobody can set back
+    """Return the size and mark from the details of an object, whose names differ between the back ends."""
+    if "ino" in info:  # local: `created` is the time of the last change to anything about the file; no user can set it
         return Stored(int(info["size"]), f"{info['ino']}-{info['mtime']}-{info['created']}")
     return Stored(int(info["size"]), str(info.get("ETag") or ""))
 
 
 def open_store(url: str, *, writable: bool = True) -> Store:
-    """Return the store at a URL; with `writable`, make sure now that it can be written, not after hours of work."""
+    """Return the store at a URL, after a test that it can be written.
+
+    Args:
+        url: as for `Store`.
+        writable: whether to write and delete a small object now, so that a store without permission fails at once and
+            not after hours of computing.
+
+    Raises:
+        StoreDenied: the address contains credentials, or the place cannot be written.
+        StoreUnreachable: it is not an address, its scheme is unknown, or the endpoint does not answer.
+
+    Example:
+        >>> open_store("memory://example-of-a-store")
+        Store(url='memory://example-of-a-store')
+    """
     store = Store(url)
     if writable:
         probe = f"{TEMPORARY}/{uuid.uuid4().hex}"

@@ -1,4 +1,4 @@
-"""What a table's rows have to be, whoever wrote them: as many as wanted, those of the key, in order, finite."""
+"""Checks of a table's content: its schema, its number of rows, its samples and their order, and finite numbers."""
 
 from io import BytesIO
 
@@ -7,18 +7,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage import keys
+from storage.errors import first_line
 
 IDENTITY = b"dawin.identity"
-"""The metadata of an object that holds what it was computed from."""
+"""The metadata key of an object's identity: everything that it was computed from."""
 INDEX = "sample_index"
 UNREADABLE = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)
-"""The errors of reading Parquet that may come of damaged bytes; `raise_unless_damage` tells which of them do."""
+"""The errors of reading Parquet that damaged bytes can cause; `raise_unless_damage` sorts out the others."""
 
 
 def raise_unless_damage(error: BaseException) -> None:
-    """Raise an error of reading that says nothing about the bytes: of memory, a disk, a network or open files.
+    """Raise a reading error again if its cause is memory, a disk, a network or open files, and not damaged bytes.
 
-    On damaged bytes pyarrow raises an `OSError` of no other class and without number, where a thrift header is torn.
+    A torn thrift header makes pyarrow raise a plain `OSError` without a number; errors of the system have a number or a
+    class of their own.
+
+    Args:
+        error: one of `UNREADABLE`.
     """
     is_from_the_system = isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None)
     if is_from_the_system or isinstance(error, MemoryError | pa.ArrowCancelled):
@@ -26,13 +31,13 @@ def raise_unless_damage(error: BaseException) -> None:
 
 
 def fault_in_content(content: bytes, schema: pa.Schema, rows: int, key: str) -> str | None:
-    """Return why bytes are not the object that a writer would have written under a key; None: they are.
+    """Return the fault of bytes that no manifest describes, or None if they are the object that a writer would write.
 
     Args:
-        content: the bytes, which no manifest describes.
-        schema: the object's, with its identity in the metadata.
-        rows: how many it has to have.
-        key: says which samples they are.
+        content: the bytes.
+        schema: the schema of the object, with its identity in the metadata.
+        rows: the number of rows of the object.
+        key: the object's key, which holds its span of samples.
     """
     try:
         with pq.ParquetFile(BytesIO(content), page_checksum_verification=True) as parquet:
@@ -48,7 +53,13 @@ def fault_in_content(content: bytes, schema: pa.Schema, rows: int, key: str) -> 
 
 
 def fault_in_rows(table: pa.Table, rows: int, key: str) -> str | None:
-    """Return what is wrong with a table's rows; None: they are as many as wanted, and those that its key says."""
+    """Return the fault of a table's rows, or None if they are the samples that its key holds, in order and finite.
+
+    Args:
+        table: the rows.
+        rows: the number of rows that it has to have.
+        key: the object's key, which holds its span of samples.
+    """
     if table.num_rows != rows:
         return f"wanted {rows:,} rows, got {table.num_rows:,}"
     if INDEX not in table.column_names:
@@ -65,7 +76,11 @@ def fault_in_rows(table: pa.Table, rows: int, key: str) -> str | None:
 
 
 def fault_in_numbers(table: pa.Table) -> str | None:
-    """Return where a table of samples holds a number that is not finite."""
+    """Return the column, value and row of the first number of a table that is not finite, or None.
+
+    Args:
+        table: any table; its null values are not faults.
+    """
     for field in table.schema:
         is_vector = pa.types.is_fixed_size_list(field.type)
         if not pa.types.is_floating(field.type.value_type if is_vector else field.type):
@@ -74,7 +89,7 @@ def fault_in_numbers(table: pa.Table) -> str | None:
         for chunk in table[field.name].chunks:
             values = (chunk.flatten() if is_vector else chunk).to_numpy(zero_copy_only=False)
             wrong = ~np.isfinite(values)
-            if chunk.null_count:  # no number at all, which numpy shows as NaN
+            if chunk.null_count:  # numpy shows a null as NaN
                 wrong &= ~chunk.is_null().to_numpy(zero_copy_only=False)
             if wrong.any():
                 first = int(np.flatnonzero(wrong)[0])
@@ -86,8 +101,3 @@ def fault_in_numbers(table: pa.Table) -> str | None:
 
 def _columns(schema: pa.Schema) -> list[str]:
     return [f"{field.name}: {field.type}" for field in schema]
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its kind."""
-    return (str(error) or type(error).__name__).splitlines()[0]

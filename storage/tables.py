@@ -1,4 +1,4 @@
-"""Parquet objects: written row group by row group, checked against their schema, committed with a manifest."""
+"""Tables: Parquet objects that are written by row group, checked against their schema, and committed."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from storage import keys
 from storage.commits import commit, read_or_uncommit
-from storage.errors import ObjectMissing, SchemaMismatch, damaged
+from storage.errors import ObjectMissing, SchemaMismatch, damaged, first_line
 from storage.filesystem import readable_errors
 from storage.identity import canonical_json
 from storage.manifests import Manifest, committed, now, read_manifest
@@ -23,20 +23,39 @@ from storage.table_checks import (
     fault_in_content,
     fault_in_numbers,
     fault_in_rows,
-    first_line,
     raise_unless_damage,
 )
 from storage.verification import open_sound
 
 ROW_GROUP = 1024  # rows; a row group of 1,000 float32 logits is 4 MiB
 Columns = Mapping[str, Any]
-"""Column name to values: arrays (n,), arrays (n, width) for vectors, or lists."""
+"""The values of each column by its name: an array (n,), an array (n, width) for vectors, or a list."""
 
 
 class TableWriter:
-    """Writes one Parquet object in pieces and commits it.
+    """A writer of one Parquet object, which appears in the store when it is committed.
 
-    Holds the encoded object and at most one row group. Nothing is visible in the store before `commit`.
+    The writer holds the encoded object and at most one row group in memory.
+
+    Args:
+        store: the store that gets the object.
+        key: the object's key.
+        schema: the table's schema.
+        identity: everything that the content depends on.
+        widths: the length of each of the schema's vectors; None for a table without vectors.
+        run: the Prefect flow run that writes the object; None outside a flow run.
+
+    Raises:
+        SchemaMismatch: the widths are not those of the schema's vectors.
+
+    Example:
+        >>> from storage.schemas import COEFFICIENTS
+        >>> key = "coefficients/dataset=0123/id=89ab/samples-00000000-00000001.parquet"
+        >>> store = Store("memory://example-of-a-table")
+        >>> writer = TableWriter(store, key, COEFFICIENTS, identity={"seed": 1}, widths={"coefficients": 2})
+        >>> writer.append({"sample_index": [0, 1], "coefficients": [[0.25, 0.75], [1.0, 0.0]]})
+        >>> writer.commit().rows
+        2
     """
 
     def __init__(
@@ -56,13 +75,20 @@ class TableWriter:
             {**self._schema.metadata, IDENTITY: canonical_json(self._identity).encode()}
         )
         self._sink = pa.BufferOutputStream()
-        # with checksums a page, so that an object whose manifest was never written can be told from a damaged one
+        # each page has a checksum, which shows whether an object without a manifest is damaged
         self._writer = pq.ParquetWriter(self._sink, self._described, compression="zstd", write_page_checksum=True)
         self._pending: list[pa.Table] = []
         self._rows = 0
 
     def append(self, columns: Columns) -> None:
-        """Add rows; every column of the schema has to be there, with as many values as the others, and finite."""
+        """Add rows to the table.
+
+        Args:
+            columns: the values of every column of the schema, of one length and finite.
+
+        Raises:
+            SchemaMismatch: a column is missing or unknown, a type or a length is wrong, or a number is not finite.
+        """
         where = self._store.address(self._key)
         table = _to_table(columns, self._schema, where)
         if INDEX in table.column_names and (fault := fault_in_numbers(table)):
@@ -73,10 +99,16 @@ class TableWriter:
             self._flush()
 
     def commit(self) -> Manifest:
-        """Make the object visible, whole, then its manifest.
+        """Write the object and then its manifest.
 
-        Bytes that are there already, of a run that was first or of one that was killed, stay if they are sound: both
-        were computed from the same identity. Else they are written over.
+        Another run, or one that was killed, may have written the object already. If its bytes are sound they stay,
+        because both runs compute the object from the same identity; damaged bytes are replaced.
+
+        Returns:
+            The manifest in the store at the end.
+
+        Raises:
+            ObjectDamaged: other runs keep writing the object.
         """
         self._flush()
         self._writer.close()
@@ -104,15 +136,21 @@ class TableWriter:
 
 
 def read_table(store: Store, key: str, schema: TableSchema, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a committed object's columns, held against its manifest, its schema and its key.
+    """Return columns of a committed object, verified against its manifest, its schema and its key.
+
+    Args:
+        store: the store that holds the object.
+        key: the object's key.
+        schema: the table's schema.
+        columns: the names of the columns to read; None: all.
 
     Raises:
         ObjectMissing: the object is not committed.
         ManifestInvalid: its manifest cannot be read.
-        SchemaMismatch: it is another table, or of another version.
-        ObjectDamaged: its size, its SHA-256 or its number of rows are not those of the manifest, it cannot be read,
-            its samples are not those of its key in order, or a number is not finite. Its commit is taken back, so
-            that the next run computes it again.
+        SchemaMismatch: the object belongs to another table, or has another version.
+        ObjectDamaged: the object cannot be read; its size, SHA-256 or number of rows differs from the manifest; its
+            samples differ from those of its key; or a number is not finite. The commit is taken back, so that the
+            next run computes the object again.
     """
     return read_or_uncommit(store, key, lambda: _read(store, key, schema, columns))
 
@@ -138,17 +176,34 @@ def _read(store: Store, key: str, schema: TableSchema, columns: Sequence[str] | 
 def read_samples(
     store: Store, prefix: str, schema: TableSchema, columns: Sequence[str], *, samples: int | None = None
 ) -> pa.Table:
-    """Return columns of all committed objects below a prefix, in data-set order.
+    """Return columns of a per-sample table on one data set, in the data set's order.
 
     Args:
-        store: where the objects are.
-        prefix: of one table of one data set.
-        schema: the table's.
-        columns: which to read.
-        samples: how many there have to be; None: as many as are there, without a gap.
+        store: the store that holds the table.
+        prefix: of the table, from `keys.outputs` or `keys.derived`.
+        schema: the table's schema.
+        columns: the names of the columns to read.
+        samples: the number of samples of the data set; None: all committed samples, which must have no gap.
+
+    Returns:
+        One row a sample: n rows.
 
     Raises:
-        ObjectMissing: samples are missing; and as `read_table`.
+        ObjectMissing: samples are missing.
+        StorageError: an object cannot be read, for the reasons that `read_table` lists.
+
+    Example:
+        >>> from storage import spans
+        >>> from storage.schemas import COEFFICIENTS
+        >>> store, prefix = Store("memory://example-of-samples"), keys.derived("coefficients", "0123", "89ab")
+        >>> for span in spans.cut(3, size=2):
+        ...     key = keys.samples(prefix, span)
+        ...     writer = TableWriter(store, key, COEFFICIENTS, identity={}, widths={"coefficients": 2})
+        ...     columns = {"sample_index": range(*span), "coefficients": [[0.25, 0.75]] * span.length}
+        ...     writer.append(columns)
+        ...     _ = writer.commit()
+        >>> read_samples(store, prefix, COEFFICIENTS, ["sample_index"], samples=3)["sample_index"].to_pylist()
+        [0, 1, 2]
     """
     found = [key for key in committed(store, prefix) if keys.is_samples(key)]
     reached = 0
@@ -166,7 +221,16 @@ def read_samples(
 
 
 def vectors(column: pa.ChunkedArray) -> np.ndarray:
-    """Return a fixed-size-list column as an array (n, width)."""
+    """Return a column of vectors as an array (n, width).
+
+    Args:
+        column: n fixed-size lists of one width.
+
+    Example:
+        >>> lists = pa.array([[0.25, 0.75], [1.0, 0.0]], pa.list_(pa.float64(), 2))
+        >>> vectors(pa.chunked_array([lists])).shape
+        (2, 2)
+    """
     combined = column.combine_chunks()
     chunk = combined if isinstance(combined, pa.FixedSizeListArray) else combined.chunk(0)
     values: np.ndarray = chunk.flatten().to_numpy(zero_copy_only=False)
@@ -193,7 +257,7 @@ def _to_table(columns: Columns, schema: pa.Schema, where: str) -> pa.Table:
     return table
 
 
-def _to_array(values: Any, field: pa.Field) -> pa.Array:  # noqa: ANN401  whatever pyarrow takes
+def _to_array(values: Any, field: pa.Field) -> pa.Array:  # noqa: ANN401  anything that pyarrow converts
     if pa.types.is_fixed_size_list(field.type):
         array = np.ascontiguousarray(values)
         if array.ndim != 2 or array.shape[1] != field.type.list_size:

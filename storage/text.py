@@ -1,19 +1,23 @@
-"""Text from outside, made fit to be shown: names in files, addresses, what a library says of a broken file."""
+"""Text from outside, made safe to print: names in files, addresses, and a library's messages on a broken file."""
 
 
 def shown(text: str, most: int = 200) -> str:
-    """Return a text in which every character is printable, of bounded length.
+    r"""Return a text of bounded length in which every character is printable.
 
-    Control characters (which a terminal obeys), bidirectional and invisible marks (which make a text look like
-    another), line separators and lone surrogates (bytes of a name that are not UTF-8) become escapes such as `\\x1b`.
+    Escapes such as `\x1b` replace control characters (which a terminal obeys), bidirectional and invisible marks (which
+    make one text look like another), line separators and lone surrogates (bytes of a name that are not UTF-8).
 
     Args:
-        text: from a file, an address, an error of a library; of any length.
-        most: characters of the result. The middle of a longer text is cut out: an address ends in the file's name.
+        text: from a file, an address or a library's error; of any length.
+        most: the maximal length of the result, in characters. A longer text loses its middle, because an address ends
+            in the file's name.
+
+    Returns:
+        The text itself when it is short and printable.
 
     Example:
-        >>> shown("\\x1b[2Jmodel\\u202etp.exe")
-        '\\\\x1b[2Jmodel\\\\u202etp.exe'
+        >>> shown("\x1b[2Jmodel\u202etp.exe")
+        '\\x1b[2Jmodel\\u202etp.exe'
         >>> shown("a" * 1000, most=9)
         'aaaaaa…aa'
     """

@@ -1,7 +1,7 @@
-"""Holding objects against the size and the SHA-256 of their manifests, each once a process while it does not change.
+"""Compare objects with the size and the SHA-256 in their manifests, once a process as long as they do not change.
 
-SHA-256 costs a second for 1.2 GB on one core (measured on the machine of the README's figures).
-`DAWIN_VERIFY=size` leaves it out.
+A SHA-256 takes a second for 1.2 GB on one core (measured on the machine of the README's figures). `DAWIN_VERIFY=size`
+restricts the comparison to sizes.
 """
 
 import hashlib
@@ -16,16 +16,20 @@ from storage.identity import digest_of_file
 from storage.manifests import Manifest
 from storage.store import Store, Stored
 
-_LARGE = 64 << 20  # bytes, above those of an object of logits: a made model, which several requests fetch faster
-_SMALL = 4 << 20  # bytes: one request for all of them takes no longer than one for each of eight row groups
-_REMEMBERED = 1 << 16  # objects, some hundred bytes each
+_LARGE = 64 << 20  # bytes, more than an object of logits has: several requests fetch a made model faster than one
+_SMALL = 4 << 20  # bytes: one request for the whole object takes no longer than one for each of eight row groups
+_REMEMBERED = 1 << 16  # objects, a few hundred bytes each
 
 _verified: dict[tuple[str, str], tuple[str, str]] = {}
-"""By store and key: the object's mark when it was read, and its SHA-256."""
+"""By store and key: the object's mark at the time of reading, and its SHA-256."""
 
 
 def verifies_contents() -> bool:
-    """Tell whether objects are held against their SHA-256: unless `DAWIN_VERIFY` is `size`."""
+    """Tell whether to compare the SHA-256 of objects: unless the variable `DAWIN_VERIFY` is `size`.
+
+    Raises:
+        StorageError: the variable is neither empty, `sha256` nor `size`.
+    """
     chosen = os.environ.get("DAWIN_VERIFY") or "sha256"
     if chosen not in ("sha256", "size"):
         raise StorageError(f"DAWIN_VERIFY={chosen}: wanted sha256 or size")
@@ -33,7 +37,17 @@ def verifies_contents() -> bool:
 
 
 def check_stored(store: Store, manifest: Manifest, stored: Stored, *, contents: bool) -> None:
-    """Raise `ObjectDamaged` unless an object of a listing is what its manifest says; with `contents`, read it."""
+    """Check that an object fits its manifest.
+
+    Args:
+        store: the store that holds the object.
+        manifest: the object's manifest.
+        stored: the object's size and mark, from a listing.
+        contents: whether to compare the SHA-256 too, which reads the object unless this process has done so before.
+
+    Raises:
+        ObjectDamaged: the object differs from its manifest, or has vanished.
+    """
     _check_size(store, manifest, stored.size)
     if contents and verifies_contents() and not _is_verified(store, manifest, stored):
         with _gone_is_damaged(store, manifest), store.open(manifest.key) as file:
@@ -42,7 +56,15 @@ def check_stored(store: Store, manifest: Manifest, stored: Stored, *, contents: 
 
 
 def read_sound(store: Store, manifest: Manifest) -> bytes:
-    """Return an object's bytes; `ObjectDamaged` unless they are what its manifest says."""
+    """Return an object's bytes after comparing them with its manifest.
+
+    Args:
+        store: the store that holds the object.
+        manifest: the object's manifest.
+
+    Raises:
+        ObjectDamaged: the object differs from its manifest, or has vanished.
+    """
     with _gone_is_damaged(store, manifest):
         content, mark = store.read_marked(manifest.key, in_parallel=manifest.bytes > _LARGE)
     stored = Stored(len(content), mark)
@@ -55,10 +77,19 @@ def read_sound(store: Store, manifest: Manifest) -> bytes:
 
 @contextmanager
 def open_sound(store: Store, manifest: Manifest, *, in_full: bool = True) -> Iterator[Any]:
-    """Open an object as a seekable file; `ObjectDamaged` unless it is what its manifest says.
+    """Open an object as a seekable file after comparing it with its manifest.
 
-    On S3 it is read whole, in one request; the next time, only the bytes that the reader asks for, where it does not
-    ask for most of them (`in_full`). A local file is read twice, and never held in memory whole.
+    On S3, the first call fetches the whole object with one request. A later call fetches only the bytes that the
+    caller reads, if the object has not changed and is not small. A local file is read twice, and is never whole in
+    memory.
+
+    Args:
+        store: the store that holds the object.
+        manifest: the object's manifest.
+        in_full: whether the caller reads most of the object, for which one request for all of it is faster.
+
+    Raises:
+        ObjectDamaged: the object differs from its manifest, or has vanished.
     """
     with _gone_is_damaged(store, manifest):
         if store.scheme == "file":
@@ -75,8 +106,8 @@ def open_sound(store: Store, manifest: Manifest, *, in_full: bool = True) -> Ite
         yield file
 
 
-def _open_verified(store: Store, manifest: Manifest) -> Any | None:  # noqa: ANN401  a file, of which fsspec has no types
-    """Open an object on S3 that this process has held against its SHA-256 and that did not change since; else None."""
+def _open_verified(store: Store, manifest: Manifest) -> Any | None:  # noqa: ANN401  fsspec publishes no types
+    """Open an object on S3 whose SHA-256 this process has compared and that has not changed since; else return None."""
     if store.scheme != "s3" or (store.url, manifest.key) not in _verified:
         return None
     file, mark = store.open_marked(manifest.key)
@@ -87,9 +118,14 @@ def _open_verified(store: Store, manifest: Manifest) -> Any | None:  # noqa: ANN
 
 
 def remember_written(store: Store, manifest: Manifest) -> None:
-    """Record an object that this process has just written, so that its SHA-256 is not computed once more."""
+    """Remember an object that this process has just written, so that its SHA-256 is not computed once more.
+
+    Args:
+        store: the store that holds the object.
+        manifest: the object's manifest.
+    """
     if store.scheme == "file":
-        with suppress(ObjectMissing):  # another writer has just removed it, and writes its own
+        with suppress(ObjectMissing):  # another writer has just removed the object, and writes its own
             _remember(store, manifest, store.stat(manifest.key))
 
 

@@ -1,12 +1,12 @@
-"""Aggregation: from per-sample predictions to one row per method, data set and metric."""
+"""Aggregation of per-sample predictions into results: one row for each method, data set and metric."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
@@ -18,29 +18,25 @@ from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
 from storage.soundness import is_committed
 from storage.store import Store
 from storage.tables import TableWriter, read_samples
-from tasks.numerics.accuracy import top_k
-from tasks.numerics.bins import binning_error
-from tasks.numerics.label_order import Predictions, doubt_of_labels
+from tasks.numerics.label_order import ModelPredictions, doubt_of_labels
+from tasks.numerics.metrics.metric import GROUP_COLUMNS, LABEL_COLUMNS, PREDICTION_COLUMNS, SampleColumns
+from tasks.numerics.metrics.registry import metrics_of
 from tasks.opening.read_coefficients import read_coefficients
-from tasks.references.base import DatasetReference, OutputsReference
-from tasks.references.derived import (
-    BinsReference,
-    Cell,
-    MergeReference,
-    MixtureReference,
-    PredictionsReference,
-    RunRecord,
-)
+from tasks.references.coefficients import BinsReference, MixtureReference
+from tasks.references.datasets import DatasetReference
+from tasks.references.outputs import OutputsReference
+from tasks.references.predictions import MergeReference, PredictionsReference
+from tasks.references.results import Cell, RunRecord
 from tasks.streaming.fill import Tally
 
 log = logging.getLogger("dawin.aggregation")
 
-_METRICS = {"top1": 1, "top5": 5}
+_WITHOUT_LABEL = {"label": -1, "label_rank": -1, "loss": math.nan}  # what metrics see in place of null
 
 
 @task(name="aggregate", cache_policy=NO_CACHE)
 def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
-    """Write the results of a run: its rows once, and that it is the experiment's latest."""
+    """Write the rows of a run to the results, unless they exist, and mark it as the experiment's latest run."""
     done = is_committed(store, record.key, contents=True)
     if not done:
         writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
@@ -69,21 +65,23 @@ def _dataset(cell: Cell) -> DatasetReference:
 
 
 def _doubt(dataset: DatasetReference, cells: Sequence[Cell], store: Store) -> str | None:
-    """Return why a data set's labels seem not to belong to the head's classes; None where nothing says so."""
+    """Return a message that a data set's labels seem not to belong to the head's classes, or None."""
     if dataset.classes is None:
         return None
-    outputs = [o for cell in cells if _dataset(cell) == dataset for o in _outputs(cell) if o.model.recipe is None]
+    outputs = [o for cell in cells if _dataset(cell) == dataset for o in _outputs(cell) if o.model.made is None]
     columns = ["label", "prediction", "entropy"]
-    tables = [read_samples(store, o.prefix, OUTPUTS[o.logits], columns) for o in {o.id: o for o in outputs}.values()]
+    tables = [
+        read_samples(store, o.prefix, OUTPUTS[o.scored.logits], columns) for o in {o.id: o for o in outputs}.values()
+    ]
     tables = [table for table in tables if len(table) == dataset.samples]
     if not tables:
         return None
-    models = [Predictions(table["prediction"].to_numpy(), table["entropy"].to_numpy()) for table in tables]
+    models = [ModelPredictions(table["prediction"].to_numpy(), table["entropy"].to_numpy()) for table in tables]
     return doubt_of_labels(tables[0]["label"].to_numpy(), models, dataset.classes)
 
 
 def _outputs(cell: Cell) -> Sequence[OutputsReference]:
-    """Return the outputs of the models that a cell's predictions are made of."""
+    """Return the outputs of the models from which a cell's predictions are made."""
     return [cell.predictions] if isinstance(cell.predictions, OutputsReference) else cell.predictions.outputs
 
 
@@ -101,43 +99,51 @@ def _rows(record: RunRecord, cell: Cell, store: Store, doubt: str | None) -> lis
         "models": [reference.model.name for reference in outputs],
         "weights": [reference.model.digest for reference in outputs],
         "checkpoints": [published(url, store) for url in record.checkpoints],
-        "precision": outputs[0].precision,
+        "precision": outputs[0].scored.precision,
         "settings": canonical_json(record.settings),
         "software": f"dawin {version('dawin-pipeline')}, torch {version('torch')}",
         "created_at": datetime.now(UTC),
     }
-    return [{**shared, **measured} for measured in (*_accuracies(predictions, store), *_errors(predictions, store))]
+    return [{**shared, **measured} for measured in _measured(predictions, store)]
 
 
-def _accuracies(predictions: PredictionsReference, store: Store) -> Iterator[dict[str, Any]]:
-    dataset = predictions.dataset
-    if dataset.classes is None:
-        return
-    schema = OUTPUTS[predictions.logits] if isinstance(predictions, OutputsReference) else PREDICTIONS
-    table = read_samples(store, predictions.prefix, schema, ["label_rank"], samples=dataset.samples)
-    ranks = table["label_rank"].to_numpy()
-    for metric, k in _METRICS.items():
-        if k < dataset.classes:  # else every label is among that many
-            estimate = top_k(ranks.astype(np.int32), k)
-            low, high = estimate.low, estimate.high
-            yield _measured(metric, estimate.value, estimate.samples, low, high)
+def _measured(predictions: PredictionsReference, store: Store) -> Iterator[dict[str, Any]]:
+    """Yield the estimates of all metrics that are defined for the predictions, as columns of a row."""
+    metrics = metrics_of(_available(predictions))
+    columns = _read(predictions, {column for metric in metrics for column in metric.columns}, store)
+    for metric in metrics:
+        estimate = metric.estimate({name: columns[name] for name in metric.columns}, predictions.dataset.classes)
+        if estimate is not None:
+            yield {"metric": metric.name, **estimate._asdict()}
 
 
-def _errors(predictions: PredictionsReference, store: Store) -> Iterator[dict[str, Any]]:
-    """Yield how far the coefficients that samples are merged with in groups lie from their own."""
-    if not isinstance(predictions, MergeReference):
-        return
-    source = predictions.source
-    if isinstance(source, MixtureReference | BinsReference):
-        samples = predictions.dataset.samples
-        prefixes = (source.coefficients.prefix, source.prefix)
-        tables = [predictions.rows(read_coefficients(store, prefix, 0, samples)) for prefix in prefixes]
-        error = binning_error(*tables)
-        yield _measured("coefficient_error_mean", error.mean, samples)
-        yield _measured("coefficient_error_max", error.largest, samples)
+def _available(predictions: PredictionsReference) -> list[str]:
+    """Return the names of the per-sample columns that exist for predictions."""
+    labels = LABEL_COLUMNS if predictions.dataset.classes is not None else ()
+    groups = GROUP_COLUMNS if _groups(predictions) else ()
+    return [*PREDICTION_COLUMNS, *labels, *groups]
 
 
-def _measured(
-    metric: str, value: float, samples: int, low: float | None = None, high: float | None = None
-) -> dict[str, Any]:
-    return {"metric": metric, "value": value, "ci_low": low, "ci_high": high, "samples": samples}
+def _groups(predictions: PredictionsReference) -> MixtureReference | BinsReference | None:
+    """Return the clusters or bins in which samples were merged, None for predictions of another kind."""
+    if isinstance(predictions, MergeReference) and isinstance(predictions.source, MixtureReference | BinsReference):
+        return predictions.source
+    return None
+
+
+def _read(predictions: PredictionsReference, names: Collection[str], store: Store) -> SampleColumns:
+    """Return the named columns of predictions, all samples in the order of the data set."""
+    stored = [name for name in (*PREDICTION_COLUMNS, *LABEL_COLUMNS) if name in names]
+    columns = {}
+    if stored:
+        schema = OUTPUTS[predictions.scored.logits] if isinstance(predictions, OutputsReference) else PREDICTIONS
+        table = read_samples(store, predictions.prefix, schema, stored, samples=predictions.dataset.samples)
+        for name in stored:
+            column = table[name].fill_null(_WITHOUT_LABEL[name]) if name in _WITHOUT_LABEL else table[name]
+            columns[name] = column.to_numpy()
+    if isinstance(predictions, MergeReference) and (groups := _groups(predictions)):
+        prefixes = dict(zip(GROUP_COLUMNS, (groups.coefficients.prefix, groups.prefix), strict=True))
+        for name in prefixes.keys() & names:
+            coefficients = read_coefficients(store, prefixes[name], predictions.dataset.whole)
+            columns[name] = predictions.of_models(coefficients)
+    return columns

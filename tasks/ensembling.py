@@ -1,4 +1,4 @@
-"""Ensembling: what the models said, mixed by sample; no model runs, so this is done where the fits are."""
+"""Ensembling: the models' stored probabilities averaged sample by sample. No model runs, so the parent does it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,39 +19,49 @@ from tasks.numerics.ensemble import mix_predictions
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expertise import select_surest
 from tasks.opening.read_coefficients import read_coefficients
-from tasks.references.derived import CoefficientsReference, EnsembleReference
+from tasks.references.coefficients import CoefficientsReference
+from tasks.references.predictions import EnsembleReference
 from tasks.streaming.fill import Tally, fill
 from tasks.streaming.sinks import Sink, scored
 
 
 @task(name="evaluate ensembles", cache_policy=NO_CACHE)
 def evaluate_ensembles(ensembles: Sequence[EnsembleReference], store: Store) -> Tally:
-    """Mix what the models said of one data set and store the predictions; no model runs."""
-    first = ensembles[0]
-    sinks = [_ensemble_sink(ensemble, store) for ensemble in ensembles]
+    """Average the stored probabilities of models on one data set, and store the predictions.
 
-    def source(spans: list[Span]) -> Iterator[Said]:
-        return (_said(first, store, span) for span in spans)
+    Args:
+        ensembles: of the same outputs.
+        store: holds the outputs, and receives the predictions.
+    """
+    first = ensembles[0]
+    sinks = [_sink(ensemble, store) for ensemble in ensembles]
+
+    def source(spans: list[Span]) -> Iterator[StoredOutputs]:
+        return (_read(first, store, span) for span in spans)
 
     description = f"mix outputs of {first.dataset.name}"
     return fill(store, sinks, first.dataset.spans, source, description=description, run=flow_run.id)
 
 
-class Said(NamedTuple):
-    """What the models said of the samples of one span."""
+class StoredOutputs(NamedTuple):
+    """The stored outputs of M models on the samples of one span."""
 
     span: Span
     sample_index: NDArray[np.int64]
     labels: NDArray[np.int32]
     log_p: list[Floats]
+    """M arrays (n, classes) of log-probabilities."""
     entropies: Floats
+    """(n, M), nats."""
 
 
-def _said(ensemble: EnsembleReference, store: Store, span: Span) -> Said:
+def _read(ensemble: EnsembleReference, store: Store, span: Span) -> StoredOutputs:
     columns = ["sample_index", "label", "entropy", "logits"]
-    tables = [read_table(store, keys.samples(o.prefix, span), OUTPUTS[o.logits], columns) for o in ensemble.outputs]
+    tables = [
+        read_table(store, keys.samples(o.prefix, span), OUTPUTS[o.scored.logits], columns) for o in ensemble.outputs
+    ]
     temperatures = [outputs.model.temperature for outputs in ensemble.outputs]
-    return Said(
+    return StoredOutputs(
         span=span,
         sample_index=tables[0]["sample_index"].to_numpy(),
         labels=tables[0]["label"].fill_null(-1).to_numpy(),
@@ -60,19 +70,19 @@ def _said(ensemble: EnsembleReference, store: Store, span: Span) -> Said:
     )
 
 
-def _ensemble_sink(ensemble: EnsembleReference, store: Store) -> Sink[Said]:
-    def shares(said: Said) -> Floats:
+def _sink(ensemble: EnsembleReference, store: Store) -> Sink[StoredOutputs]:
+    def coefficients(outputs: StoredOutputs) -> Floats:
         if isinstance(ensemble.weighting, CoefficientsReference):
-            return read_coefficients(store, ensemble.weighting.prefix, *said.span)
+            return read_coefficients(store, ensemble.weighting.prefix, outputs.span)
         if ensemble.weighting == "surest":
-            return select_surest(said.entropies)
-        return np.full((1, len(said.log_p)), 1.0 / len(said.log_p))
+            return select_surest(outputs.entropies)
+        return np.full((1, len(outputs.log_p)), 1.0 / len(outputs.log_p))
 
-    def compute(said: Said, _: Mapping[str, Any]) -> Floats:
-        return mix_predictions(said.log_p, shares(said))
+    def compute(outputs: StoredOutputs, _: Mapping[str, Any]) -> Floats:
+        return mix_predictions(outputs.log_p, coefficients(outputs))
 
-    def columns(said: Said, log_p: Floats) -> Columns:
-        return scored(log_p, said.labels)
+    def columns(outputs: StoredOutputs, log_p: Floats) -> Columns:
+        return scored(log_p, outputs.labels)
 
     return Sink(
         prefix=ensemble.prefix, schema=PREDICTIONS, identity=ensemble.identity, compute=compute, columns=columns

@@ -1,12 +1,12 @@
-"""What can be wrong with what a user asks for; each message names the thing, what was wanted and what was got."""
+"""The errors of a user's request; each message names the thing, the wanted value and the actual one."""
 
 
 class InputError(Exception):
-    """Base: the request is wrong, and nothing was computed or written for it."""
+    """The base of these errors: the request is wrong, and nothing was computed or written for it."""
 
 
 class CheckpointError(InputError, ValueError):
-    """A checkpoint is missing, damaged, unsafe or of a layout that is not known."""
+    """A checkpoint is missing, damaged, unsafe or of an unknown family."""
 
 
 class ModelMismatch(InputError, ValueError):
@@ -14,15 +14,15 @@ class ModelMismatch(InputError, ValueError):
 
 
 class DatasetError(InputError, ValueError):
-    """A data set is missing, empty or not what it should be."""
+    """A data set is missing or empty, or its files are damaged or contradict each other."""
 
 
 class FitError(InputError, ValueError):
-    """There is nothing to fit, or not enough."""
+    """A fit has no samples, or too few."""
 
 
 class BatchError(InputError, ValueError):
-    """Images are not images, or coefficients not one finite row a sample that sums to one."""
+    """A batch's images have a wrong shape or type, or its coefficients are not finite rows that sum to one."""
 
 
 class UncoveredLayer(InputError, NotImplementedError):

@@ -1,4 +1,4 @@
-"""Evaluation: merged models over the images; a table of predictions a method."""
+"""Evaluation: merged models over the images; every merge gets a table of predictions."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,14 @@ from prefect.runtime import flow_run
 
 from storage.spans import Span
 from storage.store import Store
-from tasks.references.base import spans_within
-from tasks.references.derived import MergeReference
+from tasks.opening.load_models import load_states
+from tasks.references.predictions import MergeReference
+from tasks.streaming.devices import default_device
 from tasks.streaming.fill import Tally, fill
-from tasks.streaming.images import BLOCK, OpenedDataset, blocks, default_device, load_states
+from tasks.streaming.images import BLOCK, Images, blocks
 from tasks.streaming.inference import Inference
-from tasks.streaming.merge_sinks import Merger, merge_sinks
+from tasks.streaming.merge_sinks import merge_sinks
+from tasks.streaming.merger import Merger
 from tasks.streaming.reading import Reading
 
 
@@ -25,23 +27,23 @@ def evaluate_merges(
 
     Args:
         merges: on the same data set.
-        store: what is there already is left alone.
+        store: receives the predictions; spans that it holds are not computed again.
         reading: how images are read.
-        samples: only these, `stop` excluded.
+        samples: the samples to run on; None: all.
     """
     if not merges:
         return Tally(0, 0)
     outputs = list(dict.fromkeys(reference for merge in merges for reference in merge.outputs))
     dataset, device = merges[0].dataset, default_device()
-    opened = OpenedDataset(dataset, reading, device)
+    images = Images(dataset, reading, device)
     states = load_states(outputs, store, device)
-    inference = Inference(dataset.preprocessing, outputs[0].precision, reading.batch_size, dataset.groups)
+    inference = Inference(dataset.preprocessing, outputs[0].scored.precision, reading.batch_size, dataset.groups)
     sinks, order = merge_sinks(merges, Merger(outputs, [states.pop(o) for o in outputs], inference), store)
     return fill(
         store,
         sinks,
-        spans_within(dataset, samples),
-        lambda spans: blocks(opened.batches(spans, order), BLOCK),
+        dataset.spans_within(samples),
+        lambda spans: blocks(images.batches(spans, order), BLOCK),
         description=f"evaluate {dataset.name}",
         run=flow_run.id,
     )

@@ -1,4 +1,4 @@
-"""Extraction: every model over every image, once; logits, entropies and scores to `outputs`."""
+"""Extraction: every model over every image, once; logits, entropies and losses go to the table `outputs`."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,15 @@ from storage.soundness import missing_spans
 from storage.spans import Span
 from storage.store import Store
 from tasks.models.classifier import build_classifier
-from tasks.references.base import OutputsReference, spans_within
-from tasks.references.derived import MergeReference
+from tasks.opening.load_models import load_states
+from tasks.references.outputs import OutputsReference
+from tasks.references.predictions import MergeReference
+from tasks.streaming.devices import default_device
 from tasks.streaming.fill import Tally, fill
-from tasks.streaming.images import BLOCK, OpenedDataset, blocks, default_device, load_states
+from tasks.streaming.images import BLOCK, Images, blocks
 from tasks.streaming.inference import Inference
-from tasks.streaming.merge_sinks import Merger, merge_sinks
+from tasks.streaming.merge_sinks import merge_sinks
+from tasks.streaming.merger import Merger
 from tasks.streaming.output_sinks import output_sink
 from tasks.streaming.reading import Reading
 
@@ -29,34 +32,34 @@ def extract(
     merges: Sequence[MergeReference] = (),
     samples: Span | None = None,
 ) -> Tally:
-    """Run models over one data set, each image decoded once for all of them, and store what they say.
+    """Run models over one data set, each image decoded once for all of them, and store their outputs.
 
     Args:
         outputs: of several models on the same data set.
-        store: what is there already is left alone, and its models are not loaded.
+        store: receives the outputs; models whose outputs it holds are not loaded.
         reading: how images are read.
-        samples: only these, `stop` excluded.
-        merges: evaluated in the same pass; they may not need what only all samples together tell (`is_local`).
+        merges: evaluated in the same pass; none of them may need the outputs of all samples (`is_local`).
+        samples: the samples to run on; None: all.
     """
     if not outputs:
         return Tally(0, 0)
     dataset, device = outputs[0].dataset, default_device()
-    lacking = [reference for reference in outputs if missing_spans(store, reference.prefix, dataset.spans)]
-    opened = OpenedDataset(dataset, reading, device)
-    inference = Inference(dataset.preprocessing, outputs[0].precision, reading.batch_size, dataset.groups)
+    missing = [reference for reference in outputs if missing_spans(store, reference.prefix, dataset.spans)]
+    images = Images(dataset, reading, device)
+    inference = Inference(dataset.preprocessing, outputs[0].scored.precision, reading.batch_size, dataset.groups)
     merged = tuple(dict.fromkeys(reference for merge in merges for reference in merge.outputs))
-    states = load_states(dict.fromkeys((*lacking, *merged)), store, device)
+    states = load_states(dict.fromkeys((*missing, *merged)), store, device)
     sinks = [
         output_sink(o, build_classifier(states[o], o.model.url, o.model.architecture, device), inference)
-        for o in lacking
+        for o in missing
     ]
     if merges:
         sinks += merge_sinks(merges, Merger(merged, [states[o] for o in merged], inference), store)[0]
     done = fill(
         store,
         sinks,
-        spans_within(dataset, samples),
-        lambda spans: blocks(opened.batches(spans), BLOCK if merges else 1),
+        dataset.spans_within(samples),
+        lambda spans: blocks(images.batches(spans), BLOCK if merges else 1),
         description=f"extract {dataset.name}",
         run=flow_run.id,
     )

@@ -1,4 +1,4 @@
-"""Fitting: from the entropies of all models to every sample's coefficients, and to clusters of them. Central, cheap."""
+"""Fitting: every sample's coefficients from the models' outputs, and clusters or bins of them. The parent does it."""
 
 import logging
 import warnings
@@ -15,16 +15,18 @@ from storage.spans import Span
 from storage.store import Store
 from storage.tables import Columns, TableWriter, read_samples, read_table, vectors
 from tasks.errors import FitError
-from tasks.numerics.bins import bin_coefficients, binning_error
+from tasks.numerics.bins import bin_coefficients
 from tasks.numerics.checks import Floats
 from tasks.numerics.clustering import Clustering, cluster_coefficients
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expectation_maximization import ConvergenceWarning
 from tasks.numerics.expertise import model_coefficients
-from tasks.numerics.measures import MEASURES, Said, measured_coefficients
+from tasks.numerics.measures import MEASURES, ModelOutputs, measured_coefficients
+from tasks.numerics.metrics.coefficient_error import coefficient_error
 from tasks.opening.read_coefficients import drawn_coefficients, read_coefficients
-from tasks.references.base import DatasetReference, OutputsReference
-from tasks.references.derived import BinsReference, CoefficientsReference, MixtureReference
+from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
+from tasks.references.datasets import DatasetReference
+from tasks.references.outputs import OutputsReference
 from tasks.streaming.fill import Tally
 
 log = logging.getLogger("dawin.fitting")
@@ -32,12 +34,12 @@ log = logging.getLogger("dawin.fitting")
 
 @task(name="fit coefficients", cache_policy=NO_CACHE)
 def fit_coefficients(reference: CoefficientsReference, store: Store) -> Tally:
-    """Compute every sample's coefficients from one column of each model's outputs."""
+    """Compute every sample's coefficients from the models' outputs, and store them."""
     samples = reference.dataset.samples
     if is_committed(store, _whole(reference.prefix, reference.dataset)):
         return Tally(0, samples)
     if len(reference.outputs) > 2 and reference.offset:
-        log.warning("offset: defined for two models, plays no part with %d", len(reference.outputs))
+        log.warning("offset: defined for two models, without effect for %d", len(reference.outputs))
     coefficients = _coefficients(reference, store)
     _write(store, reference, COEFFICIENTS, {"coefficients": coefficients}, {"coefficients": coefficients.shape[1]})
     return Tally(samples, 0)
@@ -45,7 +47,11 @@ def fit_coefficients(reference: CoefficientsReference, store: Store) -> Tally:
 
 @task(name="fit mixture", cache_policy=NO_CACHE)
 def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
-    """Cluster the coefficients of a data set with a Beta mixture (two models) or a Dirichlet mixture (more)."""
+    """Cluster the coefficients of a data set with a Beta mixture (two models) or a Dirichlet mixture (more).
+
+    Raises:
+        FitError: fewer samples than clusters.
+    """
     dataset = reference.dataset
     has_components = is_committed(store, reference.components_key)
     if has_components and is_committed(store, _whole(reference.prefix, dataset)):
@@ -55,7 +61,7 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
             f"data set {dataset.name}: {dataset.samples} samples, wanted at least as many as "
             f"merge.clusters={reference.components}"
         )
-    coefficients = read_coefficients(store, reference.coefficients.prefix, 0, dataset.samples)
+    coefficients = read_coefficients(store, reference.coefficients.prefix, dataset.whole)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
         clustering = cluster_coefficients(
@@ -63,7 +69,7 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
         )
     for warning in caught:
         log.warning("data set %s: %s", dataset.name, warning.message)
-    if not has_components:  # a run that was killed may have come as far as that
+    if not has_components:  # a killed run may have written them
         _write_components(store, reference, clustering)
     columns = {
         "component": clustering.assignment,
@@ -77,14 +83,14 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
 
 @task(name="fit bins", cache_policy=NO_CACHE)
 def fit_bins(reference: BinsReference, store: Store) -> Tally:
-    """Cut the coefficients of a data set into bins, and say how far that takes samples from their own."""
+    """Cut the coefficients of a data set into bins, and log how far samples are moved from their own."""
     dataset = reference.dataset
     if is_committed(store, _whole(reference.prefix, dataset)):
         return Tally(0, dataset.samples)
-    coefficients = read_coefficients(store, reference.coefficients.prefix, 0, dataset.samples)
+    coefficients = read_coefficients(store, reference.coefficients.prefix, dataset.whole)
     binning = bin_coefficients(coefficients, reference.bins, seed=reference.seed)
     used = binning.coefficients[binning.assignment]
-    error = binning_error(coefficients, used)
+    error = coefficient_error(coefficients, used)
     log.info(
         "data set %s: %d of %d bins have samples; coefficients are off by %.2g in the mean, %.2g at most",
         *(dataset.name, len(binning.coefficients), reference.bins, *error),
@@ -98,22 +104,22 @@ def _coefficients(reference: CoefficientsReference, store: Store) -> Floats:
     """Return coefficients (n, M): from a column of the outputs, from the logits, or drawn."""
     outputs = reference.outputs
     if reference.in_columns:
-        uncertainty = [_column(store, one, reference.column) for one in outputs]
-        return model_coefficients(np.column_stack(uncertainty), offset=reference.offset)
+        scores = [_column(store, one, reference.column) for one in outputs]
+        return model_coefficients(np.column_stack(scores), offset=reference.offset)
     if reference.seed is not None:
         return drawn_coefficients(reference)
-    scores = [MEASURES[reference.expertise](_said(reference, store, span)) for span in reference.dataset.spans]
-    return measured_coefficients(np.concatenate(scores), offset=reference.with_offset)
+    measured = [MEASURES[reference.expertise](_outputs(reference, store, span)) for span in reference.dataset.spans]
+    return measured_coefficients(np.concatenate(measured), offset=reference.with_offset)
 
 
-def _said(reference: CoefficientsReference, store: Store, span: Span) -> Said:
-    """Return what the models say of the samples of one span."""
+def _outputs(reference: CoefficientsReference, store: Store, span: Span) -> ModelOutputs:
+    """Return the models' outputs on the samples of one span."""
     logits = [_logits(store, outputs, span) for outputs in reference.outputs]
     temperatures = [outputs.model.temperature for outputs in reference.outputs]
     judge = None
     if reference.judge:
         judge = log_probabilities(_logits(store, reference.judge, span), reference.judge.model.temperature)
-    return Said(
+    return ModelOutputs(
         logits=[values / t for values, t in zip(logits, temperatures, strict=True)],
         log_p=[log_probabilities(values, t) for values, t in zip(logits, temperatures, strict=True)],
         judge=judge,
@@ -121,18 +127,18 @@ def _said(reference: CoefficientsReference, store: Store, span: Span) -> Said:
 
 
 def _logits(store: Store, outputs: OutputsReference, span: Span) -> Floats:
-    table = read_table(store, keys.samples(outputs.prefix, span), OUTPUTS[outputs.logits], ["logits"])
+    table = read_table(store, keys.samples(outputs.prefix, span), OUTPUTS[outputs.scored.logits], ["logits"])
     return vectors(table["logits"]).astype(np.float64)
 
 
 def _column(store: Store, outputs: OutputsReference, column: str) -> Floats:
-    samples, schema = outputs.dataset.samples, OUTPUTS[outputs.logits]
+    samples, schema = outputs.dataset.samples, OUTPUTS[outputs.scored.logits]
     values: Floats = read_samples(store, outputs.prefix, schema, [column], samples=samples)[column].to_numpy()
     return values
 
 
 def _whole(prefix: str, dataset: DatasetReference) -> str:
-    return keys.samples(prefix, Span(0, dataset.samples))
+    return keys.samples(prefix, dataset.whole)
 
 
 def _write(

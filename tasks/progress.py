@@ -1,4 +1,4 @@
-"""Progress of long work, told to whoever listens: the command line draws bars; by default there are log lines."""
+"""Progress of long work: the command line draws it as bars; without a listener, it becomes log lines."""
 
 import logging
 import time
@@ -13,40 +13,57 @@ log = logging.getLogger("dawin.progress")
 
 
 class Listener(Protocol):
-    """Hears of work that goes on."""
+    """A receiver of progress, of several pieces of work at the same time."""
 
     def started(self, description: str, total: int) -> int:
-        """Begin a piece of work of `total` samples; return its number."""
+        """Begin a piece of work.
+
+        Args:
+            description: a few words that name the work.
+            total: its size in units: samples, steps of a training, or classes of a head.
+
+        Returns:
+            The number that identifies the work in the other calls.
+        """
 
     def advanced(self, work: int, samples: int) -> None:
-        """So many more samples are done."""
+        """Count more units as done.
+
+        Args:
+            work: the number that `started` returned.
+            samples: the number of units since the last call.
+        """
 
     def ended(self, work: int) -> None:
-        """The work is over, done or failed."""
+        """End a piece of work, which is done or has failed.
+
+        Args:
+            work: the number that `started` returned.
+        """
 
 
 class LogLines:
-    """Says how far the work is, every few seconds."""
+    """A listener that logs the progress of each piece of work every 15 seconds."""
 
     def __init__(self) -> None:
-        self._works: list[tuple[str, int]] = []
+        self._started: list[tuple[str, int]] = []
         self._done: dict[int, int] = {}
-        self._said: dict[int, float] = {}
+        self._logged_at: dict[int, float] = {}
 
     def started(self, description: str, total: int) -> int:
         """See `Listener`."""
-        self._works.append((description, total))
-        number = len(self._works) - 1
-        self._done[number], self._said[number] = 0, time.monotonic()
+        self._started.append((description, total))
+        number = len(self._started) - 1
+        self._done[number], self._logged_at[number] = 0, time.monotonic()
         return number
 
     def advanced(self, work: int, samples: int) -> None:
         """See `Listener`."""
         self._done[work] += samples
-        if time.monotonic() - self._said[work] >= _LOG_EVERY:
-            description, total = self._works[work]
+        if time.monotonic() - self._logged_at[work] >= _LOG_EVERY:
+            description, total = self._started[work]
             log.info("%s: %d of %d", description, self._done[work], total)
-            self._said[work] = time.monotonic()
+            self._logged_at[work] = time.monotonic()
 
     def ended(self, work: int) -> None:
         """See `Listener`."""
@@ -58,7 +75,11 @@ _listener: ContextVar[Listener] = ContextVar("listener")
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Send progress to a listener."""
+    """Send the progress of all work inside the `with` to a listener.
+
+    Args:
+        listener: receives it, instead of the log.
+    """
     token = _listener.set(listener)
     try:
         yield
@@ -68,7 +89,12 @@ def listening(listener: Listener) -> Iterator[None]:
 
 @contextmanager
 def work(description: str, total: int) -> Iterator["Work"]:
-    """Do a piece of work of `total` samples."""
+    """Announce a piece of work and yield the object that counts its progress.
+
+    Args:
+        description: a few words that name the work.
+        total: its size in units: samples, steps of a training, or classes of a head.
+    """
     listener = _listener.get(_default)
     number = listener.started(description, total)
     try:
@@ -78,11 +104,20 @@ def work(description: str, total: int) -> Iterator["Work"]:
 
 
 class Work:
-    """Work that goes on."""
+    """A piece of work that a listener follows.
+
+    Args:
+        listener: receives the progress.
+        number: identifies the work to the listener.
+    """
 
     def __init__(self, listener: Listener, number: int) -> None:
         self._listener, self._number = listener, number
 
     def advance(self, samples: int) -> None:
-        """So many more samples are done."""
+        """Count more units as done.
+
+        Args:
+            samples: the number of units since the last call.
+        """
         self._listener.advanced(self._number, samples)

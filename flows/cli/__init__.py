@@ -1,4 +1,4 @@
-"""The command line: one file a command; `entry` lists them and turns errors into exit statuses."""
+"""The command line: one file for each command; `entry` registers them and turns errors into exit statuses."""
 
 from flows.cli.entry import main
 

@@ -1,4 +1,4 @@
-"""`python -m flows.cli`: the same as the console script `dawin`."""
+"""Run the command line as `python -m flows.cli`, which does the same as the console script `dawin`."""
 
 import sys
 

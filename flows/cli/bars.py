@@ -10,27 +10,27 @@ from tasks.progress import listening
 
 
 class Bars:
-    """Draws a bar for each piece of work."""
+    """A progress listener that draws one bar for each piece of work."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
     def started(self, description: str, total: int) -> int:
-        """See `tasks.progress.Listener`."""
+        """Draw the bar of a piece of work of `total` samples, and return its number."""
         return int(self._progress.add_task(description, total=total))
 
     def advanced(self, work: int, samples: int) -> None:
-        """See `tasks.progress.Listener`."""
+        """Advance a bar by a number of samples."""
         self._progress.advance(TaskID(work), samples)
 
     def ended(self, work: int) -> None:
-        """See `tasks.progress.Listener`."""
+        """Remove the bar of a piece of work that has ended."""
         self._progress.remove_task(TaskID(work))
 
 
 @contextmanager
 def bars() -> Iterator[None]:
-    """Show bars for the time of the block when standard error is a terminal; else leave it to log lines."""
+    """Draw progress bars inside the block if standard error is a terminal; otherwise log lines report progress."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield

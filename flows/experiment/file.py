@@ -11,8 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from flows.errors import ExperimentError
+from flows.experiment.input_settings import ZERO_SHOT
 from flows.experiment.overrides import apply_override
-from flows.experiment.settings import ZERO_SHOT, Experiment
+from flows.experiment.settings import Experiment
 from flows.experiment.strict_yaml import parse_yaml, problem_of
 from storage.credentials import without_credentials
 from storage.filesystem import absolute

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 MOST_ITEMS = 1000  # models, data sets, methods, prompts: far more than anybody merges or compares
 
@@ -10,7 +10,13 @@ MOST_ITEMS = 1000  # models, data sets, methods, prompts: far more than anybody 
 # systems bound at 255 bytes
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]*$", max_length=100)]
 Address = Annotated[str, Field(min_length=1, max_length=4096)]  # characters: the longest path of Linux
-Words = Annotated[str, Field(max_length=1000)]  # characters, of what is shown in words
+Words = Annotated[str, Field(max_length=1000)]  # characters of a text for readers
 Scale = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Channel = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """A section of the experiment file: frozen, and without room for misspelt names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), serialize_by_alias=True)

@@ -1,90 +1,107 @@
-"""From an experiment to a plan: every input looked at and found good, every object named, nothing computed yet."""
+"""From an experiment to a plan: every input checked, every table named, nothing computed yet."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from flows.errors import ExperimentError
-from flows.experiment.settings import Experiment, PreprocessSettings, TextHeadSettings
+from flows.experiment.input_settings import TextHeadSettings
+from flows.experiment.preprocess_settings import PreprocessSettings
+from flows.experiment.settings import Experiment
 from flows.planning.cells import cells_of
 from flows.planning.checkpoints import Checkpoints
-from flows.planning.datasets import Listings
+from flows.planning.datasets import Datasets
 from flows.planning.plan import Plan
-from flows.planning.preprocessing import Chosen, choose_pixels
+from flows.planning.preprocessing import Chosen, choose_preprocessing
 from storage.errors import ObjectMissing
 from storage.identity import digest_of
+from storage.schemas import RESULTS
 from storage.store import Store
 from tasks.datasets.prompts import Prompts, prompts_of
 from tasks.errors import DatasetError, FitError, InputError, ModelMismatch
-from tasks.references.base import DatasetReference, Head, ModelReference, OutputsReference
-from tasks.references.derived import RunRecord
+from tasks.references.datasets import SHARD, DatasetReference, ScoredDataset
+from tasks.references.heads import Head
+from tasks.references.models import ModelReference
+from tasks.references.outputs import OutputsReference
+from tasks.references.results import RunRecord
+from tasks.references.versions import computation
 
 T = TypeVar("T")
 
-_SOME_SIZE = 224  # pixels, to list images by while no tower is known
+_SOME_SIZE = 224  # pixels; lists images while no tower is known
 
 
-def prepare(
+def checked_plan(
     experiment: Experiment,
     store: Store,
     *,
     remember: bool = True,
-    known: Checkpoints | None = None,
-    listings: Listings | None = None,
+    checkpoints: Checkpoints | None = None,
+    datasets: Datasets | None = None,
+    shard: int = SHARD,
 ) -> Plan:
-    """Return what an experiment comes down to, with everything that can be checked beforehand checked.
+    """Return the plan of an experiment after all checks that are possible before anything runs.
 
-    Checkpoints are hashed, and read whole the first time they are seen; what was found is remembered in the store
-    (unless `remember` is off), so that the next run need not. Images are listed, not read.
+    A checkpoint is hashed, and read whole the first time it is seen; the store remembers the findings for the next run.
+    Images are listed, but not read.
 
     Args:
         experiment: the settings.
-        store: where results are, and what is remembered.
-        remember: whether it is.
-        known: the experiment's checkpoints, where some were looked at before.
-        listings: the data sets, where some were listed before.
+        store: holds results and findings.
+        remember: whether findings are written to the store.
+        checkpoints: the experiment's checkpoints, if some were checked before.
+        datasets: the data sets, if some were listed before.
+        shard: samples per object of the per-sample tables.
 
     Raises:
-        InputError: something is missing, damaged or does not fit together; all such faults in one message.
+        InputError: an input is missing, damaged or does not fit the others; one message lists all such faults.
     """
-    if landing := experiment.landing:
+    if watched := experiment.watched:
         raise ExperimentError(
-            f"model {landing.name}: checkpoint {landing.checkpoint} stands for all that land: dawin watch"
+            f"model {watched.name}: checkpoint {watched.checkpoint} is a pattern: dawin watch runs what matches it"
         )
-    known = known or Checkpoints(store, experiment.architecture, remember)
-    listings = listings or Listings()
+    checkpoints = checkpoints or Checkpoints(store, experiment.architecture, remember)
+    datasets = datasets or Datasets(shard)
     faults = _Faults()
-    models = [model for m in experiment.models if (model := faults.collect(known.model, m))]
-    pixels = faults.collect(_pixels, known, experiment, models)
-    # where no model was good the preprocessing is unknown; the folders are looked for all the same
-    chosen = pixels or choose_pixels(PreprocessSettings(), _SOME_SIZE, {}, None, [])
-    looks = [faults.collect(listings.find, one, chosen.preprocessing) for one in experiment.datasets]
+    models = [model for m in experiment.models if (model := faults.collect(checkpoints.model, m))]
+    chosen = faults.collect(_preprocessing, checkpoints, experiment, models)
+    # if no model was good the preprocessing is unknown, but missing folders are reported all the same
+    known = chosen or choose_preprocessing(PreprocessSettings(), _SOME_SIZE, {}, None, [])
+    looks = [faults.collect(datasets.find, one, known.preprocessing) for one in experiment.datasets]
     found = [look for look in looks if look is not None]
-    datasets = [dataset for dataset, _ in found]
     named = [(dataset.name, classes) for dataset, classes in found if experiment.head_of(dataset.name) is not None]
-    heads = {n: head for n, classes in named if (head := faults.collect(_head, known, experiment, n, classes))}
-    faults.collect(known.check_layouts, models)
+    heads = {n: head for n, classes in named if (head := faults.collect(_head, checkpoints, experiment, n, classes))}
+    faults.collect(checkpoints.check_layouts, models)
     if models and _merges_per_sample(experiment):
-        faults.collect(known.check_coverage, models[0])
-    faults.collect(_check_size, experiment, known.image_sizes(models))
-    for dataset in datasets:
+        faults.collect(checkpoints.check_coverage, models[0])
+    faults.collect(_check_size, experiment, checkpoints.image_sizes(models))
+    for dataset, _ in found:
         if dataset.name in heads or experiment.head_of(dataset.name) is None:
-            faults.collect(known.check_classes, models, heads.get(dataset.name), dataset)
+            faults.collect(checkpoints.check_classes, models, heads.get(dataset.name), dataset)
         faults.collect(_check_samples, experiment, dataset)
+        faults.collect(_check_methods, experiment, dataset)
     faults.raise_any()
-    facts = _facts(known, models, chosen)
-    return _plan(experiment, store, models=models, heads=heads, datasets=datasets, facts=facts)
+    scored = [
+        ScoredDataset(
+            dataset=dataset,
+            head=heads.get(dataset.name),
+            precision=experiment.precision,
+            logits=experiment.logits,
+        )
+        for dataset, _ in found
+    ]
+    return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
 
 
-def _pixels(known: Checkpoints, experiment: Experiment, models: Sequence[ModelReference]) -> Chosen:
-    """Return the preprocessing of all images: the same for every model."""
-    size = experiment.preprocess.size or next(iter(known.image_sizes(models)), _SOME_SIZE)
-    described, recorded = known.pixels(models), known.recorded_pixels(models)
+def _preprocessing(checkpoints: Checkpoints, experiment: Experiment, models: Sequence[ModelReference]) -> Chosen:
+    """Return the preprocessing of all images, which is the same for every model."""
+    size = experiment.preprocess.size or next(iter(checkpoints.image_sizes(models)), _SOME_SIZE)
+    described, recorded = checkpoints.preprocessing(models), checkpoints.recorded_preprocessing(models)
     architecture = experiment.architecture if models else None
-    return choose_pixels(experiment.preprocess, size, described, architecture, recorded)
+    return choose_preprocessing(experiment.preprocess, size, described, architecture, recorded)
 
 
-def _facts(known: Checkpoints, models: Sequence[ModelReference], chosen: Chosen) -> dict[str, Any]:
-    """Return which tower and preprocessing are used, and where they come from, for the plan and the results."""
+def _facts(checkpoints: Checkpoints, models: Sequence[ModelReference], chosen: Chosen) -> dict[str, Any]:
+    """Return the tower and the preprocessing, and where they come from, for the plan and the results."""
     pixels = vars(chosen.preprocessing) | {
         "mean": list(chosen.preprocessing.mean),
         "std": list(chosen.preprocessing.std),
@@ -92,26 +109,19 @@ def _facts(known: Checkpoints, models: Sequence[ModelReference], chosen: Chosen)
     }
     return {
         "architecture": models[0].architecture,
-        "assumed": known.assumed(models),
+        "assumed": checkpoints.assumed(models),
         "preprocess": {name: value for name, value in pixels.items() if name != "border"},  # which is a data set's own
     }
 
 
-def prepare_on(experiment: Experiment, dataset: str, store: Store) -> Plan:
-    """Return the plan of one data set; the others are looked at only where a method does."""
-    if experiment.looks_everywhere:
-        return prepare(experiment, store).on(dataset)
-    return prepare(experiment.on(dataset), store)
-
-
 class _Faults:
-    """Collects what is wrong, so that a user hears of everything at once."""
+    """Collects faults, so that a user reads of all of them at once."""
 
     def __init__(self) -> None:
         self._errors: list[Exception] = []
 
     def collect(self, function: Callable[..., T], *arguments: Any) -> T | None:  # noqa: ANN401
-        """Return what the function returns, or None when it found a fault."""
+        """Return the function's result, or None when it found a fault."""
         try:
             return function(*arguments)
         except (InputError, ObjectMissing) as error:
@@ -119,18 +129,18 @@ class _Faults:
             return None
 
     def raise_any(self) -> None:
-        """Raise one error that lists all faults; where all are of one kind, of that kind."""
+        """Raise one error that lists all faults; if all are of one kind, of that kind."""
         kinds = {type(error) for error in self._errors}
         if self._errors:
             kind = kinds.pop() if len(kinds) == 1 else ExperimentError
             raise kind("; ".join(dict.fromkeys(str(error) for error in self._errors)))
 
 
-def _head(known: Checkpoints, experiment: Experiment, dataset: str, classes: tuple[str, ...]) -> Head:
+def _head(checkpoints: Checkpoints, experiment: Experiment, dataset: str, classes: tuple[str, ...]) -> Head:
     """Return the head that an experiment names for a data set."""
     wanted = experiment.head_of(dataset)
     if not isinstance(wanted, TextHeadSettings):
-        return known.head(dataset, str(wanted))
+        return checkpoints.head(dataset, str(wanted))
     record = next(settings.record for settings in experiment.datasets if settings.name == dataset)
     prompts = Prompts(wanted.classes or (), wanted.templates or ())
     if not all(prompts):
@@ -140,11 +150,12 @@ def _head(known: Checkpoints, experiment: Experiment, dataset: str, classes: tup
             )
         listed = prompts_of(record.prompts, classes)
         prompts = Prompts(wanted.classes or listed.classes, wanted.templates or listed.templates)
-    return known.text_head(dataset, prompts, wanted.text)
+    return checkpoints.text_head(dataset, prompts, wanted.text)
 
 
 def _merges_per_sample(experiment: Experiment) -> bool:
-    return "samples" in experiment.merge.granularity or any(name.startswith("oracle") for name in experiment.baselines)
+    per_sample = (member.method.per_sample for member in experiment.members)
+    return "samples" in experiment.merge.granularity or any(per_sample)
 
 
 def _check_size(experiment: Experiment, towers: Sequence[int]) -> None:
@@ -161,11 +172,13 @@ def _check_samples(experiment: Experiment, dataset: DatasetReference) -> None:
         )
     if experiment.merge.offset and len(experiment.models) == 2 and dataset.samples < 2:
         raise FitError(f"data set {dataset.name}: 1 sample, wanted at least 2 for merge.offset")
-    chooses = any(name.startswith("greedy-soup") for name in experiment.baselines)
-    if dataset.classes is None and chooses and dataset.name == experiment.merge.held_out:
-        raise DatasetError(f"data set {dataset.name}: images without labels, but baseline greedy-soup chooses by them")
-    if dataset.classes is None and any(name.startswith("oracle") for name in experiment.baselines):
-        raise DatasetError(f"data set {dataset.name}: images without labels, but baseline oracle needs them")
+
+
+def _check_methods(experiment: Experiment, dataset: DatasetReference) -> None:
+    methods = dict.fromkeys(member.method for member in experiment.members)
+    reasons = [reason for method in methods if (reason := method.refusal_on(dataset, experiment.setup))]
+    if reasons:
+        raise DatasetError("; ".join(f"data set {dataset.name}: {reason}" for reason in reasons))
 
 
 def _plan(
@@ -173,21 +186,23 @@ def _plan(
     store: Store,
     *,
     models: Sequence[ModelReference],
-    heads: dict[str, Head],
-    datasets: Sequence[DatasetReference],
+    everywhere: Sequence[ScoredDataset],
     facts: dict[str, Any],
 ) -> Plan:
-    outputs = [
-        tuple(_outputs(experiment, model, dataset, heads.get(dataset.name)) for model in models) for dataset in datasets
-    ]
-    cells = [cell for of_dataset in outputs for cell in cells_of(experiment, of_dataset, outputs)]
+    outputs = [tuple(OutputsReference(model=model, scored=scored) for model in models) for scored in everywhere]
+    cells = [cell for of_dataset in outputs for cell in cells_of(experiment, of_dataset, everywhere)]
     settings = experiment.model_dump(mode="json", include={"merge", "baselines", "precision", "logits", "seed"}) | facts
+    asked = dict.fromkeys(member.method.name for member in experiment.members)
+    options = experiment.methods.by_method
+    settings["methods"] = {name: options[name].model_dump(mode="json") for name in asked if name in options}
     settings["temperatures"] = {model.name: model.temperature for model in models}
     identity = {
+        "computation": computation("results"),
+        "schema": RESULTS.version,
         "experiment": experiment.name,
         "settings": settings,
         "cells": [[cell.method, cell.predictions.dataset.name, cell.predictions.id] for cell in cells],
-        "groups": {dataset.name: dataset.group for dataset in datasets},
+        "groups": {scored.dataset.name: scored.dataset.group for scored in everywhere},
     }
     record = RunRecord(
         experiment=experiment.name,
@@ -195,12 +210,4 @@ def _plan(
         settings=settings,
         checkpoints=tuple(model.url for model in models),
     )
-    return Plan(store=store, record=record, outputs=tuple(outputs), cells=tuple(cells))
-
-
-def _outputs(
-    experiment: Experiment, model: ModelReference, dataset: DatasetReference, head: Head | None
-) -> OutputsReference:
-    return OutputsReference(
-        model=model, dataset=dataset, head=head, precision=experiment.precision, logits=experiment.logits
-    )
+    return Plan(store=store, record=record, outputs=tuple(outputs), cells=tuple(cells), reading=experiment.reading)

@@ -1,18 +1,11 @@
-"""The checkpoints of an experiment: hashed, read whole the first time they are seen, and remembered."""
+"""The checkpoints of an experiment: named by reference, and checked against one another and the data sets."""
 
-import json
-import logging
-import re
 from collections.abc import Sequence
-from functools import lru_cache
-from importlib.metadata import version
 from typing import Any
 
-from flows.experiment.settings import ModelSettings
-from flows.planning.confined_check import Look, look_here
-from storage import keys
-from storage.errors import ObjectMissing, StorageError
-from storage.identity import digest_of, digest_of_file
+from flows.experiment.input_settings import ModelSettings
+from flows.planning.checkpoint_records import CheckpointRecords, checkpoint_file
+from flows.planning.confined_check import Check, check_here
 from storage.locations import Location
 from storage.store import Store
 from tasks.datasets.prompts import Prompts
@@ -20,30 +13,23 @@ from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
 from tasks.models.architecture import described
 from tasks.models.state_differences import differences
 from tasks.opening.model_descriptions import Beside, Described, read_beside
-from tasks.references.base import DatasetReference, FileReference, Head, ModelReference, TextHeadReference
-
-log = logging.getLogger("dawin.checkpoints")
-
-# in a folder, or a repository of the Hub: what transformers and open_clip call a checkpoint's file
-CHECKPOINT_FILES = (
-    "model.safetensors",
-    "open_clip_model.safetensors",
-    "pytorch_model.bin",
-    "open_clip_pytorch_model.bin",
-)
-_SUMMARY_VERSION = 4  # of what is remembered of a checkpoint
-
-
-def told(source: str | None) -> str:
-    """Return, for the end of a message, where something that is missing can be had."""
-    return f"; to be had: {source}" if source else ""
+from tasks.references.datasets import DatasetReference
+from tasks.references.heads import FileReference, Head, TextHeadReference
+from tasks.references.models import ModelReference
 
 
 class Checkpoints:
-    """Checkpoints, each read at most once, and never again when the store remembers what was found."""
+    """The checkpoints of an experiment.
 
-    def __init__(self, store: Store, architecture: str | None, remember: bool, look: Look = look_here) -> None:
-        self._store, self._architecture, self._remember, self._look = store, architecture, remember, look
+    Args:
+        store: remembers findings.
+        architecture: the open_clip model that the experiment names.
+        remember: whether new findings are written to the store.
+        check: reads a checkpoint and returns its summary.
+    """
+
+    def __init__(self, store: Store, architecture: str | None, remember: bool, check: Check = check_here) -> None:
+        self._records, self._architecture = CheckpointRecords(store, remember, check), architecture
         self._models: dict[str, dict[str, Any]] = {}
         self._heads: dict[str, dict[str, Any]] = {}
         self._references: dict[ModelSettings, ModelReference] = {}
@@ -52,46 +38,51 @@ class Checkpoints:
         self._base: ModelReference | None = None  # the first model
 
     def image_sizes(self, models: Sequence[ModelReference]) -> list[int]:
-        """Return those of the towers, in pixels."""
+        """Return the sides of the images that the towers take, in pixels."""
         return [self._summary(model)["image_size"] for model in models]
 
-    def pixels(self, models: Sequence[ModelReference]) -> dict[str, Described | None]:
-        """Return, by model, which preprocessing its checkpoint, or a file beside it, describes; None: none."""
-        return {model.name: self._pixels(model) for model in models}
+    def preprocessing(self, models: Sequence[ModelReference]) -> dict[str, Described | None]:
+        """Return, by model, the preprocessing that its header or a file beside it describes; None: none does."""
+        return {model.name: self._preprocessing_of(model) for model in models}
 
-    def _pixels(self, model: ModelReference) -> Described | None:
+    def _preprocessing_of(self, model: ModelReference) -> Described | None:
         if own := self._summary(model)["described"].get("pixels"):
             return Described(own, "the header of")
-        return self._beside_of(Location(model.url)).pixels
+        return self._files_beside(Location(model.url)).pixels
 
-    def recorded_pixels(self, models: Sequence[ModelReference]) -> list[dict[str, Any]]:
+    def recorded_preprocessing(self, models: Sequence[ModelReference]) -> list[dict[str, Any]]:
         """Return the preprocessings that open_clip records for the architecture which the experiment names."""
         return list(self._summary(models[0])["pixels"]) if models and self._architecture else []
 
     def assumed(self, models: Sequence[ModelReference]) -> str | None:
-        """Return what of the models' architecture neither a file nor the tensors say, in words."""
+        """Return, in words, the parts of the architecture that neither a file nor the tensors say; None: no part."""
         return next((found for model in models if (found := self._summary(model)["assumed"])), None)
 
     def _summary(self, model: ModelReference) -> dict[str, Any]:
         return self._models[f"{model.digest} {model.architecture}"]
 
     def model(self, settings: ModelSettings) -> ModelReference:
-        """Return the reference of a model whose checkpoint is good."""
+        """Return the reference of a model whose checkpoint is good.
+
+        Raises:
+            CheckpointError: it is missing, damaged, unsafe, or of no family that is known.
+        """
         if settings not in self._references:
             self._references[settings] = self._model(settings)
         return self._references[settings]
 
     def _model(self, settings: ModelSettings) -> ModelReference:
+        label = f"model {settings.name}"
         try:
-            location = checkpoint_file(settings.checkpoint, f"model {settings.name}")
-            digest = self._digest(location, f"model {settings.name}")
+            location = checkpoint_file(settings.checkpoint, label)
+            digest = self._records.digest(location, label)
         except CheckpointError as error:
-            raise CheckpointError(f"{error}{told(settings.source)}") from error
+            source = f"; to be had: {settings.source}" if settings.source else ""
+            raise CheckpointError(f"{error}{source}") from error
         try:
-            architecture = self._architecture_of(location)
-            found = self._look_up(location, digest, "model", architecture, self._base)
+            found = self._records.summary(location, digest, "model", self._architecture_of(location), self._base)
         except CheckpointError as error:
-            raise CheckpointError(f"model {settings.name}: {error}") from error
+            raise CheckpointError(f"{label}: {error}") from error
         projection = FileReference(url=self._base.url, digest=self._base.digest) if self._base else None
         reference = ModelReference(
             name=settings.name,
@@ -107,53 +98,62 @@ class Checkpoints:
         return reference
 
     def _architecture_of(self, location: Location) -> str | None:
-        """Return the architecture that a checkpoint is to be read as; None: its tensors are all there is to go by.
+        """Return the architecture to read a checkpoint as; None: its tensors decide.
 
-        One that nothing describes takes the base's if that was described: merged models have one architecture.
+        A checkpoint that nothing describes takes the base's architecture if that was described: merged models have one
+        architecture.
         """
         if self._architecture is not None:
             return self._architecture
-        if own := self._beside_of(location).architecture:
+        if own := self._files_beside(location).architecture:
             return str(own.value)
         if self._base and self._is_described(self._base):
             return self._base.architecture
         return None
 
     def _is_described(self, model: ModelReference) -> bool:
-        """Tell whether a checkpoint's own header, or a file beside it, describes its architecture."""
+        """Return whether a checkpoint's own header, or a file beside it, describes its architecture."""
         own = self._summary(model)["described"].get("architecture")
-        return own is not None or self._beside_of(Location(model.url)).architecture is not None
+        return own is not None or self._files_beside(Location(model.url)).architecture is not None
 
-    def _beside_of(self, location: Location) -> Beside:
+    def _files_beside(self, location: Location) -> Beside:
         folder = location.url.rpartition("/")[0]
         if folder not in self._beside:
             self._beside[folder] = read_beside(location, named=self._architecture is not None)
         return self._beside[folder]
 
     def head(self, dataset: str, url: str) -> FileReference:
-        """Return the reference of a head whose file is good."""
+        """Return the reference of a head whose file is good.
+
+        Raises:
+            CheckpointError: it is missing, damaged, or holds no head.
+        """
         if url not in self._head_references:
             location = checkpoint_file(url, f"head of {dataset}")
-            digest = self._digest(location, f"head of {dataset}")
-            self._heads[digest] = self._look_up(location, digest, "head", None)
+            digest = self._records.digest(location, f"head of {dataset}")
+            self._heads[digest] = self._records.summary(location, digest, "head", None)
             self._head_references[url] = FileReference(url=location.url, digest=digest)
         return self._head_references[url]
 
     def text_head(self, dataset: str, prompts: Prompts, url: str | None) -> TextHeadReference:
-        """Return the reference of a head made of class names by a text tower: that of a checkpoint, or the base's."""
-        what = f"head of {dataset}"
+        """Return the reference of a head made of class names by a text tower: a checkpoint's, or the base's.
+
+        Raises:
+            CheckpointError: the checkpoint is not good, or has no text tower.
+        """
+        label = f"head of {dataset}"
         if url is not None:
-            location = checkpoint_file(url, what)
-            text = FileReference(url=location.url, digest=self._digest(location, what))
-            found = self._look_up(location, text.digest, "model", self._architecture_of(location))
+            location = checkpoint_file(url, label)
+            text = FileReference(url=location.url, digest=self._records.digest(location, label))
+            found = self._records.summary(location, text.digest, "model", self._architecture_of(location))
         elif self._base is None:
-            raise CheckpointError(f"{what}: no text tower to make it with, the first model is not good")
+            raise CheckpointError(f"{label}: no text tower to make it with, the first model is not good")
         else:
             text = FileReference(url=self._base.url, digest=self._base.digest)
             found = self._summary(self._base)
         if found["text_features"] is None:
             raise CheckpointError(
-                f"{what}: {text.url} has no text tower to make it with; name a head's file, or a checkpoint that has "
+                f"{label}: {text.url} has no text tower to make it with; name a head's file, or a checkpoint that has "
                 "one as the head's `text`"
             )
         head = TextHeadReference(
@@ -201,91 +201,9 @@ class Checkpoints:
             wanted = "" if count is None else f", which has {count} classes"
             raise ModelMismatch(f"{' and '.join(faults)}, for data set {dataset.name}{wanted}")
 
-    def _digest(self, location: Location, what: str) -> str:
-        """Return the SHA-256 of a file: of a local one always computed, of a remote one remembered by its etag."""
-        try:
-            fingerprint = location.fingerprint()
-        except ObjectMissing as error:
-            raise CheckpointError(f"{what}: checkpoint {location.url}: no such file{_neighbours(location)}") from error
-        key = keys.checkpoint(f"etag-{digest_of({'url': location.url, 'etag': fingerprint})}")
-        if not location.is_local and (found := self._remembered(key)):
-            return str(found["sha256"])
-        digest = _hashed(location.url, fingerprint)
-        if not location.is_local and self._remember:
-            self._store.replace(key, json.dumps({"sha256": digest, "url": location.url}).encode())
-        return digest
-
-    def _look_up(
-        self, location: Location, digest: str, kind: str, architecture: str | None, base: ModelReference | None = None
-    ) -> dict[str, Any]:
-        looked_at = {
-            "sha256": digest,
-            "architecture": architecture,
-            "kind": kind,
-            "base": base.digest if base else None,
-            "version": _SUMMARY_VERSION,
-            "open_clip": version("open_clip_torch"),  # whose configurations and records a summary holds
-        }
-        key = keys.checkpoint(digest_of(looked_at))
-        if found := self._remembered(key):
-            return found
-        found = self._look(kind, location, architecture, Location(base.url) if base else None)
-        if self._remember:
-            self._store.replace(key, json.dumps(found).encode())
-        return found
-
-    def _remembered(self, key: str) -> dict[str, Any] | None:
-        """Return what the store remembers; None where that is nothing, or damaged: it is looked at again then."""
-        try:
-            found = json.loads(self._store.read(key))
-        except ObjectMissing:
-            return None
-        except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict) and _is_record(found):
-            return found
-        log.warning("%s: damaged, looking at the checkpoint again", self._store.address(key))
-        return None
-
-
-def _is_record(found: dict[str, Any]) -> bool:
-    """Tell whether a record is one of those that are kept here: a digest, or the summary of a head or a model."""
-    if "sha256" in found:
-        return isinstance(found["sha256"], str) and re.fullmatch("[0-9a-f]{64}", found["sha256"]) is not None
-    wanted = {"classes", "features"}
-    if not wanted.issuperset(found):
-        wanted |= {"layout", "image_size", "completed", "uncovered", "text_features"}
-        wanted |= {"architecture", "tower", "assumed", "pixels", "described"}
-    return found.keys() >= wanted
-
 
 def _fits(classes: int, dataset: DatasetReference) -> bool:
-    """Tell whether a head has the classes of a data set; of one whose labels are numbers it may have more."""
+    """Return whether a head has a data set's classes; if the labels are numbers it may have more."""
     if dataset.head_classes is None:
         return dataset.classes is None or classes >= dataset.classes
     return classes == dataset.head_classes
-
-
-def checkpoint_file(url: str, what: str) -> Location:
-    """Return the file of a checkpoint, which in a folder has one of the names that the Hub's libraries give it."""
-    try:
-        return Location(url).file_among(CHECKPOINT_FILES)
-    except ObjectMissing as error:
-        raise CheckpointError(f"{what}: checkpoint {error}") from error
-
-
-@lru_cache(maxsize=1024)
-def _hashed(url: str, _fingerprint: str) -> str:
-    """Hash a file, once a process while it does not change: its fingerprint holds times that cannot be set back."""
-    with Location(url).open() as file:
-        return digest_of_file(file)
-
-
-def _neighbours(location: Location) -> str:
-    """What lies beside a file that is missing, in words."""
-    folder, _, _ = location.url.rpartition("/")
-    try:
-        there = [entry.path for entry in Location(folder).files() if "/" not in entry.path]
-    except StorageError:
-        return f"; {folder} does not exist"
-    return f"; {folder} holds {', '.join(there[:5]) or 'no files'}{' …' if len(there) > 5 else ''}"

@@ -1,7 +1,7 @@
-"""A checkpoint examined in a process of its own, whose memory and time are limited by the checkpoint's size.
+"""A checkpoint checked in a process of its own, whose memory and time are limited by the checkpoint's size.
 
-A server process imports torch once; it forks for each checkpoint, so that whatever a file does to its reader, the next
-one finds a reader as good as new. Answers are JSON: nothing that a fork sends can make its parent run anything.
+A server process imports torch once and forks for each checkpoint, so that a file which breaks its reader breaks that
+fork alone. Answers are JSON: a fork can make its parent run nothing.
 """
 
 import atexit
@@ -28,36 +28,40 @@ from storage.locations import Location
 from storage.text import shown
 from tasks.errors import CheckpointError, InputError
 
-Look = Callable[[str, Location, str | None, Location | None], dict[str, Any]]
+Check = Callable[[str, Location, str | None, Location | None], dict[str, Any]]
 """From kind (`model` or `head`), checkpoint, architecture and base to the checkpoint's summary."""
 
-_MEMORY = 1 << 30  # bytes beyond the server's own: what reading a checkpoint takes however small it is
-_COPIES = 8  # of a file's bytes in memory: float8 as float32, projections packed, checks on the way
-_SECONDS = 60.0  # for a small file, on a machine that has much else to do
+_MEMORY = 1 << 30  # bytes beyond the server's own, for reading the smallest checkpoint
+_COPIES = 8  # of a file's bytes in memory: float8 as float32, packed projections, checks
+_SECONDS = 60.0  # for a small file on a busy machine
 _BYTES_A_SECOND = 10e6  # of a slow network
-_IDLE_SECONDS = 60.0  # that the server waits for a question: longer than between two checkpoints of one look
+_IDLE_SECONDS = 60.0  # without a question; longer than the time between two checkpoints of one look
 _MOST_REMEMBERED = 10_000  # refusals
 
-# what was refused, by address, content and question; for as long as this process lives. In the store it would outlast
-# a reader that has learnt more. Only what the reader says of the file: a network that failed, a want of memory or time
-# and a process that somebody ended say nothing about it, and the next look may go well.
+# refusals by address, content and question, while this process lives. In the store they would outlast a reader that
+# was improved. Only the reader's own refusals: a failed network, exceeded memory or time, or a killed process says
+# nothing about the file, and the next check may go well.
 _refused: dict[tuple[str, ...], str] = {}
 
 
-def look_here(kind: str, location: Location, architecture: str | None, base: Location | None) -> dict[str, Any]:
-    """Return a checkpoint's summary, found in this process; `CheckpointError` when it is not good."""
-    from tasks.opening.check_checkpoint import examine_checkpoint, examine_head  # noqa: PLC0415  loads torch: only when needed
-
-    return examine_head(location) if kind == "head" else examine_checkpoint(location, architecture, base)
-
-
-def confined_look(kind: str, location: Location, architecture: str | None, base: Location | None) -> dict[str, Any]:
-    """Return a checkpoint's summary, found by `look_here` in a process of its own.
-
-    A file that was refused is not looked at again by this process until it changes; one whose look was cut short is.
+def check_here(kind: str, location: Location, architecture: str | None, base: Location | None) -> dict[str, Any]:
+    """Return a checkpoint's summary, checked in this process.
 
     Raises:
-        CheckpointError: it is not good, or looking at it exceeded the limits.
+        CheckpointError: the checkpoint is not good.
+    """
+    from tasks.opening.check_checkpoint import check_checkpoint, check_head  # noqa: PLC0415  loads torch: only when needed
+
+    return check_head(location) if kind == "head" else check_checkpoint(location, architecture, base)
+
+
+def confined_check(kind: str, location: Location, architecture: str | None, base: Location | None) -> dict[str, Any]:
+    """Return a checkpoint's summary, checked by `check_here` in a process of its own.
+
+    A refused file is not read again by this process until it changes; one whose check was cut short is.
+
+    Raises:
+        CheckpointError: the checkpoint is not good, or the check exceeded its limits.
         StorageError: it cannot be read.
     """
     files = [location] if base is None else [location, base]
@@ -76,25 +80,25 @@ def confined_look(kind: str, location: Location, architecture: str | None, base:
 
 
 def _limits(size: int) -> dict[str, Any]:
-    """Return how many bytes of memory and seconds a look at so many bytes may take."""
+    """Return the memory (bytes) and the time (seconds) that the check of a file of `size` bytes may take."""
     return {"memory": _MEMORY + _COPIES * size, "seconds": _SECONDS + size / _BYTES_A_SECOND}
 
 
 def _summary(answer: dict[str, Any], url: str, limits: dict[str, Any]) -> dict[str, Any]:
-    """Return the summary that an answer holds, or raise the error that it holds."""
+    """Return the summary of an answer, or raise its error."""
     if "summary" in answer:
         summary: dict[str, Any] = answer["summary"]
         return summary
     if "error" in answer:
         raise _error(answer["error"], answer["message"])
     if answer.get("signal") == signal.SIGALRM:
-        raise CheckpointError(f"{url}: a look at it took more than {limits['seconds']:.0f} s")
+        raise CheckpointError(f"{url}: the check took more than {limits['seconds']:.0f} s")
     reason = f"ended by signal {answer['signal']}" if "signal" in answer else "refused memory"
-    raise CheckpointError(f"{url}: a look at it, limited to {limits['memory'] >> 20:,} MiB, was {reason}")
+    raise CheckpointError(f"{url}: the check, limited to {limits['memory'] >> 20:,} MiB, was {reason}")
 
 
 class _Server:
-    """The process that forks for each question. It starts at the first one, and ends when none came for a while."""
+    """The process that forks for each question. It starts with the first and ends when none comes for a while."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -102,7 +106,7 @@ class _Server:
         atexit.register(self.close)
 
     def close(self) -> None:
-        """End the process, and a look that it may have under way."""
+        """End the process and a check under way."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)  # it leads a group of its own
@@ -112,10 +116,10 @@ class _Server:
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to a question."""
         with self._lock:
-            for _ in range(2):  # it may end for want of questions while this one is on its way
+            for _ in range(2):  # it may end, having waited in vain, while this question is on its way
                 try:
                     line = self._line(json.dumps({**question, "environment": dict(os.environ)}))
-                except BaseException:  # an interrupt: the answer on its way is not that to the next question
+                except BaseException:  # an interrupt: the pending answer is not the next question's
                     self.close()
                     raise
                 if line:
@@ -123,7 +127,7 @@ class _Server:
                     return answer
                 self.close()
         raise CheckpointError(
-            f"{question['url']}: the process that looks at checkpoints ended twice during a look at it"
+            f"{question['url']}: the process that checks checkpoints ended twice while it read this one"
         )
 
     def _line(self, question: str) -> str:
@@ -142,15 +146,15 @@ _server = _Server()
 
 
 def _error(name: str, message: str) -> Exception:
-    """Return an error of ours, of a fork; of another kind, what can be said of it."""
+    """Return the error of a fork; an unexpected one becomes a `CheckpointError` that names it."""
     kind = getattr(storage.errors, name, None) or getattr(tasks.errors, name, None)
     if isinstance(kind, type) and issubclass(kind, InputError | StorageError):
         return kind(message)
-    return CheckpointError(f"a look at it failed: {name}: {shown(message)}")
+    return CheckpointError(f"the check failed: {name}: {shown(message)}")
 
 
 def _start() -> "subprocess.Popen[str]":
-    # -P: the working folder is no place to import from; it may hold a `tasks` of the user's own
+    # -P: nothing is imported from the working folder, which may hold a `tasks` of the user's own
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
     # one thread: a pool of them does not survive a fork, and each takes 100 MiB of address space
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -160,21 +164,21 @@ def _start() -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
-        start_new_session=True,  # an interrupt from the keyboard is its parent's, which then closes its input
+        start_new_session=True,  # an interrupt from the keyboard reaches the parent, which closes this input
     )
 
 
 def _serve() -> None:
-    """Answer questions, a line each, until there are no more."""
-    import tasks.opening.check_checkpoint  # noqa: F401, PLC0415  what the forks need, loaded once
+    """Answer questions, one per line, until the input ends."""
+    import tasks.opening.check_checkpoint  # noqa: F401, PLC0415  loaded once for all forks
 
-    gc.freeze()  # a collection in a fork would touch, and so copy, all of it
+    gc.freeze()  # a collection in a fork would touch, and so copy, all memory
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not reach the answers
+    os.dup2(2, 1)  # the libraries' output must not reach the answers
     while select.select([sys.stdin], [], [], _IDLE_SECONDS)[0] and (line := sys.stdin.readline()):
         answers.write(json.dumps(_forked(json.loads(line))) + "\n")
         answers.flush()
-    os._exit(0)  # without the libraries' accounts of objects that outlive them
+    os._exit(0)  # without the libraries' complaints about objects that outlive them
 
 
 def _forked(question: dict[str, Any]) -> dict[str, Any]:
@@ -193,28 +197,28 @@ def _forked(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(question: dict[str, Any], answer: IO[str]) -> None:
-    """Look at a checkpoint within its limits, write down what was found, and end this process."""
+    """Check a checkpoint within the limits, write the answer, and end this process."""
     try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what C++ says of a want of memory helps nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # C++ messages about memory help nobody
         os.environ.clear()
-        os.environ.update(question["environment"])  # of who asks now, not of who asked first
+        os.environ.update(question["environment"])  # the environment of this question, not of the first one
         _limit(question["memory"], question["seconds"])
         location, base = Location(question["url"]), question["base"]
-        summary = look_here(question["kind"], location, question["architecture"], Location(base) if base else None)
+        summary = check_here(question["kind"], location, question["architecture"], Location(base) if base else None)
         json.dump({"summary": summary}, answer)
         answer.flush()
     except BaseException as error:
         found = {"error": type(error).__name__, "message": shown(str(error), 2000)}
         answer.seek(0)
         answer.truncate()
-        json.dump({"memory": True} if _is_want_of_memory(error) else found, answer)
+        json.dump({"memory": True} if _is_out_of_memory(error) else found, answer)
         answer.flush()
     finally:
         os._exit(0)
 
 
-def _is_want_of_memory(error: BaseException) -> bool:
-    """Tell whether an error is one of memory: Python's, the system's when a file is mapped, or torch's."""
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error is about memory: Python's, the system's when a file is mapped, or torch's."""
     is_mapping = isinstance(error, OSError) and error.errno == errno.ENOMEM
     return is_mapping or isinstance(error, MemoryError) or "can't allocate memory" in str(error)
 
@@ -222,10 +226,10 @@ def _is_want_of_memory(error: BaseException) -> bool:
 def _limit(memory: int, seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     status = Path("/proc/self/statm")
-    if status.exists():  # Linux; elsewhere address space cannot be limited, and the time is all that is
+    if status.exists():  # Linux; elsewhere only the time is limited
         bound = int(status.read_text().split()[0]) * resource.getpagesize() + memory
         resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
-    signal.setitimer(signal.ITIMER_REAL, seconds)  # whose signal ends a process that does nothing about it
+    signal.setitimer(signal.ITIMER_REAL, seconds)  # the signal ends a process that has no handler
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A plan: what an experiment comes down to, and what of it a store holds already."""
+"""A plan: every table that a run computes, by reference, and the parts of them that a store holds already."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,22 +7,18 @@ from typing import NamedTuple, TypeVar
 from storage.soundness import Listing, counts_as_missing, is_committed, missing_spans, states
 from storage.spans import Span
 from storage.store import Store
-from tasks.references.base import DatasetReference, OutputsReference, TextHeadReference, WeightMerge
-from tasks.references.derived import (
-    BinsReference,
-    Cell,
-    CoefficientsReference,
-    EnsembleReference,
-    MergeReference,
-    MixtureReference,
-    PredictionsReference,
-    RunRecord,
-)
+from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
+from tasks.references.datasets import DatasetReference
+from tasks.references.heads import TextHeadReference
+from tasks.references.models import MadeModel
+from tasks.references.outputs import OutputsReference
+from tasks.references.predictions import EnsembleReference, MergeReference, PredictionsReference
+from tasks.references.results import Cell, RunRecord
+from tasks.streaming.reading import Reading
 
 R = TypeVar(
     "R", OutputsReference, CoefficientsReference, MixtureReference, BinsReference, MergeReference, EnsembleReference
 )
-
 
 MERGED = "merged models"
 
@@ -35,14 +31,15 @@ class Passes(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One line of a plan: a kind of work on a data set, and how much of it is there."""
+    """One line of a plan: a stage on a data set, and how much of it is missing."""
 
     stage: str
     dataset: str
-    what: str
+    label: str
+    """The models or tables of the line, in words."""
     samples: int
     """Samples × tables."""
-    lacking: int
+    missing: int
 
 
 @dataclass(frozen=True)
@@ -52,11 +49,12 @@ class Plan:
     store: Store
     record: RunRecord
     outputs: tuple[tuple[OutputsReference, ...], ...]
-    """For each data set, those of every model."""
+    """For each data set, the outputs of every model."""
     cells: tuple[Cell, ...]
+    reading: Reading
 
     def on(self, dataset: str) -> "Plan":
-        """Return what of it concerns one data set."""
+        """Return the part of the plan that concerns one data set."""
         outputs = tuple(found for found in self.outputs if found[0].dataset.name == dataset)
         cells = tuple(cell for cell in self.cells if cell.predictions.dataset.name == dataset)
         return replace(self, outputs=outputs, cells=cells)
@@ -71,51 +69,52 @@ class Plan:
         return _distinct(p for p in self._predictions(dataset) if isinstance(p, MergeReference))
 
     def ensembles(self, dataset: DatasetReference) -> list[EnsembleReference]:
-        """Return the output ensembles on a data set."""
+        """Return the output ensembles on a data set, equal ones once."""
         return _distinct(p for p in self._predictions(dataset) if isinstance(p, EnsembleReference))
 
     @property
-    def recipes(self) -> list[WeightMerge]:
-        """The models to make of others' weights, equal ones once."""
+    def made_models(self) -> list[MadeModel]:
+        """The models that methods make of others' weights, equal ones once."""
         references = [o for dataset in self.datasets for p in self._predictions(dataset) for o in _all_outputs(p)]
         references += [judge for dataset in self.datasets for judge in self.judges(dataset)]
-        made = [reference.model.recipe for reference in references if reference.model.recipe]
-        return list({recipe.digest: recipe for recipe in made}.values())
+        made = [reference.model.made for reference in references if reference.model.made]
+        return list({one.digest: one for one in made}.values())
 
     @property
-    def lacking_recipes(self) -> list[WeightMerge]:
-        """Those models that something lacking needs and that are not in the store, and those that are damaged there."""
-        recipes = self.recipes
-        if not recipes:
+    def missing_models(self) -> list[MadeModel]:
+        """The models to make now: those that a missing table needs and the store does not hold, and damaged ones."""
+        models = self.made_models
+        if not models:
             return []
-        wanted = [o for d in self.datasets for merge in self.lacking(self.merges(d)) for o in merge.outputs]
-        wanted += [judge for d in self.datasets for judge in self.lacking(self.judges(d))]
-        digests = {o.model.recipe.digest for o in wanted if o.model.recipe}
-        found = states(self.store, "merged", only={recipe.key for recipe in recipes})
+        wanted = [o for d in self.datasets for merge in self.missing(self.merges(d)) for o in merge.outputs]
+        wanted += [judge for d in self.datasets for judge in self.missing(self.judges(d))]
+        digests = {o.model.made.digest for o in wanted if o.model.made}
+        found = states(self.store, "made-models", only={model.key for model in models})
         damaged = {key for key, error in found.items() if counts_as_missing(error)}
-        return [r for r in recipes if r.key in damaged or (r.digest in digests and r.key not in found)]
+        return [m for m in models if m.key in damaged or (m.digest in digests and m.key not in found)]
 
     @property
     def damaged_heads(self) -> list[TextHeadReference]:
-        """Heads made of class names that are damaged in the store; those not made yet are made when they are needed."""
-        made = [o.head for outputs in self.outputs for o in outputs if isinstance(o.head, TextHeadReference)]
+        """Heads made of class names that are damaged in the store. A missing head is made when a model needs it."""
+        heads = [o.scored.head for of_dataset in self.outputs for o in of_dataset]
+        made = [head for head in dict.fromkeys(heads) if isinstance(head, TextHeadReference)]
         if not made:
             return []
         found = states(self.store, "heads", only={head.key for head in made})
         damaged = {key for key, error in found.items() if counts_as_missing(error)}
-        return [head for head in dict.fromkeys(made) if head.key in damaged]
+        return [head for head in made if head.key in damaged]
 
     def judges(self, dataset: DatasetReference) -> list[OutputsReference]:
         """Return the outputs on a data set of models whose predictions serve as labels."""
         return _distinct(c.judge for c in self.coefficients(dataset) if c.judge)
 
     def streamed(self, dataset: DatasetReference) -> list[MergeReference]:
-        """Return the merges that are evaluated in the pass that extracts: all that lack, if none has to wait for a fit.
+        """Return the merges to evaluate in the pass that extracts: all missing ones, if none waits for a fit.
 
-        Where one has to, there is a second pass over the images anyway, and all merges are left to it.
+        If one waits, a second pass over the images is needed anyway, and it evaluates all merges.
         """
-        lacking = self.lacking(self.merges(dataset))
-        return lacking if all(merge.is_local for merge in lacking) else []
+        missing = self.missing(self.merges(dataset))
+        return missing if all(merge.is_local for merge in missing) else []
 
     def mixtures(self, dataset: DatasetReference) -> list[MixtureReference]:
         """Return the mixtures to fit on a data set."""
@@ -133,30 +132,30 @@ class Plan:
         own += [bins.coefficients for bins in self.bins(dataset)]
         return _distinct(own)
 
-    def lacking(self, references: Sequence[R]) -> list[R]:
+    def missing(self, references: Sequence[R]) -> list[R]:
         """Return those references whose tables are not complete in the store."""
         view = _View(self.store)
         return [reference for reference in references if view.missing(reference)]
 
     @property
     def has_results(self) -> bool:
-        """Whether the results are there, which are written last."""
+        """Whether the store holds the results, which a run writes last."""
         return is_committed(self.store, self.record.key, contents=True)
 
     @property
     def is_done(self) -> bool:
-        """Whether there is nothing to run: the results are there, and every table that they point to."""
-        return self.has_results and not any(step.lacking for step in self.steps())
+        """Whether nothing is left to run: the store holds the results and every table that they point to."""
+        return self.has_results and not any(step.missing for step in self.steps())
 
     def steps(self) -> list[Step]:
-        """Return the plan line by line, stage by stage, with what is there already."""
+        """Return the plan line by line, stage by stage, with how much of each line is missing."""
         found, view = list[Step](), _View(self.store)
 
-        def add(stage: str, what: str, references: Sequence[R]) -> None:
+        def add(stage: str, label: str, references: Sequence[R]) -> None:
             if references:
                 dataset = references[0].dataset
-                lacking = sum(stop - start for one in references for start, stop in view.missing(one))
-                found.append(Step(stage, dataset.name, what, dataset.samples * len(references), lacking))
+                missing = sum(span.length for one in references for span in view.missing(one))
+                found.append(Step(stage, dataset.name, label, dataset.samples * len(references), missing))
 
         for dataset, outputs in zip(self.datasets, self.outputs, strict=True):
             for reference in (*outputs, *self.judges(dataset)):
@@ -166,8 +165,8 @@ class Plan:
             add("fit", "bins", self.bins(dataset))
             add("evaluate", MERGED, self.merges(dataset))
             add("evaluate", "output ensembles", self.ensembles(dataset))
-        lacking = {recipe.digest for recipe in self.lacking_recipes}
-        found += [Step("merge", "", r.method, 1, int(r.digest in lacking)) for r in self.recipes]
+        missing = {model.digest for model in self.missing_models}
+        found += [Step("merge", "", m.method, 1, int(m.digest in missing)) for m in self.made_models]
         found += [Step("merge", "", f"head {head.digest}", 1, 1) for head in self.damaged_heads]
         order = {"extract": 0, "merge": 1, "fit": 2, "evaluate": 3}
         return sorted(found, key=lambda step: order[step.stage])
@@ -175,31 +174,31 @@ class Plan:
     @property
     def forward_passes(self) -> "Passes":
         """How often an image goes through a model, learning aside; equal merges count once."""
-        run = [step for step in self.steps() if step.stage == "extract" or step.what == MERGED]
-        needed = sum(step.lacking for step in run)
+        run = [step for step in self.steps() if step.stage == "extract" or step.label == MERGED]
+        needed = sum(step.missing for step in run)
         return Passes(needed, sum(step.samples for step in run) - needed)
 
-    def _predictions(self, dataset: DatasetReference) -> list[OutputsReference | MergeReference | EnsembleReference]:
+    def _predictions(self, dataset: DatasetReference) -> list[PredictionsReference]:
         return [cell.predictions for cell in self.cells if cell.predictions.dataset == dataset]
 
 
 class _View:
-    """What a store holds of a plan's tables at one moment: a listing for each table of each data set."""
+    """The tables of a plan that a store holds at one moment: one listing per table and data set."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._listings: dict[str, Listing] = {}
 
     def missing(self, reference: R) -> list[Span]:
-        """Return the sample ranges of a table that are not in the store."""
-        fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
-        # a fit sees all samples: one object
-        ranges = [Span(0, reference.dataset.samples)] if fitted else reference.dataset.spans
-        missing = missing_spans(self._store, reference.prefix, ranges, there=self._listing(reference.prefix))
+        """Return the spans of a table that are not in the store."""
+        is_fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
+        # a fit sees all samples, and writes one object
+        spans = [reference.dataset.whole] if is_fitted else reference.dataset.spans
+        missing = missing_spans(self._store, reference.prefix, spans, listing=self._listing(reference.prefix))
         if isinstance(reference, MixtureReference):
             components = reference.components_key
-            found = states(self._store, "", only=(components,), there=self._listing(components))
-            return ranges if components not in found or counts_as_missing(found[components]) else missing
+            found = states(self._store, "", only=(components,), listing=self._listing(components))
+            return spans if components not in found or counts_as_missing(found[components]) else missing
         return missing
 
     def _listing(self, key: str) -> Listing:

@@ -1,11 +1,11 @@
-"""Which preprocessing an experiment's images get: what its file says, what describes its checkpoints, or OpenAI's."""
+"""The preprocessing of an experiment's images: its own settings, else its checkpoints' descriptions, else OpenAI's."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from flows.errors import ExperimentError
-from flows.experiment.settings import PreprocessSettings
+from flows.experiment.preprocess_settings import PreprocessSettings
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.errors import CheckpointError, ModelMismatch
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
@@ -22,14 +22,14 @@ OPENAI: dict[str, Any] = {
 
 
 class Chosen(NamedTuple):
-    """A preprocessing, and where it comes from."""
+    """A preprocessing and its origin."""
 
     preprocessing: Preprocessing
     source: str
-    """In words."""
+    """The origin, in words."""
 
 
-def choose_pixels(
+def choose_preprocessing(
     settings: PreprocessSettings,
     size: int,
     described: Mapping[str, Described | None],
@@ -39,19 +39,19 @@ def choose_pixels(
     """Return the preprocessing of an experiment's images.
 
     Args:
-        settings: of the experiment; what it says goes before all else.
-        size: pixels of the square that the models' towers take.
-        described: model name to what the files beside its checkpoint say.
+        settings: the experiment's own, which take precedence.
+        size: side of the square that the models' towers take, pixels.
+        described: model name to the description in its header or in a file beside its checkpoint.
         architecture: the open_clip model that the experiment names.
         recorded: the preprocessings of that model's tags.
 
     Raises:
-        ModelMismatch: models are described differently, or for another size of images.
-        ExperimentError: the tags of the architecture differ, or there is no such tag.
+        ModelMismatch: descriptions of models differ, or ask for another size of images.
+        ExperimentError: the architecture has no such tag, or its tags differ and the experiment names none.
     """
     own = {name: value for name in _FIELDS if (value := getattr(settings, name)) is not None}
     described = {name: _usable(found, own) for name, found in described.items()}
-    found, source = _unless_chosen(settings, own, described, architecture, recorded)
+    found, source = _default(settings, own, described, architecture, recorded)
     if settings.size is None and (wanted := found.get("size")) not in (None, size):
         raise ModelMismatch(
             f"{source}: images of {wanted} px, but the towers take {size}; set `preprocess.size` to use it all the same"
@@ -73,7 +73,7 @@ def choose_pixels(
 
 
 def _usable(found: Described | None, own: Mapping[str, Any]) -> Described | None:
-    """Return a description, but not one that is wrong where the experiment settles everything itself."""
+    """Return a description; None in the place of a faulty one if the experiment itself sets every field."""
     if found is None or not isinstance(found.value, CheckpointError):
         return found
     if set(_FIELDS) - set(own) <= {"fill"}:
@@ -81,14 +81,14 @@ def _usable(found: Described | None, own: Mapping[str, Any]) -> Described | None
     raise found.value
 
 
-def _unless_chosen(
+def _default(
     settings: PreprocessSettings,
     own: Mapping[str, Any],
     described: Mapping[str, Described | None],
     architecture: str | None,
     recorded: Sequence[Mapping[str, Any]],
 ) -> tuple[Mapping[str, Any], str]:
-    """Return the settings that hold where the experiment says nothing, and where they come from."""
+    """Return the values of the fields that the experiment leaves open, and their origin."""
     if settings.tag is not None:
         return _of_tag(settings.tag, architecture, recorded)
     base, found = next(iter(described.items()), ("base", None))
@@ -105,7 +105,7 @@ def _unless_chosen(
 def _recorded(
     own: Mapping[str, Any], architecture: str | None, recorded: Sequence[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], str]:
-    """Return the preprocessing of a base that nothing describes: its architecture's, or OpenAI's."""
+    """Return the preprocessing of a base without a description: its architecture's, or OpenAI's."""
     recorded = [one for one in recorded if set(one["tags"]) != set(one["unlike"])] or recorded
     if recorded and any(_differ(one, recorded[0], own) for one in recorded):
         kinds = "; ".join(f"{', '.join(one['tags'])}: {_words(one)}" for one in recorded)
@@ -116,7 +116,7 @@ def _recorded(
     if recorded:
         return recorded[0], f"open_clip's record of {architecture}"
     if architecture is not None:
-        return OPENAI, f"open_clip's default, it has no record of {architecture}"
+        return OPENAI, f"open_clip's default, which has no record of {architecture}"
     return OPENAI, "OpenAI's, no file beside the checkpoints says otherwise"
 
 
@@ -146,6 +146,6 @@ def _words(pixels: Mapping[str, Any]) -> str:
     return f"{pixels['interpolation']}, {sides[pixels['resize_mode']]}, mean {mean}, std {std}"
 
 
-def in_words(pixels: Mapping[str, Any]) -> str:
-    """Return a preprocessing in words, for a reader."""
+def preprocessing_in_words(pixels: Mapping[str, Any]) -> str:
+    """Return a preprocessing in words."""
     return f"{pixels['size']} px, {_words(pixels)}"

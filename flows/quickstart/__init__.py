@@ -1,1 +1,1 @@
-"""The quickstart's example: real handwritten digits, two small CLIP vision models trained on them, an experiment."""
+"""Small real examples that `dawin quickstart` builds: handwritten digits and models trained on them in a minute."""

@@ -1,91 +1,81 @@
-"""Building the example: a folder with images, checkpoints and the experiment file, written whole or not at all."""
+"""An example on disk: a folder of images, checkpoints and an experiment file that is written last."""
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
-import torch
 import yaml
 from PIL import Image
 
 from flows.errors import ExperimentError
-from flows.quickstart.images import LOOKS, Digits, digits, shift
-from flows.quickstart.training import SHAPE, looking, new_classifier, train
-from tasks.models.classifier import ImageClassifier
+from flows.quickstart.images import Digits
+from flows.quickstart.training import SHAPE
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD, OPEN_CLIP
 
-SEED = 1
 _MARK = ".dawin-example"
-EXPERIMENT = {
-    "name": "digits",
-    "models": [
-        {"name": "zeroshot", "checkpoint": "checkpoints/zeroshot.pt"},
-        {"name": "finetuned", "checkpoint": "checkpoints/finetuned.pt"},
-    ],
-    "datasets": [
-        {"name": look, "images": f"images/{look}", "group": "id" if look == "clean" else "ood"} for look in LOOKS
-    ],
-    "merge": {"kind": "interpolation", "granularity": ["clusters", "samples"], "clusters": 3},
-    "baselines": ["individual", "wise-ft", "output-ensemble", "classifier-selection", "oracle"],
-}
 
 
-def is_built(folder: Path) -> bool:
-    """Tell whether the example is complete: its experiment file is written last."""
-    return (folder / "digits.yaml").is_file()
+class Example(NamedTuple):
+    """An example that can be built.
 
+    Attributes:
+        folder: where it is built, relative to the working directory.
+        models: the models that are trained, in words.
+        experiment: the content of its experiment file.
+        fill: writes images and checkpoints into a folder.
+    """
 
-def build_example(folder: Path) -> None:
-    """Render the images, train the two models, write the experiment file."""
-    begin(folder)
-    training, test = digits(SEED)
-    _write_images(folder / "images", test)
-    classifier = new_classifier(SEED)
-    train(classifier, looking(training, list(LOOKS)), epochs=30, rate=2e-3, seed=SEED, what="all looks")
-    _write_checkpoint(folder / "checkpoints" / "zeroshot.pt", classifier)
-    train(classifier, looking(training, ["clean"]), epochs=12, rate=1e-3, seed=SEED + 1, what="clean digits")
-    _write_checkpoint(folder / "checkpoints" / "finetuned.pt", classifier)
-    describe(folder / "checkpoints")
-    (folder / "digits.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
+    folder: Path
+    models: str
+    experiment: Mapping[str, Any]
+    fill: Callable[[Path], None]
 
+    @property
+    def file(self) -> Path:
+        """The experiment file."""
+        return self.folder / f"{self.experiment['name']}.yaml"
 
-def describe(checkpoints: Path) -> None:
-    """Write the file beside the checkpoints that says what their tensors do not: heads, activation, preprocessing."""
-    content = {"model_cfg": SHAPE.configuration, "preprocess_cfg": {"mean": CLIP_MEAN, "std": CLIP_STD}}
-    (checkpoints / OPEN_CLIP).write_text(json.dumps(content, indent=1))
+    @property
+    def is_built(self) -> bool:
+        """Whether the example is complete."""
+        return self.file.is_file()
 
+    def build(self) -> None:
+        """Render the images, train the models and write the experiment file, from the start.
 
-def _write_images(folder: Path, test: Digits) -> None:
-    for number, look in enumerate(LOOKS):
-        shown = shift(test.images, look, np.random.default_rng([SEED, number]))
-        write_images(folder / look, Digits(shown, test.labels))
-
-
-def begin(folder: Path) -> None:
-    """Make an example's folder; one that was left by a run that was stopped makes way, somebody else's does not."""
-    mark = folder / _MARK
-    if folder.exists() and any(folder.iterdir()) and not mark.exists():
-        raise ExperimentError(f"{folder}: exists, and is no example that was begun here; move it away, or go elsewhere")
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    mark.write_text("an example of dawin's; its experiment file is written last\n")
+        Raises:
+            ExperimentError: the folder holds something else than an unfinished example.
+        """
+        _begin(self.folder)
+        self.fill(self.folder)
+        _describe(self.folder / "checkpoints")
+        self.file.write_text(yaml.safe_dump(dict(self.experiment), sort_keys=False))
 
 
 def write_images(folder: Path, test: Digits) -> None:
-    """Write an image folder, one directory per class."""
+    """Write an image folder with one directory for each class."""
     for i, (image, label) in enumerate(zip(test.images, test.labels, strict=True)):
         path = folder / str(label) / f"{i:04d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path)
 
 
-def _write_checkpoint(path: Path, classifier: ImageClassifier) -> None:
-    """Save in the layout of model-soups and WiSE-FT, as a user's own checkpoints would be."""
-    renamed = {
-        name.replace("head.", "classification_head.", 1) if name.startswith("head.") else f"model.{name}": tensor
-        for name, tensor in classifier.state_dict().items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(renamed, path)
+def _begin(folder: Path) -> None:
+    """Make an empty folder for an example; replace one that an interrupted build has left."""
+    mark = folder / _MARK
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        raise ExperimentError(
+            f"{folder}: exists and was not made by dawin quickstart; move it away, or run in another folder"
+        )
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    mark.write_text("an example of dawin quickstart; its experiment file is written last\n")
+
+
+def _describe(checkpoints: Path) -> None:
+    """Write open_clip's configuration beside the checkpoints: tensors do not show heads, activation, preprocessing."""
+    content = {"model_cfg": SHAPE.configuration, "preprocess_cfg": {"mean": CLIP_MEAN, "std": CLIP_STD}}
+    (checkpoints / OPEN_CLIP).write_text(json.dumps(content, indent=1))

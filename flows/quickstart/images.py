@@ -1,4 +1,4 @@
-"""Handwritten digits (UCI, as shipped with scikit-learn) rendered as images, as they are and under five shifts."""
+"""Handwritten digits (UCI, shipped with scikit-learn) as images, unchanged and under five distribution shifts."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -9,22 +9,24 @@ from PIL import Image, ImageFilter
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-SIZE = 32  # pixels, of the square
+SIZE = 32  # pixels, height and width
 Pixels = NDArray[np.uint8]
-"""(SIZE, SIZE), 0 black, 255 white."""
+"""One image (SIZE, SIZE), from 0 (black) to 255 (white)."""
 Look = Callable[[Pixels, np.random.Generator], Pixels]
+"""Changes one image, at random."""
 
 
 class Digits(NamedTuple):
-    """Digits and what they are."""
+    """Images with their labels."""
 
     images: NDArray[np.uint8]
     """(n, SIZE, SIZE)"""
     labels: NDArray[np.int64]
+    """(n,)"""
 
 
 def digits(seed: int) -> tuple[Digits, Digits]:
-    """Return the training and the test part (a quarter), each digit in equal shares."""
+    """Return the training and test parts (three quarters and a quarter), stratified by digit."""
     source = load_digits()
     images = np.stack([_render(image) for image in source.images])
     train, test, train_labels, test_labels = train_test_split(
@@ -34,7 +36,7 @@ def digits(seed: int) -> tuple[Digits, Digits]:
 
 
 def _render(image: NDArray[np.float64]) -> Pixels:
-    """Enlarge 8 × 8 of 17 shades to a picture with a margin."""
+    """Enlarge an 8 × 8 image of 17 grey levels, and add a margin."""
     small = Image.fromarray((image * (255 / 16)).astype(np.uint8))
     canvas = Image.new("L", (SIZE, SIZE))
     canvas.paste(small.resize((SIZE - 4, SIZE - 4), Image.Resampling.BICUBIC), (2, 2))
@@ -77,8 +79,15 @@ LOOKS: Mapping[str, Look] = {
     "inverted": _inverted,
     "occluded": _occluded,
 }
+"""The looks by name: `clean` and the five shifts."""
 
 
 def shift(images: NDArray[np.uint8], look: str, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Return images (n, SIZE, SIZE) under one of the looks."""
+    """Return images (n, SIZE, SIZE) under a look.
+
+    Args:
+        images: (n, SIZE, SIZE).
+        look: a key of `LOOKS`.
+        random: decides angles, noise and places.
+    """
     return np.stack([LOOKS[look](image, random) for image in images])

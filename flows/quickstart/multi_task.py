@@ -1,4 +1,4 @@
-"""The example of many tasks: four questions about the digits, a tower tuned on each from one start, a head for each."""
+"""The example of four tasks: questions about the digits; each has a head, and a tower that is tuned from one start."""
 
 import copy
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
-import yaml
 
-from flows.quickstart.example import SEED, begin, describe, write_images
+from flows.quickstart.example import Example, write_images
 from flows.quickstart.images import LOOKS, Digits, digits, shift
-from flows.quickstart.training import Epoch, looking, new_classifier, train
+from flows.quickstart.training import SEED, Epoch, looking, new_classifier, train
 from tasks.models.classifier import ImageClassifier
 
-_LOOKS = ["clean", "noisy", "blurred", "inverted", "occluded"]  # what the question after the corruption tells apart
+_CORRUPTIONS = ["clean", "noisy", "blurred", "inverted", "occluded"]  # the classes of the task `corruption`
 Draw = Callable[[Digits, np.random.Generator], Digits]
+"""Makes a task's images and labels of digits."""
 
 
 def _digit(shown: Digits, _random: np.random.Generator) -> Digits:
@@ -27,31 +27,32 @@ def _parity(shown: Digits, _random: np.random.Generator) -> Digits:
 
 
 def _turn(shown: Digits, random: np.random.Generator) -> Digits:
-    """Turn each image by none, one, two or three right angles."""
+    """Turn each image by zero to three right angles."""
     turns = random.integers(0, 4, len(shown.labels))
     return Digits(np.stack([np.rot90(image, k) for image, k in zip(shown.images, turns, strict=True)]), turns)
 
 
 def _corruption(shown: Digits, random: np.random.Generator) -> Digits:
     """Give each image one of five looks."""
-    looks = random.integers(0, len(_LOOKS), len(shown.labels))
-    images = np.stack([shift(image[None], _LOOKS[k], random)[0] for image, k in zip(shown.images, looks, strict=True)])
+    looks = random.integers(0, len(_CORRUPTIONS), len(shown.labels))
+    chosen = zip(shown.images, looks, strict=True)
+    images = np.stack([shift(image[None], _CORRUPTIONS[k], random)[0] for image, k in chosen])
     return Digits(images, looks)
 
 
-TASKS: dict[str, tuple[Draw, int]] = {
+_TASKS: dict[str, tuple[Draw, int]] = {
     "digit": (_digit, 10),
     "parity": (_parity, 2),
     "turn": (_turn, 4),
-    "corruption": (_corruption, len(_LOOKS)),
+    "corruption": (_corruption, len(_CORRUPTIONS)),
 }
-"""From digits to images and labels of a task, and how many classes it has."""
+"""How a task's images and labels are made, and its number of classes."""
 
-EXPERIMENT = {
+_EXPERIMENT = {
     "name": "digit-tasks",
-    "models": [{"name": n, "checkpoint": f"checkpoints/{n}.safetensors"} for n in ("start", *TASKS)],
-    "heads": {name: f"heads/{name}.safetensors" for name in TASKS},
-    "datasets": [{"name": name, "images": f"images/{name}", "group": "tasks"} for name in TASKS],
+    "models": [{"name": n, "checkpoint": f"checkpoints/{n}.safetensors"} for n in ("start", *_TASKS)],
+    "heads": {name: f"heads/{name}.safetensors" for name in _TASKS},
+    "datasets": [{"name": name, "images": f"images/{name}", "group": "tasks"} for name in _TASKS],
     "merge": {
         "kind": "task-vectors",
         "granularity": ["clusters", "bins", "samples"],
@@ -68,30 +69,22 @@ EXPERIMENT = {
 }  # fmt: skip
 
 
-def is_built(folder: Path) -> bool:
-    """Tell whether the example is complete: its experiment file is written last."""
-    return (folder / "digit-tasks.yaml").is_file()
-
-
-def build_tasks(folder: Path) -> None:
-    """Render the images, train the start and a tower a task, write the experiment file."""
-    begin(folder)
+def _fill(folder: Path) -> None:
+    """Write the start, and for each task its test images, its tower and its head."""
     training, test = digits(SEED)
     start = new_classifier(SEED)
-    train(start, looking(training, list(LOOKS)), epochs=20, rate=2e-3, seed=SEED, what="all looks")
+    train(start, looking(training, list(LOOKS)), epochs=20, rate=2e-3, seed=SEED, subject="all looks")
     _write(folder / "checkpoints" / "start.safetensors", _tower(start))
-    for number, (name, (draw, classes)) in enumerate(TASKS.items()):
+    for number, (name, (draw, classes)) in enumerate(_TASKS.items()):
         write_images(folder / "images" / name, draw(test, np.random.default_rng([SEED, number])))
         tuned = new_classifier(SEED + number, classes)
         tuned.visual = copy.deepcopy(start.visual)
         passes = _passes(training, draw)
-        # as a zero-shot head would be: made for the start, and fixed when the tower is tuned
-        train(tuned, passes, epochs=6, rate=2e-2, seed=SEED, what=f"{name}, the head", only=tuned.head)
-        train(tuned, passes, epochs=10, rate=1e-3, seed=SEED, what=f"{name}, the tower", only=tuned.visual)
+        # like a zero-shot head: made for the start, and fixed while the tower is tuned
+        train(tuned, passes, epochs=6, rate=2e-2, seed=SEED, subject=f"{name}, the head", part=tuned.head)
+        train(tuned, passes, epochs=10, rate=1e-3, seed=SEED, subject=f"{name}, the tower", part=tuned.visual)
         _write(folder / "checkpoints" / f"{name}.safetensors", _tower(tuned))
         _write(folder / "heads" / f"{name}.safetensors", dict(tuned.head.state_dict()))
-    describe(folder / "checkpoints")
-    (folder / "digit-tasks.yaml").write_text(yaml.safe_dump(EXPERIMENT, sort_keys=False))
 
 
 def _passes(training: Digits, draw: Draw) -> Epoch:
@@ -105,3 +98,6 @@ def _tower(classifier: ImageClassifier) -> dict[str, torch.Tensor]:
 def _write(path: Path, state: dict[str, torch.Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
+
+
+EXAMPLE = Example(Path("dawin-multi-task"), "five small models", _EXPERIMENT, _fill)

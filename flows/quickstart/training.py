@@ -1,4 +1,4 @@
-"""Training small models in a minute, on images drawn anew for every pass."""
+"""Training of small models, in a minute, on images that are drawn again for each epoch."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,13 +14,14 @@ from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 from tasks.models.tower import TowerShape, build_tower
 from tasks.progress import work
 
+SEED = 1  # of the split, the weights, the looks and the order of images
 SHAPE = TowerShape(image_size=SIZE, patch_size=8, width=128, layers=2, heads=2, mlp_ratio=4.0, output_dim=64)
 _BATCH = 128
-_LOGIT_SCALE = 20.0  # features have unit length: a head of unit rows alone could not be sure of anything
+_LOGIT_SCALE = 20.0  # features have unit length: with unit rows in the head all predictions would be near uniform
 
 
 def new_classifier(seed: int, classes: int = 10) -> ImageClassifier:
-    """Return an untrained classifier."""
+    """Return an untrained classifier, the same for the same seed."""
     torch.manual_seed(seed)
     classifier = ImageClassifier(build_tower(SHAPE), SHAPE.output_dim, classes)
     with torch.no_grad():
@@ -29,11 +30,11 @@ def new_classifier(seed: int, classes: int = 10) -> ImageClassifier:
 
 
 Epoch = Callable[[np.random.Generator], Digits]
-"""Gives the images and labels of one pass, drawn anew."""
+"""Draws the images and labels of one epoch."""
 
 
 def looking(digits: Digits, looks: Sequence[str]) -> Epoch:
-    """Return passes in which each image has one of some looks."""
+    """Return epochs in which each image has one of the given looks, drawn at random."""
 
     def drawn(random: np.random.Generator) -> Digits:
         shown = digits.images.copy()
@@ -52,24 +53,34 @@ def train(
     epochs: int,
     rate: float,
     seed: int,
-    what: str,
-    only: nn.Module | None = None,
+    subject: str,
+    part: nn.Module | None = None,
 ) -> None:
-    """Train in place, or only a part of the classifier: AdamW, one cycle of the learning rate."""
+    """Train a classifier in place, with AdamW and one cycle of the learning rate.
+
+    Args:
+        classifier: all of its parameters are frozen afterwards.
+        epoch: draws the images and labels of an epoch.
+        epochs: number of epochs.
+        rate: the largest learning rate.
+        seed: of the draws and of the order.
+        subject: the name of the training set in the progress display.
+        part: the module that is trained; None: all.
+    """
     random = np.random.default_rng(seed)
     count = len(epoch(np.random.default_rng(seed)).labels)
-    classifier.requires_grad_(only is None)
-    if only is not None:
-        only.requires_grad_(True)
+    classifier.requires_grad_(part is None)
+    if part is not None:
+        part.requires_grad_(True)
     chosen = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(chosen, lr=rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=epochs * -(-count // _BATCH))
     classifier.train()
-    with work(f"train on {what}", epochs * count) as progress:
+    with work(f"train on {subject}", epochs * count) as progress:
         for images, labels in (batch for _ in range(epochs) for batch in _batches(epoch(random), random)):
             loss = functional.cross_entropy(classifier(to_tensor(images)), torch.from_numpy(labels))
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's function has no annotations
             optimizer.step()
             schedule.step()
             progress.advance(len(labels))
@@ -77,7 +88,11 @@ def train(
 
 
 def to_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
-    """Return (n, 3, SIZE, SIZE) float32, normalised as CLIP's preprocessing does with the images saved to files."""
+    """Return images as (n, 3, SIZE, SIZE) float32, normalised by CLIP's mean and standard deviation.
+
+    Args:
+        images: (n, SIZE, SIZE), from 0 to 255.
+    """
     pixels = torch.from_numpy(images).float().div(255)[:, None].expand(-1, 3, -1, -1)
     mean, std = (torch.tensor(values)[None, :, None, None] for values in (CLIP_MEAN, CLIP_STD))
     return (pixels - mean) / std

@@ -1,1 +1,1 @@
-"""Results for readers: tables, the leaderboard, artifacts of the Prefect UI."""
+"""Results and plans as text, tables and pictures, for a terminal, for papers and for the Prefect UI."""

@@ -1,4 +1,4 @@
-"""What a run shows in the Prefect UI: the results table, and a report that says where everything lies."""
+"""Artifacts of a run in the Prefect UI: plan, coefficients, results, and a report with the addresses of all tables."""
 
 import re
 
@@ -12,15 +12,15 @@ from storage.schemas import COMPONENTS
 from storage.store import Store
 from storage.tables import read_table, vectors
 from tasks.opening.read_coefficients import read_coefficients
-from tasks.references.base import DatasetReference
-from tasks.references.derived import RunRecord
+from tasks.references.datasets import DatasetReference
+from tasks.references.results import RunRecord
 
 
 async def publish_plan(plan: Plan) -> None:
-    """Publish what a run will compute, and what of it is there already."""
+    """Publish the steps of a run, with the samples that it computes and those that it reuses."""
     passes = plan.forward_passes
     lines = [
-        f"| {step.stage} | {step.dataset} | {step.what} | {step.samples - step.lacking:,} | {step.lacking:,} |"
+        f"| {step.stage} | {step.dataset} | {step.label} | {step.samples - step.missing:,} | {step.missing:,} |"
         for step in plan.steps()
     ]
     head = "| stage | data set | what | reused | to run |\n|---|---|---|---:|---:|"
@@ -35,22 +35,29 @@ async def publish_plan(plan: Plan) -> None:
         ]
     )
     key = f"plan-{_slug(plan.record.experiment)}"
-    await acreate_markdown_artifact(key=key, markdown=markdown, description="What is reused, and what runs")
+    await acreate_markdown_artifact(key=key, markdown=markdown, description="Samples to compute and samples reused")
 
 
 async def publish_coefficients(plan: Plan, dataset: DatasetReference) -> None:
-    """Publish the histogram of a data set's coefficients, with the mixture that was fitted to them."""
+    """Publish the histogram of the coefficients on a data set, with the mixtures that were fitted to them.
+
+    Args:
+        plan: the plan of the run, whose mixtures are in the store.
+        dataset: one of its data sets; without a mixture nothing is published.
+    """
     parts = []
     for mixture in plan.mixtures(dataset):
-        own = read_coefficients(plan.store, mixture.coefficients.prefix, 0, dataset.samples)
+        own = read_coefficients(plan.store, mixture.coefficients.prefix, dataset.whole)
         table = read_table(plan.store, mixture.components_key, COMPONENTS, ["weight", "samples", "concentration"])
         weights, concentration = table["weight"].to_numpy(), vectors(table["concentration"])
-        told = ", ".join(f"{w:.2f} ({n:,} samples)" for w, n in zip(weights, table["samples"].to_pylist(), strict=True))
-        names = [outputs.model.name for outputs in mixture.outputs]
-        shown = f"share of {names[1]}" if len(names) == 2 else f"shares of {', '.join(names)}"
+        clusters = ", ".join(
+            f"{w:.2f} ({n:,} samples)" for w, n in zip(weights, table["samples"].to_pylist(), strict=True)
+        )
+        names = [outputs.model.name for outputs in mixture.coefficients.outputs]
+        title = f"share of {names[1]}" if len(names) == 2 else f"shares of {', '.join(names)}"
         svg = histogram(own.astype(np.float64), weights, concentration.astype(np.float64), names)
-        parts += [f"{dataset.name}, {dataset.samples:,} samples: {shown}, 0 to 1", "", as_image(svg, shown), ""]
-        parts += [f"{len(weights)} clusters, weights {told}", ""]
+        parts += [f"{dataset.name}, {dataset.samples:,} samples: {title}, 0 to 1", "", as_image(svg, title), ""]
+        parts += [f"{len(weights)} clusters, weights {clusters}", ""]
     if parts:
         key = f"coefficients-{_slug(plan.record.experiment)}-{_slug(dataset.name)}"
         await acreate_markdown_artifact(key=key, markdown="\n".join(parts), description="Coefficients and clusters")
@@ -61,9 +68,14 @@ def _slug(name: str) -> str:
 
 
 async def publish(record: RunRecord, store: Store) -> None:
-    """Publish a run's results table and report, each under one key per experiment: the UI shows its history.
+    """Publish the results table, the report and a link to the results of a run.
 
-    A run on images without labels has no results to show.
+    Each has one key for each experiment, so that the UI shows its history. A run on images without labels has no
+    results to show.
+
+    Args:
+        record: the run.
+        store: holds its results.
     """
     rows = results_of(store, record.experiment, record.run_id)
     if rows.is_empty():
@@ -94,7 +106,7 @@ async def publish(record: RunRecord, store: Store) -> None:
             "",
             f"Results: `{store.address(record.key)}`",
             "",
-            "| method | data set | per-sample table below | id |",
+            "| method | data set | folder of the per-sample table | id |",
             "|---|---|---|---|",
             *lines,
         ]

@@ -1,4 +1,4 @@
-"""A picture of coefficients for the Prefect UI: their histogram, and the density of the mixture fitted to them."""
+"""A picture of coefficients for the Prefect UI: their histogram and the density of the fitted mixture, as SVG."""
 
 import base64
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from scipy.stats import beta
 from tasks.numerics.checks import Floats
 
 _WIDTH, _HEIGHT, _BINS, _POINTS = 480, 178, 48, 161
-_PLOT = 160  # of the height; below it is the axis
-_EDGE = 8  # from the sides to what is written
+_PLOT = 160  # height of the plot, above the axis
+_EDGE = 8  # between text and the sides
 _COLORS = ("#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#9c755f")
 
 
 def histogram(
     coefficients: Floats, weights: Floats | None = None, concentration: Floats | None = None, names: Sequence[str] = ()
 ) -> str:
-    """Return an SVG: how often each model's coefficient falls where, 0 on the left, 1 on the right.
+    """Return the histogram of each model's coefficients from 0 (left) to 1 (right), as an SVG.
 
     Args:
-        coefficients: (n, M) on the simplex; of two models the tuned one's alone is drawn.
-        weights: (K,) of a fitted mixture.
-        concentration: (K, M) of its components; each model's own distribution is a Beta, drawn as a line.
-        names: of the M models, for the legend.
+        coefficients: (n, M), rows on the simplex; of two models only the second is drawn.
+        weights: (K,) weights of the components of a fitted mixture; None: no density is drawn.
+        concentration: (K, M) concentrations of its Dirichlet components, whose marginals are Beta distributions.
+        names: names of the M models for the legend; empty: no legend.
     """
     drawn = [1] if coefficients.shape[1] == 2 else list(range(coefficients.shape[1]))
     edges = np.linspace(0, 1, _BINS + 1)
@@ -51,13 +51,13 @@ def histogram(
     )
 
 
-def as_image(svg: str, what: str) -> str:
-    """Return a picture as Markdown takes it, with no file beside it."""
-    return f"![{what}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+def as_image(svg: str, title: str) -> str:
+    """Return a picture as Markdown that holds the picture itself."""
+    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
-def _text(x: float, y: float, said: str, color: str, anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{color}" text-anchor="{anchor}">{escape(said)}</text>'
+def _text(x: float, y: float, text: str, color: str, anchor: str = "middle") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{color}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _legend(row: int, name: str) -> str:
@@ -76,7 +76,7 @@ def _bars(values: Floats, top: float, color: str, opacity: float) -> str:
 
 
 def _line(points: Floats, values: Floats, top: float, color: str) -> str:
-    places = " ".join(
+    corners = " ".join(
         f"{x * _WIDTH:.1f},{max(0.0, _PLOT * (1 - y / top)):.1f}" for x, y in zip(points, values, strict=True)
     )
-    return f'<polyline points="{places}" fill="none" stroke="{color}" stroke-width="1.5"/>'
+    return f'<polyline points="{corners}" fill="none" stroke="{color}" stroke-width="1.5"/>'

@@ -1,25 +1,30 @@
-"""Leaderboard: every run of an experiment, a row a checkpoint and method, in the order in which they came."""
+"""The leaderboard: all runs of an experiment in order of time, one row for each checkpoint and method."""
 
 import polars as pl
 
-from flows.errors import ExperimentError
+from flows.reports.tables import experiments_with_results
 from storage import keys
-from storage.pointers import experiments
 from storage.scan import scan_objects, sound_keys
 from storage.schemas import RESULTS
 from storage.store import Store
 
 
 def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
-    """Return one row a checkpoint and method: when, its top-1 accuracies (%) by data set, and their means by group.
+    """Return the top-1 accuracies (%) of every run: one row for each checkpoint and method.
+
+    Args:
+        store: the store.
+        experiment: name of an experiment; None: all.
+
+    Returns:
+        Columns `at` (time of the run, UTC), `experiment`, `checkpoint`, `method`, one for each data set and
+        `mean <group>` for each group.
 
     Raises:
-        ExperimentError: there are no results, or none of the experiment.
-        StorageError: all of them are damaged; a damaged one among others is a line in the log.
+        ExperimentError: the store has no results of the experiment; the message lists those that it has.
+        StorageError: all results are damaged; if only some are, they are warnings in the log.
     """
-    there = experiments(store)
-    if not there or (experiment is not None and experiment not in there):
-        raise ExperimentError(f"no results of {experiment or 'any experiment'} in {store.url}; there are {there}")
+    experiments_with_results(store, experiment)
     prefix = "results" if experiment is None else keys.runs(experiment)
     rows = scan_objects(store, RESULTS, sound_keys(store, prefix)).filter(pl.col("metric") == "top1")
     named = rows.with_columns(

@@ -1,4 +1,4 @@
-"""Results tables: a method a row, a data set a column, groups averaged."""
+"""Tables of results: one row for each method, one column for each data set and for the mean of each group."""
 
 import logging
 
@@ -16,27 +16,27 @@ from storage.store import Store
 
 log = logging.getLogger("dawin.report")
 
-FORMATS = ("table", "csv", "json", "markdown", "latex")
 _STYLES = {"table": "simple", "markdown": "github", "latex": "latex_booktabs"}
 _ORACLE_MARK = " (labels)"
 
 
 def results_of(store: Store, experiment: str | None = None, run_id: str | None = None) -> pl.DataFrame:
-    """Return the result rows of an experiment's latest run (or of a given one), or of every experiment's.
+    """Return the result rows of one run of an experiment, or of the latest run of each experiment in a store.
 
-    A run on images without labels has none.
+    Args:
+        store: the store.
+        experiment: name of the experiment; None: all experiments, each with its latest run.
+        run_id: the run; None: the latest.
+
+    Returns:
+        Rows with the columns of `storage.schemas.RESULTS`; no rows for a run on images without labels.
 
     Raises:
-        ExperimentError: there is no such experiment in the store; the message says which there are.
-        StorageError: the results asked for are damaged. Where all experiments' are asked for, one whose results are
-            damaged is a line in the log, as long as another one's are not.
+        ExperimentError: the store has no results of the experiment; the message lists those that it has.
+        StorageError: the results are damaged. With several experiments, damaged results are a warning in the log, and
+            an error only if no experiment has sound ones.
     """
-    there = experiments(store)
-    if not there:
-        raise ExperimentError(f"{store.url}: no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`")
-    if experiment is not None and experiment not in there:
-        raise ExperimentError(f"no results of experiment {experiment!r} in {store.url}; there are {', '.join(there)}")
-    chosen = there if experiment is None else [experiment]
+    chosen = experiments_with_results(store, experiment)
     sound, faults = [], list[StorageError]()
     for name in chosen:
         key = keys.results(name, run_id or latest_run(store, name))
@@ -52,21 +52,51 @@ def results_of(store: Store, experiment: str | None = None, run_id: str | None =
     return scan_objects(store, RESULTS, sound).collect()
 
 
+def experiments_with_results(store: Store, experiment: str | None = None) -> list[str]:
+    """Return the names of the experiments with results in a store, or of the one that is asked for.
+
+    Args:
+        store: the store.
+        experiment: name of an experiment; None: all.
+
+    Raises:
+        ExperimentError: the store has no results of it; the message lists those that it has.
+    """
+    known = experiments(store)
+    if not known:
+        raise ExperimentError(f"{store.url}: no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`")
+    if experiment is None:
+        return known
+    if experiment not in known:
+        raise ExperimentError(
+            f"no results of experiment {experiment!r} in {store.url}; it has results of {', '.join(known)}"
+        )
+    return [experiment]
+
+
 def _fault(store: Store, key: str) -> StorageError | None:
-    """Return what is wrong with a run's results; None: they are there and sound."""
+    """Return the fault of a run's results: missing or damaged; None if they are sound."""
     missing = ObjectMissing(f"{store.address(key)}: no results; `dawin run EXPERIMENT` computes them")
     return states(store, key.rpartition("/")[0], contents=True).get(key, missing)
 
 
 def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
-    """Return one row a method: a metric on each data set and its mean over each group, as percentages.
+    """Return one row for each method: a metric on each data set and its mean over each group, in percent.
 
-    Group means weigh every data set alike. Methods that use labels anywhere are marked.
+    Args:
+        rows: results of one experiment, as from `results_of`.
+        metric: the metric, such as top1.
+
+    Returns:
+        Columns `method`, one for each data set and `mean <group>` for each group, in the order of the rows. A group's
+        mean gives each data set the same weight. Methods that use labels are marked.
     """
     chosen = rows.filter(pl.col("metric") == metric)
     order = chosen["dataset"].unique(maintain_order=True).to_list()
     groups = chosen["group"].unique(maintain_order=True).to_list()
-    marked = pl.col("uses_labels").any().over("experiment", "method")  # also where only some data sets' labels are used
+    marked = (
+        pl.col("uses_labels").any().over("experiment", "method")
+    )  # even if it uses the labels of some data sets only
     method = pl.col("method") + pl.when(marked).then(pl.lit(_ORACLE_MARK)).otherwise(pl.lit(""))
     shown = chosen.with_columns(method=method, value=pl.col("value") * 100)
     table = shown.pivot("dataset", index="method", values="value", aggregate_function="first", maintain_order=True)
@@ -80,10 +110,15 @@ def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
 
 
 def render(rows: pl.DataFrame, style: str) -> str:
-    """Return results as text: `csv` and `json` hold every row and column, the others the table of top-1 accuracies."""
+    """Return results as text.
+
+    Args:
+        rows: results, as from `results_of`.
+        style: one of `FORMATS`; `csv` and `json` hold all rows and columns, the others the table of top-1 accuracies.
+    """
     if style == "csv":
         flat = rows.with_columns(pl.col(pl.List(pl.String)).list.join("|"))
-        return flat.write_csv().rstrip()  # whoever prints it ends the last line
+        return flat.write_csv().rstrip()  # `print` ends the last line
     if style == "json":
         return rows.write_json()
     if "top1" not in rows["metric"]:
@@ -97,7 +132,18 @@ def render(rows: pl.DataFrame, style: str) -> str:
 
 
 def table_of(table: pl.DataFrame, style: str) -> str:
-    """Return a table as text."""
+    """Return a table as text, with floats in two decimals.
+
+    Args:
+        table: any table.
+        style: one of `FORMATS`; `csv` and `json` keep all digits.
+
+    Example:
+        >>> print(table_of(pl.DataFrame({"method": ["individual/base"], "one": [93.333]}), "markdown"))
+        | method          |   one |
+        |-----------------|-------|
+        | individual/base | 93.33 |
+    """
     if style == "csv":
         return table.write_csv().rstrip()
     if style == "json":
@@ -106,6 +152,6 @@ def table_of(table: pl.DataFrame, style: str) -> str:
 
 
 def _notes(rows: pl.DataFrame) -> list[tuple[str, str]]:
-    """Return what there is to say of the data sets below a table."""
+    """Return the notes on data sets, which are printed below a table."""
     noted = rows.filter(pl.col("note").is_not_null())
     return list(noted.select("dataset", "note").unique(maintain_order=True).iter_rows())

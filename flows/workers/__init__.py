@@ -1,1 +1,1 @@
-"""Where flow runs run: in this process, or on the workers of a Prefect pool; and Prefect's own API."""
+"""The places where flow runs are executed: this process or the workers of a Prefect pool; and Prefect's API."""

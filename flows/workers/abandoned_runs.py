@@ -1,4 +1,4 @@
-"""Ends in the database the flow runs whose process is gone: killed, or the machine went down."""
+"""Set flow runs to Crashed whose process was killed, or whose machine went down."""
 
 import logging
 from collections.abc import Collection
@@ -23,7 +23,12 @@ _KIND = "DAWIN"
 
 
 def sign_runs(app: FastAPI, owner: Owner) -> None:
-    """Have every flow run that this API creates bear its owner, in the same INSERT."""
+    """Store the owner with every flow run that an API creates, in the same INSERT.
+
+    Args:
+        app: Prefect's API.
+        owner: the process whose flow runs these are.
+    """
     creator = CreatedBy(
         id=owner.id, type=_KIND, display_value=f"process {owner.process} on {owner.machine.partition(' ')[0]}"
     )
@@ -33,13 +38,23 @@ def sign_runs(app: FastAPI, owner: Owner) -> None:
 
 
 async def close_runs_of_ended_owners(folder: Path, database: str) -> None:
-    """End the database's open flow runs of all processes that have ended on this machine, and forget the processes."""
+    """Set the open flow runs of all ended processes of this machine to Crashed, and delete the processes' files.
+
+    Args:
+        folder: holds the files of owners.
+        database: digest of the database to look in.
+    """
     with ended_owners(folder, database) as owners:
         await _close_and_forget(folder, {owner.id for owner in owners})
 
 
 async def close_own_runs(folder: Path, owner: Owner) -> None:
-    """End what this API's command left open; the command is gone, and everything it reported is written."""
+    """Set the runs that this API's own command left open to Crashed, once the command has ended.
+
+    Args:
+        folder: holds the files of owners.
+        owner: the owner of these runs.
+    """
     await _close_and_forget(folder, {owner.id})
 
 
@@ -49,15 +64,15 @@ async def _close_and_forget(folder: Path, owners: Collection[UUID]) -> None:
     try:
         for run in await _open_runs(owners):
             await _close(run)
-    except Exception:  # whatever it is, the run that uses this API goes on, and the owners' files stay for the next one
-        log.warning("killed runs are still shown as running, until the next run ends them", exc_info=True)
+    except Exception:  # any fault: the command continues, and the next one finds the owners' files
+        log.warning("the UI shows killed runs as running until the next command ends them", exc_info=True)
         return
     for owner in owners:
         forget(folder, owner)
 
 
 async def _open_runs(owners: Collection[UUID]) -> list[UUID]:
-    """Return the flow runs of some owners that are not final; runs of deployments belong to their workers."""
+    """Return the flow runs of owners without a final state, except those of deployments, which belong to workers."""
     db = provide_database_interface()
     is_open = db.FlowRun.state_type.not_in(TERMINAL_STATES)
     query = sa.select(db.FlowRun.id, db.FlowRun.created_by).where(is_open, db.FlowRun.deployment_id.is_(None))

@@ -1,4 +1,4 @@
-"""What the embedded API prints of its troubles: one line each, and the fatal one for the command that started it."""
+"""Log messages of the embedded API: one line each, and a report to its command if the database cannot be written."""
 
 import errno
 import logging
@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from prefect.settings import PREFECT_HOME
 
-_UNWRITABLE = (  # what SQLite and the system call it
+_UNWRITABLE = (  # in the words of SQLite and of the system
     "database or disk is full",
     "disk i/o error",
     "attempt to write a readonly database",
@@ -23,61 +23,67 @@ _UNWRITABLE = (  # what SQLite and the system call it
 _LOCKED = "database is locked"
 _ERROR_LINE = re.compile(r"[\w.]+(Error|Exception|Interrupt|Exit)\b")  # the last line of a traceback
 _CLASSES = re.compile(r"^[\w.]+: (\([\w.]+\) )?")  # "OperationalError: (sqlite3.OperationalError) "
-_DROPPED = "dropped"  # by the recorder of task runs, after it has tried again five times
+_DROPPED = "dropped"  # a word of the recorder of task runs, after it has tried five times
 
 _REPEAT_SECONDS = 5.0
 
-_reported: list[float] = []
-
 
 def keep_messages_short() -> None:
-    """Show one line for each trouble, without tracebacks; call once Prefect has set its logging up."""
+    """Cut the messages of all handlers to one line without a traceback; call this after Prefect's logging set-up."""
     if os.environ.get("DAWIN_TRACEBACK"):
         return
+    one_line = OneLine()
     for name in (None, "uvicorn", "fastapi", "prefect._internal"):
         for handler in logging.getLogger(name).handlers:
-            handler.addFilter(OneLine())
-
-
-def report_to_command(trouble: str) -> None:
-    """Tell the command that started this API, every few seconds, why its run cannot go on.
-
-    Standard output is a pipe that `embedded.trouble` reads. Nobody may be reading it: it never makes this process wait.
-    """
-    if not _just_reported():
-        _reported.append(time.monotonic())
-        with suppress(OSError):  # the pipe is full, or the command is gone
-            os.set_blocking(sys.stdout.fileno(), False)
-            os.write(sys.stdout.fileno(), f"{time.time():.0f} {trouble}\n".encode())
-
-
-def _just_reported() -> bool:
-    return bool(_reported) and time.monotonic() < _reported[-1] + _REPEAT_SECONDS
+            handler.addFilter(one_line)
 
 
 class OneLine(logging.Filter):
-    """Cuts messages to a line; leaves out what is tried again, and what the command reports itself."""
+    """Cuts messages to one line, and removes those that the command reports or that concern a repeated attempt.
+
+    A database that cannot be written is reported to the command instead; later messages follow from that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reported_at: float | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep a message, as one line, that nobody else reports."""
+        """Return whether to keep a record, after cutting its message to one line."""
         lines = [line for line in record.getMessage().splitlines() if line.strip()] or [""]
         error = record.exc_info[1] if record.exc_info else None
         causes = [_first_line(cause) for cause in _chain(error)] if error else lines  # uvicorn logs tracebacks as text
         for cause in causes:
             if any(words in cause.lower() for words in _UNWRITABLE):
                 database = f"Prefect's database under PREFECT_HOME={PREFECT_HOME.value()}"
-                report_to_command(f"{database} cannot be written: {_CLASSES.sub('', cause)}")
+                self._report(f"{database} cannot be written: {_CLASSES.sub('', cause)}")
                 return False
-        passing = isinstance(error, CancelledError) or (error and any(_LOCKED in cause for cause in causes))
-        follows = (
-            bool(_reported) and "drop" in lines[0].lower()
-        )  # of a database that could not be written, however late
-        if _just_reported() or follows or (passing and not _drops(lines[0])):
-            return False  # the command reports the first; who gets the last has gone or tries again: api_database.py
+        if self._was_just_reported:
+            return False
+        if self._reported_at is not None and "drop" in lines[0].lower():
+            return False  # events dropped for want of a database, however much later
+        is_repeated = isinstance(error, CancelledError) or (error and any(_LOCKED in cause for cause in causes))
+        if is_repeated and not _drops(lines[0]):
+            return False  # the sender is gone, or tries again: see api_database.py
         named = [line for line in lines if _ERROR_LINE.match(line)] or lines
         record.msg, record.args = (f"{lines[0]} ({causes[0]})" if error else named[-1]), ()
         record.exc_info = record.exc_text = record.stack_info = None
         return True
+
+    @property
+    def _was_just_reported(self) -> bool:
+        return self._reported_at is not None and time.monotonic() < self._reported_at + _REPEAT_SECONDS
+
+    def _report(self, trouble: str) -> None:
+        """Send the command, at most every few seconds, the reason why its run cannot continue.
+
+        Standard output is a pipe to `EmbeddedApi.trouble`. It may be full or closed, which never blocks this process.
+        """
+        if not self._was_just_reported:
+            self._reported_at = time.monotonic()
+            with suppress(OSError):
+                os.set_blocking(sys.stdout.fileno(), False)
+                os.write(sys.stdout.fileno(), f"{time.time():.0f} {trouble}\n".encode())
 
 
 def _drops(message: str) -> bool:
@@ -89,7 +95,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Return an error, the errors it was raised from, and those of a group."""
+    """Yield an error, the errors of its group, and its causes."""
     while error is not None:
         yield error
         for part in getattr(error, "exceptions", ()):

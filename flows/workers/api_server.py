@@ -1,7 +1,7 @@
-"""Prefect's API in a process of its own: `python -m flows.workers.api_server PORT`, which ends with its standard input.
+"""Prefect's API in a process of its own: `python -m flows.workers.api_server PORT`.
 
-One command uses it, the one that started it and holds the other end of its standard input. Python's automatic garbage
-collection is off in this process: `api_database.py` says why, and collects instead.
+It serves one command, which holds the other end of its standard input, and ends when that closes. Python's automatic
+garbage collection is off in this process: `api_database.py` gives the reason and collects garbage itself.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from flows.workers.run_owner import one_at_a_time, owner_file
 
 
 class _Server(uvicorn.Server):
-    """A server that starts while no other one starts on the same folder: the first one makes the database."""
+    """A server that starts only while no other starts on the same folder, so that one of them creates the database."""
 
     def __init__(self, config: uvicorn.Config, folder: Path) -> None:
         super().__init__(config)
@@ -35,14 +35,19 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
 
 
-async def serve(port: int) -> None:
-    """Serve until the command is gone, then end in the database what it left open."""
+async def serve(port: int, command: int = 0) -> None:
+    """Serve until the command has ended, then set the runs that it left open to Crashed.
+
+    Args:
+        port: on 127.0.0.1.
+        command: file descriptor that closes when the command ends; by default standard input.
+    """
     gc.disable()
     owners, database = PREFECT_HOME.value() / "dawin-runs", database_digest()
     app = create_app(ephemeral=True, final=True)
     keep_messages_short()
     server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", log_config=None), owners)
-    threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
+    threading.Thread(target=_end_with_command, args=(server, command), daemon=True).start()
     with patient_database(), owner_file(owners, database) as owner:
         if owner:
             sign_runs(app, owner)
@@ -56,17 +61,17 @@ async def serve(port: int) -> None:
 
 
 async def _tidy(server: _Server, owners: Path, database: str) -> None:
-    """Once the API answers, end runs that were killed before; then collect garbage."""
+    """Once the API answers, set runs that were killed before to Crashed; then collect garbage for ever."""
     while not server.started:
         await asyncio.sleep(0.1)
-    gc.freeze()  # what is loaded stays: no collection looks at it again
+    gc.freeze()  # loaded modules stay: no collection visits their objects again
     await close_runs_of_ended_owners(owners, database)
     await collect_when_idle()
 
 
-def _end_with_parent(server: _Server) -> None:
-    """Wait for the end of standard input: whoever started this is gone, however it ended."""
-    while os.read(sys.stdin.fileno(), 1):  # no buffer, whose lock would be in the way when this process ends first
+def _end_with_command(server: _Server, command: int) -> None:
+    """Stop the server when the descriptor closes: then the command has ended, for whatever reason."""
+    while os.read(command, 1):  # unbuffered: a buffer's lock would block this process if it ends first
         pass
     server.should_exit = True
 

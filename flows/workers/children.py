@@ -1,72 +1,85 @@
-"""The child flows that a plan comes down to: what each does, on which samples, and what the UI calls it."""
+"""The child flow runs of a plan: what each computes, on which samples, and its name in the UI."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from flows.experiment.settings import Experiment
 from flows.planning.plan import Plan
-from flows.workers.dispatch import Work
 from flows.workers.pool import pool
-from storage.spans import Span
-from tasks.references.base import SHARD, DatasetReference, OutputsReference
+from flows.workers.tags import tags_of
+from storage.spans import Span, cut
+from tasks.references.datasets import DatasetReference
+from tasks.references.outputs import OutputsReference
 
 log = logging.getLogger("dawin.run")
 
 
-class Dispatcher:
-    """Makes the works of a plan's stages; what is in the store makes none.
+@dataclass(frozen=True)
+class Child:
+    """A child flow run, to be run in this process or by a worker."""
+
+    flow: str
+    """The child's flow: `verb-noun` is the function `verb_noun` of the module `flows.verb_noun`."""
+    name: str
+    """The run's name in the UI."""
+    tags: tuple[str, ...]
+    """The run's tags in the UI."""
+    parameters: Mapping[str, Any]
+    """The flow's arguments, as JSON takes them."""
+
+
+class Children:
+    """Names the children of a plan's stages. Tables that the store holds need no child.
 
     Args:
-        plan: what a run comes down to.
-        experiment: its settings, which children are sent.
+        plan: everything that the run computes.
+        key: the plan's key in the store; children read it there.
+        experiment: names and tags the runs.
     """
 
-    def __init__(self, plan: Plan, experiment: Experiment) -> None:
-        self._plan, self._experiment = plan, experiment
+    def __init__(self, plan: Plan, key: str, experiment: Experiment) -> None:
+        self._plan, self._key, self._experiment = plan, key, experiment
 
-    def extract(self, dataset: DatasetReference, outputs: Sequence[OutputsReference]) -> list[Work]:
-        """Return the extraction of what some outputs on a data set lack."""
-        lacking = self._plan.lacking(outputs)
-        if reused := [o.model.name for o in outputs if o not in lacking]:
+    def extract(self, dataset: DatasetReference, outputs: Sequence[OutputsReference]) -> list[Child]:
+        """Return the children that extract missing outputs on a data set."""
+        missing = self._plan.missing(outputs)
+        if reused := [o.model.name for o in outputs if o not in missing]:
             log.info("skipped: extract %s: %s (in the store)", dataset.name, ", ".join(reused))
-        if not lacking:
+        if not missing:
             return []
         streamed = self._plan.streamed(dataset)
         also = f" and {len(streamed)} merges" if streamed else ""
-        name = f"extract {dataset.name}: {', '.join(o.model.name for o in lacking)}{also}"
-        return [
-            self._work("extract-outputs", f"{name}{told}", dataset=dataset.name, samples=samples)
-            for samples, told in self._ranges(dataset)
-        ]
+        name = f"extract {dataset.name}: {', '.join(o.model.name for o in missing)}{also}"
+        return list(self._by_span("extract-outputs", name, dataset))
 
-    def merge(self) -> list[Work]:
-        """Return the making of models of others' weights."""
-        return [
-            self._work("merge-weights", f"merge {recipe.method}", method=recipe.method)
-            for recipe in self._plan.lacking_recipes
-        ]
+    def merge(self) -> list[Child]:
+        """Return the children that make models of other models' weights."""
+        return [self._child("merge-weights", f"merge {m.method}", model=m.digest) for m in self._plan.missing_models]
 
-    def evaluate(self, dataset: DatasetReference) -> list[Work]:
-        """Return the evaluation of merges on a data set."""
+    def evaluate(self, dataset: DatasetReference) -> list[Child]:
+        """Return the children that evaluate missing merges on a data set."""
         merges = self._plan.merges(dataset)
-        lacking = self._plan.lacking(merges)
-        if reused := len(merges) - len(lacking):
+        missing = self._plan.missing(merges)
+        if reused := len(merges) - len(missing):
             log.info("skipped: evaluate %s: %d merges (in the store)", dataset.name, reused)
-        if not lacking:
+        if not missing:
             return []
-        name = f"evaluate {dataset.name}: {len(lacking)} merges"
-        return [
-            self._work("evaluate-merges", f"{name}{told}", dataset=dataset.name, samples=samples)
-            for samples, told in self._ranges(dataset)
-        ]
+        return list(self._by_span("evaluate-merges", f"evaluate {dataset.name}: {len(missing)} merges", dataset))
 
-    def _ranges(self, dataset: DatasetReference) -> Iterator[tuple[Span, str]]:
-        """Yield the ranges that children share a data set by, in whole objects; here one child does it all."""
+    def _by_span(self, flow: str, name: str, dataset: DatasetReference) -> Iterator[Child]:
+        """Yield the children that share a data set, in whole objects; in this process one child does all of it."""
         wanted = self._experiment.samples_per_run if pool() else None
-        step = dataset.samples if wanted is None else -(-wanted // SHARD) * SHARD
-        for start in range(0, dataset.samples, step):
-            stop = min(start + step, dataset.samples)
-            yield Span(start, stop), f" ({start:,} to {stop - 1:,})" if step < dataset.samples else ""
+        size = dataset.samples if wanted is None else -(-wanted // dataset.shard) * dataset.shard
+        for span in cut(dataset.samples, size):
+            part = "" if span == dataset.whole else f" ({span.start:,} to {span.stop - 1:,})"
+            yield self._child(flow, f"{name}{part}", dataset=dataset.name, samples=_as_parameter(span))
 
-    def _work(self, flow: str, name: str, **parameters: object) -> Work:
-        return Work(flow, name, self._experiment, {**parameters, "store": self._plan.store.url})
+    def _child(self, flow: str, name: str, **parameters: Any) -> Child:  # noqa: ANN401  plain JSON values
+        tags = tags_of(self._experiment, parameters.get("dataset"))
+        return Child(flow, name, tuple(tags), {**parameters, "plan": self._key, "store": self._plan.store.url})
+
+
+def _as_parameter(span: Span) -> list[int]:
+    return list(span)

@@ -1,14 +1,13 @@
-"""Where child flows run: the one seam between a laptop and a cluster.
+"""Where child flows run: in this process, or on the workers of a Prefect pool. No other file decides it.
 
-Here they run in this process, one after the other: one machine's cores, or its one GPU, are used up by one child. With
-`DAWIN_GPU_POOL` they run on the workers of that Prefect work pool, several at a time, each sent by a task whose retries
-send it anew when a worker or the child dies: retries of the flow itself would not cover a crash.
+In this process they run one after the other, because one child uses all cores of a machine, or its GPU. With
+`DAWIN_GPU_POOL` they run on the workers of that work pool, several at a time. A task sends each child, and its retries
+send the child again when it or its worker dies; retries of the flow itself would not cover a crash.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Sequence
 from importlib import import_module
 from typing import Any
 from uuid import UUID
@@ -25,16 +24,15 @@ from prefect.deployments import arun_deployment
 from prefect.states import Cancelling
 from prefect.tasks import Task
 
-from flows.experiment.settings import Experiment
+from flows.workers.children import Child
 from flows.workers.pool import DEPLOYMENT, in_flight, pool
-from flows.workers.tags import tags_of
 from tasks.streaming.fill import Tally
 
 log = logging.getLogger("dawin.dispatch")
 
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
-_POLLS_A_SECOND = 20  # at the API, by all sends of a parent together; one alone asks once a second
+_POLLS_A_SECOND = 20  # of all children of a parent together; a single child is polled once per second
 
 
 class ChildFailed(RuntimeError):
@@ -42,73 +40,56 @@ class ChildFailed(RuntimeError):
 
 
 class ChildCancelled(ChildFailed):
-    """A child flow run was cancelled: somebody wants it to end, so it is not sent again."""
+    """A child flow run was cancelled. Somebody wants it to end, so it is not sent again."""
 
 
-@dataclass(frozen=True)
-class Work:
-    """A child flow's run, to be done here or elsewhere."""
-
-    flow: str
-    """The child's name: flow `verb-noun` is `verb_noun` in `flows/verb_noun.py`."""
-    name: str
-    """Of the run, as the UI shows it."""
-    experiment: Experiment
-    parameters: Mapping[str, Any]
-    """The others, as JSON takes them."""
-
-    @property
-    def tags(self) -> list[str]:
-        """What the run is found by."""
-        return tags_of(self.experiment, self.parameters.get("dataset"))
-
-
-async def dispatch(works: Sequence[Work]) -> None:
-    """Do all works; those on a pool at the same time, as far as its workers go.
+async def dispatch(children: Sequence[Child]) -> None:
+    """Run all children: in this process one after the other, or on a pool as many at a time as its workers take.
 
     Raises:
-        ChildFailed: one of them did not complete, though it was sent several times; the others were waited for.
-        Exception: what a child raised that ran here.
+        ChildFailed: a child did not complete, though it was sent several times; the others had their time to end.
+        Exception: the error of a child that ran in this process.
     """
     if pool() is not None:
-        await _send_all(works)
+        await _send_all(children)
         return
-    for work in works:
-        with tags(*work.tags):
-            child = child_flow(work.flow).with_options(flow_run_name=work.name)
-            await child(experiment=work.experiment, **work.parameters)
+    for child in children:
+        with tags(*child.tags):
+            run = child_flow(child.flow).with_options(flow_run_name=child.name)
+            await run(**child.parameters)
 
 
 def child_flow(name: str) -> Flow[..., Coroutine[Any, Any, Tally]]:
-    """Return a child flow by its name; it is loaded now, and torch with it, which whoever sends it need not."""
+    """Return a child flow by its name. It is imported now, and torch with it: a parent that sends it loads neither."""
     module = name.replace("-", "_")
     found: Flow[..., Coroutine[Any, Any, Tally]] = getattr(import_module(f"flows.{module}"), module)
     return found
 
 
-async def _send_all(works: Sequence[Work]) -> None:
-    if not works:
+async def _send_all(children: Sequence[Child]) -> None:
+    if not children:
         return
-    kind = works[0].flow
-    progress = await acreate_progress_artifact(progress=0.0, description=f"0 of {len(works)}: {kind}")
+    kind = children[0].flow
+    progress = await acreate_progress_artifact(progress=0.0, description=f"0 of {len(children)}: {kind}")
     limit, done = asyncio.Semaphore(in_flight()), 0
-    poll_seconds = max(1.0, min(len(works), in_flight()) / _POLLS_A_SECOND)
+    poll_seconds = max(1.0, min(len(children), in_flight()) / _POLLS_A_SECOND)
 
-    async def send(work: Work) -> None:
+    async def send(child: Child) -> None:
         nonlocal done
-        parameters = {"experiment": work.experiment.model_dump(mode="json"), **work.parameters}
         async with limit:
-            await _sent.with_options(task_run_name=f"send {work.name}")(
-                f"{work.flow}/{DEPLOYMENT}", work.name, parameters, work.tags, poll_seconds
+            await _sent.with_options(task_run_name=f"send {child.name}")(
+                f"{child.flow}/{DEPLOYMENT}", child.name, dict(child.parameters), list(child.tags), poll_seconds
             )
         done += 1
-        said = f"{done} of {len(works)}: {kind}"
+        state = f"{done} of {len(children)}: {kind}"
         try:
-            await aupdate_progress_artifact(artifact_id=progress, progress=100.0 * done / len(works), description=said)
-        except Exception as error:  # the work is done, whether or not it can be shown
-            log.warning("progress not shown (%s): %s", said, error)
+            await aupdate_progress_artifact(
+                artifact_id=progress, progress=100.0 * done / len(children), description=state
+            )
+        except Exception as error:  # the child is done, whether or not that can be shown
+            log.warning("progress not shown (%s): %s", state, error)
 
-    outcomes = await asyncio.gather(*map(send, works), return_exceptions=True)
+    outcomes = await asyncio.gather(*map(send, children), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
@@ -126,7 +107,7 @@ async def _is_worth_another(_task: Task[..., Any], _run: TaskRun, state: State[A
     cache_policy=NO_CACHE,
 )
 async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str], poll_seconds: float) -> None:
-    """Have a worker run a deployment, and wait for its end; when the wait is cut off, the run is cancelled too."""
+    """Make a worker run a deployment, and wait for the end; if the wait is interrupted, the run is cancelled too."""
     attempt = getattr(TaskRunContext.get(), "task_run", None)
     again = f" (again, {attempt.run_count})" if attempt and attempt.run_count > 1 else ""
     creating = asyncio.ensure_future(
@@ -137,7 +118,7 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
             tags=tags,
             as_subflow=True,
             timeout=0,
-            # an answer that is lost has the client ask again: for the same run, not for a second one
+            # when an answer is lost the client asks again: for the same run, not for a second one
             idempotency_key=f"{attempt.id}-{attempt.run_count}" if attempt else None,
         )
     )
@@ -151,12 +132,12 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
         raise
     if not state.is_completed():
         failure = ChildCancelled if state.is_cancelled() else ChildFailed
-        told = f"{state.name}: {state.message or ''}".strip(": ")
-        raise failure(f"{name}: its run {run.id} ended as {told}")
+        ended = f"{state.name}: {state.message or ''}".strip(": ")
+        raise failure(f"{name}: its run {run.id} ended as {ended}")
 
 
 async def _end_of(run: UUID, poll_seconds: float) -> State[Any]:
-    """Return a flow run's final state, once there is one; a server that is away is waited for: the run goes on."""
+    """Return a flow run's final state once it has one. The run outlives a server that is away, so the wait does too."""
     while True:
         try:
             async with get_client() as client:
@@ -168,7 +149,7 @@ async def _end_of(run: UUID, poll_seconds: float) -> State[Any]:
         except httpx.HTTPError as error:
             if isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500:
                 raise
-            log.warning("run %s: the API does not answer (%s), asking on", run, error)
+            log.warning("run %s: the API does not answer (%s), asking again", run, error)
             await asyncio.sleep(_RETRY_SECONDS)
 
 

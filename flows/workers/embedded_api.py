@@ -1,4 +1,4 @@
-"""Prefect without a server of one's own: its API in a child process, quiet, ready by the time the models are loaded."""
+"""A Prefect API for one command: a child process that starts while the models load, and needs no set-up."""
 
 import http.client
 import logging
@@ -11,182 +11,198 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from flows.errors import OrchestrationError
 
 _STARTUP_SECONDS = 120
-_TRIES = 2  # at somebody else's API, five seconds each at most
+_TRIES = 2  # requests to a configured API before it counts as absent, of five seconds at most
 
 _ALWAYS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; what infra/heartbeats.py counts on
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",  # what tasks log with the standard library is shown with their runs
-    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # and what is logged outside of runs only here
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; infra/heartbeats.py relies on it
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "dawin",  # sends log lines of tasks, by the standard library, to their runs
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # log lines outside of runs stay on the console
 }
 _SERVICES = {
-    # nothing here waits for events or schedules; SQLite has one writer at a time, and theirs would hold up the runs
+    # no command uses events or schedules, and SQLite has one writer at a time: these services would delay the runs
     **{
         f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
         for name in ("EVENT_PERSISTER", "TRIGGERS", "SCHEDULER", "LATE_RUNS")
     },
-    # the states of task runs are written once a second, not one by one: a fraction of the transactions. At its end the
-    # recorder writes one batch, and with batches of one (the default) it loses what had to be tried again
+    # the recorder writes the states of task runs in batches, once a second: far fewer transactions. At its end it
+    # writes one batch only, so that with batches of one state (the default) it would lose the states to try again
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",  # seconds, whole ones
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",  # seconds; Prefect takes whole numbers
 }
 
 _HOME_BYTES = 16 << 20  # a new database and its write-ahead log take 7 MiB, a run of six data sets 1 MiB more
-_WHAT_TO_DO = "free some room or set PREFECT_HOME to another folder, and run again: the store is unharmed"
+_REMEDY = "free some room or set PREFECT_HOME to another folder, and run again: the store is unharmed"
 
-_RECENT_SECONDS = 60  # a trouble that the API reported before that is no reason of a failure now
+_RECENT_SECONDS = 60  # older troubles of the API are not the reason of a failure now
 _NOT_WRITTEN = "the result has not been written"
-_started: list[subprocess.Popen[bytes]] = []
 
 log = logging.getLogger("dawin.api")
 
 
-def start_prefect_api() -> None:
-    """Have a Prefect API: the one that `PREFECT_API_URL` names, else one in a child process that ends with this one.
+class EmbeddedApi:
+    """Prefect's API of one command: the one that `PREFECT_API_URL` names, or a child process that ends with this one.
 
-    The first has to answer now, before anything else takes time.
+    Args:
+        command: starts the child process; its last argument will be the port.
 
-    Call before prefect is imported: it reads its settings from the environment then. The child takes seconds to
-    start; `wait_for_api` waits until it answers. It has a session of its own, so that an interrupt from the
-    keyboard ends the run and not the API that the run reports its end to.
-
-    Raises:
-        OrchestrationError: the one that `PREFECT_API_URL` names does not answer, or `PREFECT_HOME` cannot be written.
+    Attributes:
+        process: the child process; None: none was started.
     """
-    for name, value in _ALWAYS.items():
-        os.environ.setdefault(name, value)
-    logging.getLogger("dawin").setLevel(logging.INFO)
-    if url := os.environ.get("PREFECT_API_URL"):  # somebody else's, or started before
-        if not _started and not any(_answers(url) for _ in range(_TRIES)):
-            raise OrchestrationError(f"PREFECT_API_URL={url}: no Prefect API answers there")
-        return
-    _check_home()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    _start(port)
 
+    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "flows.workers.api_server")) -> None:
+        self._command = command
+        self.process: subprocess.Popen[bytes] | None = None
 
-def revive_prefect_api() -> None:
-    """Start the child process of `start_prefect_api` again if it has ended; on its port, which Prefect has read.
+    def start(self) -> None:
+        """Start the child process, unless `PREFECT_API_URL` names an API, which must answer now.
 
-    Raises:
-        OrchestrationError: its database cannot be written.
-        RuntimeError: it does not answer, or ends again.
-    """
-    if not _started or (status := _started[-1].poll()) is None:
-        return
-    log.warning("Prefect's API has ended (exit status %s): it is started again", status)
-    _check_home()
-    _start(urllib.parse.urlsplit(os.environ["PREFECT_API_URL"]).port or 0)
-    ended = _started.pop(0)  # now that it has a successor: a look after one that failed here tries again
-    for pipe in (ended.stdin, ended.stdout):
-        assert pipe is not None
-        pipe.close()
-    wait_for_api()
+        Call this before the first import of prefect, which reads its settings from the environment at that time. The
+        child takes seconds to start: `wait` waits until it answers. It has a session of its own, so that an interrupt
+        from the keyboard ends the run, and not the API to which the run reports its end.
 
+        Raises:
+            OrchestrationError: the API at `PREFECT_API_URL` does not answer, or `PREFECT_HOME` cannot be written.
+        """
+        for name, value in _ALWAYS.items():
+            os.environ.setdefault(name, value)
+        logging.getLogger("dawin").setLevel(logging.INFO)
+        if url := os.environ.get("PREFECT_API_URL"):
+            if self.process is None and not any(_answers(url) for _ in range(_TRIES)):
+                raise OrchestrationError(f"PREFECT_API_URL={url}: no Prefect API answers there")
+            return
+        _check_home()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+        self.process = self._start_process(port)
 
-def _start(port: int) -> None:
-    """Start the child process."""
-    environment = {**os.environ, **_SERVICES}
-    server = subprocess.Popen(
-        [sys.executable, "-m", "flows.workers.api_server", str(port)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,  # see `trouble`
-        env=environment,
-        start_new_session=True,
-    )
-    assert server.stdout is not None
-    os.set_blocking(server.stdout.fileno(), False)
-    _started.append(server)  # not waited for at the end: it ends when the pipe to it closes, whatever ended this
+    def revive(self) -> None:
+        """Start the child process again if it has ended, on its old port, which Prefect has read.
 
+        Raises:
+            OrchestrationError: its database cannot be written.
+            RuntimeError: it does not answer, or has ended again.
+        """
+        ended = self.process
+        if ended is None or (status := ended.poll()) is None:
+            return
+        log.warning("Prefect's API has ended (exit status %s) and is started again", status)
+        _check_home()
+        self.process = self._start_process(urllib.parse.urlsplit(os.environ["PREFECT_API_URL"]).port or 0)
+        for pipe in (ended.stdin, ended.stdout):
+            assert pipe is not None
+            pipe.close()
+        self.wait()
 
-def wait_for_api() -> None:
-    """Return when the API that `start_prefect_api` started is there.
+    def wait(self) -> None:
+        """Wait until the child process answers; return at once if there is none.
 
-    Raises:
-        OrchestrationError: its database cannot be written.
-        RuntimeError: it ended, or is not there after two minutes.
-    """
-    deadline = time.monotonic() + _STARTUP_SECONDS
-    for server in _started:
+        Raises:
+            OrchestrationError: its database cannot be written.
+            RuntimeError: it has ended, or does not answer within two minutes.
+        """
+        if self.process is None:
+            return
+        deadline = time.monotonic() + _STARTUP_SECONDS
         while not _answers(os.environ["PREFECT_API_URL"]):
-            if server.poll() is not None or time.monotonic() > deadline:
-                if reason := trouble():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                if reason := self.trouble():
                     raise OrchestrationError(reason)
-                raise RuntimeError(f"Prefect's API did not start (exit status {server.poll()})")
+                raise RuntimeError(f"Prefect's API did not start (exit status {self.process.poll()})")
             time.sleep(0.1)
 
+    def trouble(self) -> str | None:
+        """Return why the child process cannot do its work now, with a remedy; None if it has reported nothing.
 
-def trouble() -> str | None:
-    """Return why the API that `start_prefect_api` started cannot do its work now, with what to do; None: it can.
-
-    The API writes lines of a time and a text to its standard output when its database cannot be written. This process
-    gets only an "Internal Server Error" of that, in many places.
-    """
-    now, latest = time.time(), None
-    for server in _started:
-        assert server.stdout is not None
-        for line in (server.stdout.read() or b"").decode(errors="replace").splitlines():
+        The API reports a database that cannot be written on its standard output, in lines of a time and a text. The
+        runs see only an "Internal Server Error", in many places.
+        """
+        if self.process is None:
+            return None
+        now, latest = time.time(), None
+        assert self.process.stdout is not None
+        for line in (self.process.stdout.read() or b"").decode(errors="replace").splitlines():
             at, _, text = line.partition(" ")
             if at.isdecimal() and now - int(at) < _RECENT_SECONDS:
                 latest = text
-    return f"{latest}; {_WHAT_TO_DO}" if latest else None
+        return f"{latest}; {_REMEDY}" if latest else None
+
+    def _start_process(self, port: int) -> subprocess.Popen[bytes]:
+        """Start the child process; it ends when the pipe to it closes, for whatever reason this process ends."""
+        process = subprocess.Popen(
+            [*self._command, str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,  # see `trouble`
+            env={**os.environ, **_SERVICES},
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        return process
+
+
+prefect_api = EmbeddedApi()
+"""The API of this process's command."""
+
+
+def keep_errors_short() -> None:
+    """Leave the report of failed runs on the console to the command line; Prefect's API keeps the tracebacks.
+
+    Call this once the settings are final, before the first flow run.
+    """
+    from prefect.logging.configuration import setup_logging  # noqa: PLC0415  reads the settings from the environment
+
+    logging.raiseExceptions = False  # if the API cannot take a log line, the failure of the run reports the reason
+    setup_logging()  # now, because the first flow run would replace the filters below
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_ReportedByTheCommand())
+
+
+class _ReportedByTheCommand(logging.Filter):
+    """Removes Prefect's reports of failed runs, which the command line prints in one line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep all records except Prefect's errors, and its warning that it could not store one of them."""
+        is_prefects = record.name.startswith("prefect")
+        return not is_prefects or (record.levelno < logging.ERROR and _NOT_WRITTEN not in str(record.msg))
 
 
 def _check_home() -> None:
-    """See that Prefect's database can be written, before anything takes time.
+    """Check that Prefect's database can be written, before the command does anything that takes time.
 
     Raises:
-        OrchestrationError: no folder can be made there, nothing can be written, or no room is left.
+        OrchestrationError: the folder cannot be created or written, or its file system has too little room.
     """
     home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # as Prefect makes it
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # the mode that Prefect uses
         with tempfile.TemporaryFile(dir=home) as probe:
             probe.write(b"x")
         disk = os.statvfs(home)
     except OSError as error:
-        raise OrchestrationError(f"PREFECT_HOME={home}: cannot be written ({error.strerror}); {_WHAT_TO_DO}") from error
+        raise OrchestrationError(f"PREFECT_HOME={home}: cannot be written ({error.strerror}); {_REMEDY}") from error
     free = disk.f_bavail * disk.f_frsize
-    if disk.f_blocks and free < _HOME_BYTES:  # no blocks at all: a file system that does not count them
+    if disk.f_blocks and free < _HOME_BYTES:  # a file system that does not count its blocks has none
         wanted = f"wanted {_HOME_BYTES >> 20} MiB for Prefect's database, got {free / 2**20:.1f}"
-        raise OrchestrationError(f"PREFECT_HOME={home}: no room ({wanted}); {_WHAT_TO_DO}")
+        raise OrchestrationError(f"PREFECT_HOME={home}: no room ({wanted}); {_REMEDY}")
 
 
 def _answers(url: str) -> bool:
-    """Tell whether an API answers at an address, be it that it wants to know who asks: Prefect's client says that."""
+    """Return whether an API answers at an address, including one that demands credentials, as Prefect's client says."""
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=5):
             return True
     except urllib.error.HTTPError as error:
         error.close()
         return error.code < http.HTTPStatus.INTERNAL_SERVER_ERROR and error.code != http.HTTPStatus.NOT_FOUND
-    except (OSError, http.client.HTTPException, ValueError):  # no connection, no HTTP, no address
+    except (OSError, http.client.HTTPException, ValueError):  # no connection, no HTTP, or no address
         return False
-
-
-class _ReportedByTheCommand(logging.Filter):
-    """Leaves out what Prefect says of failed runs: the command line says it too, in one line."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep all but Prefect's own errors, and its warning that it could not store one of them."""
-        is_prefects = record.name.startswith("prefect")
-        return not is_prefects or (record.levelno < logging.ERROR and _NOT_WRITTEN not in str(record.msg))
-
-
-def keep_errors_short() -> None:
-    """Let only the command line report failed runs on the console; Prefect keeps all of it, with tracebacks."""
-    from prefect.logging.configuration import setup_logging  # noqa: PLC0415  only when the settings stand
-
-    logging.raiseExceptions = False  # a log line that the API cannot take: the run's own failure reports the reason
-    setup_logging()  # which the first flow run would do, after this
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_ReportedByTheCommand())

@@ -1,9 +1,9 @@
-"""The process of a flow run on a worker: `python -m flows.workers.engine`, Prefect's engine with a short start and end.
+"""The process of a flow run on a worker: `python -m flows.workers.engine`, Prefect's engine with a fast start and end.
 
-Python looks for garbage again and again while torch is loaded, and finds none; at its end it goes through all that was
-loaded, object by object. That is three seconds a run in which the worker's GPU does nothing. Here the first is put off
-until the flow is loaded; at the end what has to be done is done (logs and events are sent, helper processes ended),
-and the rest is left to the operating system.
+Python collects garbage many times during the import of torch, and finds none; at exit it frees all loaded objects one
+by one. Both together take three seconds of each run, in which the worker's GPU is idle. This module collects no garbage
+until the flow is loaded. At exit it runs the registered handlers, which send logs and events and end helper processes,
+and leaves the memory to the operating system.
 """
 
 import atexit
@@ -18,7 +18,11 @@ from importlib import import_module
 
 
 def load(flow: str | None) -> None:
-    """Load Prefect and a flow (`flow-name` lies in `flows/flow_name.py`); what fails here fails again in the engine."""
+    """Import Prefect and a flow without garbage collection; the engine reports an import that fails.
+
+    Args:
+        flow: name of the flow, `verb-noun` for `flows/verb_noun.py`; None: only Prefect.
+    """
     gc.disable()
     with suppress(Exception):
         import_module("prefect.flow_engine")
@@ -29,8 +33,8 @@ def load(flow: str | None) -> None:
 
 
 def run() -> int:
-    """Run the flow run that the environment names, and return the process's exit status as Prefect's engine sets it."""
-    sys.modules.pop("prefect.engine", None)  # loaded on the way, and wanted anew: as the main program it does the work
+    """Run the flow run that the environment names; return the exit status of Prefect's engine."""
+    sys.modules.pop("prefect.engine", None)  # imported by other modules; only as the main program does it run the flow
     try:
         runpy.run_module("prefect.engine", run_name="__main__")
     except SystemExit as end:
@@ -42,9 +46,9 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    load(os.environ.get("PREFECT__FLOW_NAME"))  # set by the worker
+    load(os.environ.get("PREFECT__FLOW_NAME"))  # the worker sets it
     status = run()
-    threading._shutdown()  # type: ignore[attr-defined]  # what Python calls first of all at its end, and then; there are no public names for them
+    threading._shutdown()  # type: ignore[attr-defined]  # what Python's exit calls first; without a public name
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

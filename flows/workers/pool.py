@@ -1,4 +1,4 @@
-"""The cluster that `DAWIN_GPU_POOL` names, looked at before it is relied on."""
+"""The work pool that `DAWIN_GPU_POOL` names, and the check that it can run children."""
 
 import logging
 import os
@@ -9,8 +9,10 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.errors import OrchestrationError
 
-DEPLOYMENT = "gpu"  # of each flow that workers run, as prefect.yaml calls it
+DEPLOYMENT = "gpu"
+"""Name, in prefect.yaml, of the deployment of each flow that workers run."""
 ON_WORKERS = ("extract-outputs", "merge-weights", "evaluate-merges")
+"""Names of the flows that workers run."""
 
 _IN_FLIGHT = 64
 
@@ -18,15 +20,15 @@ log = logging.getLogger("dawin.pool")
 
 
 def pool() -> str | None:
-    """Return the work pool that child flows are sent to; None: they run in this process."""
+    """Return the name of the work pool that runs child flows; None: they run in this process."""
     return os.environ.get("DAWIN_GPU_POOL") or None
 
 
 def in_flight() -> int:
-    """Return how many child flows a parent has sent at a time; how many work at once is the pool's own limit.
+    """Return the largest number of children that a parent has sent and not seen end; the pool has its own limit.
 
     Raises:
-        OrchestrationError: `DAWIN_IN_FLIGHT` is no number from 1 on.
+        OrchestrationError: `DAWIN_IN_FLIGHT` is not a positive whole number.
     """
     wanted = os.environ.get("DAWIN_IN_FLIGHT") or str(_IN_FLIGHT)
     if not wanted.isdecimal() or not int(wanted):
@@ -35,10 +37,10 @@ def in_flight() -> int:
 
 
 async def check_pool() -> None:
-    """See that the pool and the deployments are there, and say so when no worker is.
+    """Check that the pool and its deployments exist; warn if no worker is online.
 
     Raises:
-        OrchestrationError: no such pool, or a deployment that was never made; the message says what makes it.
+        OrchestrationError: the pool or a deployment does not exist; the message names the command that creates it.
     """
     name = pool()
     if name is None:
@@ -49,15 +51,16 @@ async def check_pool() -> None:
             await client.read_work_pool(name)
         except ObjectNotFound as error:
             raise OrchestrationError(
-                f"DAWIN_GPU_POOL={name}: no such work pool; prefect work-pool create {name} --type process"
+                f"DAWIN_GPU_POOL={name}: no such work pool; create it with"
+                f" prefect work-pool create {name} --type process"
             ) from error
         for flow in ON_WORKERS:
             try:
                 await client.read_deployment_by_name(f"{flow}/{DEPLOYMENT}")
             except ObjectNotFound as error:
                 raise OrchestrationError(
-                    f"deployment {flow}/{DEPLOYMENT} was never made; prefect deploy --all"
+                    f"deployment {flow}/{DEPLOYMENT} does not exist; create it with prefect deploy --all"
                 ) from error
         workers = await client.read_workers_for_work_pool(name)
         if not any(worker.status == WorkerStatus.ONLINE for worker in workers):
-            log.warning("work pool %s has no worker online: runs wait for prefect worker start --pool %s", name, name)
+            log.warning("work pool %s has no worker online; start one with prefect worker start --pool %s", name, name)

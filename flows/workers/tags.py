@@ -1,4 +1,4 @@
-"""What flow runs are found by in the Prefect UI."""
+"""Tags of flow runs: filters in the Prefect UI."""
 
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
@@ -7,9 +7,13 @@ from flows.experiment.settings import Experiment
 
 
 def tags_of(experiment: Experiment, dataset: str | None = None) -> list[str]:
-    """Return a run's tags: its experiment, the checkpoints it evaluates (not the base), its data set if it has one.
+    """Return the tags of a run: its experiment, the checkpoints that it evaluates, and its data set.
 
-    All bear `dawin`: infra/heartbeats.py knows ours by it.
+    Every run has the tag `dawin`, by which infra/heartbeats.py recognises it.
+
+    Args:
+        experiment: the settings; the first model is the base, which has no tag.
+        dataset: name of the data set of a child; None: the run has all data sets.
     """
     checkpoints = dict.fromkeys(model.checkpoint.rstrip("/").rpartition("/")[2] for model in experiment.models[1:])
     chosen = ["dawin", f"experiment:{experiment.name}", *(f"checkpoint:{name}" for name in checkpoints)]
@@ -17,7 +21,7 @@ def tags_of(experiment: Experiment, dataset: str | None = None) -> list[str]:
 
 
 async def tag_this_run(experiment: Experiment) -> None:
-    """Give the flow run that this is called in those tags of its experiment that nobody gave it before."""
+    """Add the missing tags of an experiment to the flow run that calls this."""
     missing = set(tags_of(experiment)) - set(flow_run.tags)
     if missing and flow_run.id:
         async with get_client() as client:

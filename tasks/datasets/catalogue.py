@@ -1,6 +1,6 @@
-"""Data sets that are known by name: how many samples they should have, how they are scored, where they are to be had.
+"""Public data sets known by name: the samples they should have, how they are scored, and where to get them.
 
-The counts are those of the sets' own papers and pages, as method papers use them (test or validation split).
+The counts are those of the splits on which papers report (test or validation), from the data sets' papers and pages.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ class Record:
     """A public data set.
 
     Attributes:
-        samples: how many it has; several where several cuts of it are in use.
-        classes: how many its labels tell apart.
-        group: which group of a results table it belongs to.
-        label_space: how a head's classes map to its own; None: they are the same.
+        samples: number of samples; several numbers if several splits are in use.
+        classes: number of classes.
+        group: the group of a results table to which it belongs.
+        label_space: name of the label space that maps a head's classes to its own; None if they are the same.
         prompts: its name in the lists of prompt templates and class names.
-        source: where it is to be had.
+        source: where to get it.
     """
 
     samples: tuple[int, ...]
@@ -27,7 +27,7 @@ class Record:
     source: str
 
     def expected(self, limit: int | None) -> tuple[int, ...]:
-        """Return how many samples there may be, at most `limit`."""
+        """Return the numbers of samples that are accepted, given that an experiment takes at most `limit`."""
         return tuple(count if limit is None else min(count, limit) for count in self.samples)
 
 
@@ -103,3 +103,4 @@ CATALOGUE = {
     ),
     "dtd": Record(samples=(1_880,), classes=47, group="tasks", prompts="dtd", source=_TORCHVISION.format("DTD")),
 }
+"""The public data sets by name."""

@@ -1,4 +1,4 @@
-"""From pictures as they are kept to tensors, some at a time; what the processes that decode are sent."""
+"""The decoder of a data set: images as stored become cropped tensors, in whichever process decodes them."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -11,32 +11,32 @@ from PIL import Image, UnidentifiedImageError
 from torch.utils.data import Dataset
 
 from storage.text import shown
-from tasks.datasets.picture_budget import MOST_PIXELS, check_encoded, check_opened, is_large, large_pictures
+from tasks.datasets.files.image_files import MOST_ENCODED_BYTES, too_long
+from tasks.datasets.image_budget import MOST_PIXELS, check_encoded, check_opened, is_large, large_images
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.datasets.readers.image_folder import MOST_ENCODED, too_long
-from tasks.datasets.samples import Picture, Pictures, Samples
+from tasks.datasets.samples import Samples, StoredImage, StoredImages
 from tasks.datasets.transform import cropping
 from tasks.errors import DatasetError
 
-# those that the suffixes of image folders stand for; others, such as EPS, would have other programs run
+# the formats of the suffixes of image files; Pillow would run other programs for some others, such as EPS
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 Decoded = torch.Tensor | DatasetError
+"""An image (3, size, size), uint8, or the error that names a broken one."""
 
 
 class Decoder(Dataset[Decoded]):
-    """Decodes samples of a data set.
+    """The decoded images of a data set, by sample.
 
-    A broken picture is handed over as an error, not raised: a worker process would turn the exception's message
-    into a traceback.
+    The error of a broken image is returned, not raised: a worker process would turn its message into a traceback.
 
     Args:
-        samples: of the data set.
-        preprocessing: how the pictures are prepared.
+        samples: the samples.
+        preprocessing: how the images are resized and cropped.
     """
 
     def __init__(self, samples: Samples, preprocessing: Preprocessing) -> None:
-        self._pictures: Pictures = samples.pictures
+        self._images: StoredImages = samples.images
         self._rows: NDArray[np.int64] = samples.rows
         self._preprocessing = preprocessing
         self._transform: Callable[[Image.Image], torch.Tensor] | None = None
@@ -48,33 +48,33 @@ class Decoder(Dataset[Decoded]):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Decoded]:
-        """Return some samples, read together; (3, size, size) each, bytes."""
+        """Return the images of these samples, which are read with one call: (3, size, size) each, uint8."""
         rows = [int(self._rows[i]) for i in indices]
-        return [self._decode(row, picture) for row, picture in zip(rows, self._pictures.read(rows), strict=True)]
+        return [self._decode(row, stored) for row, stored in zip(rows, self._images.read(rows), strict=True)]
 
-    def _decode(self, row: int, picture: Picture) -> Decoded:
-        if self._transform is None:  # made in the process that uses it: transforms need not be picklable
+    def _decode(self, row: int, stored: StoredImage) -> Decoded:
+        if self._transform is None:  # made in the process that uses it, since some transforms cannot be pickled
             self._transform = cropping(self._preprocessing)
         try:
-            if isinstance(picture, Exception):
-                raise picture
-            if isinstance(picture, np.ndarray):
-                return self._prepared(Image.fromarray(picture))
-            if len(picture) > MOST_ENCODED:
-                raise too_long(len(picture))
-            check_encoded(picture)
-            with Image.open(io.BytesIO(picture), formats=_FORMATS) as image:
+            if isinstance(stored, Exception):
+                raise stored
+            if isinstance(stored, np.ndarray):
+                return self._prepared(Image.fromarray(stored))
+            if len(stored) > MOST_ENCODED_BYTES:
+                raise too_long(len(stored))
+            check_encoded(stored)
+            with Image.open(io.BytesIO(stored), formats=_FORMATS) as image:
                 return self._prepared(image)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            told = f"more than {MOST_PIXELS:,} pixels"
+            reason = f"more than {MOST_PIXELS:,} pixels"
         except UnidentifiedImageError:
-            told = "not a picture of a known kind"
-        except Exception as error:  # whatever a damaged picture makes a decoder stumble over
-            told = next(iter(str(error).splitlines()), "") or repr(error)
-        return DatasetError(f"{self._pictures.name(row)}: broken image ({shown(told)})")
+            reason = "not an image of a known format"
+        except Exception as error:  # a damaged image makes Pillow raise errors of any class
+            reason = next(iter(str(error).splitlines()), "") or repr(error)
+        return DatasetError(f"{self._images.name(row)}: broken image ({shown(reason)})")
 
     def _prepared(self, image: Image.Image) -> torch.Tensor:
         assert self._transform is not None
         check_opened(image, self._preprocessing)
-        with large_pictures if is_large(image) else nullcontext():
+        with large_images if is_large(image) else nullcontext():
             return self._transform(image)

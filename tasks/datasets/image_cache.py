@@ -1,4 +1,4 @@
-"""Decoded images kept on this machine's disk, so that a second pass over a data set need not decode them again."""
+"""A cache of decoded images on this machine's disk, for further passes over a data set."""
 
 import logging
 import os
@@ -20,21 +20,21 @@ _A_DAY = 86_400.0  # seconds
 
 
 def default_folder() -> Path:
-    """Return where decoded images are kept: below `$XDG_CACHE_HOME`, or `~/.cache`."""
+    """Return the folder of decoded images, below `$XDG_CACHE_HOME` or `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dawin" / "images"
 
 
 class ImageCache:
-    """The decoded images of one data set, a file a span, whole or not at all.
+    """The decoded images of one data set; each span is one file, written completely or not at all.
 
-    All data sets in a folder share its bound. When it is reached, the spans that were not used for longest go; spans
-    of the data set at hand never make way for one another, since a pass in order would then find none of them.
+    All data sets in a folder share its limit. A span that would exceed it evicts the least recently used spans of
+    other data sets, but none of its own: each pass in order would then evict the spans that the next one needs first.
 
     Args:
-        folder: where the files are.
-        digest: of the data set, preprocessing included.
-        size: pixels, of the square.
-        limit: bytes, of all files.
+        folder: folder of the files.
+        digest: digest of the data set, including its preprocessing.
+        size: side of the square images, in pixels.
+        limit: bytes of all files in the folder.
     """
 
     def __init__(self, folder: Path, digest: str, size: int, limit: int) -> None:
@@ -43,7 +43,7 @@ class ImageCache:
         self._refused: set[Span] = set()
 
     def read(self, span: Span) -> NDArray[np.uint8] | None:
-        """Return the images (n, 3, size, size) of a span, mapped, or None if they are not here."""
+        """Return the images (n, 3, size, size) of a span as a memory map; None if the cache does not hold the span."""
         path = self._path(span)
         try:
             images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
@@ -53,30 +53,35 @@ class ImageCache:
         return images if images.shape == self._shape(span) else None
 
     def write(self, span: Span, offsets: NDArray[np.int64], images: NDArray[np.uint8]) -> None:
-        """Take some images of a span; once all of them are here the span can be read.
+        """Add images of a span, which can be read as soon as all of its images have been added.
 
-        What does not fit is let go, and so is everything when the folder cannot be used: a cache is no reason to fail.
+        Spans that do not fit are dropped. If the folder cannot be used, a warning is logged and the cache stays empty.
+
+        Args:
+            span: the span.
+            offsets: (n,) places of the images within the span.
+            images: (n, 3, size, size), uint8.
         """
         try:
             self._write(span, offsets, images)
         except OSError as error:
-            log.warning("image cache %s: cannot be used (%s); going on without", self._folder, error)
+            log.warning("image cache %s: cannot be used (%s); images are decoded on every pass", self._folder, error)
             self._filling.pop(span, None)
             self._limit = 0
 
     def _write(self, span: Span, offsets: NDArray[np.int64], images: NDArray[np.uint8]) -> None:
         if span not in self._filling and not self._begin(span):
             return
-        path, rows, there = self._filling[span]
+        path, rows, written = self._filling[span]
         rows[offsets] = images
-        there.update(offsets.tolist())
-        if len(there) == len(rows):
+        written.update(offsets.tolist())
+        if len(written) == len(rows):
             rows.flush()
             del self._filling[span], rows
             path.rename(self._path(span))
 
     def close(self) -> None:
-        """Remove what was begun and not completed."""
+        """Remove the files of spans that are incomplete."""
         for path, _, _ in self._filling.values():
             path.unlink(missing_ok=True)
         self._filling.clear()
@@ -87,28 +92,28 @@ class ImageCache:
             return False
         path = self._folder / f"{uuid.uuid4().hex}-{platform.node()}-{os.getpid()}.part"
         rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=self._shape(span))
-        with path.open("r+b") as file:  # now, not when a page cannot be written any more
+        with path.open("r+b") as file:  # a full disk is found now; writing to a map would kill the process
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         self._filling[span] = path, rows, set()
         return True
 
     def _make_room(self, wanted: int) -> bool:
         self._folder.mkdir(parents=True, exist_ok=True)
-        there = []
+        present = []
         for entry in self._folder.iterdir():
-            with suppress(FileNotFoundError):  # others tidy up too
+            with suppress(FileNotFoundError):  # another process may remove it meanwhile
                 if _is_abandoned(entry):
                     entry.unlink()
                 else:
-                    there.append((entry, entry.stat()))
-        used = sum(stat.st_size for _, stat in there)
-        others = sorted((e for e in there if not e[0].name.startswith(self._digest)), key=lambda e: e[1].st_mtime)
+                    present.append((entry, entry.stat()))
+        used = sum(stat.st_size for _, stat in present)
+        others = sorted((e for e in present if not e[0].name.startswith(self._digest)), key=lambda e: e[1].st_mtime)
         if used - sum(stat.st_size for entry, stat in others if entry.suffix == ".npy") + wanted > self._limit:
             return False
         for entry, stat in others:
             if used + wanted <= self._limit:
                 break
-            if entry.suffix == ".npy":  # not what another process is filling
+            if entry.suffix == ".npy":  # other files belong to processes that are filling them
                 with suppress(FileNotFoundError):
                     entry.unlink()
                 used -= stat.st_size
@@ -122,7 +127,7 @@ class ImageCache:
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Tell whether a file was being filled by a process that has ended: here it is gone, elsewhere silent."""
+    """Return whether the process that was filling a file has ended; on another machine, whether a day has passed."""
     if path.suffix != ".part":
         return False
     _, _, rest = path.stem.partition("-")

@@ -1,8 +1,8 @@
-"""Label spaces: how a head's classes map to a data set's, and a data set's folders to its classes.
+"""Label spaces: the maps from a head's classes to those of a data set, and from its folders to its classes.
 
-ImageNet-R and -A use 200 of ImageNet's 1,000 classes, ObjectNet groups of them. Logits are projected first, to the
-subset or to the largest of each group, and only then turned into probabilities: entropies and predictions are those
-of the data set's own classes. Synsets are timm's lists, ObjectNet's mapping is read from its own files.
+ImageNet-R and ImageNet-A use 200 of ImageNet's 1,000 classes, and ObjectNet uses groups of them. Logits are projected
+to the subset, or to the maximum of each group, before they become probabilities, so entropies and predictions are
+those of the data set's classes. Synsets come from timm's lists, and ObjectNet's mapping from its own files.
 """
 
 import json
@@ -34,20 +34,24 @@ class LabelSpace:
     name: str
     head_classes: int
     groups: tuple[tuple[int, ...], ...]
-    """For each class of the data set, the head's classes that it stands for."""
+    """The head's classes that stand for each class of the data set."""
     folders: Mapping[str, int]
-    """From the name of a class's folder to the class."""
+    """The class of each folder, by the folder's name."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether the data set's classes are the head's, one for one."""
+        """Whether the data set has the head's classes, in the same order."""
         return self.groups == tuple((i,) for i in range(self.head_classes))
 
     def class_of(self, folder: str, where: str) -> int | None:
-        """Return the class of a folder; None for one that is not scored, as 200 of ObjectNet's 313 are not.
+        """Return the class of a folder; None if it is not scored, as 200 of ObjectNet's 313 folders are not.
+
+        Args:
+            folder: the folder's name.
+            where: address of the data set, for messages.
 
         Raises:
-            DatasetError: the folder is none of this label space's.
+            DatasetError: the label space has no such folder.
         """
         if folder in self.folders:
             return self.folders[folder]
@@ -57,23 +61,39 @@ class LabelSpace:
         raise DatasetError(f"{where}: folder '{shown(folder)}' is no class of {self.name}; wanted names like {few}")
 
     def numbers(self, samples: Samples, where: str) -> list[int | None]:
-        """Return the classes of a data set that says them by number: they are the label space's own, in order.
+        """Return the classes of a data set that numbers them: those of the label space, in order.
+
+        Args:
+            samples: the samples of the data set.
+            where: address of the data set, for messages.
 
         Raises:
-            DatasetError: there are more, names of another number of classes, or it is ObjectNet, whose classes are told
-                by its folders alone.
+            DatasetError: the data set has more classes, or names another number of them, or the label space is
+                ObjectNet's, which identifies classes by folders only.
         """
         classes, wanted = len(samples.classes), len(self.groups)
         if self.name == "objectnet" or classes > wanted:
-            told = "folders" if self.name == "objectnet" else f"numbers below {wanted}"
-            raise DatasetError(f"{where}: classes by number up to {classes - 1}, {self.name} wants {told}")
+            accepted = "folders" if self.name == "objectnet" else f"numbers below {wanted}"
+            raise DatasetError(f"{where}: classes by number up to {classes - 1}, {self.name} wants {accepted}")
         if samples.named and classes != wanted:
             raise DatasetError(f"{where}: {classes} names of classes, none of {self.name}'s, which has {wanted}")
         return list(range(classes))
 
 
 def project(logits: Floats, groups: Sequence[Sequence[int]]) -> Floats:
-    """Return the logits (n, classes) of a data set from a head's: of each group of the head's classes the largest."""
+    """Return the logits of a data set's classes: the maximum over each group of the head's classes.
+
+    Args:
+        logits: (n, head classes) of a head.
+        groups: the head's classes that stand for each class of the data set.
+
+    Returns:
+        (n, classes).
+
+    Example:
+        >>> project(np.array([[1.0, 2.0, 3.0, 4.0]]), [[0, 2], [3]]).tolist()
+        [[3.0, 4.0]]
+    """
     if all(len(group) == 1 for group in groups):
         return logits[:, [group[0] for group in groups]]
     return np.column_stack([logits[:, list(group)].max(axis=1) for group in groups])
@@ -84,7 +104,7 @@ def label_space(name: str, read: Callable[[str], bytes]) -> LabelSpace:
 
     Args:
         name: `imagenet-1k`, `imagenet-r`, `imagenet-a` or `objectnet`.
-        read: gives a mapping file's content by its name, for those that come with the data set.
+        read: returns the content of a mapping file that comes with the data set, given its name.
 
     Raises:
         DatasetError: a mapping file is damaged.
@@ -95,7 +115,7 @@ def label_space(name: str, read: Callable[[str], bytes]) -> LabelSpace:
     own = synsets if name == "imagenet-1k" else _synsets(name.replace("-", "_"))
     number = {synset: i for i, synset in enumerate(synsets)}
     folders = {synset: i for i, synset in enumerate(own)}
-    if name == "imagenet-1k":  # ImageNetV2's folders are class numbers
+    if name == "imagenet-1k":  # the folders of ImageNetV2 are numbers of classes
         folders |= {str(i): i for i in range(len(own))}
     return LabelSpace(name, len(synsets), tuple((number[synset],) for synset in own), folders)
 
@@ -106,7 +126,7 @@ def _synsets(name: str) -> tuple[str, ...]:
 
 
 def _objectnet(read: Callable[[str], bytes]) -> LabelSpace:
-    """Put together ObjectNet's files: folder → its label → names of ImageNet classes → their numbers."""
+    """Return ObjectNet's label space, joined from its files: folder → label → names of ImageNet classes → numbers."""
     contents = [read(name) for name in OBJECTNET_FILES]
     try:
         labels, to_imagenet, numbers = map(json.loads, contents[:3])

@@ -1,4 +1,4 @@
-"""Batches of decoded images, by processes or threads, in any order within a span."""
+"""Batches of decoded images, made by processes or threads, in any order within a span."""
 
 import multiprocessing
 from collections import deque
@@ -17,22 +17,22 @@ from tasks.datasets.decoding import Decoded, Decoder
 from tasks.datasets.image_cache import ImageCache
 from tasks.errors import DatasetError
 
-_WORTH_PROCESSES = 2048  # images; below it starting worker processes takes longer than decoding
+_LEAST_FOR_PROCESSES = 2048  # images; starting worker processes for fewer takes longer than decoding them
 _AHEAD = 2  # batches that threads decode before they are asked for
 _TOGETHER = 8  # images that a thread reads and decodes at a time
 
 Order = Callable[[Span], NDArray[np.int64]]
-"""From a span to its samples, in the order in which they are wanted."""
+"""Returns the numbers of a span's samples in the order in which they are wanted."""
 
 
 class Batch(NamedTuple):
-    """Some samples of one span."""
+    """A batch of samples of one span."""
 
     span: Span
     sample_index: NDArray[np.int64]
     labels: NDArray[np.int32]
     images: torch.Tensor
-    """(n, 3, size, size), bytes: cropped, not normalised."""
+    """(n, 3, size, size), uint8: cropped, not normalised."""
 
 
 def batches(
@@ -44,27 +44,29 @@ def batches(
     *,
     order: Order | None = None,
     cache: ImageCache | None = None,
+    least_for_processes: int = _LEAST_FOR_PROCESSES,
 ) -> Iterator[Batch]:
     """Yield the samples of the spans, span by span; no batch crosses the border of a span.
 
-    So a span's batches, and with them its numbers to the last bit, do not depend on which spans were done before.
+    So the batches of a span, and with them its results to the last bit, do not depend on which spans came before.
 
     Args:
-        decoder: of the data set's samples.
-        labels: (n,) of all samples.
-        spans: which samples.
-        batch_size: samples a batch, at most.
-        workers: how many decode at a time; 0: none but this thread.
-        order: of the samples within a span; None: the data set's.
-        cache: images that it has are not decoded, others are given to it.
+        decoder: the decoder of the data set.
+        labels: (n,) labels of all samples of the data set.
+        spans: the samples to yield.
+        batch_size: samples in a batch, at most.
+        workers: number of processes that decode; 0 decodes in this thread.
+        order: the order of the samples within a span; by default that of the data set.
+        cache: a cache from which images are taken instead of being decoded, and to which the decoded ones are written.
+        least_for_processes: number of images below which threads decode instead of processes.
 
     Raises:
-        DatasetError: an image cannot be decoded; it is named.
+        DatasetError: an image cannot be decoded. The message names it.
     """
     wanted = {span: np.arange(*span, dtype=np.int64) if order is None else order(span) for span in spans}
     plan = [(s, own[i : i + batch_size]) for s, own in wanted.items() for i in range(0, len(own), batch_size)]
-    kept = {span: there for span in spans if cache and (there := cache.read(span)) is not None}
-    decoded = _decoded(decoder, [index for span, index in plan if span not in kept], workers)
+    kept = {span: cached for span in spans if cache and (cached := cache.read(span)) is not None}
+    decoded = _decoded(decoder, [index for span, index in plan if span not in kept], workers, least_for_processes)
     try:
         for span, index in plan:
             offsets = index - span[0]
@@ -81,11 +83,13 @@ def batches(
             cache.close()
 
 
-def _decoded(decoder: Decoder, plan: Sequence[NDArray[np.int64]], workers: int) -> Generator[Any, None, None]:
-    """Yield the images of each piece of the plan; a generator, so that closing it stops the workers."""
+def _decoded(
+    decoder: Decoder, plan: Sequence[NDArray[np.int64]], workers: int, least_for_processes: int
+) -> Generator[Any, None, None]:
+    """Yield the images of each batch of the plan; a generator, so that closing it stops the workers."""
     if not workers:
         found: Iterator[Any] = (_stack(decoder.__getitems__(index.tolist())) for index in plan)
-    elif sum(map(len, plan)) < _WORTH_PROCESSES:
+    elif sum(map(len, plan)) < least_for_processes:
         found = _by_threads(decoder, plan, workers)
     else:
         found = iter(_by_processes(decoder, plan, workers))
@@ -107,7 +111,7 @@ def _by_processes(decoder: Decoder, plan: Sequence[NDArray[np.int64]], workers: 
 
 
 def _by_threads(decoder: Decoder, plan: Sequence[NDArray[np.int64]], workers: int) -> Iterator[Any]:
-    """Decode a few batches ahead; several pieces at a time, which hides how long remote pictures take to come."""
+    """Yield the images of each batch; several are decoded ahead, which hides the latency of remote images."""
     with ThreadPoolExecutor(4 * workers) as pool:
         ahead: deque[list[Future[list[Decoded]]]] = deque()
         try:
@@ -128,9 +132,9 @@ def _gathered(futures: list[Future[list[Decoded]]]) -> Decoded:
 
 
 def _forkserver() -> ForkServerContext:
-    """Return the way workers start: forked, but not from here, where they would inherit locks of threads they lack.
+    """Return the context that forks workers from a server process, which has imported their modules once.
 
-    The server that they are forked from imports once what they need.
+    Forked from this process, they would inherit locks that its other threads hold and that nobody would release.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])

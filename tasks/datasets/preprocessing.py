@@ -1,22 +1,24 @@
-"""How images are brought to what a tower takes: the settings. Apart from the transform, which is slow to import."""
+"""The settings by which images are prepared for a tower; apart from the transform, which is slow to import."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """Resize to a square, scale to [0, 1], normalise each channel; open_clip's settings."""
+    """Settings of open_clip's evaluation transform: resize to a square, scale to [0, 1], normalise each channel."""
 
     size: int
-    """Pixels, of the square."""
+    """Side of the square, in pixels."""
     mean: tuple[float, float, float]
+    """Subtracted from the red, green and blue channels, scaled to [0, 1]."""
     std: tuple[float, float, float]
+    """By which the channels are divided afterwards."""
     interpolation: str
     """`bicubic` or `bilinear`."""
     resize_mode: str = "shortest"
-    """`shortest`: the shorter side becomes `size`, the centre is cut out; `longest`: the longer side does, the rest is
-    filled; `squash`: both sides do."""
+    """`shortest`: the shorter side becomes `size`, and the centre is cropped; `longest`: the longer side becomes
+    `size`, and the rest is filled; `squash`: both sides become `size`."""
     fill: int = 0
-    """Level, 0 to 255, of what `longest` fills."""
+    """Grey level, 0 to 255, with which `longest` fills."""
     border: int = 0
-    """Pixels cut off on every side before all else."""
+    """Pixels cropped from every side before all else."""

@@ -1,7 +1,7 @@
-"""Class names and prompt templates: open_clip's for ImageNet, clip_benchmark's for the others, never lists of our own.
+"""Class names and prompt templates of the data sets: open_clip's for ImageNet, clip_benchmark's for the others.
 
-clip_benchmark is an optional dependency, read for two of its files and not imported. Where it has no names of classes,
-they are the data set's own, with spaces for underscores.
+clip_benchmark is an optional dependency; two of its files are read, and it is not imported. For data sets whose classes
+it does not name, the names are those of the class folders, with spaces for underscores.
 """
 
 import json
@@ -23,23 +23,24 @@ _FILES = ("en_classnames.json", "en_zeroshot_classification_templates.json")
 
 
 class Prompts(NamedTuple):
-    """What a head is made of."""
+    """The texts from which a text head is made."""
 
     classes: tuple[str, ...]
-    """Names, in the order of the head's classes."""
+    """Names of the classes, in the order of the head."""
     templates: tuple[str, ...]
-    """With `{}` where the name goes."""
+    """Sentences with `{}` in the place of the name."""
 
 
 def prompts_of(name: str, own: Sequence[str]) -> Prompts:
     """Return the prompts of a data set of the catalogue.
 
     Args:
-        name: as the catalogue's record says.
-        own: names of the classes that the data set itself has, in order; empty: it says classes by number.
+        name: the record's `prompts` in the catalogue.
+        own: the data set's own names of its classes, in order; empty if it numbers them.
 
     Raises:
-        DatasetError: clip_benchmark is needed and not there, or its lists are not as they should be.
+        DatasetError: clip_benchmark is needed and not installed, its lists have another form, or they do not fit the
+            data set's classes.
     """
     if name == "imagenet":
         from open_clip import IMAGENET_CLASSNAMES, OPENAI_IMAGENET_TEMPLATES  # noqa: PLC0415  slow to import
@@ -61,7 +62,7 @@ def prompts_of(name: str, own: Sequence[str]) -> Prompts:
 
 
 def _in_order(names: tuple[str, ...], own: Sequence[str]) -> tuple[str, ...]:
-    """Return names in the order of the data set's own, where those are the same in another order."""
+    """Return the names in the order of the data set's own, if those are the same but for order and punctuation."""
     plain = {re.sub("[^a-z0-9]", "", name.lower()): name for name in names}
     wanted = [re.sub("[^a-z0-9]", "", name.lower()) for name in own]
     if set(wanted) == set(plain) and len(wanted) == len(names):
@@ -72,7 +73,7 @@ def _in_order(names: tuple[str, ...], own: Sequence[str]) -> tuple[str, ...]:
 
 
 def _readable(folder: str) -> str:
-    """Return a class's name from that of its folder: SUN397's begin with a letter that only sorts them."""
+    """Return the name of a class by that of its folder, without the single letter with which SUN397's begin."""
     parts = [part for part in folder.split("/") if len(part) > 1]
     return " ".join(parts).replace("_", " ")
 

@@ -1,4 +1,4 @@
-"""What every layout of a data set comes down to: samples in order, their labels, and a way to read their pictures."""
+"""The samples of a data set in any format: their order, their labels, and access to their images as stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,47 +10,46 @@ from numpy.typing import NDArray
 from storage.text import shown
 from tasks.errors import DatasetError
 
-Picture = bytes | NDArray[np.uint8] | Exception
-"""An encoded picture, one as numbers (h, w) or (h, w, 3), or why it cannot be read."""
+StoredImage = bytes | NDArray[np.uint8] | Exception
+"""An image before it is decoded: its encoded bytes, an array (h, w) or (h, w, 3), or the error that reading it gave."""
 
 
-_SOME_SAMPLES = 2_000_000  # in a file however small: each costs memory before its picture is read
-_LEAST_BYTES = 256  # of a picture in a larger file
-_MOST_CLASSES = 1_000_000  # a larger label is no number of a class but an identifier of something
-_LONGEST_NAME = 500  # characters of a class's name
+_SMALL_FILE_SAMPLES = 2_000_000  # accepted in a file of any size: each costs memory before its image is read
+_LEAST_IMAGE_BYTES = 256  # in a larger file
+_MOST_CLASSES = 1_000_000  # a larger label is an identifier, not the number of a class
+_LONGEST_CLASS_NAME = 500  # characters
 
 
-class Pictures(Protocol):
-    """The pictures of a data set, by number. Sent to the processes that decode."""
+class StoredImages(Protocol):
+    """The images of a data set by number; sent to the processes that decode them."""
 
-    def read(self, indices: Sequence[int]) -> list[Picture]:
-        """Return some pictures, not decoded."""
+    def read(self, indices: Sequence[int]) -> list[StoredImage]:
+        """Return the images of these numbers, not decoded, in the order asked for."""
         ...
 
     def name(self, index: int) -> str:
-        """Return what a message calls a picture."""
+        """Return the name by which messages call an image, such as its path."""
         ...
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
-        """Return plain values that change whenever one of these pictures does."""
+        """Return JSON values that change whenever one of these images does; the digest of a data set covers them."""
         ...
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples of a data set.
+    """The samples of a data set, in order.
 
     Attributes:
-        pictures: of sample i the one numbered `rows[i]`.
-        rows: (n,) which pictures.
-        labels: (n,) class of each sample, −1 without classes.
-        classes: their names, in order; empty for images without labels.
-        named: whether the names are the data set's own; else they are the classes' numbers, and of those only
-            the ones that occur are known.
-        by_number: whether the layout says classes by number, not by the names of folders.
+        images: the images; that of sample i has the number `rows[i]`.
+        rows: (n,) number of each sample's image.
+        labels: (n,) class of each sample; −1 in a data set without labels.
+        classes: names of the classes, in order; empty in a data set without labels.
+        named: whether the data set names its classes. If not, `classes` are numbers as text, up to the largest label.
+        by_number: whether the format stores classes as numbers rather than as names of folders.
     """
 
-    pictures: Pictures
+    images: StoredImages
     rows: NDArray[np.int64]
     labels: NDArray[np.int32]
     classes: tuple[str, ...]
@@ -61,41 +60,48 @@ class Samples:
         return len(self.rows)
 
     def only(self, kept: NDArray[np.intp]) -> "Samples":
-        """Return some of the samples."""
+        """Return the samples at these places, in this order."""
         return replace(self, rows=self.rows[kept], labels=self.labels[kept])
 
 
-def check_names(names: Sequence[str], where: str) -> None:
-    """Raise `DatasetError` for names of classes that are too many or too long to be any."""
+def check_class_names(names: Sequence[str], where: str) -> None:
+    """Raise `DatasetError` if the names of the classes are too many or too long."""
     if len(names) > _MOST_CLASSES:
         raise DatasetError(f"{where}: {len(names):,} names of classes, wanted at most {_MOST_CLASSES:,}")
-    if long := next((name for name in names if len(name) > _LONGEST_NAME), None):
+    if long := next((name for name in names if len(name) > _LONGEST_CLASS_NAME), None):
         raise DatasetError(
-            f"{where}: a class's name of {len(long):,} characters ({shown(long, 30)}), wanted at most {_LONGEST_NAME}"
+            f"{where}: a class's name of {len(long):,} characters ({shown(long, 30)}), "
+            f"wanted at most {_LONGEST_CLASS_NAME}"
         )
 
 
 def check_count(samples: int, where: str, size: int = 0) -> None:
-    """Raise `DatasetError` for more samples than a file of `size` bytes can hold pictures of."""
-    most = max(_SOME_SAMPLES, size // _LEAST_BYTES)
+    """Raise `DatasetError` if a file of `size` bytes cannot hold the images of so many samples."""
+    most = max(_SMALL_FILE_SAMPLES, size // _LEAST_IMAGE_BYTES)
     if samples > most:
         raise DatasetError(f"{where}: {samples:,} samples, wanted at most {most:,}")
 
 
-def all_of(pictures: Pictures, labels: NDArray[np.int32], classes: Sequence[str]) -> Samples:
-    """Return samples of classes with names."""
-    return Samples(pictures, np.arange(len(labels)), labels, tuple(classes))
+def named_samples(images: StoredImages, labels: NDArray[np.int32], classes: Sequence[str]) -> Samples:
+    """Return one sample for each image, of classes whose names are known."""
+    return Samples(images, np.arange(len(labels)), labels, tuple(classes))
 
 
-def numbered(pictures: Pictures, labels: NDArray[np.int64], names: Sequence[str], where: str) -> Samples:
-    """Return samples whose layout says their classes by number: −1 for none, and names only perhaps.
+def numbered_samples(images: StoredImages, labels: NDArray[np.int64], names: Sequence[str], where: str) -> Samples:
+    """Return one sample for each image of a format that stores classes as numbers.
+
+    Args:
+        images: the images.
+        labels: (n,) classes; all −1 in a data set without labels.
+        names: names of the classes; empty if the data set has none.
+        where: address of the data set, for messages.
 
     Raises:
-        DatasetError: no samples, labels on some only, or labels beyond the names.
+        DatasetError: no samples, labels on some of them only, or a label beyond the names.
     """
     if not len(labels):
         raise DatasetError(f"{where}: no samples")
-    check_names(names, where)
+    check_class_names(names, where)
     if labels.max() >= _MOST_CLASSES:
         raise DatasetError(f"{where}: label {labels.max()}, wanted numbers of classes below {_MOST_CLASSES:,}")
     without = int((labels < 0).sum())
@@ -103,22 +109,32 @@ def numbered(pictures: Pictures, labels: NDArray[np.int64], names: Sequence[str]
         raise DatasetError(f"{where}: {without} of {len(labels)} samples have no label; wanted all or none")
     rows, largest = np.arange(len(labels)), int(labels.max())
     if without:
-        return Samples(pictures, rows, np.full(len(labels), -1, np.int32), ())
+        return Samples(images, rows, np.full(len(labels), -1, np.int32), ())
     if names and largest >= len(names):
-        raise DatasetError(f"{where}: label {largest}, but there are {len(names)} names of classes")
+        raise DatasetError(f"{where}: label {largest}, but only {len(names)} names of classes")
     classes = tuple(names) or tuple(str(i) for i in range(largest + 1))
-    return Samples(pictures, rows, labels.astype(np.int32), classes, named=bool(names), by_number=True)
+    return Samples(images, rows, labels.astype(np.int32), classes, named=bool(names), by_number=True)
 
 
 def evenly(samples: int, limit: int | None) -> NDArray[np.intp]:
-    """Return the indices of at most `limit` samples, spread evenly over all, so that no class is left out."""
+    """Return the indices of at most `limit` samples, spread evenly over all of them, so that every class is included.
+
+    Example:
+        >>> evenly(10, 4).tolist()
+        [0, 2, 5, 7]
+    """
     if limit is None or limit >= samples:
         return np.arange(samples)
     return (np.arange(limit) * samples) // limit
 
 
 def runs(indices: NDArray[np.int64]) -> list[list[int]]:
-    """Return rising numbers, shorter: as runs [first, last]."""
+    """Return rising numbers as runs [first, last] of consecutive ones.
+
+    Example:
+        >>> runs(np.array([3, 4, 5, 9]))
+        [[3, 5], [9, 9]]
+    """
     if not len(indices):
         return []
     breaks = np.flatnonzero(np.diff(indices) != 1)

@@ -1,7 +1,7 @@
-"""From an image file to what the tower takes: open_clip's own evaluation transform, in two steps.
+"""open_clip's evaluation transform in two steps: resizing and cropping, then normalisation.
 
-The first, decoding, resizing and cropping, is the slow one and ends in bytes: four times less to send between
-processes, to put on a device or to keep than what the second, the normalisation, makes of them.
+The first step is the slow one and returns bytes, a quarter of the size of the floats that the second one returns: less
+to send between processes, to copy to a device and to cache.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tasks.datasets.preprocessing import Preprocessing
 
 
 def cropping(settings: Preprocessing) -> Callable[[Image], torch.Tensor]:
-    """Return the function from a picture to a tensor (3, size, size), uint8: open_clip's steps before normalisation."""
+    """Return open_clip's steps before normalisation: a function from an image to a tensor (3, size, size), uint8."""
     configuration = PreprocessCfg(
         size=settings.size,
         mean=settings.mean,
@@ -25,7 +25,7 @@ def cropping(settings: Preprocessing) -> Callable[[Image], torch.Tensor]:
         fill_color=settings.fill,
     )
     *steps, to_tensor, normalize = image_transform_v2(configuration, is_train=False).transforms
-    assert isinstance(to_tensor, ToTensor) and isinstance(normalize, Normalize)  # noqa: PT018  open_clip changed else
+    assert isinstance(to_tensor, ToTensor) and isinstance(normalize, Normalize)  # noqa: PT018  else open_clip has changed
     before = [_without_border(settings.border)] if settings.border else []
     transform: Callable[[Image], torch.Tensor] = Compose([*before, *steps, PILToTensor()])
     return transform
@@ -36,6 +36,14 @@ def _without_border(border: int) -> Callable[[Image], Image]:
 
 
 def normalized(images: torch.Tensor, settings: Preprocessing) -> torch.Tensor:
-    """Return images (n, 3, h, w) of bytes as the tower takes them, float32: open_clip's result to the bit."""
+    """Return the normalised images that a tower takes; bit for bit those of open_clip.
+
+    Args:
+        images: (n, 3, h, w), uint8.
+        settings: mean and standard deviation of the channels.
+
+    Returns:
+        (n, 3, h, w), float32, on the device of the images.
+    """
     mean, std = (torch.tensor(v, device=images.device).view(3, 1, 1) for v in (settings.mean, settings.std))
     return images.to(torch.float32).div_(255).sub_(mean).div_(std)

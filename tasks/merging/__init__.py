@@ -1,1 +1,1 @@
-"""Weights and what is made of them: torch, no Prefect, no store."""
+"""Merging of model weights, in torch, without Prefect and without a store."""

@@ -1,4 +1,4 @@
-"""Linear combinations of models: θ = Σ_m c_m θ_m, tensor by tensor."""
+"""Linear combinations of models, θ = Σ_m c_m θ_m, tensor by tensor."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,26 +8,34 @@ from tasks.errors import ModelMismatch
 from tasks.models.state_differences import differences
 
 State = Mapping[str, torch.Tensor]
-"""Tensor name to tensor, as `state_dict()` gives it."""
+"""Tensor name to tensor, as `state_dict()` returns it."""
 
 
 def combine(
     states: Sequence[State], coefficients: Sequence[float], out: dict[str, torch.Tensor] | None = None
 ) -> dict[str, torch.Tensor]:
-    """Return the state Σ_m c_m θ_m.
+    """Return the merged state Σ_m c_m θ_m (Oh et al., arXiv 2410.03782, section 3, for interpolation).
 
-    One pass over the tensors; with `out` nothing is allocated. A model of coefficient 0 is not read, so that
-    coefficients of one 1 and zeros give that model's tensors exactly. Tensors of integers (counters, such as
-    BatchNorm's number of batches) have no meaningful sum: they are the first state's.
+    A model of coefficient 0 is not read, so that one coefficient of 1 beside zeros gives that model's tensors exactly.
+    Integer tensors (counters, such as BatchNorm's number of batches) have no meaningful sum and are the first state's.
 
     Args:
         states: M states with the same names, shapes and dtypes.
-        coefficients: M numbers; any sum is allowed.
-        out: a state of the same names, shapes and dtypes to write into; it may not be one of `states`.
+        coefficients: M finite numbers, of any sum.
+        out: a state of the same names, shapes and dtypes, not among `states`, which takes the result without any
+            allocation; None: new tensors.
+
+    Returns:
+        The merged state, which is `out` if given.
 
     Raises:
-        ModelMismatch: states differ (the first few differences are named), or there is not one coefficient a state.
+        ModelMismatch: the states differ (the message names the first differences), or are not as many as coefficients.
         ValueError: a coefficient is not finite.
+
+    Example:
+        >>> states = [{"weight": torch.tensor([1.0, 2.0])}, {"weight": torch.tensor([3.0, 2.0])}]
+        >>> combine(states, [0.25, 0.75])
+        {'weight': tensor([2.5000, 2.0000])}
     """
     if not states or len(states) != len(coefficients):
         raise ModelMismatch(f"combine: wanted one coefficient a state, got {len(coefficients)} for {len(states)}")
@@ -48,7 +56,15 @@ def combine(
 
 
 def check_same_layout(states: Sequence[State], names: Sequence[str] | None = None) -> None:
-    """Raise `ModelMismatch` unless all states have the first one's tensor names, shapes and dtypes."""
+    """Check that all states have the tensor names, shapes and dtypes of the first.
+
+    Args:
+        states: any number of states.
+        names: the states' names in the message; None: `state 0`, `state 1`, …
+
+    Raises:
+        ModelMismatch: a state differs; the message names it and the first differences.
+    """
     labels = list(names) if names else [f"state {i}" for i in range(len(states))]
     layouts = [{name: (tuple(t.shape), str(t.dtype)) for name, t in state.items()} for state in states]
     for label, layout in zip(labels[1:], layouts[1:], strict=True):

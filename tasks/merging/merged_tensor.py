@@ -1,8 +1,8 @@
-"""A weight of many merged models at once: θ_i = θ_0 + Σ_t c_it Δ_t for every sample i, never formed.
+"""A weight of many merged models at once, θ_i = θ_0 + Σ_t c_it Δ_t for every sample i, held by its parts.
 
-It stands in a module's place for a parameter. What only rearranges it (a view, a slice, another dtype) is done to
-θ_0 and to every Δ_t and gives another such tensor; what uses it is done by a rule of `rules`, since every
-layer is linear in its weights.
+A merged tensor takes the place of a module's parameter. A function that only rearranges it (a view, a slice, a cast)
+acts on θ_0 and on every Δ_t, and returns another merged tensor. A function that uses it with activations follows a rule
+of `tasks.merging.rules`, which is possible because every layer is linear in its weights.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,26 +19,34 @@ _NOTHING = float("nan")
 
 
 class Pass:
-    """What all merged tensors of a model share: the coefficients of the samples at hand, and where samples lie."""
+    """The state that all merged tensors of a model share during a forward pass.
+
+    Args:
+        rules: function of torch to the rule that covers it.
+
+    Attributes:
+        rules: the same mapping.
+        axes: the sample axis of each activation.
+        coefficients: for each difference t, the samples' coefficients c_it, (n,); empty in the dry run.
+        matrices: names of the weights that are factors of a matrix product or a convolution.
+    """
 
     def __init__(self, rules: Mapping[Any, Rule]) -> None:
         self.rules = rules
         self.axes = SampleAxes()
         self.coefficients: tuple[torch.Tensor, ...] = ()
-        """Per difference, (n,): c_it. Empty in the dry run."""
         self.matrices: set[str] = set()
-        """Names of the weights that are factors of a matrix product or a convolution."""
 
 
 class MergedTensor(torch.Tensor):
-    """One tensor of every sample's merged model; has the shape, dtype and device of each of them.
+    """One tensor of every sample's merged model, with the shape, dtype and device of a single one.
 
     Attributes:
         base: θ_0.
-        differences: Δ_t / scale_t, (M − 1) tensors of the same shape.
-        scales: powers of two, so that differences keep their bits in a dtype of small range.
-        origin: the parameter that it is, or is made from.
-        shared: the pass at hand.
+        differences: M − 1 tensors Δ_t / scale_t, of the shape of the base.
+        scales: M − 1 powers of two, which let differences keep their bits in a dtype of small range.
+        origin: name of the parameter that the tensor is, or is made from.
+        shared: the state of the forward pass.
     """
 
     base: torch.Tensor
@@ -51,8 +59,8 @@ class MergedTensor(torch.Tensor):
     def make(
         base: torch.Tensor, differences: Sequence[torch.Tensor], scales: Sequence[float], origin: str, shared: Pass
     ) -> "MergedTensor":
-        """Return a merged tensor of its parts."""
-        # what it holds itself is one NaN: code that gets around `__torch_function__` gives NaN, and not what θ_0 gives
+        """Return the merged tensor of a base, differences and their scales; see the attributes."""
+        # the tensor's own memory is one NaN: code that bypasses `__torch_function__` yields NaN, not the base's outputs
         own = torch.full((), _NOTHING, dtype=base.dtype, device=base.device).expand(base.shape)
         made: MergedTensor = torch.Tensor._make_subclass(MergedTensor, own)
         made.base, made.differences, made.scales = base, tuple(differences), tuple(scales)
@@ -60,16 +68,16 @@ class MergedTensor(torch.Tensor):
         return made
 
     def map(self, function: Callable[[torch.Tensor], torch.Tensor]) -> "MergedTensor":
-        """Return the merged tensor of `function` of each part; it has to be linear."""
+        """Return the merged tensor with a linear function applied to each part."""
         parts = [function(part) for part in self.differences]
         return MergedTensor.make(function(self.base), parts, self.scales, self.origin, self.shared)
 
     def terms(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
-        """Yield for each difference the samples' coefficients (n,), the difference, its scale; a constant has none."""
+        """Return the coefficients (n,), the tensor and the scale of each difference; a constant has no differences."""
         return zip(self.shared.coefficients, self.differences, self.scales, strict=False)
 
     def in_dtype(self, dtype: torch.dtype) -> "MergedTensor":
-        """Return the same in another dtype; differences too small for it keep their bits by a scale."""
+        """Return the merged tensor in another dtype, with differences scaled into the range of float16."""
         if dtype == self.base.dtype:
             return self
         scaled = [_scaled(part, scale, dtype) for part, scale in zip(self.differences, self.scales, strict=True)]
@@ -77,9 +85,16 @@ class MergedTensor(torch.Tensor):
         return MergedTensor.make(self.base.to(dtype), parts, scales, self.origin, self.shared)
 
     def per_sample(self, axis: int, ndim: int) -> torch.Tensor:
-        """Return every sample's own values, laid out to meet an activation of `ndim` axes, samples along `axis`.
+        """Return the values of every sample, to broadcast against an activation.
 
-        For what is small: scales, shifts, biases, embeddings. Computed in float32 at least.
+        The result has n times the size of the tensor, so this is for small ones: scales, shifts, biases, embeddings.
+
+        Args:
+            axis: the sample axis of the activation.
+            ndim: the number of axes of the activation.
+
+        Returns:
+            A tensor of `ndim` axes in the dtype of the base, computed in float32 at least.
         """
         if self.shared.axes.is_recording:
             return self.base
@@ -93,20 +108,20 @@ class MergedTensor(torch.Tensor):
         return result.to(self.base.dtype)
 
     def uncovered(self, use: str) -> UncoveredLayer:
-        """Return the error that a use of this tensor is not covered."""
+        """Return the error that no rule covers a use of this tensor."""
         return UncoveredLayer(
             f"per-sample merging: {self.origin}: no rule for {use}; use granularity: [bins], which merges whole models"
         )
 
     def __repr__(self) -> str:  # type: ignore[override]  # torch takes arguments of its own
-        """Say what it is; the values exist per sample only."""
+        """Return the name, the shape and the number of models; values exist for single samples only."""
         return f"MergedTensor({self.origin}, {tuple(self.base.shape)}, {1 + len(self.differences)} models)"
 
     @classmethod
     def __torch_function__(
         cls, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Rearrange, describe, or hand over to the rule; what there is no rule for is an error."""
+        """Rearrange or describe the tensor, or follow a rule; raise `UncoveredLayer` for any other function."""
         kwargs = kwargs or {}
         first = next(_merged([*args, *kwargs.values()]))
         if args and args[0] is first:
@@ -114,17 +129,19 @@ class MergedTensor(torch.Tensor):
                 return _rearrange(func, first, args[1:], kwargs)
             if func in _DESCRIBING:
                 return func(first.base, *args[1:], **kwargs)
-        if rule := first.shared.rules.get(func):  # a merged tensor that it passes on comes back here
+        if rule := first.shared.rules.get(func):  # a rule that calls torch with a merged tensor comes back here
             return rule(func, first, *args, **kwargs)
         raise first.uncovered(_name(func))
 
 
 def _name(func: Any) -> str:
+    """Return a function's name, or `attribute` and a property's name."""
     name = str(getattr(func, "__name__", func))
     return f"attribute {func.__self__.__name__}" if name == "__get__" else name
 
 
 def _merged(values: Sequence[Any]) -> Any:
+    """Yield the merged tensors among arguments, which may be in lists."""
     for value in values:
         if isinstance(value, MergedTensor):
             yield value
@@ -133,6 +150,7 @@ def _merged(values: Sequence[Any]) -> Any:
 
 
 def _rearrange(func: Any, tensor: MergedTensor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Return the merged tensor, or the tuple of them, that a function of one tensor gives."""
     results = [func(part, *args, **kwargs) for part in (tensor.base, *tensor.differences)]
     if not isinstance(results[0], tuple | list):
         return MergedTensor.make(results[0], results[1:], tensor.scales, tensor.origin, tensor.shared)
@@ -143,7 +161,7 @@ def _rearrange(func: Any, tensor: MergedTensor, args: Sequence[Any], kwargs: Map
 
 
 def _scaled(part: torch.Tensor, scale: float, dtype: torch.dtype) -> tuple[torch.Tensor, float]:
-    """Return `part` in a dtype, brought near one by a power of two where the dtype's range is small."""
+    """Return a difference in a dtype and its scale; for float16, a power of two brings it into [½, 1)."""
     if dtype != torch.float16 or part.is_meta or not (largest := float(part.abs().max())):
         return part.to(dtype), scale
     exponent = frexp(largest)[1]
@@ -160,7 +178,7 @@ _REARRANGING = frozenset(
         torch.reshape, torch.flatten, torch.squeeze, torch.unsqueeze, torch.permute, torch.transpose, torch.t,
         torch.chunk, torch.split, torch.unbind, torch.narrow, torch.select,
         torch.nn.functional.interpolate,
-        _T.T.__get__, _T.mT.__get__, _T.H.__get__, _T.mH.__get__, _T.real.__get__, _T.data.__get__,  # type: ignore[attr-defined]  # getters, as torch hands them over
+        _T.T.__get__, _T.mT.__get__, _T.H.__get__, _T.mH.__get__, _T.real.__get__, _T.data.__get__,  # type: ignore[attr-defined]  # getters, as torch passes them
     }
 )  # fmt: skip
 _DESCRIBING = frozenset(

@@ -1,10 +1,10 @@
-"""The exact merged model of every single sample, in one batched forward pass.
+"""The merged model of every single sample, exactly, in one batched forward pass.
 
     θ_i = Σ_m c_im θ_m = θ_0 + Σ_{m ≥ 1} c_im (θ_m − θ_0),        since Σ_m c_im = 1
 
-No weights per sample exist anywhere: the M models are held once, as θ_0 and M − 1 differences, and a layer costs M
-plain ones. The mechanism is one for all layers: a module's parameters are replaced for the time of a pass by
-`MergedTensor`s, and what the module's own code does with them goes by the rules of `rules`.
+Weights of single samples never exist: memory holds the M models once, as θ_0 and M − 1 differences, and a layer costs
+as much as M plain layers. For the time of a pass, `MergedTensor`s take the place of a module's parameters, and the
+functions that the module calls with them follow the rules of `tasks.merging.rules`.
 """
 
 import copy
@@ -21,28 +21,38 @@ from tasks.merging.rules import RULES
 from tasks.merging.sample_axes import PROBE, SampleAxes
 from tasks.models.state_differences import differences
 
-_SUM_TOLERANCE = 1e-5  # of a row's distance from one; float32 sums of a few large coefficients miss it by less
+_SUM_TOLERANCE = 1e-5  # distance of a row's sum from one; float32 sums of a few large coefficients miss by less
 
 
 def merge_per_sample(model: nn.Module, states: Sequence[State], *, dtype: torch.dtype | None = None) -> "PerSample":
-    """Return a module that gives each image what the model merged for it alone would give.
+    """Return a module that computes, for each image, the output of the model merged for that image alone.
 
-    Called as `module(images, coefficients)` with images (n, 3, h, w) and coefficients (n, M), rows summing to one,
-    it returns what n separately combined models would, to rounding. The base's share is taken as one less the others.
-    The module shares the base's tensors with its state; it has no parameters, and stays where the states are.
+    The module is called as `module(images, coefficients)` with images (n, 3, h, w) and coefficients (n, M) whose rows
+    sum to one. Up to rounding it returns the outputs (n, …) of n models that `combine` makes one by one (the per-sample
+    merge of Oh et al., arXiv 2410.03782, section 3). The base's coefficient is taken as one minus the others. The
+    module has no parameters, shares the base's tensors with its state, and stays on the device of the states.
 
     Args:
-        model: a tower, or tower and head, of the states' layout, in evaluation mode; it may lie on the meta device,
-            and is not changed.
-        states: of the M models, the base first. Tensors of integers are the base's; BatchNorm's statistics are
-            combined like any other tensor, as `combine` does.
-        dtype: of the matrices, for less memory and no casting under autocast; None: the states'. Differences are
-            taken before rounding, so that small ones are not lost.
+        model: a tower, or a tower and a head, with the layout of the states; it stays unchanged and may lie on the
+            meta device.
+        states: M states, the base's first. Integer tensors are the base's; BatchNorm's statistics are combined like
+            any other tensor, as `combine` does.
+        dtype: dtype of the matrices, for less memory and no casts under autocast; None: that of the states.
+            Differences are taken before rounding, so that small ones keep their precision.
 
     Raises:
-        ModelMismatch: the states differ from each other or from the model.
-        UncoveredLayer: on the first call with images of a size, before anything is computed: a layer uses its
-            weights in a way that there is no rule for.
+        ModelMismatch: the states differ from each other or from the model, or are not finite where they differ.
+        UncoveredLayer: raised by the first call with images of a new size, before anything is computed, for a layer
+            that uses its weights in a way that no rule covers.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(3, 1, bias=False))
+        >>> states = [{"1.weight": torch.tensor([row])} for row in ([1.0, 1.0, 1.0], [0.0, 0.0, 9.0])]
+        >>> merged = merge_per_sample(model, states)
+        >>> images = torch.tensor([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]).view(2, 3, 1, 1)
+        >>> merged(images, torch.tensor([[1.0, 0.0], [0.5, 0.5]]))  # 1 + 2 + 3, and ½ (1 + 2 + 3) + ½ · 9 · 3
+        tensor([[ 6.0000],
+                [16.5000]])
     """
     if not states:
         raise ModelMismatch("per-sample merging: wanted at least one state, got none")
@@ -54,18 +64,22 @@ def merge_per_sample(model: nn.Module, states: Sequence[State], *, dtype: torch.
 
 
 class PerSample(nn.Module):
-    """See `merge_per_sample`. Holds M models, nothing per sample; one pass at a time."""
+    """The module that `merge_per_sample` returns; it runs one pass at a time.
+
+    Attributes:
+        tensors: tensor name to merged tensor; integer tensors are the base's.
+    """
 
     def __init__(self, model: nn.Module, states: Sequence[State], dtype: torch.dtype | None) -> None:
         super().__init__()
         self._shared = Pass(RULES)
         self._models = len(states)
         self._dtype = dtype
-        self._module = [_hollow(model, states[0])]  # in a list: no submodule, with parameters of its own
-        self._tensors: dict[str, torch.Tensor] = {}
+        self._module = [_hollow(model, states[0])]  # in a list, so that torch does not register it as a submodule
+        self.tensors: dict[str, torch.Tensor] = {}
         for name, base in states[0].items():
             base_ = base.detach()
-            self._tensors[name] = (
+            self.tensors[name] = (
                 MergedTensor.make(
                     base_,
                     [_difference(state[name].detach(), base_, name) for state in states[1:]],
@@ -80,10 +94,19 @@ class PerSample(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
-        """Return the merged models' outputs (n, …) of images (n, 3, h, w) with coefficients (n, M).
+        """Return the output of each image's merged model.
+
+        Args:
+            images: (n, 3, h, w) floating-point numbers, normalised as the model expects.
+            coefficients: (n, M) float32 or float64, the base's first, each row summing to one.
+
+        Returns:
+            (n, …) outputs.
 
         Raises:
-            BatchError: of another shape, not finite, or rows that do not sum to one.
+            BatchError: images or coefficients have another shape or dtype, or coefficients are not finite or do not
+                sum to one.
+            UncoveredLayer: as `prepare`.
         """
         if images.ndim != 4 or not images.is_floating_point():
             raise BatchError(f"images: wanted numbers (n, 3, h, w), got {images.dtype} {tuple(images.shape)}")
@@ -92,20 +115,25 @@ class PerSample(nn.Module):
         wide = torch.float64 if images.dtype == torch.float64 else torch.float32
         columns = coefficients.detach().to(images.device, wide).unbind(1)
         self._shared.coefficients = tuple(column.contiguous() for column in columns[1:])
-        self._shared.axes.play_back(len(images))
+        self._shared.axes.replay(len(images))
         try:
-            result: torch.Tensor = functional_call(self._module[0], self._tensors, (images,), tie_weights=False)
+            result: torch.Tensor = functional_call(self._module[0], self.tensors, (images,), tie_weights=False)
         finally:
             self._shared.coefficients = ()
         return result
 
     def prepare(self, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
-        """Learn, computing nothing, where samples lie for images of a shape (3, h, w), and that all layers are covered.
+        """Check that every layer is covered for images of one size, and record where activations hold the samples.
 
-        The first call with such images does it, if nobody did before.
+        The check is a dry run on shapes alone. The first call with images of a new size makes it by itself.
+
+        Args:
+            shape: (3, h, w) of one image.
+            dtype: dtype of the images.
 
         Raises:
-            UncoveredLayer: one is not; its weight is named.
+            UncoveredLayer: no rule covers the use of a weight, which the message names, or the model does not run on
+                shapes alone.
         """
         if self._checked == shape:
             return
@@ -113,7 +141,7 @@ class PerSample(nn.Module):
         self._shared.axes = SampleAxes()
         shapes = {
             name: t.map(lambda part: part.to("meta")) if isinstance(t, MergedTensor) else t.to("meta")
-            for name, t in self._tensors.items()
+            for name, t in self.tensors.items()
         }
         hollow = copy.deepcopy(self._module[0]).to("meta")
         images = torch.empty(PROBE, *shape, dtype=dtype, device="meta")
@@ -128,14 +156,14 @@ class PerSample(nn.Module):
             ) from error
         self._checked = shape
         if self._dtype:
-            for name in self._shared.matrices & self._tensors.keys():
-                tensor = self._tensors[name]
-                assert isinstance(tensor, MergedTensor)  # only those are ever named as matrices
-                self._tensors[name] = tensor.in_dtype(self._dtype)
+            for name in self._shared.matrices & self.tensors.keys():
+                tensor = self.tensors[name]
+                assert isinstance(tensor, MergedTensor)  # rules note no other tensors as matrices
+                self.tensors[name] = tensor.in_dtype(self._dtype)
 
 
 def _hollow(model: nn.Module, state: State) -> nn.Module:
-    """Return a copy of a module without the memory of what its state dict names."""
+    """Return a copy of a module whose tensors of the state dict lie on the meta device, without memory."""
     for name, buffer in model.named_buffers():
         if name not in state and buffer.is_meta and not next(iter(state.values())).is_meta:
             raise ModelMismatch(f"{name}: a buffer that is in no state, without values on the meta device")
@@ -148,7 +176,7 @@ def _hollow(model: nn.Module, state: State) -> nn.Module:
 
 
 def _difference(tuned: torch.Tensor, base: torch.Tensor, name: str) -> torch.Tensor:
-    """Return tuned − base, taken in float32 at least, in the states' dtype; infinities that both have make none."""
+    """Return tuned − base in the states' dtype, computed in float32 at least; 0 where both are the same infinity."""
     wide = torch.promote_types(base.dtype, torch.float32)
     difference = torch.sub(tuned.to(wide), base.to(wide)).to(base.dtype)
     if not base.is_meta and not bool(difference.isfinite().all()):
@@ -159,6 +187,7 @@ def _difference(tuned: torch.Tensor, base: torch.Tensor, name: str) -> torch.Ten
 
 
 def _check(coefficients: torch.Tensor, samples: int, models: int) -> None:
+    """Raise `BatchError` unless coefficients are (samples, models) finite numbers whose rows sum to one."""
     if tuple(coefficients.shape) != (samples, models):
         raise BatchError(
             f"coefficients: wanted (samples, models) = ({samples}, {models}), got {tuple(coefficients.shape)}"

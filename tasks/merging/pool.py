@@ -1,4 +1,4 @@
-"""Merged models on demand, in a bounded number of places."""
+"""Merged models on demand, of which a bounded number stays in memory."""
 
 import copy
 from collections.abc import Sequence
@@ -10,11 +10,16 @@ from tasks.merging.combination import State, check_same_layout
 
 
 class FlatWeights:
-    """The numbers of M models of one layout, each model's in one vector: a merge is then M operations, not M a tensor.
+    """The floating-point tensors of M models, each model in one vector, so that a merge is M operations in all.
 
     Args:
-        states: the M models; their tensors are copied, so that the states can go.
-        share: make the states' tensors pieces of the vectors, so that their own memory can go model by model.
+        states: the M models' states; their tensors are copied.
+        share: whether to replace the tensors in each state by views of its vector as soon as that is made, so that at
+            most one model is in memory twice.
+
+    Attributes:
+        names: the names of the tensors, in the order in which they lie in a vector.
+        vectors: M tensors (parameters,), one for each model.
 
     Raises:
         ModelMismatch: the states differ in names, shapes or dtypes.
@@ -31,10 +36,15 @@ class FlatWeights:
                 state.update(self._pieces(vector, state))
 
     def empty_model(self, module: nn.Module) -> tuple[nn.Module, torch.Tensor]:
-        """Return a copy of a module whose floating-point tensors are pieces of one vector, and that vector.
+        """Return a copy of a module whose floating-point tensors are views of one new vector, and that vector.
 
-        Its other tensors (counters, such as BatchNorm's number of batches) stay the module's: they have no
-        meaningful sum.
+        Integer tensors (counters, such as BatchNorm's number of batches) keep the module's values.
+
+        Args:
+            module: a model with the layout of the states.
+
+        Returns:
+            The copy, in evaluation mode and without gradients, and its vector (parameters,), not initialised.
         """
         made = copy.deepcopy(module).eval().requires_grad_(False)
         vector = torch.empty_like(self.vectors[0])
@@ -42,6 +52,7 @@ class FlatWeights:
         return made.requires_grad_(False), vector
 
     def _pieces(self, vector: torch.Tensor, like: State) -> dict[str, torch.Tensor]:
+        """Return the views of a vector that have the shapes of a state's tensors, by name."""
         place, pieces = 0, {}
         for name in self.names:
             shape = like[name].shape
@@ -51,7 +62,12 @@ class FlatWeights:
 
     @torch.no_grad()
     def merge(self, coefficients: Sequence[float], out: torch.Tensor) -> None:
-        """Write Σ_m c_m θ_m; a model of coefficient 0 is not read, as in `combine`, whose sums these are to the bit."""
+        """Write Σ_m c_m θ_m into a vector, with exactly the numbers of `combine`.
+
+        Args:
+            coefficients: M numbers; a model of coefficient 0 is not read.
+            out: (parameters,) vector of `empty_model`.
+        """
         terms = [(c, vector) for c, vector in zip(coefficients, self.vectors, strict=True) if c != 0]
         if not terms:
             out.zero_()
@@ -62,43 +78,50 @@ class FlatWeights:
 
 
 class MergedModels:
-    """Gives the merged model of a coefficient vector.
+    """A cache from coefficients to merged models.
 
-    The first models that are asked for stay, as many as there are places; all others take turns in one more place.
-    So in a pass that asks for the same models block by block, those that stay are merged once and never again, where
-    to forget the least recently used would be to forget each one just before its turn.
+    It keeps the first `places` models that are requested, and merges all others into one more place in turn. A pass
+    that requests the same models for each block of samples thus merges the kept ones once. A cache that drops the least
+    recently used model would drop each model just before its next request.
 
     Args:
-        module: a model of the weights' layout; a copy is made for each place when it is needed.
-        weights: of the M models to merge.
-        places: how many merged models stay.
+        module: a model with the layout of the weights, copied for each place on its first use.
+        weights: the weights of the M models to merge.
+        places: number of merged models to keep, at least 0.
 
     Attributes:
-        merges: how many merges were made.
+        merges: number of merges so far.
+
+    Raises:
+        ValueError: `places` is negative.
     """
 
     def __init__(self, module: nn.Module, weights: FlatWeights, places: int) -> None:
         if places < 0:
             raise ValueError(f"places: wanted at least 0, got {places}")
         self._module, self._weights, self._places = module, weights, places
-        self._staying: dict[tuple[float, ...], nn.Module] = {}
+        self._kept: dict[tuple[float, ...], nn.Module] = {}
         self._passing: tuple[nn.Module, torch.Tensor] | None = None
-        self._passing_is: tuple[float, ...] | None = None
+        self._passing_coefficients: tuple[float, ...] | None = None
         self.merges = 0
 
     def get(self, coefficients: tuple[float, ...]) -> nn.Module:
-        """Return the model Σ_m c_m θ_m. It is valid until another one is asked for."""
-        if coefficients in self._staying:
-            return self._staying[coefficients]
-        if len(self._staying) < self._places:
+        """Return the merged model Σ_m c_m θ_m, which stays valid until the next request.
+
+        Args:
+            coefficients: M numbers.
+        """
+        if coefficients in self._kept:
+            return self._kept[coefficients]
+        if len(self._kept) < self._places:
             model, vector = self._weights.empty_model(self._module)
             self._merge(coefficients, vector)
-            self._staying[coefficients] = model
+            self._kept[coefficients] = model
             return model
         self._passing = self._passing or self._weights.empty_model(self._module)
-        if self._passing_is != coefficients:
+        if self._passing_coefficients != coefficients:
             self._merge(coefficients, self._passing[1])
-            self._passing_is = coefficients
+            self._passing_coefficients = coefficients
         return self._passing[0]
 
     def _merge(self, coefficients: tuple[float, ...], vector: torch.Tensor) -> None:

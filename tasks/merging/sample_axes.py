@@ -1,17 +1,17 @@
-"""Which axis of each activation holds the samples: found once by a dry run, played back in every pass.
+"""The axis of the samples in each activation, recorded in one dry run and replayed in every pass.
 
-A layer that is called with (tokens, samples, channels) looks, from inside, like one called with (samples, tokens,
-channels) when there happen to be as many of the one as of the other. So the model is run once on the meta device,
-where a tensor is a shape and nothing is computed, with a number of samples that no other axis can have.
+A layer cannot tell (tokens, samples, channels) from (samples, tokens, channels) by their sizes if as many tokens as
+samples exist. The dry run therefore takes place on the meta device, where tensors are shapes without numbers, with a
+number of samples that no other axis has.
 """
 
 from collections.abc import Sequence
 
-PROBE = 7919  # samples of the dry run: a prime that is no width, no number of tokens and no multiple of them
+PROBE = 7919  # samples of the dry run: a prime, so that neither another axis nor a product of axes has this size
 
 
 class SampleAxes:
-    """The sample axis at each use of a weight, in the order of the uses."""
+    """The sample axis at each use of a weight, in the order of the uses: recorded first, then replayed."""
 
     def __init__(self) -> None:
         self._found: list[tuple[str, tuple[int, ...]]] = []
@@ -20,19 +20,23 @@ class SampleAxes:
 
     @property
     def is_recording(self) -> bool:
-        """Whether this is the dry run."""
+        """Whether the pass at hand is the dry run."""
         return self._next is None
 
-    def play_back(self, samples: int) -> None:
-        """Begin a pass over so many samples; the uses have to come as in the dry run."""
+    def replay(self, samples: int) -> None:
+        """Begin a pass over a number of samples, whose uses of weights have to follow the dry run."""
         self._next, self._samples = 0, samples
 
     def axis(self, use: str, shape: Sequence[int]) -> int | None:
-        """Return the sample axis of a shape, None if it has none.
+        """Return the sample axis of the activation at the next use of a weight, None for one without samples.
+
+        Args:
+            use: function and weight, by which the pass is compared with the dry run.
+            shape: shape of the activation.
 
         Raises:
-            ValueError: samples share an axis with something else, as windows of an image that are folded into it.
-            RuntimeError: the model does not do what it did in the dry run.
+            ValueError: the samples share an axis with something else, such as the windows of an image.
+            RuntimeError: the use or the shape is not the one of the dry run.
         """
         if self._next is None:
             self._found.append((use, tuple(shape)))
@@ -49,6 +53,7 @@ class SampleAxes:
 
 
 def _axis_of(shape: Sequence[int]) -> int | None:
+    """Return the axis of size `PROBE`, None without one."""
     axes = [i for i, size in enumerate(shape) if size == PROBE]
     if len(axes) > 1 or any(size % PROBE == 0 for i, size in enumerate(shape) if i not in axes and size):
         raise ValueError("the samples share an axis with something else")

@@ -1,1 +1,1 @@
-"""Checkpoints and the classifiers that are built from them."""
+"""Models: checkpoints read from files of any family, and the classifiers that are built from them."""

@@ -1,7 +1,8 @@
 """Architectures as text: the name of an open_clip model, or an open_clip model configuration as canonical JSON.
 
-Both can be part of a reference and of an identity. A configuration holds what tensors do not tell: how many heads share
-a layer's width, which activation it has, how it pools. Apart from torch and open_clip: planning is quick.
+Both can be part of a reference and of an identity. A configuration holds the settings that leave no trace in tensors:
+the number of heads, the activation, the pooling. This module imports neither torch nor open_clip, since planning uses
+it and has to start fast.
 """
 
 import json
@@ -11,17 +12,20 @@ from typing import Any
 from tasks.errors import CheckpointError
 
 _LARGEST = {"image_size": 4096, "layers": 1000, "vocab_size": 10_000_000}
-"""Of settings that are counted or measured, where less than `_NUMBER` is the most that any tower has."""
-_NUMBER = 65_536
-_POSITIONS = 1 << 26  # numbers in a table of positions; 4,000 × 1,664 are those of ViT-bigG at 896 px
+"""The upper bounds of settings that differ from `_NUMBER`."""
+_NUMBER = 65_536  # the upper bound of any other setting
+_POSITIONS = 1 << 26  # numbers in a table of positions; that of ViT-bigG at 896 px has 4,000 × 1,664
 _TEXT = 200  # characters of a setting
 
 
 def check_bounds(configuration: Mapping[str, Any]) -> None:
-    """Refuse a configuration that would take more than a tower's time and memory to build, or ask the network.
+    """Refuse a configuration whose tower would take too much time or memory to build, or a request to the network.
+
+    Args:
+        configuration: as an open_clip configuration, from a file that may hold anything.
 
     Raises:
-        CheckpointError: a number is out of range, a setting is of no known kind, or a name is an address.
+        CheckpointError: a number is out of range, a setting has a value of a wrong type, or a name is an address.
     """
     towers = {name: configuration.get(name) or {} for name in ("vision_cfg", "text_cfg")}
     if not all(isinstance(tower, Mapping) for tower in towers.values()):
@@ -53,12 +57,20 @@ def _check(name: str, value: Any) -> None:  # noqa: ANN401  JSON
 
 
 def as_text(configuration: Mapping[str, Any]) -> str:
-    """Return the one text of a configuration with `embed_dim`, `vision_cfg` and perhaps `text_cfg`, `quick_gelu`."""
+    """Return the canonical text of a configuration, in which equal configurations are equal.
+
+    Args:
+        configuration: `embed_dim`, `vision_cfg`, and perhaps `text_cfg` and `quick_gelu`, as in open_clip's files.
+
+    Example:
+        >>> as_text({"vision_cfg": {"width": 64}, "embed_dim": 16})
+        '{"embed_dim":16,"vision_cfg":{"width":64}}'
+    """
     return json.dumps(configuration, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def configuration_in(architecture: str) -> dict[str, Any] | None:
-    """Return the configuration that an architecture's text holds; None for the name of an open_clip model."""
+    """Return the configuration that an architecture's text holds, or None for the name of an open_clip model."""
     if not architecture.startswith("{"):
         return None
     found: dict[str, Any] = json.loads(architecture)
@@ -66,7 +78,12 @@ def configuration_in(architecture: str) -> dict[str, Any] | None:
 
 
 def described(architecture: str) -> str:
-    """Return an architecture in words, for a reader: "vision transformer: image_size 224, …"."""
+    """Return an architecture in words, for a person to read.
+
+    Example:
+        >>> described('{"embed_dim":1024,"vision_cfg":{"image_size":224,"layers":[3,4,6,3],"width":64}}')
+        'residual network: image_size 224, width 64, blocks [3, 4, 6, 3]'
+    """
     configuration = configuration_in(architecture)
     if configuration is None:
         return architecture

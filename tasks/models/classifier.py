@@ -1,4 +1,4 @@
-"""Image classifiers: a vision tower, features of unit length, a linear head."""
+"""Image classifiers: a vision tower, whose features are brought to unit length, and a linear head."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,13 @@ from tasks.models.tower import build_named_tower
 
 
 class ImageClassifier(nn.Module):
-    """Logits of images: head(tower(x) / ‖tower(x)‖)."""
+    """Computes logits of images: head(tower(x) / ‖tower(x)‖).
+
+    Args:
+        visual: the tower, from images (n, 3, h, w) to features (n, d).
+        features: d, the number of features of an image.
+        classes: the number of classes of the head.
+    """
 
     def __init__(self, visual: nn.Module, features: int, classes: int) -> None:
         super().__init__()
@@ -29,15 +35,16 @@ class ImageClassifier(nn.Module):
 
 
 def empty_tower(state: Mapping[str, torch.Tensor], where: str, architecture: str | None = None) -> nn.Module:
-    """Return the tower of a state without weights: it costs no memory.
+    """Return a state's tower without weights, on the device `meta`, where it takes no memory.
 
     Args:
-        state: tensors, or their shapes, by open_clip's names.
+        state: tensors, or outlines without numbers, by open_clip's names.
         where: the checkpoint's address, for messages.
-        architecture: as in `architecture`; None: identified by the tensors' shapes.
+        architecture: an open_clip model's name, or a configuration as text; None: the tensors' shapes identify it.
 
     Raises:
-        CheckpointError: the state's tensors are not those of the architecture, or it cannot be identified.
+        CheckpointError: the state's tensors are not those of the architecture, or the architecture cannot be
+            identified.
     """
     chosen = architecture or identify(state, where).architecture
     with torch.device("meta"):
@@ -47,17 +54,22 @@ def empty_tower(state: Mapping[str, torch.Tensor], where: str, architecture: str
 
 
 def features_of(tower: nn.Module) -> int:
-    """Return how many features a tower gives an image."""
+    """Return the number of features that a tower computes for an image."""
     size = next(int(s) for s in tower.image_size) if isinstance(tower.image_size, tuple) else int(tower.image_size)  # type: ignore[arg-type]  # open_clip's towers have it
     with torch.device("meta"):
         return int(tower.eval()(torch.zeros(1, 3, size, size)).shape[-1])
 
 
 def skeleton(state: Mapping[str, torch.Tensor], where: str, architecture: str | None = None) -> ImageClassifier:
-    """Return a classifier of a state's layout without weights.
+    """Return a state's classifier without weights, on the device `meta`.
+
+    Args:
+        state: tensors, or outlines without numbers, by open_clip's names.
+        where: the checkpoint's address, for messages.
+        architecture: as for `empty_tower`.
 
     Raises:
-        CheckpointError: the state has no head, or one for other features, or what `empty_tower` refuses.
+        CheckpointError: the state has no head, or one for another number of features, or `empty_tower` refuses it.
     """
     tower = empty_tower(state, where, architecture)
     if HEAD[0] not in state:
@@ -73,7 +85,7 @@ def skeleton(state: Mapping[str, torch.Tensor], where: str, architecture: str | 
 
 
 def _check(state: Mapping[str, torch.Tensor], module: nn.Module, where: str, architecture: str) -> None:
-    """Refuse a state whose tower has other tensors than a module."""
+    """Refuse a state whose tower does not have the tensors of a module."""
     wanted = {name: _kind(tensor) for name, tensor in module.state_dict().items()}
     got = {name: _kind(tensor) for name, tensor in state.items() if name not in HEAD}
     if faults := differences(wanted, got):
@@ -87,7 +99,17 @@ def _kind(tensor: torch.Tensor) -> str:
 def build_classifier(
     state: Mapping[str, torch.Tensor], where: str, architecture: str | None = None, device: str = "cpu"
 ) -> ImageClassifier:
-    """Return the classifier of a state, on a device, ready to predict."""
+    """Return a state's classifier on a device, in evaluation mode and without gradients.
+
+    Args:
+        state: tensors by open_clip's names: `visual.…`, `head.weight`, `head.bias`.
+        where: the checkpoint's address, for messages.
+        architecture: as for `empty_tower`.
+        device: the device of the classifier's tensors.
+
+    Raises:
+        CheckpointError: `skeleton` refuses the state.
+    """
     chosen = architecture or identify(state, where).architecture
     module = skeleton(state, where, chosen)
     module.load_state_dict({name: tensor.to(device) for name, tensor in state.items()}, assign=True)
@@ -97,7 +119,7 @@ def build_classifier(
 
 
 def _compute_buffers(module: ImageClassifier, tower: nn.Module, device: str) -> None:
-    """Give a module the buffers that are in no state, such as tables of positions, from a tower built for real."""
+    """Give a module the buffers that no state holds, such as tables of positions, from a tower on the CPU."""
     for name, buffer in tower.named_buffers():
         owner, _, own = name.rpartition(".")
         if module.visual.get_buffer(name).is_meta:

@@ -1,7 +1,7 @@
-"""Checkpoints as the files beside them describe them: open_clip's and Hugging Face's configurations, read to one form.
+"""Descriptions of checkpoints in files beside them: open_clip's and Hugging Face's configurations, read to one form.
 
-Each function takes the parsed JSON of one kind of file, and raises `CheckpointError` where it describes something that
-the pipeline would compute otherwise. Apart from torch: planning is quick.
+Each function takes the parsed JSON of one kind of file. It raises `CheckpointError` if the file describes a computation
+that the pipeline would do otherwise. This module imports no torch, since planning uses it and has to start fast.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,15 @@ Record = Mapping[str, Any]
 OPEN_CLIP, HUGGING_FACE, PROCESSOR = "open_clip_config.json", "config.json", "preprocessor_config.json"
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-"""Per channel on a scale of 0 to 1, of OpenAI's CLIP and all models tuned from it."""
+"""Means of the channels, on a scale of 0 to 1, of OpenAI's CLIP and all models that are tuned from it."""
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+"""Standard deviations of the channels, on the same scale."""
 _FILTERS = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers, as Hugging Face's processors write them
 _SCALE = 1 / 255
 _WHITE = 255
 _INTERPOLATIONS, _RESIZE_MODES = ("bicubic", "bilinear"), ("shortest", "longest", "squash")
 _INCEPTION = [0.5] * 3
-# what Hugging Face's image processors do where a file says nothing, by their type without "Fast" and the like
+# the defaults of Hugging Face's image processors, by their type without endings such as "Fast"
 _PROCESSORS: dict[str, dict[str, Any]] = {
     "CLIP": {"resample": 3, "image_mean": list(CLIP_MEAN), "image_std": list(CLIP_STD), "do_center_crop": True,
              "size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}},
@@ -31,7 +32,7 @@ _PROCESSORS: dict[str, dict[str, Any]] = {
             "size": {"height": 224, "width": 224}},
 }  # fmt: skip
 
-# of Hugging Face's CLIPVisionConfig and CLIPTextConfig: files leave out what equals these
+# the defaults of Hugging Face's CLIPVisionConfig and CLIPTextConfig; files leave out settings that equal them
 _VISION = {
     "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
     "image_size": 224, "patch_size": 32, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
@@ -46,35 +47,38 @@ _ACTIVATIONS: dict[str, tuple[bool, dict[str, str] | None]] = {
     "gelu_new": (False, {"approximate": "tanh"}),
     "gelu_pytorch_tanh": (False, {"approximate": "tanh"}),
 }
-"""Hugging Face's name of an activation to open_clip's `quick_gelu` and `act_kwargs`."""
+"""From Hugging Face's name of an activation to open_clip's `quick_gelu` and `act_kwargs`."""
 
 
 def open_clip_architecture(content: Record) -> dict[str, Any] | None:
-    """Return the configuration of an `open_clip_config.json`; None when it holds none."""
+    """Return the configuration of an `open_clip_config.json`, or None if it holds none."""
     model = content.get("model_cfg")
     if not isinstance(model, Mapping) or not isinstance(model.get("vision_cfg"), Mapping):
         return None
-    left_out = ("timm_model_pretrained", "output_tokens")  # weights from elsewhere; features beside those of the image
+    left_out = (
+        "timm_model_pretrained",
+        "output_tokens",
+    )  # other weights, other outputs
     vision = {name: value for name, value in model["vision_cfg"].items() if name not in left_out}
     kept = {name: model[name] for name in ("embed_dim", "text_cfg", "quick_gelu") if name in model}
     return {**kept, "vision_cfg": vision}
 
 
 def open_clip_pixels(content: Record) -> dict[str, Any] | None:
-    """Return the preprocessing of an `open_clip_config.json`, completed with open_clip's defaults; None without one."""
+    """Return the preprocessing of an `open_clip_config.json` with open_clip's defaults, or None if it holds none."""
     settings = content.get("preprocess_cfg")
     return pixels_of_open_clip(settings) if isinstance(settings, Mapping) else None
 
 
 def pixels_of_open_clip(settings: Record) -> dict[str, Any]:
-    """Return a preprocessing in our form from open_clip's settings, whose missing values are OpenAI's."""
+    """Return open_clip's settings of a preprocessing in our form; OpenAI's values stand in for missing ones."""
     known = {name: value for name, value in settings.items() if value is not None}
     interpolation = known.get("interpolation", "bicubic")
     return _checked(
         {
             "mean": _channels(known.get("mean", CLIP_MEAN)),
             "std": _channels(known.get("std", CLIP_STD)),
-            # `random` is bicubic where open_clip evaluates
+            # `random` means bicubic when open_clip evaluates
             "interpolation": "bicubic" if interpolation == "random" else interpolation,
             "resize_mode": known.get("resize_mode", "shortest"),
             "fill": known.get("fill_color", 0),
@@ -83,7 +87,7 @@ def pixels_of_open_clip(settings: Record) -> dict[str, Any]:
 
 
 def _checked(pixels: dict[str, Any]) -> dict[str, Any]:
-    """Refuse a preprocessing with values that open_clip's transform does not take."""
+    """Return a preprocessing; refuse one with values that open_clip's transform does not take."""
     for name, choices in (("interpolation", _INTERPOLATIONS), ("resize_mode", _RESIZE_MODES)):
         if pixels[name] not in choices:
             raise CheckpointError(f"{name} {str(pixels[name])[:40]!r}, wanted {' or '.join(choices)}")
@@ -95,20 +99,20 @@ def _checked(pixels: dict[str, Any]) -> dict[str, Any]:
 
 
 def hugging_face_architecture(content: Record) -> dict[str, Any] | None:
-    """Return the configuration of the CLIP that Hugging Face's `config.json` describes; None where it has no tower.
+    """Return the configuration of the CLIP that Hugging Face's `config.json` describes, or None if it has no tower.
 
-    Settings that the file leaves out are CLIP's defaults; files of other model types have to say all of them.
+    CLIP's defaults stand in for settings that the file leaves out. Files of other model types must not leave out any.
 
     Raises:
-        CheckpointError: an activation that open_clip's towers cannot have, or heads that do not divide the width.
+        CheckpointError: open_clip's towers cannot have the activation, or the heads do not divide the width.
     """
     kind = str(content.get("model_type", "clip"))
     whole = isinstance(content.get("vision_config"), Mapping)
     if not whole and not kind.endswith("_vision_model"):
         return None
     own = _with_legacy(content, "vision_config", _VISION) if whole else dict(content)
-    if kind.removesuffix("_vision_model") != "clip" and (unsaid := sorted(set(_VISION) - {"layer_norm_eps", *own})):
-        raise CheckpointError(f"model type {kind[:40]} says no {unsaid[0]}; name its `architecture`")
+    if kind.removesuffix("_vision_model") != "clip" and (missing := sorted(set(_VISION) - {"layer_norm_eps", *own})):
+        raise CheckpointError(f"model type {kind[:40]} does not set {missing[0]}; name its `architecture`")
     vision = _VISION | own
     quick, activation = _activation(vision["hidden_act"])
     found: dict[str, Any] = {
@@ -125,7 +129,7 @@ def hugging_face_architecture(content: Record) -> dict[str, Any] | None:
     if whole:
         quick, activation = _activation(text["hidden_act"])
         found["text_cfg"] = {
-            "quick_gelu": quick,  # open_clip has one for both towers
+            "quick_gelu": quick,  # open_clip has one setting for both towers
             "context_length": text["max_position_embeddings"],
             "vocab_size": text["vocab_size"],
             "heads": text["num_attention_heads"],
@@ -135,7 +139,7 @@ def hugging_face_architecture(content: Record) -> dict[str, Any] | None:
 
 
 def _with_legacy(content: Record, name: str, defaults: Record) -> dict[str, Any]:
-    """Return the settings of one tower; those of an old `…_config_dict`, where there is one, go over the others."""
+    """Return the settings of one tower; those of an old file's `…_config_dict` override the others."""
     own, legacy = dict(content.get(name) or {}), content.get(f"{name}_dict")
     return own if not legacy else {**own, **defaults, **legacy}
 
@@ -166,16 +170,16 @@ def _activation(name: Any) -> tuple[bool, dict[str, str] | None]:  # noqa: ANN40
 
 
 def hugging_face_pixels(content: Record) -> dict[str, Any]:
-    """Return the preprocessing of a `preprocessor_config.json`, and in `size` the pixels of its square.
+    """Return the preprocessing of a `preprocessor_config.json`, with the side of its square in pixels as `size`.
 
     Raises:
-        CheckpointError: it does something that open_clip's transform has no setting for.
+        CheckpointError: open_clip's transform has no setting for one of the steps.
     """
     content = _with_defaults(content)
     if content.get("resample", 3) not in _FILTERS:
         raise _unlike(f"resample {content['resample']}, wanted 2 (bilinear) or 3 (bicubic)")
     if not content.get("do_resize", True):
-        raise _unlike("do_resize is off, but a tower takes pictures of one size")
+        raise _unlike("do_resize is off, but a tower takes images of one size")
     if not content.get("do_rescale", True) or abs(content.get("rescale_factor", _SCALE) - _SCALE) > 1e-9:
         raise _unlike("pixels are not scaled to 0 to 1")
     normalizes = content.get("do_normalize", True)
@@ -191,28 +195,28 @@ def hugging_face_pixels(content: Record) -> dict[str, Any]:
 
 
 def _with_defaults(content: Record) -> dict[str, Any]:
-    """Return a processor's settings, completed with those of its type; a type that is not known has to say all."""
+    """Return a processor's settings, completed with its type's defaults; an unknown type must not leave out any."""
     own = {name: value for name, value in content.items() if value is not None}
-    said = str(own.get("image_processor_type") or own.get("feature_extractor_type") or "")
-    if not said:
+    named = str(own.get("image_processor_type") or own.get("feature_extractor_type") or "")
+    if not named:
         return own
-    kind = next((name for name in _PROCESSORS if said.startswith((f"{name}Image", f"{name}Feature"))), None)
+    kind = next((name for name in _PROCESSORS if named.startswith((f"{name}Image", f"{name}Feature"))), None)
     if kind is not None:
         return _PROCESSORS[kind] | own
-    if unsaid := sorted({"resample", "image_mean", "image_std", "size"} - own.keys()):
-        raise _unlike(f"{said[:40]} says no {unsaid[0]}")
+    if missing := sorted({"resample", "image_mean", "image_std", "size"} - own.keys()):
+        raise _unlike(f"{named[:40]} does not set {missing[0]}")
     return own
 
 
 def _square(content: Record) -> tuple[int, str]:
-    """Return the pixels of the square that a processor makes, and how: `shortest` or `squash`."""
+    """Return the side of a processor's square in pixels, and the way of resizing: `shortest` or `squash`."""
     size, crop = content.get("size", 224), content.get("crop_size")
     cropped = content.get("do_center_crop", crop is not None)
     edge = size.get("shortest_edge") if isinstance(size, Mapping) else size if cropped else None
-    if edge is None:  # height and width each of their own: whatever shape the picture had
+    if edge is None:  # height and width are given, so that the image's shape is lost
         wanted, mode = (size.get("height"), size.get("width")) if isinstance(size, Mapping) else (size, size), "squash"
     elif not cropped:
-        raise _unlike(f"size {size} without do_center_crop leaves pictures that are not square")
+        raise _unlike(f"size {size} without do_center_crop leaves images that are not square")
     else:
         wanted, mode = (edge, edge), "shortest"
     if cropped and crop is not None:

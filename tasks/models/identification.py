@@ -1,7 +1,7 @@
-"""The architecture of a checkpoint that nothing describes, as far as its tensors' names and shapes tell it.
+"""The architecture of a checkpoint without a description, identified by the names and shapes of its tensors.
 
-Heads and activation leave no trace in tensors. What open_clip's own configurations of that shape agree on is taken;
-where they differ the architecture has to be named.
+The number of heads and the activation leave no trace in tensors. The settings on which open_clip's own configurations
+of the shape agree are taken; where they differ, the user has to name the architecture.
 """
 
 from collections.abc import Mapping
@@ -15,30 +15,35 @@ from tasks.errors import CheckpointError
 from tasks.models.architecture import as_text
 from tasks.models.tower import HEAD_WIDTH, ResNetShape, TowerShape, build_configured_tower, infer_shape
 
-# open_clip's models that hold OpenAI's weights, which have QuickGELU: what a checkpoint of their shape was tuned from,
-# unless somebody says otherwise
+# open_clip's models with OpenAI's weights, which have QuickGELU. A checkpoint of their shape counts as tuned from them
+# unless a description says otherwise
 _OPENAI = frozenset(
     f"ViT-{size}{suffix}" for size in ("B-32", "B-16", "L-14", "L-14-336") for suffix in ("", "-quickgelu")
 )
 
 
 class Identified(NamedTuple):
-    """An architecture, and what had to be assumed of it."""
+    """An architecture, and the settings that had to be assumed."""
 
     architecture: str
     assumed: str | None
-    """In words; None: nothing was."""
+    """In words; None: nothing had to be assumed."""
 
 
 def identify(state: Mapping[str, torch.Tensor], where: str) -> Identified:
-    """Return the architecture of the vision tower `visual.…` that a state holds.
+    """Return the architecture of a state's vision tower.
+
+    Args:
+        state: tensors, or outlines without numbers, by open_clip's names: `visual.…`.
+        where: the checkpoint's address, for messages.
 
     Raises:
-        CheckpointError: no CLIP tower, or one of a shape for which open_clip has several kinds; the message lists them.
+        CheckpointError: the state holds no CLIP tower, or its shape fits several architectures, which the message
+            lists.
     """
     shape = infer_shape(state, where)
     if isinstance(shape, ResNetShape):
-        return Identified(as_text(shape.configuration), None)  # heads of 64 in all of them, and ReLU
+        return Identified(as_text(shape.configuration), None)  # all of them have heads of 64 and ReLU
     tower = {name.removeprefix("visual."): t.shape for name, t in state.items() if name.startswith("visual.")}
     alike = {name: found for name in _candidates(shape) if (found := _fitting(name, shape, tower))}
     kinds = {as_text({**found, "text_cfg": {}}) for found in alike.values()}
@@ -54,10 +59,10 @@ def identify(state: Mapping[str, torch.Tensor], where: str) -> Identified:
 
 
 def _by_width(shape: TowerShape, where: str) -> Identified:
-    """Take an unknown shape for one with OpenAI's heads, unless models of that width are known to have others."""
+    """Return an unknown shape with OpenAI's heads; refuse it if models of that width are known to have other heads."""
     others = sorted(name for name, vision in _transformers().items() if _other_heads(vision, shape.width))
     if others or shape.width % HEAD_WIDTH:
-        reason = f"towers that wide, such as {others[0]}, have" if others else "no model of open_clip's has this shape:"
+        reason = f"towers that wide, such as {others[0]}, have" if others else "open_clip has no model of this shape:"
         raise CheckpointError(
             f"{where}: width {shape.width}, {shape.layers} layers: {reason} heads that are not {HEAD_WIDTH} wide; put "
             "an open_clip_config.json or Hugging Face's config.json beside it, or name its `architecture`"
@@ -75,7 +80,7 @@ def _other_heads(vision: Mapping[str, Any], width: int) -> bool:
 
 @lru_cache(maxsize=1)
 def _transformers() -> dict[str, dict[str, Any]]:
-    """Return the vision settings of open_clip's models whose tower is its own transformer and gives features alone."""
+    """Return the vision settings of open_clip's models with a transformer of its own that outputs features alone."""
     found = {name: open_clip.get_model_config(name)["vision_cfg"] for name in open_clip.list_models()}
     return {
         name: vision
@@ -96,9 +101,9 @@ def _candidates(shape: TowerShape) -> list[str]:
 
 
 def _fitting(name: str, shape: TowerShape, tower: Mapping[str, torch.Size]) -> dict[str, Any] | None:
-    """Return the configuration of an open_clip model at a tower's image size, if it has that tower's tensors."""
+    """Return an open_clip model's configuration at a tower's image size, or None if its tensors are not the tower's."""
     whole = open_clip.get_model_config(name)
-    # the image size is that of the tensors: positions may have been stretched for another one
+    # the tensors decide the image size, since positions may have been interpolated for another one
     configuration = {
         "embed_dim": whole["embed_dim"],
         "quick_gelu": whole.get("quick_gelu", False),

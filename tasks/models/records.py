@@ -1,4 +1,4 @@
-"""open_clip's records of its models: the preprocessing of each pretrained tag, the full settings of each tower."""
+"""open_clip's records of its models: the preprocessing of each pretrained tag, and the full settings of a tower."""
 
 import json
 from dataclasses import asdict
@@ -18,7 +18,7 @@ def recorded_pixels(architecture: str) -> list[dict[str, Any]]:
     Each has its `tags`, and in `unlike` those of them whose weights want another activation than the named model has.
 
     Args:
-        architecture: a model's name; of a configuration there is no record, and nothing is returned.
+        architecture: a model's name. A configuration has no record, so that the list is empty for it.
     """
     found: dict[str, dict[str, Any]] = {}
     own = json.loads(tower_settings(architecture))["quick_gelu"]
@@ -33,14 +33,23 @@ def recorded_pixels(architecture: str) -> list[dict[str, Any]]:
 
 
 def tower_settings(architecture: str) -> str:
-    """Return all settings that a vision tower computes by, as text: equal for equal towers, however they are named."""
+    """Return all settings that a vision tower's output depends on, as text.
+
+    Equal towers have equal texts, however their architecture is named.
+
+    Args:
+        architecture: an open_clip model's name, or a configuration as text.
+
+    Raises:
+        CheckpointError: open_clip has no model of that name.
+    """
     configuration = configuration_in(architecture) or open_clip.get_model_config(architecture)
     if configuration is None:
         raise CheckpointError(f"architecture {architecture!r}: not an open_clip model")
     vision = asdict(CLIPVisionCfg(**configuration["vision_cfg"]))
     is_transformer = not vision["timm_model_name"] and not isinstance(vision["layers"], list | tuple)
-    quick = bool(configuration.get("quick_gelu")) if is_transformer else None  # others have an activation of their own
-    # tensors tell how wide the perceptrons are; the ratio that says so may be rounded
+    quick = bool(configuration.get("quick_gelu")) if is_transformer else None  # others have their own activations
+    # the tensors determine the width of the perceptrons; a configuration's ratio of it may be rounded
     left_out = {"mlp_ratio", "timm_model_pretrained", "output_tokens"} | (set() if is_transformer else {"patch_size"})
     kept = {name: value for name, value in vision.items() if name not in left_out}
     return as_text({"embed_dim": configuration["embed_dim"], "quick_gelu": quick, "vision_cfg": kept})

@@ -1,4 +1,4 @@
-"""What has to be known of a checkpoint before it is used: found once, by reading it whole, and small enough to keep."""
+"""Summaries of checkpoints: the facts that planning needs, found by one reading and small enough for the store."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,37 +14,37 @@ from tasks.models.records import recorded_pixels, tower_settings
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointSummary:
-    """A checkpoint that was read whole and found good."""
+    """The facts of a checkpoint that was read whole and can be used."""
 
     layout: Mapping[str, str]
-    """Tensor name to shape and dtype, in words."""
+    """Tensor name to shape and type, in words."""
     classes: int | None
-    """Of its head; None without one."""
+    """The number of classes of its head; None without a head."""
     features: int
-    """That its tower gives an image."""
+    """The number of features that its tower computes for an image."""
     image_size: int
-    """Pixels, of the square its tower takes."""
+    """The side of the square that its tower takes, in pixels."""
     bytes: int
-    """Of its tensors, in float32."""
+    """The size of its tensors in float32."""
     architecture: str
-    """That its tower is built as: as it was given, or a configuration identified from the tensors."""
+    """The architecture of its tower: the one that was given, or a configuration identified by the tensors."""
     tower: str
-    """All settings of that tower, however it was named."""
+    """All settings of that tower, the same however the architecture was named."""
     assumed: str | None = None
-    """What of the architecture neither a file nor the tensors say, in words."""
+    """The settings that neither a file nor the tensors determine, in words; None: nothing had to be assumed."""
     pixels: tuple[Mapping[str, Any], ...] = ()
     """The preprocessings that open_clip records for the tags of a named architecture."""
     uncovered: str | None = None
-    """Why its tower cannot be merged per sample; None: it can."""
+    """The reason why its tower cannot be merged per sample; None: it can."""
     described: Mapping[str, Any] = field(default_factory=dict)
-    """What its own header says, where it is in our own form: `architecture`, `pixels`."""
+    """The description in its own header, if it is in our own form: `architecture`, `pixels`."""
     text_features: int | None = None
-    """That its text tower gives a prompt; None without one."""
+    """The number of features that its text tower computes for a prompt; None without a text tower."""
     completed: bool = False
-    """Whether its last projection is another checkpoint's, it having none."""
+    """Whether it has no last projection of its own and takes another checkpoint's."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return a record of plain values."""
+        """Return the summary as a mapping of plain values."""
         return asdict(self)
 
 
@@ -54,10 +54,11 @@ def summarize(state: Mapping[str, torch.Tensor], where: str, architecture: str |
     Args:
         state: tensors by open_clip's names.
         where: the checkpoint's address, for messages.
-        architecture: as in `architecture`; None: identified by the tensors' shapes.
+        architecture: an open_clip model's name, or a configuration as text; None: the tensors' shapes identify it.
 
     Raises:
-        CheckpointError: the tensors do not make up the architecture's tower (and a head), or it cannot be identified.
+        CheckpointError: the tensors do not make up the architecture's tower (and a head), or the architecture cannot be
+            identified.
     """
     chosen, assumed = (architecture, None) if architecture else identify(state, where)
     tower = empty_tower(state, where, chosen)

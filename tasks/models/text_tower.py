@@ -1,7 +1,8 @@
-"""CLIP's text tower, and the classification head that it makes of names and prompt templates (Radford et al. 2021).
+"""CLIP's text tower, and zero-shot heads that it makes of class names and prompt templates.
 
-A class's row of the head is the mean of its prompts' embeddings, each of unit length, brought to unit length again and
-multiplied by the checkpoint's own logit scale: logits are then scale × cosine.
+The source is section 3.1.4 of Radford et al. 2021 (arXiv 2103.00020). The head's row of a class is the mean of the
+embeddings of its prompts, each of unit length. The mean is brought to unit length and multiplied by the checkpoint's
+own logit scale, so that logits are scale × cosine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +20,17 @@ from tasks.models.architecture import configuration_in
 from tasks.models.checkpoint import HEAD
 
 _HEAD_WIDTH = 64  # of one attention head, in every CLIP text tower
-_PREFIX = "text."  # in front of a text tower's names in open_clip's newer models
-_SCALE = 100.0  # where a checkpoint holds no logit scale: what CLIP's were clipped to in training
+_PREFIX = "text."  # begins the names of text towers in open_clip's newer models
+_SCALE = 100.0  # for a checkpoint without a logit scale: the limit of CLIP's scale in training
 _VOCABULARY = 49_408  # tokens of CLIP's tokenizer
-_CONTEXT = 77  # tokens of a prompt, padding included, in open_clip's configurations that say nothing else
-_PROMPTS = 256  # at a time
+_CONTEXT = 77  # tokens of a prompt, padding included; open_clip's default
+_PROMPTS = 256  # embedded at a time
 
 Tensors = Mapping[str, torch.Tensor]
 
 
 def text_features(tensors: Tensors) -> int | None:
-    """Return how many features a checkpoint's text tower gives a prompt; None without a text tower."""
+    """Return the number of features that a checkpoint's text tower computes for a prompt; None without such a tower."""
     text = _text_of(tensors)
     projection = text.get("text_projection")
     if projection is not None and projection.ndim == 2 and "token_embedding.weight" in text:
@@ -47,26 +48,28 @@ def zero_shot_head(
     device: str = "cpu",
     advanced: Callable[[int], object] = lambda _done: None,
 ) -> dict[str, torch.Tensor]:
-    """Return `head.weight` (classes, features) and `head.bias` (zeros), float32, on the CPU.
+    """Return a zero-shot head: `head.weight` (classes, features) and `head.bias` (zeros), float32, on the CPU.
 
     Args:
         tensors: of a checkpoint, by open_clip's names, text tower included.
-        classes: their names, in the order of the data set's labels.
-        templates: prompts, `{}` where the name goes.
+        classes: the names of the classes, in the order of the data set's labels.
+        templates: prompts with `{}` in place of the name.
         where: the checkpoint's address, for messages.
-        architecture: as in `architecture`; None, or one that describes no text tower: a CLIP text tower whose shape is
-            read off the tensors, with heads of 64 and the vision tower's activation.
-        device: where the tower runs.
+        architecture: an open_clip model's name, or a configuration as text. None, or one that describes no text tower:
+            the tensors determine the shape of a CLIP text tower with heads of 64 and the vision tower's activation.
+        device: the device on which the tower runs.
         advanced: called with the number of classes done since the last call.
 
     Raises:
-        CheckpointError: no text tower, or not the architecture's.
+        CheckpointError: the checkpoint has no text tower, or one that is not the architecture's.
     """
     text = {name: tensor.float() for name, tensor in _text_of(tensors).items()}
-    with torch.device("meta"):  # a description that does not fit the tensors must not take memory
+    with torch.device("meta"):  # a description that does not fit the tensors takes no memory
         wanted = _tower(text, where, architecture)[0].state_dict()
     if missing := sorted(name for name in wanted if name not in text or text[name].shape != wanted[name].shape):
-        raise CheckpointError(f"{where}: its text tower has no {missing[0]} as wanted ({len(missing)} such tensors)")
+        raise CheckpointError(
+            f"{where}: its text tower has no {missing[0]} of the wanted shape ({len(missing)} such tensors)"
+        )
     tower, tokenize = _tower(text, where, architecture)
     tower.load_state_dict({name: text[name] for name in wanted})
     tower.to(device).eval()
@@ -97,7 +100,7 @@ def _tower(
 ) -> tuple[nn.Module, Callable[[list[str]], torch.Tensor]]:
     """Return an untrained tower and its tokenizer.
 
-    A configuration that describes its text tower is built as described; of another the shape is read off the tensors.
+    A configuration may describe its text tower. Without such a description the tensors determine the tower's shape.
     """
     named = architecture is not None and configuration_in(architecture) is None
     if architecture is None:
@@ -108,7 +111,7 @@ def _tower(
         raise CheckpointError(f"architecture {architecture!r}: not an open_clip model")
     quick = bool(described.get("quick_gelu"))
     if "text_cfg" not in described:
-        return _read_off(text, where, quick=quick)
+        return _inferred(text, where, quick=quick)
     settings = dict(described["text_cfg"])
     quick = bool(settings.pop("quick_gelu", quick))
     if "hf_model_name" in settings or (not named and "hf_tokenizer_name" in settings):
@@ -119,14 +122,14 @@ def _tower(
     return tower, SimpleTokenizer(context_length=settings.get("context_length", _CONTEXT))
 
 
-def _read_off(text: Tensors, where: str, *, quick: bool) -> tuple[nn.Module, Callable[[list[str]], torch.Tensor]]:
+def _inferred(text: Tensors, where: str, *, quick: bool) -> tuple[nn.Module, Callable[[list[str]], torch.Tensor]]:
     try:
         positions, embedding = text["positional_embedding"], text["token_embedding.weight"]
         projection, width = text["text_projection"], text["ln_final.weight"].shape[0]
         mlp = text["transformer.resblocks.0.mlp.c_fc.weight"].shape[0]
     except KeyError as error:
         raise CheckpointError(
-            f"{where}: no text tower in it ({error.args[0]} is missing), so no head can be made of names; "
+            f"{where}: no text tower in it ({error.args[0]} is missing), so that no head can be made of names; "
             "name a head's file, or a checkpoint with one as the head's `text`"
         ) from error
     layers = sum(name.endswith("attn.in_proj_weight") for name in text)

@@ -1,4 +1,4 @@
-"""Vision towers: their shape read off the tensors, or described; built by open_clip."""
+"""Vision towers, built by open_clip from a configuration or from a shape that is inferred from tensors."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from tasks.errors import CheckpointError
 from tasks.models.architecture import configuration_in
 
 HEAD_WIDTH = 64  # channels of one attention head, in OpenAI's towers
-_REDUCTION = 32  # pixels a position of a residual network's last layer, on each side
-_LAST_WIDTH = 32  # of that layer, in widths of the first
+_REDUCTION = 32  # pixels on each side, a position of a residual network's last layer
+_LAST_WIDTH = 32  # of that layer, in multiples of the first one's
 _BLOCKS = "visual.transformer.resblocks."
 _SETTINGS = frozenset(field.name for field in dataclasses.fields(CLIPVisionCfg))
 
@@ -35,7 +35,7 @@ class TowerShape:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """The same as an open_clip configuration, with QuickGELU as in OpenAI's models."""
+        """The shape as an open_clip configuration, with QuickGELU as in OpenAI's models."""
         vision = {
             "image_size": self.image_size,
             "patch_size": self.patch_size,
@@ -59,19 +59,23 @@ class ResNetShape:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """The same as an open_clip configuration; QuickGELU is its text tower's."""
+        """The shape as an open_clip configuration, in which QuickGELU is the text tower's activation."""
         vision = {"image_size": self.image_size, "width": self.width, "layers": list(self.layers)}
         return {"embed_dim": self.output_dim, "quick_gelu": True, "vision_cfg": vision}
 
 
 def infer_shape(state: Mapping[str, torch.Tensor], where: str) -> TowerShape | ResNetShape:
-    """Return the shape of the vision transformer, or residual network, that a state's tensors make up.
+    """Return the shape of the vision transformer or residual network that a state's tensors make up.
 
-    How many heads a transformer has is not to be seen in them: `heads` is that of heads `HEAD_WIDTH` wide, as in
-    OpenAI's models. `identification` holds it against the models that are known.
+    A transformer's tensors do not show its number of heads: the shape has as many as are `HEAD_WIDTH` wide, as in
+    OpenAI's models. `identification` compares the result with the known models.
+
+    Args:
+        state: tensors, or outlines without numbers, by open_clip's names: `visual.…`.
+        where: the checkpoint's address, for messages.
 
     Raises:
-        CheckpointError: the tensors are not those of a CLIP tower; the architecture has to be named then.
+        CheckpointError: the tensors are not those of a CLIP tower, so that the user has to name the architecture.
     """
     try:
         if "visual.layer1.0.conv1.weight" in state:
@@ -102,7 +106,9 @@ def _resnet_shape(state: Mapping[str, torch.Tensor]) -> ResNetShape:
     parts = [name.split(".") for name in state if name.startswith("visual.layer")]
     blocks = [{int(part[2]) for part in parts if part[1] == f"layer{i}"} for i in (1, 2, 3, 4)]
     if any(not found or found != set(range(len(found))) for found in blocks):
-        raise ValueError("blocks of a residual network are missing")  # `infer_shape` words it for the user
+        raise ValueError(
+            "blocks of a residual network are missing"
+        )  # `infer_shape` turns it into a message for the user
     layers = [len(found) for found in blocks]
     width = first.shape[0]
     heads = width * _LAST_WIDTH // HEAD_WIDTH
@@ -110,15 +116,18 @@ def _resnet_shape(state: Mapping[str, torch.Tensor]) -> ResNetShape:
 
 
 def build_tower(shape: TowerShape | ResNetShape) -> nn.Module:
-    """Return open_clip's untrained tower of a shape, with QuickGELU as in OpenAI's models and all tuned from them."""
+    """Return an untrained tower of a shape, with QuickGELU as in OpenAI's models and all that are tuned from them."""
     return build_configured_tower(shape.configuration)
 
 
 def build_named_tower(architecture: str) -> nn.Module:
-    """Return the untrained vision tower of an architecture: an open_clip model's name, or a configuration's text.
+    """Return the untrained vision tower of an architecture.
+
+    Args:
+        architecture: an open_clip model's name, or a configuration as text.
 
     Raises:
-        CheckpointError: there is no such model, or the configuration is none that open_clip can build.
+        CheckpointError: open_clip has no such model, or cannot build the configuration.
     """
     configuration = configuration_in(architecture)
     if configuration is not None:
@@ -127,7 +136,7 @@ def build_named_tower(architecture: str) -> nn.Module:
     if architecture not in known:
         close = [name for name in known if name.lower().startswith(architecture.lower()[:5])]
         raise CheckpointError(
-            f"architecture {architecture!r}: not an open_clip model; there are {', '.join(close or known[:8])} …"
+            f"architecture {architecture!r}: not an open_clip model; some are {', '.join(close or known[:8])} …"
         )
     return build_configured_tower(open_clip.get_model_config(architecture))
 
@@ -136,7 +145,7 @@ def build_configured_tower(configuration: Mapping[str, Any]) -> nn.Module:
     """Return the untrained vision tower of an open_clip configuration.
 
     Raises:
-        CheckpointError: it has settings that open_clip does not know, or values that it cannot build.
+        CheckpointError: open_clip does not know one of the settings, or cannot build a tower of these values.
     """
     vision = {name: value for name, value in configuration["vision_cfg"].items() if name != "output_tokens"}
     if unknown := sorted(set(vision) - _SETTINGS):

@@ -1,1 +1,1 @@
-"""The mathematics, pure: numpy and scipy, float64, no input or output, randomness only from an argument."""
+"""Pure mathematics in numpy and scipy, float64: no input or output, and randomness only from an argument."""

@@ -1,4 +1,4 @@
-"""Mixture of Beta distributions on the interpolation coefficients λ of two models (Oh et al., section 4.2)."""
+"""Mixture of Beta distributions on the interpolation coefficients λ of two models (Oh et al., section 3)."""
 
 from typing import Literal
 
@@ -10,23 +10,38 @@ from tasks.numerics import concentration
 from tasks.numerics.checks import Floats, finite_array
 from tasks.numerics.expectation_maximization import MixtureModel
 
-_EDGE = 1e-6  # λ of exactly 0 or 1 has an infinite logarithm
+_EDGE = 1e-6  # λ is kept this far from 0 and 1, whose logarithms are infinite
 _LEAST_VARIANCE = 1e-10
 
 
 class BetaMixture(MixtureModel):
-    """Mixture of K Beta distributions, fitted by EM.
+    """Mixture of K Beta distributions on λ in [0, 1], fitted by expectation-maximisation.
+
+    Samples `x` have shape (n,). The mean of a component is the coefficient with which its cluster is merged.
 
     Args:
         n_components: K.
-        n_init: k-means starts.
-        max_iter: iterations of one start.
-        tol: a fit has settled when the mean log-likelihood changes by less.
-        m_step: `moments` matches weighted mean and variance, the variance capped at m(1 − m)/4, as published;
-            `mle` maximises the likelihood (Newton), which then never falls.
+        n_init: number of k-means starts, of which the fit keeps the best.
+        max_iter: most iterations of one start.
+        tol: change of the mean log-likelihood, nats, below which a fit has converged.
+        m_step: `moments` matches the weighted mean m and variance v, with v at most m(1 − m)/4, as published; `mle`
+            maximises the likelihood by Newton's method, so that it never falls.
         random_state: seed of the starts.
 
-    Learnt, beside those of the base: `alpha_`, `beta_`, `means_` = α/(α + β), all (K,).
+    Attributes:
+        alpha_: (K,) α of each component.
+        beta_: (K,) β of each component.
+        means_: (K,) α/(α + β), in ascending order.
+
+    Further attributes are those of `MixtureModel`.
+
+    Example:
+        >>> x = np.array([0.10, 0.12, 0.14, 0.86, 0.88, 0.90])
+        >>> mixture = BetaMixture(2, random_state=0).fit(x)
+        >>> mixture.means_.round(2)
+        array([0.12, 0.88])
+        >>> mixture.predict(x)
+        array([0, 0, 0, 1, 1, 1])
     """
 
     alpha_: Floats

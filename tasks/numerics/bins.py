@@ -1,4 +1,4 @@
-"""Bins: coefficients that are near to one another share their mean; many narrow clusters, without a mixture."""
+"""Bins of coefficients: samples whose coefficients lie close together share their mean, without a mixture's fit."""
 
 from typing import NamedTuple
 
@@ -8,58 +8,61 @@ from scipy.cluster.vq import kmeans2, vq
 
 from tasks.numerics.checks import Floats, finite_array
 
-_FEW = 65_536  # samples that the k-means learns its centres from; the others are assigned to them
+_KMEANS = 65_536  # samples that k-means takes its centres from; it assigns the others to them
 
 
 class Binning(NamedTuple):
-    """B bins of n samples, M models."""
+    """n samples of M models in B bins, each of which holds at least one sample."""
 
     assignment: NDArray[np.int32]
-    """(n,) bin of each sample; bins without samples have no number."""
+    """(n,) the bin of each sample."""
     coefficients: Floats
-    """(B, M) mean of the bin's samples."""
-
-
-class BinningError(NamedTuple):
-    """How far the coefficients that samples are merged with lie from their own: max over the models of |c − c'|."""
-
-    mean: float
-    largest: float
+    """(B, M) the mean coefficients of each bin."""
 
 
 def bin_coefficients(coefficients: Floats, bins: int, *, seed: int | None = None) -> Binning:
-    """Put the coefficients (n, M) of n samples into at most `bins` bins.
+    """Put samples into at most `bins` bins by their coefficients.
 
-    Two models: the range of λ is cut into bins of equal width, so that no sample is merged with a λ further from
-    its own than that width. More: k-means.
+    Two models: the bins have equal width in λ, so that no sample is merged with a λ further from its own than that
+    width. More models: the bins are those of k-means.
+
+    Args:
+        coefficients: (n, M) coefficients of each sample.
+        bins: upper limit B of the number of bins; empty bins are left out.
+        seed: random state of k-means; two models need none.
 
     Raises:
-        ValueError: coefficients are not finite, or `bins` is less than one.
+        ValueError: coefficients are empty or not finite, or `bins` is below 1.
+
+    Example:
+        >>> tuned = np.array([0.0, 0.25, 1.0])
+        >>> binning = bin_coefficients(np.column_stack([1 - tuned, tuned]), 2)
+        >>> binning.assignment
+        array([0, 0, 1], dtype=int32)
+        >>> binning.coefficients
+        array([[0.875, 0.125],
+               [0.   , 1.   ]])
     """
     values = finite_array(coefficients, "coefficients", 2)
     if bins < 1:
         raise ValueError(f"bins: wanted at least 1, got {bins}")
-    found = _cut(values[:, 1], bins) if values.shape[1] == 2 else _centres(values, bins, seed)
+    found = _cut(values[:, 1], bins) if values.shape[1] == 2 else _nearest_centres(values, bins, seed)
     _, assignment = np.unique(found, return_inverse=True)
     counts = np.bincount(assignment)
     means = np.column_stack([np.bincount(assignment, column) / counts for column in values.T])
     return Binning(assignment.astype(np.int32), means)
 
 
-def binning_error(own: Floats, used: Floats) -> BinningError:
-    """Return how far coefficients (n, M) that are used lie from the samples' own."""
-    distance = np.abs(own - used).max(axis=1)
-    return BinningError(float(distance.mean()), float(distance.max()))
-
-
 def _cut(values: Floats, bins: int) -> NDArray[np.intp]:
+    """Return each value's bin out of equally wide ones."""
     low, high = values.min(), values.max()
     return np.searchsorted(np.linspace(low, high, bins + 1)[1:-1], values, side="right")
 
 
-def _centres(values: Floats, bins: int, seed: int | None) -> NDArray[np.intp]:
+def _nearest_centres(values: Floats, bins: int, seed: int | None) -> NDArray[np.intp]:
+    """Return the nearest centre of k-means for each row."""
     random = np.random.default_rng(seed)
-    few = values if len(values) <= _FEW else values[random.choice(len(values), _FEW, replace=False)]
+    few = values if len(values) <= _KMEANS else values[random.choice(len(values), _KMEANS, replace=False)]
     distinct = np.unique(few, axis=0)
     if len(distinct) <= bins:
         centres = distinct

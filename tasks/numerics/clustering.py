@@ -1,4 +1,4 @@
-"""Clusters of coefficients: the mixture that fits how many models there are, and how many clusters."""
+"""Clusters of coefficients by a Beta mixture (two models) or a Dirichlet mixture (more), and their number by BIC."""
 
 from typing import Literal, NamedTuple
 
@@ -11,24 +11,26 @@ from tasks.numerics.dirichlet_mixture import DirichletMixture
 
 MStep = Literal["moments", "mle"]
 
-MOST_AUTO = 8  # clusters that `auto` goes up to; each one costs a merged model
+MOST_AUTO = 8  # clusters that `auto` tries; each cluster costs a merged model
 
 
 class Clustering(NamedTuple):
-    """A fitted mixture and what it says of every sample. K components, M models."""
+    """A fitted mixture of K components, with the clusters of n samples of M models."""
 
     weights: Floats
-    """(K,)"""
+    """(K,) the components' weights, summing to one."""
     concentration: Floats
-    """(K, M) of the Dirichlet; two models' Beta is the Dirichlet of (1 − λ, λ)."""
+    """(K, M) the Dirichlet concentrations; the Beta of two models is the Dirichlet of (1 − λ, λ)."""
     coefficients: Floats
-    """(K, M) the components' means: what the samples of a cluster are merged with."""
+    """(K, M) the components' means, with which the samples of a cluster are merged."""
     assignment: NDArray[np.int32]
-    """(n,) component of largest responsibility."""
+    """(n,) the cluster of each sample: its component of largest responsibility."""
     responsibilities: Floats
-    """(n, K)"""
+    """(n, K) each row summing to one."""
     lower_bound: float
+    """Mean log-likelihood per sample, nats."""
     bic: float
+    """Bayesian information criterion; lower is better."""
     iterations: int
     converged: bool
 
@@ -36,10 +38,25 @@ class Clustering(NamedTuple):
 def cluster_coefficients(
     coefficients: Floats, components: int | Literal["auto"], *, seed: int | None = None, m_step: MStep | None = None
 ) -> Clustering:
-    """Cluster the coefficients (n, M) of n samples: a Beta mixture on λ for two models, a Dirichlet mixture for more.
+    """Cluster samples by their coefficients (Oh et al., arXiv 2410.03782, section 3).
 
-    `m_step` None: by moments for two models, as published; by maximum likelihood for more. `auto` takes the number of
-    components, up to `MOST_AUTO`, of the lowest BIC.
+    Args:
+        coefficients: (n, M) each row on the simplex.
+        components: K, or `auto`: the number up to `MOST_AUTO` that has the lowest BIC.
+        seed: random state of the starts.
+        m_step: `moments` or `mle`; None: by moments for two models, as published, and by maximum likelihood for more.
+
+    Raises:
+        ValueError: coefficients are not finite or not on the simplex, or n is below K.
+
+    Example:
+        >>> tuned = np.array([0.10, 0.12, 0.14, 0.86, 0.88, 0.90])
+        >>> clustering = cluster_coefficients(np.column_stack([1 - tuned, tuned]), 2, seed=0)
+        >>> clustering.assignment
+        array([0, 0, 0, 1, 1, 1], dtype=int32)
+        >>> clustering.coefficients.round(2)
+        array([[0.88, 0.12],
+               [0.12, 0.88]])
     """
     values = finite_array(coefficients, "coefficients", 2)
     if components != "auto":

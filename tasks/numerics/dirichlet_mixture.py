@@ -1,4 +1,4 @@
-"""Mixture of Dirichlet distributions on the coefficients of many models (Oh et al., section 4.3)."""
+"""Mixture of Dirichlet distributions on the coefficients of many models (Oh et al., section 3)."""
 
 from typing import Literal
 
@@ -10,24 +10,40 @@ from tasks.numerics import concentration
 from tasks.numerics.checks import Floats, finite_array
 from tasks.numerics.expectation_maximization import MixtureModel
 
-_EDGE = 1e-6  # a coefficient of exactly 0 has an infinite logarithm
+_EDGE = 1e-6  # coefficients are raised to this; the logarithm of 0 is infinite
 _LEAST_VARIANCE = 1e-12
-_ROUNDING = 1e-12  # of a sum that is one
+_ROUNDING = 1e-12  # distance from one of a row's sum that counts as rounding
 
 
 class DirichletMixture(MixtureModel):
-    """Mixture of K Dirichlet distributions over M coefficients, fitted by EM.
+    """Mixture of K Dirichlet distributions on the simplex of M coefficients, fitted by expectation-maximisation.
+
+    Samples `x` have shape (n, M), M ≥ 2, with rows on the simplex. The mean of a component gives the coefficients with
+    which its cluster is merged.
 
     Args:
         n_components: K.
-        n_init: k-means starts.
-        max_iter: iterations of one start.
-        tol: a fit has settled when the mean log-likelihood changes by less.
+        n_init: number of k-means starts, of which the fit keeps the best.
+        max_iter: most iterations of one start.
+        tol: change of the mean log-likelihood, nats, below which a fit has converged.
         random_state: seed of the starts.
-        m_step: `mle` maximises the likelihood (Newton), which then never falls; `moments` matches weighted means and
-            the coordinates' pooled variance.
+        m_step: `mle` maximises the likelihood by Newton's method, so that it never falls; `moments` matches the
+            weighted means and the pooled variance of the coordinates.
 
-    Learnt, beside those of the base: `alpha_` (K, M) and `means_` = α / Σα, (K, M).
+    Attributes:
+        alpha_: (K, M) concentrations of each component.
+        means_: (K, M) α / Σα, in ascending order of the first coordinate.
+
+    Further attributes are those of `MixtureModel`.
+
+    Example:
+        >>> x = np.array([[0.8, 0.1, 0.1], [0.7, 0.1, 0.2], [0.1, 0.1, 0.8], [0.1, 0.2, 0.7]])
+        >>> mixture = DirichletMixture(2, random_state=0).fit(x)
+        >>> mixture.means_.round(2)
+        array([[0.1 , 0.15, 0.75],
+               [0.75, 0.1 , 0.15]])
+        >>> mixture.predict(x)
+        array([1, 1, 0, 0])
     """
 
     alpha_: Floats
@@ -57,7 +73,7 @@ class DirichletMixture(MixtureModel):
             raise ValueError(f"samples: wanted at least 2 coefficients a row, got {samples.shape[1]}")
         if samples.min() < 0 or not np.allclose(samples.sum(axis=1), 1.0, atol=1e-6):
             raise ValueError("samples: wanted rows on the simplex (at least 0, summing to one)")
-        return _inside(samples)
+        return inside_simplex(samples)
 
     def _statistics(self, samples: Floats) -> Floats:
         return np.hstack([np.log(samples), samples, samples * samples])
@@ -71,7 +87,7 @@ class DirichletMixture(MixtureModel):
         mean_log, mean, mean_square = np.split(means, 3, axis=1)
         if previous is not None and self.m_step == "mle":
             return concentration.maximum_likelihood(mean_log, previous)
-        # matches moments, also as the first guess: every coordinate gives a precision, their variances pooled
+        # moments, which are also the start of `mle`: one precision from the pooled variance of the coordinates
         room = mean * (1.0 - mean)
         variance = np.maximum(mean_square - mean**2, _LEAST_VARIANCE)
         precision = np.clip(room.sum(axis=1) / variance.sum(axis=1) - 1.0, 1e-3, 1e6)
@@ -85,10 +101,16 @@ class DirichletMixture(MixtureModel):
         return int(parameters.size)
 
 
-def _inside(samples: Floats) -> Floats:
-    """Return rows of the simplex without a coefficient below `_EDGE`: those are raised to it, the others shrink.
+def inside_simplex(samples: Floats) -> Floats:
+    """Return samples of the simplex with every coefficient raised to at least 1e-6, and the others shrunk in turn.
 
-    Rows that are inside already stay as they are, so that doing it twice is doing it once.
+    A row without smaller coefficients is not changed, so that a second call changes nothing.
+
+    Args:
+        samples: (n, M) at least 0, each row summing to one up to rounding.
+
+    Returns:
+        (n, M) float64, each row summing to one.
     """
     totals = samples.sum(axis=1, keepdims=True)
     rows: Floats = np.where(np.abs(totals - 1.0) > _ROUNDING, samples / totals, samples)
@@ -97,7 +119,7 @@ def _inside(samples: Floats) -> Floats:
     while True:
         rest = np.where(low, 0.0, rows)
         scaled = rest * ((1.0 - edge * low.sum(axis=1)) / rest.sum(axis=1))[:, None]
-        below = ~low & (scaled < edge) & low.any(axis=1, keepdims=True)  # what was only just above it
+        below = ~low & (scaled < edge) & low.any(axis=1, keepdims=True)  # shrinking took it below the edge
         if not below.any():
             break
         low |= below

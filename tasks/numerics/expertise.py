@@ -1,7 +1,7 @@
-"""From each model's uncertainty to the coefficients with which its weights enter the merge.
+"""Merge coefficients from the entropies of the models' predictions (Oh et al., arXiv 2410.03782, section 3).
 
-A model's expertise on a sample is e^{−H}: H is the entropy of its prediction, or the cross-entropy against the
-true label for the oracle. Sources: Oh et al., ICLR 2025, sections 4.1 (two models) and 4.3 (many).
+The expertise of a model on a sample is e^{−H}, where H is the entropy of its prediction, or the cross-entropy against
+the true label for the oracle. Coefficients are each model's part in the sum of all expertise.
 """
 
 import numpy as np
@@ -12,28 +12,35 @@ from tasks.numerics.checks import Floats, finite_array
 
 
 def interpolation_coefficients(entropy_base: ArrayLike, entropy_tuned: ArrayLike, *, offset: bool = True) -> Floats:
-    """Return λ, the weight of the tuned model, for every sample.
+    """Return λ, the coefficient of the tuned model, for every sample.
 
-    Without offset λ = e^{−H₁} / (e^{−H₀} + e^{−H₁}). With it, over the whole data set with means μ and unbiased
+    Without the offset, λ = e^{−H₁} / (e^{−H₀} + e^{−H₁}). With it, over the whole data set with means μ and unbiased
     standard deviations σ,
 
         λ = (e^{−H₁} + b / w) / (e^{−H₀} + e^{−H₁} + b),   b = ½ (σ₀/μ₀ + σ₁/μ₁),   w = (μ₀ + μ₁) / μ₀
 
-    which leans the ratio towards the model that is surer of the data set as a whole. A model that is perfectly
-    sure of every sample has μ = σ = 0; its σ/μ counts as 0, and two such models share alike (w = 2).
+    which moves the ratio towards the model that is surer of the data set as a whole. A model that is certain of every
+    sample has μ = σ = 0: its σ/μ counts as 0, and two such models have w = 2, so that λ = ½.
 
     Args:
         entropy_base: (n,) H₀ ≥ 0, nats.
         entropy_tuned: (n,) H₁ ≥ 0, nats.
-        offset: needs n ≥ 2, for the standard deviation.
+        offset: whether to add the offset, which needs n ≥ 2 for the standard deviation.
 
     Returns:
         (n,) float64 in [0, 1].
 
     Raises:
-        ValueError: shapes differ, a value is negative or not finite, or there are too few samples.
+        ValueError: shapes differ, a value is negative or not finite, or the offset has too few samples.
+
+    Example:
+        >>> import math
+        >>> interpolation_coefficients([math.log(3)], [0.0], offset=False).round(2)  # 1 / (⅓ + 1)
+        array([0.75])
+        >>> interpolation_coefficients([0.1, 1.0], [0.4, 0.2]).round(3)
+        array([0.501, 0.673])
     """
-    base, tuned = _uncertainty(entropy_base, "entropy_base"), _uncertainty(entropy_tuned, "entropy_tuned")
+    base, tuned = _entropies(entropy_base, "entropy_base"), _entropies(entropy_tuned, "entropy_tuned")
     if base.shape != tuned.shape:
         raise ValueError(f"entropies: wanted one of each per sample, got {base.size} base and {tuned.size} tuned")
     b, w = _offset(base, tuned) if offset else (0.0, 1.0)
@@ -46,13 +53,21 @@ def interpolation_coefficients(entropy_base: ArrayLike, entropy_tuned: ArrayLike
 
 
 def simplex_coefficients(entropies: ArrayLike) -> Floats:
-    """Return π = softmax_m(−H_m), the coefficients of M models on the simplex.
+    """Return the coefficients π = softmax_m(−H_m) of M models for every sample.
 
     Args:
-        entropies: (n, M) ≥ 0, nats; column m is model m's.
+        entropies: (n, M) H ≥ 0, nats; column m is model m's.
 
     Returns:
-        (n, M) float64, rows sum to one.
+        (n, M) float64, each row at least 0 and summing to one.
+
+    Raises:
+        ValueError: a value is negative or not finite, or the array is empty.
+
+    Example:
+        >>> import math
+        >>> simplex_coefficients([[0.0, math.log(2), math.log(2)]])  # expertise 1, ½, ½
+        array([[0.5 , 0.25, 0.25]])
     """
     values = finite_array(entropies, "entropies", 2)
     if np.any(values < 0):
@@ -62,10 +77,17 @@ def simplex_coefficients(entropies: ArrayLike) -> Floats:
 
 
 def model_coefficients(entropies: ArrayLike, *, offset: bool = True) -> Floats:
-    """Return the coefficients (n, M) of M models, rows summing to one, the base first.
+    """Return the coefficients of M models for every sample: interpolation of two, the simplex for more.
 
-    Two models interpolate, [1 − λ, λ]; more share by their softmax. The offset is defined for two models only and
-    plays no part with more.
+    Args:
+        entropies: (n, M) H ≥ 0, nats, the base's first.
+        offset: whether two models' coefficients have the offset; it is not defined for more, and ignored there.
+
+    Returns:
+        (n, M) float64, each row summing to one; [1 − λ, λ] for two models.
+
+    Raises:
+        ValueError: as `interpolation_coefficients` and `simplex_coefficients`.
     """
     values = finite_array(entropies, "entropies", 2)
     if values.shape[1] != 2:
@@ -74,32 +96,53 @@ def model_coefficients(entropies: ArrayLike, *, offset: bool = True) -> Floats:
     return np.column_stack([1.0 - tuned, tuned])
 
 
-def task_vector_coefficients(shares: ArrayLike, scale: float) -> Floats:
-    """Return the coefficients of a base and M models for task vectors scaled by s: c_t = s·M·π_t, c_0 = 1 − s·M.
+def task_vector_coefficients(coefficients: ArrayLike, scale: float) -> Floats:
+    """Return the coefficients of a base and M models that merge task vectors at scale s.
 
-    θ_0 + s·M·Σ_t π_t τ_t with τ_t = θ_t − θ_0, written as Σ_m c_m θ_m (Oh et al., section 4.3; M·π_t = 1 everywhere
-    is task arithmetic).
+    The merge θ_0 + s·M·Σ_t π_t τ_t of the task vectors τ_t = θ_t − θ_0 is Σ_m c_m θ_m with c_t = s·M·π_t and
+    c_0 = 1 − s·M (Oh et al., section 3). Equal coefficients, π_t = 1/M, make it task arithmetic.
 
     Args:
-        shares: (n, M) π, rows on the simplex.
-        scale: s.
+        coefficients: (n, M) π of the models after the base, each row on the simplex.
+        scale: s, at which every task vector enters.
 
     Returns:
-        (n, M + 1) float64, rows sum to one; the base's first, and negative where s·M > 1.
+        (n, M + 1) float64, the base's first; each row sums to one, and the base's number is negative where s·M > 1.
+
+    Raises:
+        ValueError: the coefficients are empty, not two-dimensional or not finite.
+
+    Example:
+        >>> task_vector_coefficients([[0.75, 0.25]], 0.25)
+        array([[0.5  , 0.375, 0.125]])
     """
-    values = finite_array(shares, "shares", 2)
+    values = finite_array(coefficients, "coefficients", 2)
     scaled = scale * values.shape[1] * values
     return np.column_stack([1.0 - scaled.sum(axis=1), scaled])
 
 
 def select_surest(entropies: ArrayLike) -> Floats:
-    """Return one-hot coefficients (n, M) of the model of lowest entropy; the earlier model wins a tie."""
+    """Return coefficients of 1 for each sample's model of lowest entropy and 0 for the others (classifier selection).
+
+    Args:
+        entropies: (n, M) H, nats; the earlier model wins a tie.
+
+    Returns:
+        (n, M) float64, each row one 1 and zeros.
+
+    Raises:
+        ValueError: the entropies are empty, not two-dimensional or not finite.
+
+    Example:
+        >>> select_surest([[1.0, 0.5, 2.0]])
+        array([[0., 1., 0.]])
+    """
     values = finite_array(entropies, "entropies", 2)
     chosen: Floats = np.eye(values.shape[1])[np.argmin(values, axis=1)]
     return chosen
 
 
-def _uncertainty(values: ArrayLike, name: str) -> Floats:
+def _entropies(values: ArrayLike, name: str) -> Floats:
     array = finite_array(values, name, 1)
     if np.any(array < 0):
         raise ValueError(f"{name}: wanted values of at least 0, got {array.min()}")
@@ -107,6 +150,7 @@ def _uncertainty(values: ArrayLike, name: str) -> Floats:
 
 
 def _offset(base: Floats, tuned: Floats) -> tuple[float, float]:
+    """Return b and w of the offset."""
     if base.size < 2:
         raise ValueError(f"offset: wanted at least 2 samples for a standard deviation, got {base.size}")
     mean_base, mean_tuned = float(base.mean()), float(tuned.mean())
@@ -117,5 +161,6 @@ def _offset(base: Floats, tuned: Floats) -> tuple[float, float]:
 
 
 def _variation(values: Floats) -> float:
+    """Return the coefficient of variation σ/μ, 0 where μ is 0."""
     mean = float(values.mean())
     return float(values.std(ddof=1)) / mean if mean > 0 else 0.0

@@ -1,8 +1,8 @@
-"""Labels in another order than a head's classes: the classic fault of evaluations, seen from predictions alone.
+"""Detection of labels in another order than a head's classes, from predictions alone.
 
-A shuffled order of classes, the labels of another split, folders sorted as text where numbers were meant (10 before 2):
-each leaves predictions that agree with the labels up to a permutation. Such a permutation is looked for on one half of
-the samples and tried on the other, so that what fits by chance is not taken for one.
+A shuffled order of classes, the labels of another split, folders sorted as text instead of as numbers (10 before 2):
+each of these faults leaves predictions that agree with the labels up to a permutation. The search fits a permutation to
+one half of the samples and tests it on the other half, so that it reports none that fits by chance.
 """
 
 from typing import NamedTuple
@@ -14,55 +14,64 @@ from scipy.stats import entropy
 
 from tasks.numerics.checks import Floats
 
-_LEAST_GAIN = 0.1  # of accuracy, by relabelling: less may be two classes that a model confuses
-_DEVIATIONS = 5.0  # standard deviations of that gain, were there none: one in a million data sets by chance
-_TIMES = 2.0  # the accuracy of the best model, which a relabelling has to exceed by that and by the gain; or else
-_NEARLY_ALL = 0.9  # of the moved classes have to be predicted as the new one, each by `_MOST` of its samples
-_MOST = 0.6
-_REVERSED = 0.75  # accuracy of two classes reversed; below, a model that is worse than chance is as likely
-_SURE = 0.8  # mean of e^−H, from which on chance accuracy is suspicious; the largest probability is at least that
-_SPREAD = 0.8  # of the labels' entropy: predictions less spread come from a model that has collapsed to a few classes
-_BY_CHANCE = 3.0  # standard deviations that accuracy may be from that of predictions independent of the labels
+_LEAST_GAIN = 0.1  # least gain of accuracy by a relabelling; a smaller one may be two classes that a model confuses
+_DEVIATIONS = 5.0  # least gain in standard deviations; chance reaches it in one data set of a million
+_TIMES = 2.0  # multiple of the best model's accuracy above which a gain is proof without a look at single classes
+_NEARLY_ALL = 0.9  # below that multiple, least fraction of the moved classes that agree with the relabelling
+_MOST = 0.6  # a class agrees if this fraction of its samples is predicted as the class that it is moved to
+_REVERSED = 0.75  # least accuracy of two classes reversed; below it a model that is worse than chance is as likely
+_SURE = 0.8  # mean of e^−H above which chance accuracy is suspicious; the largest probability is at least that high
+_SPREAD = 0.8  # least entropy of the predicted classes over that of the labels; below it the model has collapsed
+_BY_CHANCE = 3.0  # standard deviations within which an accuracy counts as that of predictions independent of the labels
 _LEAST_SAMPLES = 50
-_MOST_CLASSES = 5000  # an assignment of more takes minutes
-_NAMED = 3  # classes in the message
+_MOST_CLASSES = 5000  # the assignment of more classes takes minutes
+_NAMED = 3  # classes that the message names
 
 Integers = NDArray[np.int32]
 
 
-class Predictions(NamedTuple):
-    """One model on one labelled data set."""
+class ModelPredictions(NamedTuple):
+    """The predictions of one model for n labelled samples."""
 
     predicted: Integers
-    """(n,) classes."""
+    """(n,) predicted classes."""
     entropy: Floats
-    """(n,) of the predicted probabilities, nats."""
+    """(n,) entropies of the predicted probabilities, nats."""
 
     @property
     def certainty(self) -> float:
-        """Mean of e^−H, the model's own expertise: 1 when it is sure of every sample."""
+        """The mean of e^−H, the model's expertise: 1 if it is certain of every sample."""
         return float(np.exp(-self.entropy).mean())
 
 
-def doubt_of_labels(labels: Integers, models: list[Predictions], classes: int) -> str | None:
-    """Return why labels seem not to belong to the head's classes, in words; None where nothing is suspicious.
+def doubt_of_labels(labels: Integers, models: list[ModelPredictions], classes: int) -> str | None:
+    """Return a message that the labels seem not to belong to the head's classes, or None if nothing is suspicious.
 
-    A relabelling counts when it lifts some model's accuracy far above that of every model with the labels as they are:
-    to more than twice that, or by classes most of whose samples are predicted as one other class each. Chance accuracy
-    counts when no model does better than chance, though the surest (of largest mean e^−H) is sure of what it predicts
-    and does not predict the same class for nearly all samples.
+    Two findings are suspicious. A relabelling: it lifts the accuracy of some model far above the accuracy of every
+    model with the labels as they are, either to more than twice that, or because most samples of each moved class are
+    predicted as one other class. Chance accuracy: no model is better than chance, although the surest (of largest
+    mean e^−H) is sure of its predictions and does not predict the same class for nearly all samples.
 
     Args:
-        labels: (n,) the true classes, as the data set says.
-        models: of every model, its predictions on the same samples.
-        classes: how many the data set has.
+        labels: (n,) true classes of the data set.
+        models: predictions of each model for the same samples.
+        classes: number of classes of the data set.
 
     Raises:
-        ValueError: no models, or predictions of another number of samples.
+        ValueError: no models are given, or a model has predictions for another number of samples.
+
+    Example:
+        >>> labels = np.arange(60, dtype=np.int32) % 3
+        >>> predicted = (labels + 1) % 3  # every class is taken for the next one
+        >>> message = doubt_of_labels(labels, [ModelPredictions(predicted, np.zeros(60))], 3)
+        >>> message.split(":")[0]
+        "labels seem to be in another order than the head's classes"
+        >>> doubt_of_labels(labels, [ModelPredictions(labels, np.zeros(60))], 3) is None
+        True
     """
     if not models or any(len(model.predicted) != len(labels) for model in models):
         raise ValueError(f"predictions of {len(models)} models: wanted at least one, each of {len(labels)} samples")
-    # a head may have more classes than the labels name, where those are numbers
+    # a head may have more classes than occur among labels that are numbers
     classes = max(classes, *(int(model.predicted.max(initial=0)) + 1 for model in models))
     if len(labels) < _LEAST_SAMPLES or not 2 <= classes <= _MOST_CLASSES:
         return None
@@ -75,7 +84,7 @@ def doubt_of_labels(labels: Integers, models: list[Predictions], classes: int) -
 
 
 def _relabelling(labels: Integers, predicted: Integers, classes: int, best: float) -> str | None:
-    """Say how a permutation of the classes explains predictions better than the labels do, if one does."""
+    """Return a message if a permutation of the classes explains the predictions better than the labels do."""
     place = _relabelled(labels, predicted, classes, slice(0, None, 2))
     held_labels, held_predicted = labels[1::2], predicted[1::2]
     moved, kept = place[held_labels] == held_predicted, held_labels == held_predicted
@@ -99,7 +108,7 @@ def _relabelling(labels: Integers, predicted: Integers, classes: int, best: floa
 
 
 def _is_majority(labels: Integers, moved: NDArray[np.bool_], place: NDArray[np.intp], classes: int) -> bool:
-    """Tell whether most samples of nearly every moved class are predicted as the class that it is moved to."""
+    """Return whether most samples of nearly every moved class are predicted as the class that it is moved to."""
     count = np.bincount(labels, minlength=classes)
     agreed = np.bincount(labels[moved], minlength=classes)
     shifted = (place != np.arange(classes)) & (count > 0)
@@ -107,23 +116,23 @@ def _is_majority(labels: Integers, moved: NDArray[np.bool_], place: NDArray[np.i
 
 
 def _relabelled(labels: Integers, predicted: Integers, classes: int, part: slice) -> NDArray[np.intp]:
-    """Return, for each class, the one that its samples are predicted as in the best one-to-one assignment."""
+    """Return the class that each class is predicted as, in the one-to-one assignment that most samples agree with."""
     confusion = np.bincount(labels[part].astype(np.int64) * classes + predicted[part], minlength=classes**2)
-    # a class stays where it is when another place is no better: of those that never occur too
+    # the diagonal decides ties: a class moves only if another place is better, and classes that never occur stay
     score = confusion.reshape(classes, classes) * 2 + np.eye(classes, dtype=np.int64)
     place: NDArray[np.intp] = linear_sum_assignment(score, maximize=True)[1]
     return place
 
 
-def _chance(labels: Integers, by_certainty: list[Predictions], classes: int) -> str | None:
-    """Say that no model agrees with the labels more than by chance though the surest is sure, if that is so."""
+def _chance(labels: Integers, by_certainty: list[ModelPredictions], classes: int) -> str | None:
+    """Return a message if every model has chance accuracy although the surest model is sure."""
     surest, samples = by_certainty[0], len(labels)
     counts = np.bincount(labels, minlength=classes)
-    shares = [np.bincount(model.predicted, minlength=classes) / samples for model in by_certainty]
-    if surest.certainty < _SURE or entropy(shares[0]) < _SPREAD * entropy(counts) or not entropy(counts):
+    frequencies = [np.bincount(model.predicted, minlength=classes) / samples for model in by_certainty]
+    if surest.certainty < _SURE or entropy(frequencies[0]) < _SPREAD * entropy(counts) or not entropy(counts):
         return None
-    for model, share in zip(by_certainty, shares, strict=True):
-        expected = float(share @ counts) / samples  # were its predictions independent of the labels
+    for model, frequency in zip(by_certainty, frequencies, strict=True):
+        expected = float(frequency @ counts) / samples  # the accuracy of predictions independent of the labels
         spread = (expected * (1 - expected) / samples) ** 0.5
         if abs((model.predicted == labels).mean() - expected) > _BY_CHANCE * spread:
             return None

@@ -1,7 +1,9 @@
-"""Expertise measures: how sure each model is of each sample, in numbers whose softmax over the models are coefficients.
+"""Expertise measures: functions from the outputs of all models to the expertise scores of each model on each sample.
 
-Each takes what all models say and returns a score (n, M); the share of model m is e^{s_m} / Σ e^{s}. Source: Oh et al.,
-section 4.1, and the measures that its public release compares.
+The softmax of a sample's scores over the models gives its coefficients: c_m = e^{s_m} / Σ_k e^{s_k}. Sources: the
+entropy, Oh et al., arXiv 2410.03782, section 3; the other measures, the paper's public release, which compares them.
+
+A new measure is a function here and its name in `MEASURES`.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,66 +16,72 @@ from tasks.numerics.checks import Floats, finite_array
 from tasks.numerics.entropy import entropy_of
 from tasks.numerics.expertise import model_coefficients
 
-_LEAST_LOGIT = 1e-6  # shares are ratios of the largest logits, which therefore have to be positive
+_LEAST_LOGIT = 1e-6  # coefficients are ratios of the largest logits, which therefore have to be positive
 
 
-class Said(NamedTuple):
-    """What M models say of n samples.
-
-    Attributes:
-        logits: M arrays (n, classes), divided by each model's temperature.
-        log_p: M arrays (n, classes) of log probabilities.
-        judge: (n, classes) log probabilities of the model whose predictions serve as labels, if a measure wants one.
-    """
+class ModelOutputs(NamedTuple):
+    """The outputs of M models for n samples."""
 
     logits: Sequence[Floats]
+    """M arrays (n, classes), divided by each model's temperature."""
     log_p: Sequence[Floats]
+    """M arrays (n, classes) of log probabilities."""
     judge: Floats | None = None
+    """(n, classes) log probabilities of the model whose predictions serve as labels, for the measures that need it."""
 
 
-Measure = Callable[[Said], Floats]
+Measure = Callable[[ModelOutputs], Floats]
+"""From the outputs of M models for n samples to expertise scores (n, M)."""
 
 
-def entropy(said: Said) -> Floats:
-    """Return −H of each model's own prediction."""
-    return np.column_stack([-entropy_of(log_p) for log_p in said.log_p])
+def entropy(outputs: ModelOutputs) -> Floats:
+    """Return minus the entropy of each model's own prediction, −H, as scores (n, M)."""
+    return np.column_stack([-entropy_of(log_p) for log_p in outputs.log_p])
 
 
-def loss(said: Said) -> Floats:
-    """Return minus the cross-entropy against the soft label of the output ensemble, Σ_c q_c ln p_c."""
-    return _against(_ensemble(said), said)
+def loss(outputs: ModelOutputs) -> Floats:
+    """Return minus the cross-entropy against the output ensemble q, Σ_c q_c ln p_c, as scores (n, M)."""
+    return _minus_cross_entropy(_ensemble(outputs), outputs)
 
 
-def loss_hard(said: Said) -> Floats:
-    """Return minus the cross-entropy against the class that the output ensemble predicts."""
-    return _against(_hard(_ensemble(said)), said)
+def loss_hard(outputs: ModelOutputs) -> Floats:
+    """Return minus the cross-entropy against the class that the output ensemble predicts, as scores (n, M)."""
+    return _minus_cross_entropy(_one_hot(_ensemble(outputs)), outputs)
 
 
-def loss_merged(said: Said) -> Floats:
-    """Return minus the cross-entropy against the soft label of the model of averaged weights."""
-    return _against(_judged(said), said)
+def loss_merged(outputs: ModelOutputs) -> Floats:
+    """Return minus the cross-entropy against the prediction of the weight average, as scores (n, M).
+
+    Raises:
+        ValueError: the outputs have no judge.
+    """
+    return _minus_cross_entropy(_judged(outputs), outputs)
 
 
-def loss_merged_hard(said: Said) -> Floats:
-    """Return minus the cross-entropy against the class that the model of averaged weights predicts."""
-    return _against(_hard(_judged(said)), said)
+def loss_merged_hard(outputs: ModelOutputs) -> Floats:
+    """Return minus the cross-entropy against the class that the weight average predicts, as scores (n, M).
+
+    Raises:
+        ValueError: the outputs have no judge.
+    """
+    return _minus_cross_entropy(_one_hot(_judged(outputs)), outputs)
 
 
-def max_logit(said: Said) -> Floats:
-    """Return the logarithm of the largest logit: shares are ratios of largest logits."""
-    return np.column_stack([np.log(np.maximum(logits.max(axis=1), _LEAST_LOGIT)) for logits in said.logits])
+def max_logit(outputs: ModelOutputs) -> Floats:
+    """Return the logarithm of the largest logit as scores (n, M): coefficients are ratios of largest logits."""
+    return np.column_stack([np.log(np.maximum(logits.max(axis=1), _LEAST_LOGIT)) for logits in outputs.logits])
 
 
-def confidence(said: Said) -> Floats:
-    """Return the largest probability."""
-    return np.column_stack([np.exp(log_p.max(axis=1)) for log_p in said.log_p])
+def confidence(outputs: ModelOutputs) -> Floats:
+    """Return the largest probability as scores (n, M)."""
+    return np.column_stack([np.exp(log_p.max(axis=1)) for log_p in outputs.log_p])
 
 
-def margin(said: Said) -> Floats:
-    """Return the gap between the two largest probabilities."""
-    if said.log_p[0].shape[1] == 1:  # there is no second class
-        return confidence(said)
-    return np.column_stack([np.ptp(np.partition(np.exp(log_p), -2, axis=1)[:, -2:], axis=1) for log_p in said.log_p])
+def margin(outputs: ModelOutputs) -> Floats:
+    """Return the difference between the two largest probabilities as scores (n, M)."""
+    if outputs.log_p[0].shape[1] == 1:  # a single class has no second
+        return confidence(outputs)
+    return np.column_stack([np.ptp(np.partition(np.exp(log_p), -2, axis=1)[:, -2:], axis=1) for log_p in outputs.log_p])
 
 
 MEASURES: dict[str, Measure] = {
@@ -86,25 +94,54 @@ MEASURES: dict[str, Measure] = {
     "confidence": confidence,
     "margin": margin,
 }
+"""Name in an experiment's settings to measure."""
 WITH_JUDGE = ("loss-merged", "loss-merged-hard")
+"""Measures that need the predictions of a judge."""
 WITH_OFFSET = ("entropy", "oracle", "loss", "loss-hard", "loss-merged", "loss-merged-hard")
-"""Those whose score is minus an uncertainty of at least 0: the offset is made of its mean and deviation."""
+"""Measures whose scores are minus an entropy, which the offset takes the mean and the standard deviation of."""
 
 
 def measured_coefficients(scores: Floats, *, offset: bool) -> Floats:
-    """Return coefficients (n, M), rows on the simplex, from scores (n, M); the offset only where scores are ≤ 0."""
+    """Return the coefficients of M models for every sample from their expertise scores.
+
+    Args:
+        scores: (n, M) of any measure.
+        offset: whether to interpret the scores as minus entropies and to add the offset of two models.
+
+    Returns:
+        (n, M) float64, each row on the simplex.
+
+    Raises:
+        ValueError: the scores are empty, not two-dimensional or not finite.
+
+    Example:
+        >>> measured_coefficients(np.log([[1.0, 3.0]]), offset=False)
+        array([[0.25, 0.75]])
+    """
     values = finite_array(scores, "scores", 2)
     if offset:
         return model_coefficients(np.maximum(-values, 0.0), offset=True)
-    shares: Floats = softmax(values, axis=1)
-    return shares
+    coefficients: Floats = softmax(values, axis=1)
+    return coefficients
 
 
 def random_coefficients(kind: str, samples: int, models: int, seed: Sequence[int]) -> Floats:
-    """Return coefficients (n, M) drawn without a look at anything: what any measure has to beat.
+    """Return random coefficients, the baseline that a measure has to beat.
 
-    `uniform`: evenly over the simplex. `gaussian-0.5` and `gaussian-0.8`, two models: the tuned one's share from a
-    normal distribution of that mean and a deviation of 0.2 and 0.1, clamped to [0.01, 0.99].
+    Args:
+        kind: `uniform`: evenly over the simplex. `gaussian-0.5` and `gaussian-0.8`, for two models: the tuned model's
+            coefficient has a normal distribution of that mean, with standard deviation 0.2 and 0.1, clamped to
+            [0.01, 0.99].
+        samples: n.
+        models: M.
+        seed: random state.
+
+    Returns:
+        (n, M) float64, each row on the simplex.
+
+    Raises:
+        ValueError: M is not 2 for a normal distribution.
+        KeyError: no such kind exists.
     """
     random = np.random.default_rng(seed)
     if kind == "uniform":
@@ -116,21 +153,25 @@ def random_coefficients(kind: str, samples: int, models: int, seed: Sequence[int
     return np.column_stack([1.0 - tuned, tuned])
 
 
-def _ensemble(said: Said) -> Floats:
-    mean: Floats = np.mean([np.exp(log_p) for log_p in said.log_p], axis=0)
+def _ensemble(outputs: ModelOutputs) -> Floats:
+    """Return the mean of the models' probabilities, (n, classes)."""
+    mean: Floats = np.mean([np.exp(log_p) for log_p in outputs.log_p], axis=0)
     return mean
 
 
-def _judged(said: Said) -> Floats:
-    if said.judge is None:
+def _judged(outputs: ModelOutputs) -> Floats:
+    """Return the probabilities of the judge, (n, classes)."""
+    if outputs.judge is None:
         raise ValueError("judge: wanted the predictions of a merged model, got none")
-    return np.exp(said.judge)
+    return np.exp(outputs.judge)
 
 
-def _hard(labels: Floats) -> Floats:
-    chosen: Floats = np.eye(labels.shape[1])[labels.argmax(axis=1)]
+def _one_hot(probabilities: Floats) -> Floats:
+    """Return probability 1 for the most probable class, (n, classes)."""
+    chosen: Floats = np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
     return chosen
 
 
-def _against(labels: Floats, said: Said) -> Floats:
-    return np.column_stack([np.einsum("nc,nc->n", labels, log_p) for log_p in said.log_p])
+def _minus_cross_entropy(labels: Floats, outputs: ModelOutputs) -> Floats:
+    """Return Σ_c q_c ln p_c of each model against label probabilities (n, classes), (n, M)."""
+    return np.column_stack([np.einsum("nc,nc->n", labels, log_p) for log_p in outputs.log_p])

@@ -1,1 +1,1 @@
-"""From references to tensors, samples and coefficients."""
+"""Live objects for references: tensors, samples and coefficients, read from checkpoints, data sets and the store."""

@@ -1,4 +1,7 @@
-"""Looking a checkpoint over before anything is computed with it. Joins storage, models and merging."""
+"""Checks of a checkpoint before anything is computed with it: the file is read whole, once, and summarised.
+
+This module joins storage, models and merging.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,26 +24,29 @@ from tasks.opening.model_descriptions import described_in
 R = TypeVar("R")
 
 
-def examine_checkpoint(location: Location, architecture: str | None, base: Location | None = None) -> dict[str, Any]:
-    """Read a checkpoint whole and return its summary; `CheckpointError` when it is not good.
+def check_checkpoint(location: Location, architecture: str | None, base: Location | None = None) -> dict[str, Any]:
+    """Return the summary of a checkpoint, as plain values, after reading the whole file.
 
     Args:
         location: the checkpoint.
-        architecture: an open_clip model, or a configuration as text, over which its own header goes; None: identified
-            by the tensors' shapes.
-        base: the checkpoint whose last projection it takes, if it is a tower of Hugging Face's without one.
+        architecture: an open_clip model's name, or a configuration as text. The checkpoint's own header takes
+            precedence over a configuration. None: the tensors' shapes identify the architecture.
+        base: the checkpoint whose last projection completes a tower that comes without one, as Hugging Face's may.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used; the message says why.
     """
     own = described_in(_read(location, _header), location.url)
     is_named = architecture is not None and configuration_in(architecture) is None
-    if own.architecture and not is_named:  # it knows better than the files beside it
+    if own.architecture and not is_named:  # the header knows better than the files beside the checkpoint
         architecture = str(own.architecture.value)
     found = _read(location, read_family)
     state = vision_of(found.tensors, location.url)
-    completed = base is not None and found.family == "hugging-face" and PROJECTION not in state
+    completed = base is not None and found.projection_optional and PROJECTION not in state
     if completed and base is not None:
         projection = _read(base, read_checkpoint).get(PROJECTION)
         if projection is None:
-            raise CheckpointError(f"{location.url}: no projection of its own, and {base.url} has none to lend")
+            raise CheckpointError(f"{location.url}: has no projection of its own, and {base.url} has none to lend")
         state[PROJECTION] = projection
         architecture = _with_features(architecture, projection.shape[1])
     summary = summarize(state, location.url, architecture)
@@ -54,8 +60,19 @@ def examine_checkpoint(location: Location, architecture: str | None, base: Locat
     ).to_json()
 
 
+def check_head(location: Location) -> dict[str, Any]:
+    """Return the numbers of `classes` and `features` of a file that holds a head alone.
+
+    Raises:
+        CheckpointError: the file holds no head, or is damaged.
+    """
+    state = _read(location, read_head)
+    classes, features = state["head.weight"].shape
+    return {"classes": classes, "features": features}
+
+
 def _with_features(architecture: str | None, features: int) -> str | None:
-    """Return a configuration with another number of features: a tower alone does not know that of its projection."""
+    """Return a configuration with another `embed_dim`, since a tower without a projection does not know its own."""
     configuration = configuration_in(architecture) if architecture else None
     return as_text({**configuration, "embed_dim": features}) if configuration else architecture
 
@@ -73,17 +90,10 @@ def _header(file: BinaryIO, where: str, _path: str | None) -> dict[str, str]:
 
 
 def _uncovered(tower: torch.nn.Module, size: int) -> str | None:
-    """Return which layer of a tower without weights per-sample merging has no rule for."""
+    """Return the message about a layer that per-sample merging has no rule for; None when it covers the tower."""
     state = tower.eval().state_dict()
     try:
         merge_per_sample(tower, [state, state]).prepare((3, size, size))
     except UncoveredLayer as error:
         return str(error)
     return None
-
-
-def examine_head(location: Location) -> dict[str, Any]:
-    """Read a head and return how many classes and features it has; `CheckpointError` when it is not good."""
-    state = _read(location, read_head)
-    classes, features = state["head.weight"].shape
-    return {"classes": classes, "features": features}

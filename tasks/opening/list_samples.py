@@ -1,4 +1,4 @@
-"""Which samples a data set has, without reading an image."""
+"""The samples of a data set at an address, listed without reading an image."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,65 +10,74 @@ from storage.errors import ObjectMissing
 from storage.identity import digest_of
 from storage.locations import Location
 from storage.text import shown
+from tasks.datasets.files.folder import MOST_LIST_BYTES, Folder
 from tasks.datasets.label_spaces import LabelSpace, label_space
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.datasets.readers.folder import MOST_LISTED, Entry, Folder
-from tasks.datasets.readers.recognition import samples_of
+from tasks.datasets.readers.registry import read_samples
 from tasks.datasets.samples import Samples, evenly
 from tasks.errors import DatasetError
 
 
-class Listing(NamedTuple):
-    """The samples of a data set, in order."""
+class Dataset(NamedTuple):
+    """A data set: its samples, and how they are scored."""
 
     samples: Samples
+    """The samples, in order; with labels of the label space if it has one."""
     space: LabelSpace | None
-    """None: the head's classes are the data set's."""
+    """The label space; None if a head has the classes of the data set."""
     digest: str
-    """Of all that its batches, and the classes they are scored by, depend on."""
+    """Digest of everything on which the batches depend, and the classes by which they are scored."""
 
 
-def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, space: str | None = None) -> Listing:
-    """Return the samples of a data set: image folder, Parquet files, tar shards, or one of torchvision's layouts.
+def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, space: str | None = None) -> Dataset:
+    """Return a data set in any format that `tasks.datasets.readers` has.
 
-    The digest covers the files' paths, sizes and etags (the time of the last change, where there are none), so it
-    changes when an image does, without any image being read.
+    The digest covers the paths, sizes and etags of the files (the times of their last change if the file system has no
+    etags). So it changes when an image changes, although no image is read.
 
     Args:
-        url: the address of a folder, a file, or a pattern such as `test-*.parquet`.
-        limit: at most so many samples, spread evenly.
+        url: address of a folder, a file, or a pattern such as `test-*.parquet`.
+        limit: number of samples to use, spread evenly; None uses all.
         preprocessing: how images are prepared.
-        space: name of a label space; None: the data set's own classes.
+        space: name of a label space; None for the data set's own classes.
 
     Raises:
-        DatasetError: no images, folders that are no classes, or files that are missing or damaged.
+        DatasetError: no images, folders that are not classes of the label space, or missing or damaged files.
+        ObjectMissing: nothing exists at the address.
     """
-    folder = opened_folder(url)
-    samples = samples_of(folder)
+    folder = open_folder(url)
+    samples = read_samples(folder)
     projected = label_space(space, _mappings(folder)) if space else None
     if projected:
         samples = _relabelled(samples, projected, folder.url)
     samples = samples.only(evenly(len(samples), limit))
     identity = {
-        "pictures": samples.pictures.content(samples.rows),
+        "pictures": samples.images.content(samples.rows),  # the keys are part of every digest and never change
         "labels": digest_of(samples.labels.tolist()),
         "classes": list(samples.classes),
         "groups": projected.groups if projected else None,
         "preprocessing": vars(preprocessing) | {"mean": list(preprocessing.mean), "std": list(preprocessing.std)},
     }
-    return Listing(samples, projected, digest_of(identity))
+    return Dataset(samples, projected, digest_of(identity))
 
 
-def opened_folder(url: str) -> Folder:
-    """Return a folder as the readers of data sets take it; `ObjectMissing` when there is none."""
+def open_folder(url: str) -> Folder:
+    """Return the files at an address as the readers of data sets take them.
+
+    Args:
+        url: address of a folder, a file, or a pattern.
+
+    Raises:
+        ObjectMissing: nothing exists at the address.
+        DatasetError: the name of a file is not UTF-8.
+    """
     location = Location(url)
-    filesystem, root, found, is_chosen = location.opened()
-    entries = {e.path: Entry(e.size, e.etag, e.changed) for e in found}
-    return Folder(location.url, filesystem, root, entries, is_chosen)
+    filesystem, root, found, is_chosen = location.find()
+    return Folder(location.url, filesystem, root, {entry.path: entry for entry in found}, is_chosen)
 
 
 def _relabelled(samples: Samples, space: LabelSpace, where: str) -> Samples:
-    """Number classes as a label space does; leave out what it does not score."""
+    """Return the samples that a label space scores, with its numbers and names of the classes."""
     if not samples.classes:
         return samples
     if samples.by_number and not any(name in space.folders for name in samples.classes if samples.named):
@@ -86,18 +95,18 @@ def _relabelled(samples: Samples, space: LabelSpace, where: str) -> Samples:
 
 
 def _mappings(folder: Folder) -> Callable[[str], bytes]:
-    """Return a reader of the files in `mappings`, inside of the images' folder or beside it."""
+    """Return a function that reads a file of `mappings`, a folder inside the folder of the images or beside it."""
 
     def read(name: str) -> bytes:
         place = folder.url if f"mappings/{name}" in folder.entries else folder.url.rpartition("/")[0]
         wanted = Location(f"{place}/mappings/{name}")
         try:
             with wanted.open() as file:
-                content = file.read(MOST_LISTED + 1)
+                content = file.read(MOST_LIST_BYTES + 1)
         except ObjectMissing as error:
             raise DatasetError(f"{folder.url}: {wanted.url} is missing, which comes with the data set") from error
-        if len(content) > MOST_LISTED:
-            raise DatasetError(f"{wanted.url}: more than {MOST_LISTED:,} bytes, wanted a mapping of classes")
+        if len(content) > MOST_LIST_BYTES:
+            raise DatasetError(f"{wanted.url}: more than {MOST_LIST_BYTES:,} bytes, wanted a mapping of classes")
         return content
 
     return read

@@ -1,6 +1,6 @@
-"""The files beside a checkpoint that describe it, read for its architecture and its preprocessing.
+"""Descriptions of a checkpoint, in files beside it or in its own header: its architecture and its preprocessing.
 
-Joins storage and models. Apart from torch: planning is quick. Descriptions are small; a larger file is refused unread.
+This module joins storage and models. It imports no torch, since planning uses it and has to start fast.
 """
 
 import json
@@ -23,40 +23,43 @@ from tasks.models.descriptions import (
 )
 
 _HEADER = "the header of"
-_LARGEST = 1 << 20  # bytes; Hugging Face's config.json of a CLIP has some thousand
+_LARGEST = 1 << 20  # bytes of a description; Hugging Face's config.json of a CLIP has some thousand
 
 Reader = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 
 
 class Described(NamedTuple):
-    """A setting of a checkpoint, and where it is said."""
+    """A setting of a checkpoint, and its source."""
 
     value: Any
-    """Of a preprocessing that cannot be had, the `CheckpointError` that says why: the experiment may settle it."""
+    """A configuration's text, a preprocessing, or the `CheckpointError` about a preprocessing that cannot be had.
+
+    The error is raised only if the experiment does not set the preprocessing itself.
+    """
     source: str
-    """Where it is said, to be read before "model base": "config.json beside", "the header of"."""
+    """In words that continue with the model's name, as in "config.json beside model base": "the header of", …"""
 
 
 class Beside(NamedTuple):
-    """What the files beside a checkpoint say of it."""
+    """The description of a checkpoint; None for a setting that it leaves out."""
 
     architecture: Described | None
     """A configuration's text."""
     pixels: Described | None
-    """The preprocessing: `mean`, `std`, `interpolation`, `resize_mode`, `fill`, and perhaps `size`."""
+    """The preprocessing, as a mapping of `mean`, `std`, `interpolation`, `resize_mode`, `fill`, and perhaps `size`."""
 
 
 def read_beside(location: Location, *, named: bool = False) -> Beside:
-    """Return what `open_clip_config.json`, `config.json` and `preprocessor_config.json` say of a checkpoint.
+    """Return the description that `open_clip_config.json`, `config.json` and `preprocessor_config.json` give.
 
-    open_clip's file comes first where both libraries' are there.
+    open_clip's file takes precedence over Hugging Face's.
 
     Args:
-        location: the checkpoint.
-        named: somebody names the architecture, so that no file is asked for it.
+        location: the checkpoint. The files lie in the same folder.
+        named: whether the architecture is known already. No file is then read for it.
 
     Raises:
-        CheckpointError: one of them is damaged, or describes something that cannot be computed.
+        CheckpointError: a file is damaged, or describes an architecture that the pipeline cannot build.
     """
     folder = location.url.rpartition("/")[0]
     contents = {name: _read(f"{folder}/{name}") for name in (OPEN_CLIP, HUGGING_FACE, PROCESSOR)}
@@ -70,7 +73,11 @@ def read_beside(location: Location, *, named: bool = False) -> Beside:
 
 
 def described_in(header: Mapping[str, str], where: str) -> Beside:
-    """Return what the header of a checkpoint in our own form says of it: no file has to lie beside it.
+    """Return the description in the header of a checkpoint in our own form, which no file beside it can change.
+
+    Args:
+        header: texts by name, as in a safetensors file. A header of another form describes nothing.
+        where: the checkpoint's address, for messages.
 
     Raises:
         CheckpointError: the header is damaged.
@@ -112,14 +119,14 @@ def _first(
 
 
 def _read(url: str) -> Mapping[str, Any] | None:
-    """Return a JSON file's mapping; None when there is no file."""
+    """Return a JSON file's mapping, or None if the file does not exist."""
     try:
         with Location(url).open() as file:
             content = file.read(_LARGEST + 1)
     except ObjectMissing:
         return None
     if len(content) > _LARGEST:
-        raise CheckpointError(f"{url}: more than {_LARGEST} bytes, wanted the description of a checkpoint")
+        raise CheckpointError(f"{url}: more than {_LARGEST} bytes, wanted a description of a checkpoint")
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:

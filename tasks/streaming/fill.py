@@ -1,7 +1,7 @@
-"""The one loop that fills per-sample tables: what lacks is found, computed in one pass over the samples, committed.
+"""The one loop that fills per-sample tables: it finds the missing spans, computes them in one pass, and commits them.
 
-It holds a few batches and one unfinished object per table, whatever the data set's size; it can be killed anywhere,
-and the next run goes on from the last committed object.
+It holds a few batches and one unfinished object per table, whatever the data set's size. It can be killed anywhere: the
+next run continues after the last committed object.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from tasks.streaming.writer import BackgroundWriter
 
 
 class Tally(NamedTuple):
-    """Samples × tables that were computed, and that were there already."""
+    """Samples × tables that a task computed, and that the store held already."""
 
     computed: int
     reused: int
@@ -31,27 +31,27 @@ def fill(
     description: str,
     run: str | None = None,
 ) -> Tally:
-    """Compute what the tables lack of the spans, in one pass.
+    """Compute the missing spans of tables in one pass over the samples.
 
     Args:
-        store: where the tables are.
-        sinks: the tables; one may use what was computed for those before it.
-        spans: what a complete table covers, in order.
-        source: gives the batches of the spans it is asked for, span by span, within a span in any order.
-        description: of the work, for whoever watches.
-        run: recorded in the manifests.
+        store: holds the tables.
+        sinks: the tables; one may use the results of those before it.
+        spans: the spans that a complete table covers, in order.
+        source: yields the batches of given spans, span by span, within a span in any order.
+        description: of the pass, for progress.
+        run: id of the flow run, recorded in the manifests.
     """
-    lacking = {sink.prefix: set(missing_spans(store, sink.prefix, list(spans))) for sink in sinks}
-    needed = [span for span in spans if any(span in lacks for lacks in lacking.values())]
+    missing = {sink.prefix: set(missing_spans(store, sink.prefix, list(spans))) for sink in sinks}
+    needed = [span for span in spans if any(span in of_table for of_table in missing.values())]
     wanted = sum(span.length for span in spans) * len(sinks)
-    computed = sum(span.length for lacks in lacking.values() for span in lacks)
+    computed = sum(span.length for of_table in missing.values() for span in of_table)
     if needed:
-        with work(description, computed) as progress, BackgroundWriter(store, run) as scribe:
+        with work(description, computed) as progress, BackgroundWriter(store, run) as writer:
             for batch in source(needed):
                 results: dict[str, Any] = {}
                 for sink in sinks:
-                    if batch.span in lacking[sink.prefix]:
+                    if batch.span in missing[sink.prefix]:
                         results[sink.prefix] = sink.compute(batch, results)
-                        scribe.write(sink, batch, results[sink.prefix])
+                        writer.write(sink, batch, results[sink.prefix])
                         progress.advance(len(batch.sample_index))
     return Tally(computed, wanted - computed)

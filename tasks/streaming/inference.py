@@ -1,4 +1,4 @@
-"""From batches of decoded images to logits, in a given precision, as many images at a time as the device holds."""
+"""From batches of decoded images to logits, in a given precision."""
 
 import logging
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from tasks.datasets.label_spaces import project
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.transform import normalized
 from tasks.numerics.checks import Floats
-from tasks.references.base import Precision
+from tasks.references.datasets import Precision
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -24,8 +24,8 @@ class Inference:
     Args:
         preprocessing: how the images are normalised.
         precision: of the modules' arithmetic.
-        batch_size: images at a time; halved for good when the device runs out of memory.
-        groups: of the head's classes, one for each class of the data set; None: they are the same.
+        batch_size: images per call; halved for good when the device runs out of memory.
+        groups: for each class of the data set the head's classes that it stands for; None: they are the same.
     """
 
     def __init__(
@@ -40,24 +40,23 @@ class Inference:
 
     @torch.inference_mode()
     def logits(self, module: nn.Module, images: torch.Tensor, coefficients: Floats | None = None) -> Floats:
-        """Return a module's logits (n, classes) of the data set's classes, handed over as float64.
+        """Return a module's logits (n, classes) of the data set's classes, as float64.
 
         Args:
             module: called with images, or with images and coefficients.
             images: (n, 3, h, w), bytes, on the module's device.
-            coefficients: (n, M), of a per-sample merged model.
+            coefficients: (n, M), for a per-sample merged model.
 
         Raises:
-            ValueError: the logits are not finite: numbers that large do not fit the precision, or the images are
-                not images.
-            torch.OutOfMemoryError: a single image is too much.
+            ValueError: the logits are not finite: they are too large for the precision, or the pixels are no pictures.
+            torch.OutOfMemoryError: the device cannot hold a single image.
         """
-        rows = None if coefficients is None else torch.from_numpy(np.ascontiguousarray(coefficients))
+        merged = None if coefficients is None else torch.from_numpy(np.ascontiguousarray(coefficients))
         parts, start = [], 0
         while start < len(images):
             piece = slice(start, start + self._batch_size)
             try:
-                parts.append(self._run(module, images[piece], None if rows is None else rows[piece]))
+                parts.append(self._run(module, images[piece], None if merged is None else merged[piece]))
             except torch.OutOfMemoryError:
                 if self._batch_size == 1:
                     raise
@@ -69,16 +68,16 @@ class Inference:
             raise ValueError(f"logits: not finite in {self.precision}; a wider precision may help")
         return values if self.groups is None else project(values, self.groups)
 
-    def _run(self, module: nn.Module, images: torch.Tensor, rows: torch.Tensor | None) -> Floats:
+    def _run(self, module: nn.Module, images: torch.Tensor, coefficients: torch.Tensor | None) -> Floats:
         prepared = normalized(images, self._preprocessing)
         dtype = DTYPES[self.precision]
         with torch.autocast(images.device.type, dtype=dtype, enabled=self.precision != "fp32"):
-            logits: torch.Tensor = module(prepared) if rows is None else module(prepared, rows)
+            logits: torch.Tensor = module(prepared) if coefficients is None else module(prepared, coefficients)
         values: Floats = logits.float().cpu().numpy()
         return values
 
     def _halve(self, tried: int) -> None:
         self._batch_size = max(1, tried // 2)
-        log.warning("out of memory with %d images at a time; going on with %d", tried, self._batch_size)
+        log.warning("out of memory with %d images per call; going on with %d", tried, self._batch_size)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""Single models over a batch: the sinks of a pass that extracts."""
+"""Sinks of a pass that extracts: one table of outputs per model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from tasks.datasets.loading import Batch
 from tasks.models.classifier import ImageClassifier
 from tasks.numerics.checks import Floats
 from tasks.numerics.entropy import log_probabilities
-from tasks.references.base import OutputsReference
+from tasks.references.outputs import OutputsReference
 from tasks.streaming.inference import Inference
 from tasks.streaming.sinks import Sink, scored
 
@@ -19,10 +19,16 @@ _STORED = {"fp32": np.float32, "fp16": np.float16}
 
 
 def output_sink(reference: OutputsReference, model: ImageClassifier, inference: Inference) -> Sink[Batch]:
-    """Return the sink of one model's outputs."""
+    """Return the sink of one model's outputs.
+
+    Args:
+        reference: names the table.
+        model: the classifier.
+        inference: runs it.
+    """
     temperature = reference.model.temperature
     return logits_sink(
-        reference.prefix, reference.identity, model, inference, temperature=temperature, stored=reference.logits
+        reference.prefix, reference.identity, model, inference, temperature=temperature, stored=reference.scored.logits
     )
 
 
@@ -35,7 +41,16 @@ def logits_sink(
     temperature: float = 1.0,
     stored: str = "fp32",
 ) -> Sink[Batch]:
-    """Return a sink of logits, and of what follows from them before they are rounded for storage."""
+    """Return a sink of logits and of the columns computed from them before they are rounded for storage.
+
+    Args:
+        prefix: of the table's objects.
+        identity: recorded with the objects.
+        model: the classifier.
+        inference: runs it.
+        temperature: divides the logits before entropy and loss.
+        stored: type that the logits are stored in, `fp32` or `fp16`.
+    """
 
     def compute(batch: Batch, _: Mapping[str, Any]) -> Floats:
         return inference.logits(model, batch.images)

@@ -1,15 +1,15 @@
-"""How a data set is read. Apart from the reading, which is slow to import."""
+"""How images are read. In a file of its own because planning loads it, and no image library."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How images are read: nothing of it changes a number."""
+    """How images are read. None of it changes a number."""
 
     batch_size: int
-    """Images at a time."""
+    """Images per batch."""
     workers: int | None = None
-    """How many decode at a time; None: one a core."""
+    """Decoding processes; None: one per core."""
     cache_bytes: int = 0
-    """Of decoded images kept on this machine's disk; 0: none."""
+    """Bytes of decoded images kept on this machine's disk; 0: none."""

@@ -1,4 +1,4 @@
-"""Tables that a pass over samples fills: what is computed of a batch, and the columns made from it."""
+"""Tables that a pass over samples fills: a result for each batch, and the columns made of the result."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from storage.schemas import TableSchema
 from storage.spans import Span
 from storage.tables import Columns
 from tasks.numerics.checks import Floats
-from tasks.numerics.scoring import score
+from tasks.numerics.predictions import predict
 
 
 class Samples(Protocol):
-    """A batch: samples of one span, with whatever columns are computed from."""
+    """A batch: samples of one span, with the data that a sink computes columns from."""
 
     @property
     def span(self) -> Span:
@@ -23,7 +23,7 @@ class Samples(Protocol):
 
     @property
     def sample_index(self) -> NDArray[np.int64]:
-        """The samples' places in the data set."""
+        """The samples' numbers in the data set."""
 
 
 Batch_contra = TypeVar("Batch_contra", bound=Samples, contravariant=True)
@@ -31,21 +31,26 @@ Batch_contra = TypeVar("Batch_contra", bound=Samples, contravariant=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Sink(Generic[Batch_contra]):
-    """A table to fill, in two steps: what has to be computed here, and what can be done to it beside the next one."""
+    """A table to fill in two steps: `compute` runs in the pass, `columns` in the background beside the next batch."""
 
     prefix: str
     schema: TableSchema
     identity: Mapping[str, Any]
     compute: Callable[[Batch_contra, Mapping[str, Any]], Any]
-    """From a batch, and what was computed of it for the tables before this one, by prefix."""
+    """From a batch, and its results for the tables before this one by prefix, to the result for this table."""
     columns: Callable[[Batch_contra, Any], Columns]
-    """From a batch and what was computed to the table's columns, the sample index left out."""
+    """From a batch and its result to the table's columns, without the sample index."""
     widths: Mapping[str, int] = field(default_factory=dict)
 
 
 def scored(log_p: Floats, labels: NDArray[np.int32]) -> Columns:
-    """Return the columns that every table of predictions has: what `score` says, null where there is no label."""
-    scores, unknown = score(log_p, labels), labels < 0
+    """Return the columns that every table of predictions has; those that need a label are null without one.
+
+    Args:
+        log_p: (n, classes), log-probabilities.
+        labels: (n,), negative where unknown.
+    """
+    scores, unknown = predict(log_p, labels), labels < 0
     return {
         "label": _masked(labels, unknown),
         "prediction": scores.prediction,

@@ -15,21 +15,21 @@ from tasks.streaming.sinks import Samples, Sink
 
 
 class BackgroundWriter:
-    """Writes tables beside the computation, in a thread of its own, a few batches behind it at most."""
+    """Writes tables in a thread of its own, at most a few batches behind the computation."""
 
     _BEHIND = 8  # tables × batches
 
     def __init__(self, store: Store, run: str | None) -> None:
         self._store, self._run = store, run
         self._objects: dict[str, _Object] = {}
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="scribe")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._pending: deque[Future[None]] = deque()
 
     def __enter__(self) -> "BackgroundWriter":
         return self
 
-    def write(self, sink: Sink[Any], batch: Samples, result: Any) -> None:  # noqa: ANN401  what the sink computed
-        """Write a batch's rows, later; raises what writing earlier ones raised."""
+    def write(self, sink: Sink[Any], batch: Samples, result: Any) -> None:  # noqa: ANN401  the sink's own result
+        """Write a batch's rows in the background; an error of earlier rows is raised here."""
         self._pending.append(self._pool.submit(self._append, sink, batch, result))
         while len(self._pending) > self._BEHIND or (self._pending and self._pending[0].done()):
             self._pending.popleft().result()
@@ -56,14 +56,14 @@ class BackgroundWriter:
 
 
 class _Object:
-    """One object of a table; rows that come before their turn wait for it."""
+    """One object of a table. Rows that come before their turn wait."""
 
     def __init__(self, writer: TableWriter, span: Span) -> None:
         self._writer, self._next, self._stop = writer, span[0], span[1]
         self._waiting: list[Columns] = []
 
     def append(self, rows: Columns) -> bool:
-        """Take rows; return whether these were the last."""
+        """Add rows; return whether they were the last."""
         index = rows["sample_index"]
         if not self._waiting and np.array_equal(index, np.arange(self._next, self._next + len(index))):
             self._writer.append(rows)

@@ -139,7 +139,7 @@ def test_a_broken_image_is_named_and_what_was_whole_stays(tmp_path, capfd):
     assert status == 2
     said = [line for line in shown.err.splitlines() if "broken image" in line]
     assert [line.startswith("dawin: ") for line in said] == [True], said
-    assert "two/class1/00004.png: broken image (not a picture of a known kind)" in said[0]
+    assert "two/class1/00004.png: broken image (not an image of a known format)" in said[0]
     assert "Traceback" not in shown.err
     tables = list((tmp_path / "store").rglob("*.parquet"))
     assert len(tables) == 2

@@ -5,7 +5,7 @@ import tiny
 
 from flows.experiment.file import load_experiment
 from flows.planning import confined_check as looking
-from flows.planning.confined_check import confined_look
+from flows.planning.confined_check import confined_check
 from flows.planning.new_checkpoints import new_checkpoints
 from storage.locations import Location
 from storage.store import Store
@@ -46,9 +46,9 @@ def test_a_look_that_takes_too_long_is_ended_and_may_be_tried_again(checkpoint, 
     monkeypatch.setattr(looking, "_SECONDS", 0.001)
     monkeypatch.setattr(looking, "_BYTES_A_SECOND", 1e18)
     with pytest.raises(CheckpointError, match=r"good\.pt: a look at it took more than 0 s"):
-        confined_look("model", checkpoint, None, None)
+        confined_check("model", checkpoint, None, None)
     monkeypatch.undo()
-    assert confined_look("model", checkpoint, None, None)["classes"] == tiny.CLASSES
+    assert confined_check("model", checkpoint, None, None)["classes"] == tiny.CLASSES
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_only_what_the_reader_says_of_a_file_is_remembered(checkpoint, monkeypat
     """A failed network, a want of memory or a killed process is no refusal: the next look at the same bytes is made."""
     monkeypatch.setattr(looking._server, "ask", lambda _: answer)
     with pytest.raises((CheckpointError, FitError), match=message):
-        confined_look("model", checkpoint, None, None)
+        confined_check("model", checkpoint, None, None)
     monkeypatch.undo()
-    assert confined_look("model", checkpoint, None, None)["classes"] == tiny.CLASSES
+    assert confined_check("model", checkpoint, None, None)["classes"] == tiny.CLASSES
 
 
 def test_a_look_that_needs_too_much_memory_is_refused(checkpoint, monkeypatch):
@@ -74,16 +74,16 @@ def test_a_look_that_needs_too_much_memory_is_refused(checkpoint, monkeypatch):
     monkeypatch.setattr(looking, "_MEMORY", -(1 << 30))
     monkeypatch.setattr(looking, "_COPIES", 0)
     with pytest.raises(CheckpointError, match=r"good\.pt: a look at it, limited to -1,024 MiB, was refused memory"):
-        confined_look("model", checkpoint, None, None)
+        confined_check("model", checkpoint, None, None)
     monkeypatch.undo()
-    assert confined_look("model", checkpoint, None, None)["classes"] == tiny.CLASSES
+    assert confined_check("model", checkpoint, None, None)["classes"] == tiny.CLASSES
 
 
 def test_a_server_that_was_ended_is_started_anew(checkpoint):
     """The system takes the memory of whom it will."""
-    first = confined_look("model", checkpoint, None, None)
+    first = confined_check("model", checkpoint, None, None)
     looking._server._process.kill()
-    assert confined_look("model", checkpoint, None, None) == first
+    assert confined_check("model", checkpoint, None, None) == first
 
 
 def test_what_was_refused_is_looked_at_again_when_it_changes(checkpoint, questions):
@@ -95,11 +95,11 @@ def test_what_was_refused_is_looked_at_again_when_it_changes(checkpoint, questio
         file.write(whole[:1000])
     for _ in range(3):
         with pytest.raises(CheckpointError, match=r"good\.pt: not a checkpoint, or a truncated one"):
-            confined_look("model", checkpoint, None, None)
+            confined_check("model", checkpoint, None, None)
     assert questions == [checkpoint.url]
     with open(path, "wb") as file:
         file.write(whole)
-    assert confined_look("model", checkpoint, None, None)["classes"] == tiny.CLASSES
+    assert confined_check("model", checkpoint, None, None)["classes"] == tiny.CLASSES
     assert questions == [checkpoint.url] * 2
 
 

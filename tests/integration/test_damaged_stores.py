@@ -1,7 +1,6 @@
-"""Stores that were damaged: `plan` sees it, `results` never shows a wrong table, one `run` mends it all."""
+"""Damaged stores: `plan` finds the damage, `results` never shows a wrong table, and one `run` repairs everything."""
 
 import importlib
-import json
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +9,7 @@ import polars as pl
 import pytest
 import tiny
 import torch
-from damage import described, flipped, rewritten, with_value
+from damage import DAMAGE, delete, described, flipped, rewritten, with_value
 from open_clip import CLIP
 
 from flows.cli import main
@@ -24,13 +23,13 @@ run_experiment = importlib.import_module("flows.run_experiment")  # the module: 
 
 pytestmark = [pytest.mark.xdist_group("damage"), pytest.mark.usefixtures("prefect_api")]
 
-TABLES = ["outputs", "coefficients", "mixtures", "components", "bins", "predictions", "results", "heads", "merged"]
+TABLES = ["outputs", "coefficients", "mixtures", "components", "bins", "predictions", "results", "heads", "made-models"]
 HEAD = {"classes": ["a cat", "a dog", "a bird"], "templates": ["a photo of {}."]}
 
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory, prefect_api):
-    """An experiment with every kind of object, run once: its folder, its file and its store."""
+    """Return the file and the store of an experiment that has every kind of object and was run once."""
     folder = tmp_path_factory.mktemp("example")
     tower = {"image_size": 16, "patch_size": 8, "width": 64, "layers": 1, "head_width": 64}
     torch.manual_seed(0)
@@ -53,7 +52,7 @@ def example(tmp_path_factory, prefect_api):
 
 @pytest.fixture
 def damaged(example, tmp_path):
-    """A copy of the store, for a test to damage."""
+    """Return the experiment file and a copy of the store, which a test may damage."""
     file, store = example
     folder = Path(store.url.removeprefix("file://"))
     shutil.copytree(folder, tmp_path / "store")
@@ -62,19 +61,20 @@ def damaged(example, tmp_path):
 
 
 def objects(store, table):
-    """The keys of a table's objects, manifests left out."""
+    """Return the keys of a table's committed objects."""
     found = [key for key in store.keys(table) if keys.manifest(key) in store.listing(table)]
     assert found, table
     return found
 
 
 def rows(content):
+    """Return the rows of a Parquet object without the time of their making."""
     frame = pl.read_parquet(BytesIO(content))
     return frame.drop("created_at", strict=False)
 
 
-def assert_mended(store, undisturbed):
-    """Every object is there, sound and equal to that of the undisturbed store."""
+def assert_repaired(store, undisturbed):
+    """Assert that every object exists, is sound and equals that of the undisturbed store."""
     assert set(store.keys()) == set(undisturbed.keys())
     assert not {key: error for key, error in states(store, "").items() if error}
     for key in sorted(undisturbed.keys()):
@@ -85,7 +85,7 @@ def assert_mended(store, undisturbed):
 
 
 def asked(capsys, *arguments):
-    """Run the command line; return its status, what it printed, and the lines on standard error."""
+    """Run the command line; return its status, its output, and the lines on standard error."""
     status = main(list(arguments))
     shown = capsys.readouterr()
     assert "Traceback" not in shown.out + shown.err
@@ -93,29 +93,11 @@ def asked(capsys, *arguments):
     return status, shown.out, shown.err.splitlines()
 
 
-def delete(store, key):
-    store.delete(key)
-    store.delete(keys.manifest(key))
-
-
-def change_manifest(store, key, **changes):
-    found = json.loads(store.read(keys.manifest(key)))
-    store.replace(keys.manifest(key), json.dumps({**found, **changes}).encode())
-
-
-DAMAGE = {
-    "deleted": delete,
-    "vanished": lambda store, key: store.delete(key),
-    "without manifest": lambda store, key: store.delete(keys.manifest(key)),
-    "emptied, without manifest": lambda store, key: (store.replace(key, b""), store.delete(keys.manifest(key))),
-    "empty": lambda store, key: store.replace(key, b""),
-    "torn": lambda store, key: store.replace(key, store.read(key)[:-50]),
-    "another bit": lambda store, key: store.replace(key, flipped(store.read(key))),
-    "manifest without JSON": lambda store, key: store.replace(keys.manifest(key), b"{"),
-    "manifest of a newer version": lambda store, key: change_manifest(store, key, version=9, colour="blue"),
-    "manifest of other rows": lambda store, key: change_manifest(store, key, bytes=7),
-}
-SILENT = ("deleted", "without manifest", "emptied, without manifest")  # no manifest is no damage: it is missing
+SILENT = (
+    "deleted",
+    "without manifest",
+    "emptied, without manifest",
+)  # an object without a manifest is missing, and not damaged
 CASES = [
     ("all", "vanished"),
     ("all", "another bit"),
@@ -129,17 +111,19 @@ CASES = [
     ("predictions", "another bit"),
     ("results", "vanished"),
     ("heads", "empty"),
-    ("merged", "manifest of other rows"),
+    ("made-models", "manifest of other rows"),
 ]
 
 
 @pytest.mark.parametrize(("table", "kind"), CASES)
-def test_one_run_mends_a_damaged_store(example, damaged, table, kind, request):
-    """Its plan counts damage as missing and names it, its results are right or refused, a run computes it again."""
+def test_one_run_repairs_a_damaged_store(example, damaged, table, kind, request):
+    """A plan counts damage as missing and names it, results are right or refused, and a run computes it again."""
     (file, store), capsys, caplog = damaged, *map(request.getfixturevalue, ("capsys", "caplog"))
     harmed = [objects(store, name)[0] for name in (TABLES if table == "all" else [table])]
     if kind in SILENT:
-        harmed = [key for key in harmed if key.split("/")[0] not in ("heads", "merged")]  # made when they are needed
+        harmed = [
+            key for key in harmed if key.split("/")[0] not in ("heads", "made-models")
+        ]  # a plan does not show these: a run makes them when it needs them
     for key in harmed:
         DAMAGE[kind](store, key)
     status, shown, _ = asked(capsys, "plan", file, "--store", store.url)
@@ -152,11 +136,11 @@ def test_one_run_mends_a_damaged_store(example, damaged, table, kind, request):
         assert all(store.address(key) in caplog.text for key in named)
     check_results(capsys, store, example[1], is_harmed=any(key.startswith("results/") for key in harmed))
     assert asked(capsys, "run", file, "--store", store.url)[0] == 0
-    assert_mended(store, example[1])
+    assert_repaired(store, example[1])
 
 
 def check_results(capsys, store, undisturbed, *, is_harmed):
-    """The table of the undisturbed store, or one line that names the object or the experiment."""
+    """Assert that `results` shows the undisturbed store's table or, where it was harmed, one line that names it."""
     status, shown, complaints = asked(capsys, "results", "tiny", "--store", store.url)
     if is_harmed:
         assert status == 2
@@ -169,18 +153,18 @@ def check_results(capsys, store, undisturbed, *, is_harmed):
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"run_id": 7}'])
 def test_a_damaged_record_of_the_latest_run_is_written_again(example, damaged, content, capsys, caplog):
-    """Meanwhile the run written last is shown, with one line that says so."""
+    """Until a run does so, `results` shows the run that was written last, and logs this in one line."""
     file, store = damaged
     store.replace(keys.latest("tiny"), content)
     check_results(capsys, store, example[1], is_harmed=False)
     assert "latest.json: damaged, taking the run written last" in caplog.text
     assert asked(capsys, "run", file, "--store", store.url)[0] == 0
-    assert_mended(store, example[1])
+    assert_repaired(store, example[1])
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"sha256": "abc"}', b'{"classes": 3}'])
 def test_a_damaged_record_of_a_checkpoint_is_made_again(example, damaged, content, capsys, caplog):
-    """The checkpoint is looked at anew; nothing else runs."""
+    """A plan and a run read the checkpoint again, and nothing else is computed."""
     file, store = damaged
     records = list(store.keys("checkpoints"))
     assert records
@@ -190,12 +174,12 @@ def test_a_damaged_record_of_a_checkpoint_is_made_again(example, damaged, conten
     assert status == 0
     assert "0 to run" in shown
     assert asked(capsys, "run", file, "--store", store.url)[0] == 0
-    assert_mended(store, example[1])
+    assert_repaired(store, example[1])
     assert all(f"{store.address(key)}: damaged, looking at the checkpoint again" in caplog.text for key in records)
 
 
-def test_one_experiments_damage_is_in_no_other_ones_way(damaged, capsys, caplog):
-    """All results, the leaderboard and a scan show the sound ones, with one line for the damaged one."""
+def test_one_experiments_damage_does_not_hide_other_experiments(damaged, capsys, caplog):
+    """Results, the leaderboard and a scan show the sound experiments, and log one line for the damaged one."""
     file, store = damaged
     assert main(["run", file, "--store", store.url, "--set", "name=other"]) == 0
     (key,) = [key for key in objects(store, "results") if "experiment=other" in key]
@@ -223,8 +207,8 @@ def test_one_experiments_damage_is_in_no_other_ones_way(damaged, capsys, caplog)
 
 
 @pytest.mark.parametrize("verify", ["sha256", "size"])
-def test_damage_that_only_reading_shows_is_mended_in_the_same_run(example, damaged, verify, monkeypatch, caplog):
-    """A reader takes the commit back, and the run computes the object again instead of ending."""
+def test_damage_that_only_reading_shows_is_repaired_in_the_same_run(example, damaged, verify, monkeypatch, caplog):
+    """A reader takes the commit back, and the run computes the object again instead of failing."""
     file, store = damaged
     monkeypatch.setenv("DAWIN_VERIFY", verify)
     harmed = objects(store, "outputs")[0]
@@ -233,11 +217,11 @@ def test_damage_that_only_reading_shows_is_mended_in_the_same_run(example, damag
         delete(store, objects(store, table)[0])
     assert main(["run", file, "--store", store.url]) == 0
     assert f"{store.address(harmed)}: damaged, column entropy: wanted finite numbers, got nan in row 3" in caplog.text
-    assert_mended(store, example[1])
+    assert_repaired(store, example[1])
 
 
-def test_on_s3_a_reader_finds_what_a_listing_does_not_show(example, s3, caplog):
-    """The plan reads no object there; a flow's task and a child flow each find one bit, and the same run mends both."""
+def test_on_s3_damage_that_no_listing_shows_is_repaired_in_the_same_run(example, s3, caplog):
+    """A plan reads no object there; a task and a child flow each find one flipped bit, and the run repairs both."""
     file, undisturbed = example
     store = Store(f"{s3}/store")
     for key in sorted(undisturbed.keys()):
@@ -249,12 +233,12 @@ def test_on_s3_a_reader_finds_what_a_listing_does_not_show(example, s3, caplog):
         delete(store, objects(store, table)[0])
     assert main(["run", file, "--store", store.url]) == 0
     assert all(f"{store.address(key)}: damaged, wanted SHA-256" in caplog.text for key in harmed)
-    assert_mended(store, undisturbed)
+    assert_repaired(store, undisturbed)
 
 
 @pytest.mark.parametrize("how", ["on a pool", "read by two"])
-def test_damage_that_another_reader_found_first_is_mended_in_the_same_run(example, damaged, how, monkeypatch, caplog):
-    """A child on a pool fails without its error, and a second reader finds no commit; the run computes both times."""
+def test_damage_that_another_reader_found_first_is_repaired_in_the_same_run(example, damaged, how, monkeypatch, caplog):
+    """The run repairs it although a child on a pool hides its error, or a second reader finds no commit any more."""
     file, store = damaged
     harmed = objects(store, "mixtures")[0]
     described(store, harmed, rewritten(store.read(harmed), with_value("coefficients", 3, [float("nan"), 0.5])))
@@ -263,13 +247,13 @@ def test_damage_that_another_reader_found_first_is_mended_in_the_same_run(exampl
             delete(store, key)
     dispatch, failures = run_experiment.dispatch, []
 
-    async def elsewhere(works):
+    async def elsewhere(children):
         try:
-            await dispatch(works)
+            await dispatch(children)
         except ObjectDamaged as error:
             failures.append(error)
             if how == "read by two":
-                await dispatch(works)
+                await dispatch(children)
             raise ChildFailed("its run ended as Failed") from None
 
     monkeypatch.setattr(run_experiment, "dispatch", elsewhere)
@@ -278,18 +262,18 @@ def test_damage_that_another_reader_found_first_is_mended_in_the_same_run(exampl
     assert len(failures) == 1
     missing = f"{store.address(harmed.rpartition('/')[0])}: 0 samples are committed"
     assert ("damaged objects of mixtures one" if how == "on a pool" else missing) in caplog.text
-    assert_mended(store, example[1])
+    assert_repaired(store, example[1])
 
 
 def test_a_child_that_fails_without_damage_fails_the_run(damaged, monkeypatch):
-    """Nothing is missing that was there before: the run does not try again."""
+    """The run does not try again, because no object has lost its commit."""
     file, store = damaged
     delete(store, objects(store, "outputs")[0])
     sent = []
 
-    async def failing(works):
-        sent.extend(works)
-        if works:
+    async def failing(children):
+        sent.extend(children)
+        if children:
             raise ChildFailed("its run ended as Crashed")
 
     monkeypatch.setattr(run_experiment, "dispatch", failing)

@@ -1,4 +1,4 @@
-"""Whole runs on checkpoints that are not OpenAI's kind: logits equal the library's own, preprocessing included."""
+"""Runs on checkpoints unlike OpenAI's give the library's own logits, preprocessing included."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefe
 
 @register_model
 def vit_test_patch8_siglip(pretrained=False, **options):
-    """SigLIP's kind of tower, small: no class token, pooled by attention."""
+    """A small tower like SigLIP's, without a class token and pooled by attention."""
     assert not pretrained
     options = {name: value for name, value in options.items() if name in ("num_classes", "img_size")}
     shape = {"patch_size": 8, "embed_dim": 64, "depth": 2, "num_heads": 4}
@@ -63,7 +63,7 @@ KINDS = {
 
 
 def towers(kind):
-    """A base and a tuned tower, each with a head."""
+    """A base and a tuned tower of a kind, each with a head."""
     model = KINDS[kind]["model_cfg"]
     made = []
     for seed in (1, 2):
@@ -76,7 +76,7 @@ def towers(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_computes_what_the_library_computes(tmp_path, kind):
-    """Logits of both models and of a merged one, to 1e-4, with the transform that open_clip makes of the same file."""
+    """Logits of both models and entropies of a merged one equal the library's to 1e-4, on its own images."""
     from flows.run_experiment import run_experiment
 
     made = towers(kind)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from flows.experiment.file import load_experiment
-from flows.planning.check import prepare
+from flows.planning.check import checked_plan
 from flows.reports.tables import results_of
 from storage import scan
 from storage.store import Store
@@ -37,7 +37,7 @@ def decodes(monkeypatch):
     decode = Decoder._decode
 
     def counted(self, row, picture):
-        path = self._pictures.name(row)
+        path = self._images.name(row)
         count[path] = count.get(path, 0) + 1
         return decode(self, row, picture)
 
@@ -179,7 +179,7 @@ def test_streaming_gives_what_two_passes_give(tmp_path):
 
 def test_a_streaming_run_that_was_cut_short_goes_on(tmp_path, monkeypatch, decodes):
     """From whatever objects it left: outputs without predictions, predictions of some spans only."""
-    monkeypatch.setattr("tasks.references.base.SHARD", 7)
+    monkeypatch.setattr("tasks.references.datasets.SHARD", 7)
     file, store = tiny.experiment(tmp_path), tmp_path / "store"
     settings = ("merge.offset=false", "baselines=[wise-ft]", "merge.granularity=[samples]", "workers=0")
     whole = run(file, store, *settings)
@@ -228,8 +228,8 @@ def test_a_tower_that_is_not_covered_is_refused_before_anything_runs(tmp_path):
         torch.save(tiny.ImageClassifier(tower, 16, 3).state_dict(), tmp_path / f"{name}.pt")
     store = tmp_path / "store"
     with pytest.raises(UncoveredLayer, match=r"model base: .*attn_pool.query: no rule for .*granularity: \[bins\]"):
-        prepare(load_experiment(file, ("baselines=[]", "merge.granularity=[samples]")), Store(str(store)))
+        checked_plan(load_experiment(file, ("baselines=[]", "merge.granularity=[samples]")), Store(str(store)))
     with pytest.raises(UncoveredLayer, match="model base"):
-        prepare(load_experiment(file, ("baselines=[oracle]",)), Store(str(store)))
+        checked_plan(load_experiment(file, ("baselines=[oracle]",)), Store(str(store)))
     rows = run(file, store, "baselines=[]", "merge.granularity=[clusters, bins]")
     assert set(rows["method"]) == {"dawin/clusters-2", "dawin/bins-64"}

@@ -1,4 +1,4 @@
-"""Small files that attack: each is one line of refusal, soon, in little memory, and nothing in them runs."""
+"""Small hostile files are refused in one line each, soon and in little memory, and none of their code runs."""
 
 import os
 import re
@@ -10,21 +10,21 @@ import tiny
 from hostile_files import OTHERS, SAFETENSORS, ZIPS
 from hostile_pickles import MARKER, PICKLES
 
-pytestmark = pytest.mark.xdist_group("landing")  # one worker makes the files, for all of these tests
+pytestmark = pytest.mark.xdist_group("landing")  # one worker makes the files for all tests
 
 FILES = {**PICKLES, **ZIPS, **SAFETENSORS, **OTHERS}
 NUMBERS = {name: number for number, name in enumerate(FILES)}
-PLANNED = (  # one of each kind of reader, and of each way to refuse
+PLANNED = (  # one for each reader and each way to refuse
     "a storage's key of nested tuples", "modules shared 2^40 times", "64 Mi opcodes", "a bytearray of 2.5 GiB",
     "a call", "one storage looked at again and again", "files that overlap", "a header of lists", "an HTML page",
 )  # fmt: skip
 _SECONDS = 5.0
-_LINE = 1000  # characters that a person may be asked to read
+_LINE = 1000  # characters of a message, at most
 
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory):
-    """The folder of all hostile files, by number."""
+    """A folder with all hostile files, whose names hold their numbers."""
     folder = tmp_path_factory.mktemp("hostile")
     for name, (make, _) in FILES.items():
         (folder / f"hostile-{NUMBERS[name]:03d}.pt").write_bytes(make())
@@ -32,7 +32,7 @@ def hostile(tmp_path_factory):
 
 
 def refused(confined, folder, message, *command):
-    """Run a command that has to refuse; return its line."""
+    """Run a command that has to refuse its input in one line; return the line."""
     outcome = confined(*command, folder=folder, seconds=_SECONDS)
     assert outcome.status == 2, outcome
     lines = outcome.err.splitlines()
@@ -48,14 +48,14 @@ def refused(confined, folder, message, *command):
 
 @pytest.mark.parametrize("name", FILES)
 def test_inspect_refuses_every_hostile_file_in_one_line(confined, hostile, name):
-    """Within 5 s and 512 MiB beyond the process's own, exit status 2, nothing executed."""
+    """The command ends within 5 s and 512 MiB, with exit status 2, and executes nothing that the file holds."""
     file = f"hostile-{NUMBERS[name]:03d}.pt"
     assert f"{file}: " in refused(confined, hostile, FILES[name][1], "inspect", file)
 
 
 @pytest.mark.parametrize("name", PLANNED)
 def test_plan_refuses_hostile_checkpoints_in_one_line(confined, hostile, tmp_path, name):
-    """As `inspect` does, with the model's name; nothing is written to the store."""
+    """The line begins with the model's name and the file's address, and nothing is written to the store."""
     file = tiny.experiment(tmp_path, samples=6)
     (tmp_path / "tuned.pt").unlink()
     (tmp_path / "tuned.pt").symlink_to(hostile / f"hostile-{NUMBERS[name]:03d}.pt")
@@ -65,7 +65,7 @@ def test_plan_refuses_hostile_checkpoints_in_one_line(confined, hostile, tmp_pat
 
 
 def test_a_folder_is_not_a_checkpoint(confined, tmp_path):
-    """One line, which names what the folder holds and what it should hold."""
+    """A folder is refused in one line that names the files it should hold."""
     (tmp_path / "folder.pt").mkdir()
     refused(confined, tmp_path, r"folder\.pt: a folder without model\.safetensors", "inspect", "folder.pt")
 
@@ -83,7 +83,7 @@ print(found, sorted({"torch", "open_clip"} & set(sys.modules)))
 
 
 def test_a_look_finds_the_good_checkpoint_behind_every_hostile_file(hostile, tmp_path):
-    """One look over all of them, strange names too: one line each, the good ones found, no torch in its own process."""
+    """One look names each bad file in one line, finds the good ones, and loads no torch in its own process."""
     models = [{"name": "base", "checkpoint": "base.pt"}, {"name": "tuned", "checkpoint": "finetuned/*"}]
     file = tiny.experiment(tmp_path, samples=6, models=models, merge={"granularity": ["samples"], "offset": False})
     folder = tmp_path / "finetuned"
@@ -104,7 +104,7 @@ def test_a_look_finds_the_good_checkpoint_behind_every_hostile_file(hostile, tmp
     assert outcome.stdout == "['c[1].pt', 'zz-good.pt'] []\n", outcome
     passed = outcome.stderr.splitlines()
     assert [line for line in passed if ": passed over: " not in line or not line.isprintable()] == []
-    assert sum("rename it" in line for line in passed) == len(names) - 1, passed  # brackets are shown as they are
+    assert sum("rename it" in line for line in passed) == len(names) - 1, passed  # the name with brackets can be used
     for name, number in NUMBERS.items():
         assert sum(f"/hostile-{number:03d}.pt: passed over" in line for line in passed) == 1, name
     assert not list(tmp_path.rglob(MARKER))

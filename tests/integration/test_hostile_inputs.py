@@ -1,19 +1,19 @@
-"""Small files that cost much, through the command line: one line, exit status 2, within limits of memory and time."""
+"""The command line refuses small files that cost much in one line, with exit status 2, in bounded time and memory."""
 
 import hostile_data
 import hostile_experiments
-import hostile_pictures
+import hostile_images
 import pytest
 import tiny
 
 from flows.cli import main
 
-SECONDS = 5.0  # a command, and 512 MiB beyond the process's own
+SECONDS = 5.0  # for a command, which also has 512 MiB beyond the memory of the process before it
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """An experiment whose data set is looked for in a folder that each test fills."""
+    """The folder of an experiment whose data set each test replaces with its own."""
     folder = tmp_path_factory.mktemp("hostile")
     one = [{"name": "one", "images": "data"}]
     tiny.experiment(folder, samples=3, datasets=one, merge={"granularity": ["samples"]}, baselines=["individual"])
@@ -21,7 +21,7 @@ def prepared(tmp_path_factory):
 
 
 def refused(outcome, message):
-    """Assert that a command was refused in one printable line that holds a message, and in time."""
+    """Assert that a command was refused in time, by one printable line that holds a message and no secret."""
     assert outcome.status == 2, outcome
     assert outcome.out == ""
     (line,) = outcome.err.splitlines()
@@ -36,7 +36,7 @@ def refused(outcome, message):
 
 @pytest.mark.parametrize("write", hostile_data.DATA, ids=lambda write: write.__name__)
 def test_data_sets_that_cost_much_are_refused(confined, prepared, tmp_path, write):
-    """By `plan`, before anything is computed; the message says which file, what was wanted and what was got."""
+    """`dawin plan` refuses them before anything is computed and names the file, with what it wanted and got."""
     data = tmp_path / "data"
     data.mkdir()
     write(data)
@@ -46,7 +46,7 @@ def test_data_sets_that_cost_much_are_refused(confined, prepared, tmp_path, writ
 
 @pytest.mark.parametrize("case", hostile_experiments.FILES)
 def test_experiment_files_that_cost_much_are_refused(confined, tmp_path, case):
-    """Bombs, deep and long values, code, control characters, credentials: nothing grows, runs or is echoed."""
+    """Bombs, deep or long values, code, control characters and credentials are neither expanded, run nor echoed."""
     content, message = hostile_experiments.FILES[case]
     file = tmp_path / "x.yaml"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -56,7 +56,7 @@ def test_experiment_files_that_cost_much_are_refused(confined, tmp_path, case):
 
 @pytest.mark.parametrize("case", hostile_experiments.SETTINGS)
 def test_settings_of_the_command_line_that_cost_much_are_refused(confined, prepared, tmp_path, case):
-    """`--set` is read like a file."""
+    """Values of `--set` have the limits of an experiment file."""
     setting, message = hostile_experiments.SETTINGS[case]
     refused(confined("plan", prepared / "tiny.yaml", "--set", setting, folder=tmp_path), message)
 
@@ -73,8 +73,8 @@ def test_settings_of_the_command_line_that_cost_much_are_refused(confined, prepa
         ("x" * 100_000 + "://y", "is not known, wanted one of file, memory, s3, hf"),
     ],
 )
-def test_addresses_of_a_store_that_are_none(confined, prepared, tmp_path, name, message):
-    """In one line, which shows no secret."""
+def test_invalid_addresses_of_a_store_are_refused(confined, prepared, tmp_path, name, message):
+    """The message is one line, which shows no secret."""
     outcome = confined("plan", prepared / "tiny.yaml", "--store", name, folder=tmp_path)
     refused(outcome, message)
     assert "0123" not in outcome.err
@@ -82,17 +82,17 @@ def test_addresses_of_a_store_that_are_none(confined, prepared, tmp_path, name, 
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, f"s3://{hostile_experiments.SECRET}@bucket/x.yaml", "\x1b[2J", "\udcff"])
-def test_names_of_experiments_that_are_none(confined, tmp_path, name):
-    """Too long for a file system, an address with credentials, an escape sequence, no UTF-8."""
+def test_invalid_names_of_experiments_are_refused(confined, tmp_path, name):
+    """A name may be too long for a file system, hold credentials or an escape sequence, or not be UTF-8."""
     refused(confined("plan", name, folder=tmp_path), "experiment ")
 
 
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.usefixtures("prefect_api")
-def test_a_picture_that_costs_much_ends_a_run_in_one_line(tmp_path, capfd):
-    """Found while decoding: named, with what it comes to; what was whole stays."""
+def test_an_image_that_costs_much_ends_a_run_in_one_line(tmp_path, capfd):
+    """The message names the image and the pixels that it would have, without a traceback."""
     file = tiny.experiment(tmp_path, samples=6, merge={"granularity": ["samples"]}, baselines=["individual"])
-    (tmp_path / "one" / "class1" / "00004.png").write_bytes(hostile_pictures.PICTURES["a PNG one pixel wide"][0]())
+    (tmp_path / "one" / "class1" / "00004.png").write_bytes(hostile_images.IMAGES["a PNG one pixel wide"][0]())
     assert main(["run", file, "--store", str(tmp_path / "store")]) == 2
     shown = capfd.readouterr()
     (line,) = [line for line in shown.err.splitlines() if line.startswith("dawin: ")]

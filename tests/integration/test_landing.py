@@ -12,7 +12,7 @@ from flows.cli import main
 from flows.errors import ExperimentError
 from flows.experiment.file import load_experiment
 from flows.planning import datasets as listings
-from flows.planning.check import prepare
+from flows.planning.check import checked_plan
 from flows.planning.new_checkpoints import new_checkpoints
 from flows.reports.leaderboard import leaderboard
 from storage.errors import ObjectMissing, StoreDenied, StoreUnreachable
@@ -94,7 +94,7 @@ def test_whatever_is_wrong_with_one_holds_up_no_other(landing, caplog, monkeypat
     def fails_for_one(experiment, *rest, **more):
         if experiment.models[1].checkpoint.endswith("/a.pt"):
             raise error
-        return prepare(experiment, *rest, **more)
+        return checked_plan(experiment, *rest, **more)
 
     monkeypatch.setattr("flows.planning.new_checkpoints.prepare", fails_for_one)
     assert found(landing) == ["b.pt"]
@@ -191,7 +191,7 @@ def test_a_pattern_cannot_be_run(landing, tmp_path):
     """It stands for many; nor can the base be one, nor two models."""
     file, _, store = landing
     with pytest.raises(ExperimentError, match="stands for all that land: dawin watch"):
-        prepare(load_experiment(file), store)
+        checked_plan(load_experiment(file), store)
     with pytest.raises(ExperimentError, match="one checkpoint may be a pattern, and not the base's"):
         load_experiment(file, ("models.0.checkpoint=x/*",))
     with pytest.raises(ExperimentError, match=r"no model's checkpoint is a pattern such as s3://bucket/finetuned/\*"):

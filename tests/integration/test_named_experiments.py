@@ -33,7 +33,7 @@ def test_every_name_is_a_whole_experiment(places):
         assert [dataset.scored_group for dataset in experiment.datasets] == ["id"] + ["ood"] * 5
         assert all(model.checkpoint.startswith(f"file://{places}/models/vit-") for model in experiment.models)
         assert all(model.source for model in experiment.models)
-        assert all(dataset.told_source for dataset in experiment.datasets)
+        assert all(dataset.source_in_words for dataset in experiment.datasets)
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from flows.experiment.file import load_experiment
-from flows.planning.check import prepare
+from flows.planning.check import checked_plan
 from flows.reports.tables import results_of
 from storage import scan
 from storage.store import Store
@@ -161,7 +161,7 @@ def test_running_again_computes_nothing(copied):
     again = run(file, store)
     assert again.equals(rows)
     assert written(store) == before
-    assert prepare(load_experiment(file), Store(store)).is_done
+    assert checked_plan(load_experiment(file), Store(store)).is_done
 
 
 def test_another_number_of_clusters_reuses_every_extraction(copied):
@@ -284,7 +284,7 @@ def test_a_checkpoint_that_changes_during_a_run_is_not_stored_as_another(example
     from tasks.streaming.reading import Reading
 
     file, store = tiny.experiment(tmp_path), Store(str(tmp_path / "store"))
-    plan = prepare(load_experiment(file), store)
+    plan = checked_plan(load_experiment(file), store)
     tiny.checkpoint(tmp_path / "tuned.pt", 77)
     with pytest.raises(CheckpointError, match=r"tuned\.pt: changed since the run began"):
         extract.fn(plan.outputs[0], store, reading=Reading(batch_size=16))
@@ -323,6 +323,6 @@ def test_a_head_of_its_own(copied):
 def test_many_small_shards_give_the_same(example, tmp_path, monkeypatch):
     """However the samples are cut."""
     _, file, _, rows = example
-    monkeypatch.setattr("tasks.references.base.SHARD", 7)
+    monkeypatch.setattr("tasks.references.datasets.SHARD", 7)
     assert table(run(file, str(tmp_path / "store"))) == pytest.approx(table(rows), abs=1e-6)
     assert scan("outputs", store=str(tmp_path / "store")).collect().height == 2 * 2 * 30

@@ -1,4 +1,4 @@
-"""A data set whose classes are in another order than the head's: the run, its results and its table say so."""
+"""A data set whose classes are in another order than the head's is reported by the run, its results and its table."""
 
 import asyncio
 
@@ -20,16 +20,16 @@ from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_api")]
 
 
-def test_a_shuffled_data_set_is_warned_of(tmp_path, monkeypatch):
-    """Folders named so that classes come in another order than the head has them; the same images in order: silence."""
+def test_a_shuffled_data_set_is_a_warning(tmp_path, monkeypatch):
+    """Folders whose names put the classes in another order are reported once; the same images in order are not."""
     from flows.run_experiment import run_experiment
 
     warned = []
     monkeypatch.setattr(aggregation.log, "warning", lambda text, *values: warned.append(text % values))
     settings = Preprocessing(size=16, mean=CLIP_MEAN, std=CLIP_STD, interpolation="bicubic")
     random = np.random.default_rng(0)
-    pictures = [Image.fromarray(random.integers(0, 256, (16, 16, 3), dtype=np.uint8)) for _ in range(90)]
-    images = normalized(torch.stack([cropping(settings)(picture) for picture in pictures]), settings)
+    originals = [Image.fromarray(random.integers(0, 256, (16, 16, 3), dtype=np.uint8)) for _ in range(90)]
+    images = normalized(torch.stack([cropping(settings)(original) for original in originals]), settings)
     base = tiny.classifier(1)
     with torch.no_grad():
         base.head.bias -= base(images).quantile(0.5, dim=0)  # so that every class is predicted
@@ -40,10 +40,10 @@ def test_a_shuffled_data_set_is_warned_of(tmp_path, monkeypatch):
             {n: t * scale if n.endswith("head.weight") else t for n, t in state.items()}, tmp_path / f"{name}.pt"
         )
     for folder, order in (("right", "012"), ("shuffled", "120")):
-        for i, (picture, label) in enumerate(zip(pictures, predicted, strict=True)):
+        for i, (original, label) in enumerate(zip(originals, predicted, strict=True)):
             path = tmp_path / folder / f"class{order[label]}" / f"{i:03d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            picture.save(path)
+            original.save(path)
     content = {
         "name": "labels",
         "models": [{"name": n, "checkpoint": f"{n}.pt"} for n in ("base", "tuned")],

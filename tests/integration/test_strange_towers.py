@@ -1,4 +1,4 @@
-"""Checkpoints whose tensors are plain and whose shapes make no sense: one line each, soon, whatever they ask for."""
+"""Checkpoints of plain tensors whose shapes make no sense are refused in one line each, soon and in little memory."""
 
 import pytest
 import tiny
@@ -13,7 +13,7 @@ def zeros(*shape):
 
 
 def changed(**tensors):
-    """A tiny checkpoint with other tensors in some places; two underscores stand for a dot."""
+    """A tiny checkpoint with some tensors replaced; two underscores stand for a dot."""
     return {**tiny.soup_state(1), **{name.replace("__", "."): tensor for name, tensor in tensors.items()}}
 
 
@@ -57,7 +57,7 @@ STATES = {
 
 @pytest.mark.parametrize("name", STATES)
 def test_a_plan_refuses_shapes_that_make_no_tower(confined, tmp_path, name):
-    """Exit status 2, one line that names the model and the file, within 5 s and 512 MiB."""
+    """The command ends within 5 s and 512 MiB, with exit status 2 and one line that names the model."""
     file = tiny.experiment(tmp_path, samples=6)
     torch.save(STATES[name](), tmp_path / "tuned.pt")
     outcome = confined("plan", file, "--store", "store", folder=tmp_path, seconds=5.0)

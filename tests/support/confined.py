@@ -1,8 +1,8 @@
-"""The command line under limits of memory and time, a process a call, without importing torch again for each of them.
+"""The command line under limits of memory and time, in a process for each call that does not import torch again.
 
-A server process imports the command line once. Each call forks it; the fork limits its own address space to what it has
-plus an allowance, its wall time by an alarm, runs `flows.cli.main`, and ends. A file that makes the command exceed its
-memory shows as `MemoryError` or a killed fork, one that makes it hang as a fork ended by SIGALRM.
+A server process imports the command line once, and each call forks it. The fork limits its address space to its present
+size and an allowance, sets an alarm for its wall time, runs `flows.cli.main`, and ends. A command that exceeds its
+memory ends with `MemoryError` or is killed; one that hangs is ended by SIGALRM.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
     """How a command ended."""
 
     status: int
-    """Its exit status; negative: the signal that killed it (SIGALRM: it took too long)."""
+    """Its exit status, or the negative number of the signal that ended it (SIGALRM: it took too long)."""
     out: str
     err: str
     seconds: float
@@ -40,7 +40,7 @@ class Confined:
         )
 
     def __call__(self, *arguments, folder, mib=512, seconds=5.0):
-        """Run `dawin ARGUMENTS` in a folder with so much memory beyond the server's own; return its `Outcome`."""
+        """Run `dawin ARGUMENTS` in a folder, with `mib` of memory beyond the server's own; return its `Outcome`."""
         request = {"arguments": list(map(str, arguments)), "folder": str(folder), "mib": mib, "seconds": seconds}
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
@@ -93,21 +93,22 @@ def _fork(main, request):
 
 
 def _serve():
-    # what the commands under test import on their way: done once, here
+    # the commands under test need these modules: import them once, before the forks
     import flows.planning.check  # noqa: F401
     import tasks.datasets.loading
     import tasks.opening.check_checkpoint
     import tasks.opening.convert_checkpoint
+    import tasks.opening.inspect_checkpoint
     import tasks.opening.list_samples  # noqa: F401
     from flows.cli import main
 
-    gc.freeze()  # a collection in a fork would touch, and so copy, all of it
+    gc.freeze()  # a collection in a fork would touch all objects, and so copy them
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever prints on the way must not reach the answers
+    os.dup2(2, 1)  # other output must not reach the answers
     for line in sys.stdin:
         answers.write(json.dumps(_fork(main, json.loads(line))._asdict()) + "\n")
         answers.flush()
-    os._exit(0)  # without the libraries' accounts of objects that outlive them
+    os._exit(0)  # skips the libraries' messages about objects that still live
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Damage to the objects of a store, of the kinds that disks, power cuts and faulty writers leave."""
+"""Damage to the objects of a store, of the kinds that disks, power cuts and faulty writers cause."""
 
 import hashlib
+import json
 from dataclasses import replace
 from io import BytesIO
 
@@ -8,32 +9,37 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage import keys
+from storage import keys, spans
 from storage.manifests import read_manifest, write_manifest
 from storage.schemas import COEFFICIENTS
 from storage.soundness import report_again
 from storage.tables import TableWriter
 
 PREFIX = "coefficients/dataset=d/id=i"
-SPANS = [(0, 300), (300, 600)]
+SPANS = spans.cut(600, size=300)
 KEY = keys.samples(PREFIX, SPANS[0])
 
 
 def flipped(content):
-    """The same number of bytes, one bit of the data another."""
+    """Return the bytes with one bit of the data flipped."""
     place = len(content) // 3
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
 def rewritten(content, change):
-    """A table with other rows, as Parquet."""
+    """Return the Parquet bytes of a changed table.
+
+    Args:
+        content: the bytes of the table.
+        change: takes the table and returns another one.
+    """
     sink = BytesIO()
     pq.write_table(change(pq.read_table(BytesIO(content))), sink)
     return sink.getvalue()
 
 
 def with_value(name, row, value):
-    """A change of one value of a table."""
+    """Return a function that changes one value of a table."""
 
     def change(table):
         column = table[name].to_pylist()
@@ -45,7 +51,7 @@ def with_value(name, row, value):
 
 
 def described(store, key, content, **changes):
-    """Store bytes with a manifest that fits them, as a faulty writer would."""
+    """Store bytes and a manifest that fits them, as a faulty writer would."""
     manifest = read_manifest(store, key)
     store.replace(key, content)
     digest = hashlib.sha256(content).hexdigest()
@@ -53,16 +59,16 @@ def described(store, key, content, **changes):
 
 
 def write(store, span=SPANS[0], *, identity="test", seed=0):
-    """Commit an object of coefficients."""
+    """Commit an object of coefficients and return its manifest."""
     key = keys.samples(PREFIX, span)
     writer = TableWriter(store, key, COEFFICIENTS, identity={"from": identity}, widths={"coefficients": 2})
-    share = np.random.default_rng([seed, span[0]]).random(span[1] - span[0])
-    writer.append({"sample_index": np.arange(*span), "coefficients": np.column_stack([share, 1 - share])})
+    weight = np.random.default_rng([seed, span.start]).random(span.length)
+    writer.append({"sample_index": np.arange(*span), "coefficients": np.column_stack([weight, 1 - weight])})
     return writer.commit()
 
 
 def filled(store):
-    """A store with two sound objects of one table."""
+    """Write two sound objects of one table into a store and return the store."""
     for span in SPANS:
         write(store, span)
     report_again()
@@ -75,3 +81,31 @@ OBJECTS = {
     "another bit": (flipped, r"damaged, wanted SHA-256 [0-9a-f]{12}…, got [0-9a-f]{12}…;"),
     "other bytes": (lambda content: b"x" * len(content), r"damaged, wanted SHA-256"),
 }
+"""By kind of damage, a function that does it to an object's bytes, and the message of the reader."""
+
+
+def delete(store, key):
+    """Delete an object and its manifest."""
+    store.delete(key)
+    store.delete(keys.manifest(key))
+
+
+def change_manifest(store, key, **changes):
+    """Change fields of an object's manifest."""
+    found = json.loads(store.read(keys.manifest(key)))
+    store.replace(keys.manifest(key), json.dumps({**found, **changes}).encode())
+
+
+DAMAGE = {
+    "deleted": delete,
+    "vanished": lambda store, key: store.delete(key),
+    "without manifest": lambda store, key: store.delete(keys.manifest(key)),
+    "emptied, without manifest": lambda store, key: (store.replace(key, b""), store.delete(keys.manifest(key))),
+    "empty": lambda store, key: store.replace(key, b""),
+    "torn": lambda store, key: store.replace(key, store.read(key)[:-50]),
+    "another bit": lambda store, key: store.replace(key, flipped(store.read(key))),
+    "manifest without JSON": lambda store, key: store.replace(keys.manifest(key), b"{"),
+    "manifest of a newer version": lambda store, key: change_manifest(store, key, version=9, colour="blue"),
+    "manifest of other rows": lambda store, key: change_manifest(store, key, bytes=7),
+}
+"""By kind of damage, a function that does it to an object of a store."""

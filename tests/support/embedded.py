@@ -1,4 +1,4 @@
-"""Embedded APIs as processes, and what their database holds."""
+"""Embedded APIs as processes, and the content of their database."""
 
 import json
 import os
@@ -12,14 +12,14 @@ CLOSED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 def environment(home):
-    """The environment of a user who has no Prefect server, on a PREFECT_HOME of the test's own."""
+    """Return the environment of a user without a Prefect server, with a PREFECT_HOME for one test."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "OMP_NUM_THREADS": "1"}
     return {**own, **quiet, "PREFECT_HOME": str(home)}
 
 
 class Api:
-    """An embedded API, started as `dawin` starts it; `with` ends it as the end of a command does."""
+    """An embedded API, started as `dawin` starts it; the end of a `with` block ends it as the end of a command does."""
 
     def __init__(self, home, port):
         self.url = f"http://127.0.0.1:{port}/api"
@@ -40,7 +40,7 @@ class Api:
         return False
 
     def wait(self):
-        """Return when it answers."""
+        """Wait until the API answers."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -51,14 +51,14 @@ class Api:
         raise AssertionError(self.process.communicate(timeout=5))
 
     def post(self, path, **content):
-        """Post JSON; return the answer."""
+        """Send a request with JSON and return the answer."""
         request = urllib.request.Request(f"{self.url}/{path}", json.dumps(content).encode())
         request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
     def run_with_a_task(self, name):
-        """Create a flow run with a task run, both running."""
+        """Create a flow run with a task run, both in state Running."""
         running = {"type": "RUNNING"}
         flow = self.post("flows/", name=name)["id"]
         run = self.post("flow_runs/", name=name, flow_id=flow, state=running)["id"]
@@ -67,7 +67,7 @@ class Api:
 
 
 def states(home):
-    """Return the state of each flow run and task run by name: (flow run's, its message, task run's)."""
+    """Return the state of each flow run by name: its type, its message and the type of its task run."""
     database = sqlite3.connect(home / "prefect.db")
     try:
         rows = database.execute(
@@ -81,7 +81,7 @@ def states(home):
 
 
 def disown(home, name):
-    """Make a flow run look as one that a server of the user's own created."""
+    """Remove the creator of a flow run, as if a server of the user had created it."""
     database = sqlite3.connect(home / "prefect.db", timeout=30)
     with database:
         database.execute("UPDATE flow_run SET created_by = NULL WHERE name = ?", (name,))

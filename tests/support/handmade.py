@@ -1,4 +1,4 @@
-"""Pickles and PyTorch archives written by hand, byte by byte: no function is looked up, not even by the test."""
+"""Pickles and PyTorch archives written by hand, byte by byte, so that even the tests import none of their functions."""
 
 import io
 import pickle as P  # noqa: N812  its opcodes
@@ -8,16 +8,16 @@ from itertools import chain
 
 
 class Call:
-    """Pickles as a call of a function by name."""
+    """Stands for the call of a function by its name."""
 
     def __init__(self, name, *arguments):
         self.name, self.arguments = name, arguments
 
 
 def encode(value):
-    """A pickle's body, protocol 2."""
+    """The body of a value's pickle, of protocol 2."""
     if isinstance(value, bytes):
-        return value  # written already
+        return value  # encoded already
     if isinstance(value, Call):
         return named(value.name) + encode(value.arguments) + P.REDUCE
     if isinstance(value, str):
@@ -60,12 +60,12 @@ def tensor(size=(2, 2), stride=(2, 1), offset=0, **options):
 
 
 def state(body):
-    """A state dict of one item."""
+    """The body of a state dict with one item."""
     return P.EMPTY_DICT + encode("visual.conv1.weight") + body + P.SETITEM
 
 
 def archive(pickled, method=zipfile.ZIP_STORED, **entries):
-    """A zip file as PyTorch's, of a pickle and a storage of 16 bytes; the method is the pickle's."""
+    """A zip file like PyTorch's, of a pickle, compressed by a method, and a storage of 16 bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made:
         made.writestr("archive/data.pkl", pickled, method)
@@ -75,7 +75,7 @@ def archive(pickled, method=zipfile.ZIP_STORED, **entries):
 
 
 def legacy(body, keys=(), storages=b"", *, magic=0x1950A86A20F9469CFC6C):
-    """A file as PyTorch wrote them before 1.6; `storages`: each its count of numbers, 8 bytes, then these."""
+    """A file in PyTorch's format before 1.6. A storage is its count of numbers in 8 bytes, and then the numbers."""
     number = P.LONG1 + b"\x0a" + magic.to_bytes(10, "little")
     system = {"little_endian": P.NEWTRUE}
     parts = (number, encode(1001), encode(system), body, encode(list(keys)))

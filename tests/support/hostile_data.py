@@ -1,6 +1,6 @@
-"""Data sets that cost much or break what reads them, each of some kilobytes (holes in files take no place on a disk).
+"""Data sets of some kilobytes that cost much to read or break a careless reader (holes in files take no disk space).
 
-Each function writes one into an empty folder. `DATA` says what the message of its refusal holds.
+Each function writes one into an empty folder. `DATA` has a part of the message of its refusal.
 """
 
 import gzip
@@ -93,7 +93,7 @@ def mat_of_cells_in_cells(folder):
     _svhn(folder, inner)
 
 
-def mat_whose_numbers_are_not_there(folder):
+def mat_whose_numbers_are_missing(folder):
     _svhn(folder, _matrix(b"y", 9, (2**30, 1), struct.pack("<II", 2, 2**30)))
 
 
@@ -115,7 +115,7 @@ def parquet_with_a_long_footer(folder):
 
 
 def parquet_of_many_empty_columns(folder):
-    """A footer of a megabyte, three bytes a column, each of which takes hundreds in memory."""
+    """Write a footer of a megabyte: each column takes three bytes of it, and hundreds in memory."""
     count = 345_000
     columns = bytes([0x19, 0xFC, count & 0x7F | 0x80, count >> 7 & 0x7F | 0x80, count >> 14]) + b"\x26\0\0" * count
     schema = b"\x19\x1c\x48\x01x\x15\0\0"
@@ -140,7 +140,7 @@ def parquet_with_a_class_of_many_letters(folder):
 
 
 def parquet_with_a_page_that_grows(folder):
-    """The labels' only page announces two gigabytes."""
+    """Write labels whose only page announces two gigabytes."""
     path = folder / "x.parquet"
     pq.write_table(pa.table({"label": [3], "image": [b"x"]}), path, use_dictionary=False)
     content = bytearray(path.read_bytes())
@@ -204,12 +204,12 @@ DATA = hostile_tars.DATA | {
     mat_that_unpacks_to_much: "bytes unpacked from",
     mat_of_many_cells: "1,152,921,504,606,846,976 cells or fields, wanted at most 250,000",
     mat_of_empty_cells: "1,000,000 cells or fields, wanted at most 250,000",
-    mat_of_cells_in_cells: "too many inside of one another",
-    mat_whose_numbers_are_not_there: "cut short",
+    mat_of_cells_in_cells: "nested too deeply",
+    mat_whose_numbers_are_missing: "cut short",
     mat_of_the_newest_version: "of version 7.3, wanted one saved with -v7",
     parquet_of_a_billion_rows: "50,331,648 samples, wanted at most 2,000,000",
     parquet_with_a_long_footer: "bytes, wanted at most 1,048,576",
-    parquet_of_many_empty_columns: "no column of pictures; wanted image",
+    parquet_of_many_empty_columns: "no column of images; wanted image",
     parquet_whose_footer_is_the_file: "no footer at its end",
     parquet_of_nested_labels: "wanted whole numbers",
     parquet_with_a_class_of_many_letters: "a class's name of 300,000 characters",
@@ -221,5 +221,5 @@ DATA = hostile_tars.DATA | {
     a_table_with_a_long_field: "damaged, wanted columns Filename and ClassId",
     a_table_of_a_number_of_many_digits: "damaged, wanted columns Filename and ClassId",
     a_table_that_is_too_long: "GT-final_test.csv: 8,388,626 bytes, wanted at most 4,194,304",
-    a_list_of_nothing: "picture 'a' is missing",
+    a_list_of_nothing: "image 'a' is missing",
 }

@@ -1,10 +1,10 @@
-"""Experiment files and settings that cost much, grow, or say what a terminal or a log must not see."""
+"""Experiment files and settings that cost much, expand, or hold text that must not reach a terminal or a log."""
 
 SECRET = "AKIA0SECRET:wJalr/XUtn+FEMI"
 
 
 def _grown(line):
-    """Eleven lines each of which stands ten times for the one before."""
+    """Eleven lines, each of which refers ten times to the one before."""
     lines = ["a0: &a0 {x: 1}"]
     return "\n".join([*lines, *(line.format(i, ", ".join([f"*a{i - 1}"] * 10)) for i in range(1, 12))])
 
@@ -49,7 +49,7 @@ FILES = {
         "scheme 'simplecache::s3' is not known",
     ),
 }
-"""What a file holds, and what its refusal says."""
+"""By name: the content of a file, and a text that its refusal has to hold."""
 
 SETTINGS = {
     "aliases of aliases": ("models=" + _grown("a{0}: &a{0} [{1}]"), "more than 25,000 values"),
@@ -62,4 +62,4 @@ SETTINGS = {
     "credentials that are not YAML": (f"models.0.checkpoint=[s3://{SECRET}@bucket/x", "is not YAML"),
     "escape sequences": ("\x1b[2J=1", r"\x1b[2J: no such setting"),
 }
-"""What `--set` is given, and what its refusal says."""
+"""By name: an argument of `--set`, and a text that its refusal has to hold."""

@@ -1,4 +1,4 @@
-"""Zip files, safetensors headers and files of other kinds that attack who reads them; see `hostile_pickles`."""
+"""Hostile zip files and safetensors headers, and files that are no checkpoints; `hostile_pickles` holds the pickles."""
 
 import gzip
 import io
@@ -9,6 +9,10 @@ import warnings
 import zipfile
 
 from handmade import archive, program, state, tensor
+from hypothesis import HealthCheck, settings
+
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For tests of random files, which may share their processor with many others and so take any time."""
 
 COSTLY = r"costs more to read than a checkpoint may"
 DAMAGED = r"damaged safetensors file"
@@ -17,7 +21,7 @@ DAMAGED = r"damaged safetensors file"
 def _zip(entries, method=zipfile.ZIP_STORED):
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about names that occur twice
+        warnings.simplefilter("ignore")  # of zipfile, about names that occur twice
         with zipfile.ZipFile(buffer, "w", method) as made:
             for name, content in entries:
                 made.writestr(name, content)
@@ -28,14 +32,14 @@ PICKLED = program(state(tensor()))
 
 
 def _crowded(count=80_000):
-    """A directory of many entries, all of them at one place."""
+    """A zip file of many entries, all of them at one place."""
     entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0)
     directory = b"".join(entry + b"archive/%04x" % (i % 65_536) for i in range(count))
     return b"PK\3\4" + directory + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, len(directory), 4, 0)
 
 
 def _overlapping():
-    """Two names of one content."""
+    """A zip file with two names of one content."""
     made = bytearray(archive(PICKLED, **{"data/1": bytes(16)}))
     first, second = (made.rfind(b"archive/data/%d" % i) - 46 for i in (0, 1))
     made[second + 42 : second + 46] = made[first + 42 : first + 46]
@@ -43,7 +47,7 @@ def _overlapping():
 
 
 def _lying(compressed=True):
-    """A pickle whose directory says that it is small."""
+    """A zip file whose directory gives too small a size of its pickle."""
     made = bytearray(archive(PICKLED + bytes(10 << 20), zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED))
     place = made.rfind(b"archive/data.pkl") - 46
     made[place + 24 : place + 28] = struct.pack("<L", len(PICKLED))
@@ -51,13 +55,13 @@ def _lying(compressed=True):
 
 
 def _sixty_four():
-    """An end of the directory at a place where no file has one."""
+    """A zip file whose directory ends beyond the file."""
     end = archive(PICKLED)[-22:]
     return archive(PICKLED)[:-22] + struct.pack("<4sLQL", b"PK\6\7", 0, 1 << 60, 1) + end
 
 
 def _sixty_four_directory():
-    """A directory of 2^60 bytes."""
+    """A zip file whose directory has 2^60 bytes."""
     start = archive(PICKLED)[:-22]
     record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 1 << 60, 0)
     return start + record + struct.pack("<4sLQL", b"PK\6\7", 0, len(start), 1) + archive(PICKLED)[-22:]
@@ -156,7 +160,7 @@ SAFETENSORS = {
     ),
     "a name twice": (
         lambda: _raw('{"visual.a":{},"visual.a":{}}'),
-        rf"{DAMAGED} \(its header is not JSON: a name that it has twice",
+        rf"{DAMAGED} \(its header is not JSON: a name that occurs twice",
     ),
     "a name in a header that a terminal obeys": (
         lambda: _header(bytes(4), **{"\x1b[2J": _entry()}),
@@ -194,4 +198,4 @@ OTHERS = {
     "a picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(99), r"a picture"),
     "noise": (lambda: bytes(range(255, 0, -1)), r"a file of an unknown kind, which begins with ff fe fd"),
 }
-"""Name: what makes the file's bytes, and what the message has to hold."""
+"""By name: a function that makes the file's bytes, and a pattern that the message has to match."""

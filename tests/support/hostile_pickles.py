@@ -1,4 +1,4 @@
-"""Checkpoints that attack the reader of pickles: each entry makes a file, and says what its refusal has to hold."""
+"""Checkpoints that attack the reader of pickles: functions that make them, with the message of their refusal."""
 
 import pickle as P  # noqa: N812  its opcodes
 import struct
@@ -6,11 +6,11 @@ import zipfile
 
 from handmade import Call, archive, encode, get, legacy, named, program, put, state, storage, tensor
 
-MARKER = "executed"  # the name of the file that code in a pickle would make
+MARKER = "executed"  # the name of the file that code in a pickle would create
 
 
 def _nested(levels=40):
-    """A tuple of 2^levels leaves, by reference."""
+    """A tuple of 2^levels leaves, most of them by reference."""
     return encode(("x", "x")) + (P.DUP + P.TUPLE2) * levels
 
 
@@ -19,7 +19,7 @@ def _zipped(body):
 
 
 def _shared_modules(levels=40):
-    """Modules each of which holds the next one twice."""
+    """Modules, each of which holds the next one twice."""
     body = b""
     for level in range(levels):
         below = tensor() if level == 0 else get(level - 1)
@@ -32,7 +32,7 @@ def _shared_modules(levels=40):
 
 
 def _again(prepared, repeated, times):
-    """Work that a few bytes ask for again and again; the file is a hundredth of its pickle."""
+    """A compressed pickle that repeats a few opcodes many times; the file is a hundredth of its pickle."""
     return _zipped(prepared + repeated * times + P.EMPTY_DICT)
 
 
@@ -45,13 +45,13 @@ def _shared_dict(length=50_000):
 
 
 def _colliding():
-    """Integers of one hash."""
+    """A dictionary whose keys are integers of one hash."""
     keys = (P.LONG1 + b"\x14" + (i * (2**61 - 1)).to_bytes(20, "little") for i in range(1, 60_000))
     return archive(program(P.EMPTY_DICT + P.MARK + b"".join(key + P.NONE for key in keys) + P.SETITEMS))
 
 
 def _many_tensors(count, numbers):
-    """Tensors that look at one storage."""
+    """A state dict of many tensors that look at one storage."""
     body = tensor((numbers,), (1,), numel=numbers) + put(0)
     items = b"".join(encode(f"visual.x{i}") + get(0) for i in range(count))
     return archive(program(body + P.EMPTY_DICT + P.MARK + items + P.SETITEMS), **{"data/0": bytes(4 * numbers)})
@@ -68,14 +68,14 @@ def _code(name="os.system"):
 
 
 def _call(name, argument):
-    """A call of a function with one argument, which lies in the memo, its result forgotten."""
+    """A part that puts a function and its argument into the memo, and one that calls it and drops the result."""
     return argument + put(0) + named(name) + put(1), get(1) + get(0) + P.TUPLE1 + P.REDUCE + P.POP
 
 
 TEXT = encode("x" * 1_000_000)
 COSTLY = r"costs more to read than a checkpoint may"
 PICKLES = {
-    # text that is exponentially longer than its pickle
+    # text that would be exponentially longer than its pickle
     "a storage's key of nested tuples": (
         lambda: archive(
             program(state(encode(("storage", named("torch.FloatStorage"), _nested(), "cpu", 4)) + P.BINPERSID))
@@ -245,4 +245,4 @@ PICKLES = {
     "a pickle of something else": (lambda: program(encode({"weights": [1, 2]})), r"not one that torch\.save wrote"),
     "a pickle of another number": (lambda: legacy(P.NONE, magic=7), r"not one that torch\.save wrote"),
 }
-"""Name: what makes the file's bytes, and what the message has to hold."""
+"""By name: a function that makes the file's bytes, and a pattern that the message has to match."""

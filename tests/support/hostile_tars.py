@@ -1,4 +1,7 @@
-"""Tar shards whose headers, links and labels cost much or never end. `DATA` says what their refusals hold."""
+"""Tar shards whose headers, links and labels cost much or never end.
+
+Each function writes one into an empty folder. `DATA` has a part of the message of its refusal.
+"""
 
 import os
 import tarfile
@@ -88,7 +91,7 @@ DATA = {
     tar_of_headers_in_headers: "x.tar: not a plain tar file",
     tar_of_a_negative_size: "x.tar: not a plain tar file",
     tar_whose_sparse_map_never_ends: "x.tar: not a plain tar file",
-    tar_of_links_in_a_circle: "a.cls is no plain file",
+    tar_of_links_in_a_circle: "a.cls is not a plain file",
     tar_of_a_deep_label: "a.json holds no label",
     tar_of_a_label_of_many_digits: "a.cls holds no label",
     tar_of_a_name_of_many_letters: "wanted UTF-8 of at most 1024 characters",

@@ -1,7 +1,8 @@
-"""Run the command line and kill the process when it writes a certain object: `kill_at.py LOG TABLE PART COUNT -- ARGS`.
+"""Run the command line and kill the process after a certain write: `kill_at.py LOG TABLE PART COUNT -- ARGUMENTS`.
 
-TABLE is the first part of the key, PART `object` (just after the data, before the manifest) or `manifest` (just
-after the commit), COUNT the how manieth. LOG gets the key of every commit. TABLE `nothing` never kills.
+TABLE is the first part of an object's key. PART is `object` (after the data, before the manifest) or `manifest` (after
+the commit). COUNT is the number of such writes, the last of which kills. TABLE `nothing` never kills. The program
+appends the key of every commit to the file LOG.
 """
 
 import os

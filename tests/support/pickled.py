@@ -1,4 +1,4 @@
-"""Pickled modules as the task-vectors code writes them: an encoder around a CLIP, a head that normalises."""
+"""Pickled modules of the task-vectors code: an encoder around a CLIP, and a head that normalises its input."""
 
 import sys
 import types
@@ -31,7 +31,7 @@ class ClassificationHead(nn.Linear):
 
 @contextmanager
 def _their_module():
-    """Have the classes come from `src.modeling`, which is gone when the files are read."""
+    """Have the classes come from a module `src.modeling`, which does not exist when the files are read."""
     modules = {"src": types.ModuleType("src"), "src.modeling": types.ModuleType("src.modeling")}
     for kind in (ImageEncoder, ClassificationHead):
         kind.__module__ = "src.modeling"

@@ -1,4 +1,4 @@
-"""What the tests ask of a running pool, and do to it."""
+"""Requests to a running pool, and damage to it: Prefect's API, processes, the store."""
 
 import json
 import os
@@ -20,19 +20,20 @@ MINUTES = 4.0
 
 
 def upload(path, bucket, name):
+    """Upload a file and return its address."""
     import boto3
 
     boto3.client("s3", region_name="us-east-1").upload_file(str(path), bucket, name)
     return f"s3://{bucket}/{name}"
 
 
-def land(bucket, folder, name, seed):
-    """Upload a new checkpoint; return its address."""
+def add_checkpoint(bucket, folder, name, seed):
+    """Upload a new checkpoint and return its address."""
     return upload(tiny.checkpoint(folder / f"local-{name}", seed), bucket, f"finetuned/{name}")
 
 
 def ask(pool, method, path, content=None):
-    """Call Prefect's API."""
+    """Call Prefect's API and return its answer."""
     body = None if content is None else json.dumps(content).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{pool.url}/api{path}", body, headers, method=method)
@@ -40,8 +41,8 @@ def ask(pool, method, path, content=None):
         return json.loads(answer.read() or "null")
 
 
-def tell(pool, uri):
-    """Send the event that a checkpoint has landed."""
+def announce(pool, uri):
+    """Send the event `checkpoint.landed` for an address."""
     event = {
         "occurred": datetime.now(UTC).isoformat(),
         "event": "checkpoint.landed",
@@ -53,11 +54,12 @@ def tell(pool, uri):
 
 
 def deployment(pool, name):
+    """Return the id of a deployment."""
     return ask(pool, "GET", f"/deployments/name/{name}")["id"]
 
 
 def runs(pool, flow=None, state=None, tag=None):
-    """Flow runs, newest first; by flow, state, tag."""
+    """Return flow runs, newest first, of a flow, a state and a tag."""
     chosen = {}
     if state:
         chosen["state"] = {"type": {"any_": [state]}}
@@ -70,23 +72,23 @@ def runs(pool, flow=None, state=None, tag=None):
 
 
 def occupied(pool, run):
-    """From when to when a worker was busy with a run: from taking it, its loading included, to its end."""
+    """Return the times at which a worker took a run and at which the run ended."""
     states = ask(pool, "GET", f"/flow_run_states/?flow_run_id={run['id']}")
     taken = min(state["timestamp"] for state in states if state["type"] == "PENDING")
     return datetime.fromisoformat(taken), datetime.fromisoformat(run["end_time"])
 
 
-def wait_for(what, found, minutes=MINUTES):
-    """Return what is found, once it is something."""
+def wait_for(name, found, minutes=MINUTES):
+    """Call a function until it returns a true value, and return that."""
     deadline = time.monotonic() + 60 * minutes
     while not (result := found()):
-        assert time.monotonic() < deadline, f"{what}: not within {minutes} minutes"
+        assert time.monotonic() < deadline, f"{name}: not within {minutes} minutes"
         time.sleep(0.3)
     return result
 
 
 def completed(pool, tag, count=1):
-    """Whether so many parents of a tag have completed; one that failed is an error at once."""
+    """Return whether `count` parents with a tag have completed; fail at once if one has failed."""
     found = runs(pool, "run-experiment", tag=tag)
     failed = [run["name"] for run in found if run["state_type"] in ("FAILED", "CRASHED")]
     assert not failed, failed
@@ -94,7 +96,7 @@ def completed(pool, tag, count=1):
 
 
 def process_of(run):
-    """The process that executes a flow run on this machine, if one does."""
+    """Return the id of the process that executes a flow run on this machine; None if none does."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             with suppress(OSError):
@@ -103,11 +105,11 @@ def process_of(run):
     return None
 
 
-def running(pool, flow, **of):
-    """A child that computes now, and its process."""
+def running(pool, flow, **filters):
+    """Wait for a running child of a flow; return its run and the id of its process."""
 
     def found():
-        for run in runs(pool, flow, "RUNNING", **of):
+        for run in runs(pool, flow, "RUNNING", **filters):
             if process := process_of(run):
                 return run, process
         return None
@@ -116,26 +118,27 @@ def running(pool, flow, **of):
 
 
 def device_of(process):
-    """Which GPU a process was given; None when it has ended."""
+    """Return the number of the GPU that a process may use; None if the process has ended."""
     with suppress(OSError):
         return int(re.search(rb"CUDA_VISIBLE_DEVICES=(\d)", Path(f"/proc/{process}/environ").read_bytes())[1])
     return None
 
 
 def kill(process):
+    """Kill a process; do nothing if it has ended."""
     with suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
 
 
 def kill_worker(pool, number):
-    """Kill a worker alone: what it has started goes on, an orphan."""
+    """Kill a worker without its children, which continue as orphans."""
     worker = pool.processes[f"gpu{number}"]
     worker.kill()
     worker.wait()
 
 
 def numbers(store):
-    """Every result of every run: what was measured, on what, of which weights."""
+    """Return the value of every result of every run, by experiment, method, data set, metric and weights."""
     from storage import scan
 
     columns = ["experiment", "method", "dataset", "metric", "weights", "value"]
@@ -144,14 +147,14 @@ def numbers(store):
 
 
 def in_process(file, checkpoint, store):
-    """The numbers of the same experiment without Prefect, a pool or S3."""
+    """Return the numbers of the same experiment, computed in this process without Prefect, a pool or S3."""
     from flows.experiment.file import load_experiment
-    from flows.planning.check import prepare
+    from flows.planning.check import checked_plan
     from storage.store import Store
     from tasks import aggregation, ensembling, evaluation, extraction, fitting
 
     settings = load_experiment(str(file), (f"models.1.checkpoint={checkpoint}",))
-    plan = prepare(settings, Store(str(store)))
+    plan = checked_plan(settings, Store(str(store)))
     for dataset, outputs in zip(plan.datasets, plan.outputs, strict=True):
         extraction.extract.fn(outputs, plan.store, reading=settings.reading)
         for coefficients in plan.coefficients(dataset):
@@ -165,7 +168,7 @@ def in_process(file, checkpoint, store):
 
 
 def manifests(store):
-    """What has been committed: key to content."""
+    """Return the content of every manifest in a store, by key."""
     from storage.store import Store
 
     opened = Store(store)

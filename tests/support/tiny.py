@@ -1,4 +1,4 @@
-"""Tiny models and data sets, made in a moment, in exactly the layouts that users have."""
+"""Tiny models and data sets in the formats that users have, made in a moment."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def classifier(seed, *, classes=CLASSES, shape=SHAPE):
 
 
 def soup_state(seed, **options):
-    """A state dict in the model-soups layout, text tower's leftovers included."""
+    """A state dict of the model-soups family, with remains of a text tower."""
     state = {}
     for name, tensor in classifier(seed, **options).state_dict().items():
         state[name.replace("head", "classification_head") if name.startswith("head") else f"model.{name}"] = tensor
@@ -33,14 +33,14 @@ def soup_state(seed, **options):
 
 
 def checkpoint(path, seed, **options):
-    """Save a random classifier in the model-soups layout."""
+    """Save a random classifier as a checkpoint of the model-soups family; return its path."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     torch.save(soup_state(seed, **options), path)
     return str(path)
 
 
 def image_folder(path, samples, seed, *, classes=CLASSES, size=20):
-    """Save random images, a directory per class."""
+    """Save random images, in a directory for each class; return the path."""
     random = np.random.default_rng(seed)
     for i in range(samples):
         file = Path(path) / f"class{i % classes}" / f"{i:05d}.png"
@@ -50,7 +50,7 @@ def image_folder(path, samples, seed, *, classes=CLASSES, size=20):
 
 
 def describe(folder, **vision):
-    """Write the file beside checkpoints that says what their tensors do not; `vision` goes over the tiny tower's."""
+    """Write open_clip's description beside checkpoints; `vision` overrides settings of the tiny tower."""
     configuration = SHAPE.configuration
     settings = {**configuration["vision_cfg"], **vision}
     content = {"model_cfg": {**configuration, "vision_cfg": settings}}

@@ -1,4 +1,4 @@
-"""Towers of every kind, and what per-sample merging is measured by: merge, then run, one by one."""
+"""Towers of every kind, and the comparison of per-sample merging with one merged model a sample."""
 
 import warnings
 
@@ -11,7 +11,7 @@ from tasks.merging.per_sample import merge_per_sample
 
 
 def towers(make, count, dtype):
-    """Models of one layout, their normalisation statistics unlike each other."""
+    """Models of one architecture, each with its own weights and normalisation statistics."""
     made = []
     for seed in range(count):
         torch.manual_seed(seed)
@@ -26,14 +26,14 @@ def towers(make, count, dtype):
 
 
 def simplex(samples, models, dtype=torch.float64):
-    """Rows that sum to one, the first ones endpoints."""
+    """Coefficients (samples, models) whose rows sum to one; the first rows each take one model alone."""
     rows = torch.distributions.Dirichlet(torch.ones(models)).sample((samples,)).to(dtype)
     rows[: min(samples, models)] = torch.eye(models, dtype=dtype)[: min(samples, models)]
     return rows / rows.sum(1, keepdim=True)
 
 
 def one_by_one(module, states, images, rows):
-    """Merge, then run, sample by sample."""
+    """The outputs of one merged model a sample, each made by its row of coefficients."""
     with torch.no_grad():
         return torch.cat(
             [
@@ -44,6 +44,7 @@ def one_by_one(module, states, images, rows):
 
 
 def check(make, size, *, models=3, samples=5, dtype=torch.float64, tolerance=1e-10):
+    """Assert that per-sample merging of a kind of tower equals one merged model a sample, for images of a size."""
     samples = min(samples, 3) if size > 100 else samples
     made = towers(make, models, dtype)
     states = [module.state_dict() for module in made]
@@ -52,22 +53,25 @@ def check(make, size, *, models=3, samples=5, dtype=torch.float64, tolerance=1e-
     got = merge_per_sample(made[0], states)(images, rows)
     assert got.shape == expected.shape
     assert float((got - expected).abs().max() / expected.abs().max()) < tolerance
-    with torch.no_grad():  # endpoints
+    with torch.no_grad():  # rows that take one model alone
         for i in range(min(samples, models)):
             alone = made[i](images[i : i + 1])[0]
             assert float((got[i] - alone).abs().max() / alone.abs().max()) < tolerance
 
 
 def vision(**options):
+    """A function that makes a small transformer of open_clip's, with some options of its own."""
     quick = options.pop("quick_gelu", True)
     shape = {"layers": 2, "width": 64, "head_width": 32, "patch_size": 8, "image_size": 32, **options}
     return lambda: _build_vision_tower(32, CLIPVisionCfg(**shape), quick_gelu=quick)
 
 
 def timm(name, size, pool=""):
+    """A function that makes a tower of timm's, with a linear projection."""
+
     def make():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # timm's, about itself
+            warnings.simplefilter("ignore")  # timm warns about itself
             return TimmModel(name, embed_dim=16, image_size=size, proj="linear", pool=pool)
 
     return make

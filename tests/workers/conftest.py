@@ -9,12 +9,12 @@ import tiny
 import yaml
 from pools import upload
 
-SAMPLES = {"one": 8_300, "two": 400}  # two objects a table, and one
+SAMPLES = {"one": 8_300, "two": 400}  # two objects in each table, and one object
 
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory, s3_server):
-    """A folder and a bucket: data, and experiments whose tuned model is whatever lands in the bucket."""
+    """A folder with data and experiments, and a bucket in which their patterns look for tuned models."""
     import boto3
 
     folder = tmp_path_factory.mktemp("pool")
@@ -24,7 +24,7 @@ def place(tmp_path_factory, s3_server):
         "AWS_ENDPOINT_URL": s3_server,
         "AWS_REGION": "us-east-1",
         "XDG_CACHE_HOME": str(folder / "cache"),
-        "OMP_NUM_THREADS": "1",  # two workers share two cores
+        "OMP_NUM_THREADS": "1",  # because two workers share two cores
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
@@ -38,11 +38,11 @@ def place(tmp_path_factory, s3_server):
         upload(tiny.checkpoint(folder / "base.pt", 1), bucket, "base.pt")
         datasets = [{"name": n, "images": n, "group": g} for n, g in (("one", "id"), ("two", "ood"))]
         write(
-            folder / "landing.yaml", bucket, "finetuned/*", datasets=datasets,
+            folder / "watched.yaml", bucket, "finetuned/*", datasets=datasets,
             merge={"granularity": ["clusters", "samples"], "clusters": 2}, baselines=["individual", "output-ensemble"],
             samples_per_run=8192,
         )  # fmt: skip
-        # one data set and nothing that waits for a fit: one child a checkpoint
+        # one data set and no fit to wait for: one child for each checkpoint
         write(
             folder / "burst.yaml", bucket, "burst/*", datasets=[{"name": "few", "images": "few"}],
             merge={"granularity": ["samples"], "offset": False}, baselines=["individual"],
@@ -61,12 +61,12 @@ def write(file, bucket, pattern, **settings):
 
 @pytest.fixture(scope="session")
 def pool(place):
-    """The processes, the deployments of prefect.yaml, and the automation that watches heartbeats."""
+    """A running pool with the deployments of prefect.yaml and the automations that watch heartbeats."""
     from local_pool import LocalPool
 
     folder, bucket = place
-    landing = str(folder / "landing.yaml")
-    started = LocalPool(folder / "pool", landing, f"s3://{bucket}/store", gpus=2, landing=landing, silence=45)
+    watched = str(folder / "watched.yaml")
+    started = LocalPool(folder / "pool", watched, f"s3://{bucket}/store", gpus=2, watch=watched, silence=45)
     try:
         started.start()
         yield started

@@ -1,4 +1,4 @@
-"""One pool's life, in order: a checkpoint lands; all kinds of things die; ten land while the server is down."""
+"""The life of a pool, in order: a new checkpoint; processes that die; ten new checkpoints while the server is down."""
 
 import html
 import os
@@ -16,6 +16,8 @@ import pytest
 import tiny
 from pools import (
     MINUTES,
+    add_checkpoint,
+    announce,
     ask,
     completed,
     deployment,
@@ -23,14 +25,12 @@ from pools import (
     in_process,
     kill,
     kill_worker,
-    land,
     manifests,
     numbers,
     occupied,
     process_of,
     running,
     runs,
-    tell,
     upload,
     wait_for,
 )
@@ -43,44 +43,44 @@ def equal(found, wanted):
         assert found[key] == pytest.approx(value, abs=1e-9), key
 
 
-def test_a_checkpoint_that_lands_is_evaluated_by_the_workers(pool, place, tmp_path):
-    """Upload, event (twice), one parent, children on both workers, one data set shared; results as in one process."""
+def test_workers_evaluate_a_new_checkpoint_once(pool, place, tmp_path):
+    """Two events for one upload start one parent; both workers share a data set; results equal those of one process."""
     folder, bucket = place
-    uri = land(bucket, folder, "7.pt", 7)
+    uri = add_checkpoint(bucket, folder, "7.pt", 7)
     began = time.time()
-    tell(pool, uri)
-    tell(pool, uri)
+    announce(pool, uri)
+    announce(pool, uri)
     wait_for("an extraction", lambda: runs(pool, "extract-outputs", "RUNNING"))
     assert time.time() - began < 60, "within a minute its extraction runs"
     wait_for("first checkpoint", lambda: completed(pool, "checkpoint:7.pt"))
     wait_for("both looks", lambda: len(runs(pool, "watch-checkpoints", "COMPLETED")) >= 2)
     assert len(runs(pool, "run-experiment")) == 1
-    equal(numbers(f"s3://{bucket}/store"), in_process(folder / "landing.yaml", folder / "local-7.pt", tmp_path / "s"))
+    equal(numbers(f"s3://{bucket}/store"), in_process(folder / "watched.yaml", folder / "local-7.pt", tmp_path / "s"))
     done = runs(pool, "extract-outputs", "COMPLETED")
     assert sorted(run["name"].partition(":")[0] for run in done) == ["extract one", "extract one", "extract two"]
     (_, first), (second, _) = sorted(occupied(pool, run) for run in done if run["name"].startswith("extract one"))
     assert second < first, "two workers share a data set, at the same time"
-    tags = frozenset({"experiment:landing", "checkpoint:7.pt", "dawin"})
+    tags = frozenset({"experiment:watched", "checkpoint:7.pt", "dawin"})
     assert {frozenset(run["tags"]) for run in done} == {tags | {f"dataset:{name}"} for name in ("one", "two")}
 
 
-def test_the_schedule_makes_runs(pool):
-    """The looks of the next hours are there, by the server's own scheduler."""
+def test_the_schedule_creates_runs(pool):
+    """The server's scheduler has created the looks of the next hours."""
     ahead = wait_for("scheduled looks", lambda: runs(pool, "watch-checkpoints", "SCHEDULED"))
     assert all(run["auto_scheduled"] for run in ahead)
 
 
 @pytest.fixture(scope="module")
 def unlucky(pool, place):
-    """A run to which everything happens, in the background, since most of it is waiting for a heartbeat that is missed.
+    """A run in the background, whose processes are killed; most of its time is the wait for a missing heartbeat.
 
-    In extraction one child is killed, and another together with its worker; in evaluation a worker alone.
+    During extraction one child is killed, and another one together with its worker; during evaluation, a worker only.
     """
     folder, bucket = place
 
     def go():
         tag = "checkpoint:8.pt"
-        tell(pool, land(bucket, folder, "8.pt", 8))
+        announce(pool, add_checkpoint(bucket, folder, "8.pt", 8))
         first, process = running(pool, "extract-outputs", tag=tag)
         device = device_of(process)
         kill(process)
@@ -99,7 +99,7 @@ def unlucky(pool, place):
         kill(lost[1])
         committed = manifests(f"s3://{bucket}/store")
         orphan, process = running(pool, "evaluate-merges", tag=tag)
-        kill_worker(pool, device)  # the one that is left; its child goes on, an orphan
+        kill_worker(pool, device)  # the remaining worker; its child continues as an orphan
         committed |= manifests(f"s3://{bucket}/store")
         pool.start_gpu_worker(0)
         pool.start_gpu_worker(1)
@@ -112,14 +112,14 @@ def unlucky(pool, place):
 
 @pytest.mark.usefixtures("unlucky")
 class TestMeanwhile:
-    """While nothing is heard of a worker."""
+    """Tests that run while the pool waits for a missing heartbeat."""
 
     def page(self, url, picture, wanted):
-        """Open a page of the UI in a browser; its text once something is in it, and a picture kept."""
+        """Return the text of a page of the UI once it holds the wanted text, and keep a picture of it."""
         shown = ""
         command = [shutil.which("chromium"), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-sync"]
         command += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-        for budget in (8_000, 20_000, 40_000):  # ms of the page's own time
+        for budget in (8_000, 20_000, 40_000):  # ms, of the page's virtual time
             options = ["--window-size=1400,1000", f"--virtual-time-budget={budget}", f"--screenshot={picture}"]
             ended = subprocess.run(
                 [*command, *options, "--dump-dom", url], capture_output=True, text=True, check=False, timeout=120
@@ -130,30 +130,30 @@ class TestMeanwhile:
                 break
         return shown
 
-    @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to look at the UI with")
+    @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium to open the UI")
     def test_the_ui_shows_a_run_its_children_and_its_results(self, pool, tmp_path):
-        """In a real browser; the pictures are kept where CI asks for them."""
+        """A browser shows the parent, its results and its histogram; the pictures go to DAWIN_SCREENSHOTS."""
         kept = Path(os.environ.get("DAWIN_SCREENSHOTS", tmp_path))
         kept.mkdir(parents=True, exist_ok=True)
         parent = runs(pool, "run-experiment", "COMPLETED", tag="checkpoint:7.pt")[0]
         shown = self.page(f"{pool.url}/runs/flow-run/{parent['id']}", kept / "run.png", "extract one")
-        assert "landing: 7.pt" in shown
+        assert "watched: 7.pt" in shown
         assert "checkpoint:7.pt" in shown
         assert "extract one: base, tuned" in shown
-        key = {"artifacts": {"key": {"like_": "%landing%"}}}
+        key = {"artifacts": {"key": {"like_": "%watched%"}}}
         latest = ask(pool, "POST", "/artifacts/latest/filter", key)
         found = {artifact["key"]: artifact["latest_id"] for artifact in latest}
-        wanted = {"results-landing", "report-landing", "parquet-landing", "plan-landing", "coefficients-landing-one"}
+        wanted = {"results-watched", "report-watched", "parquet-watched", "plan-watched", "coefficients-watched-one"}
         assert wanted <= set(found)
-        looks = {"results-landing": "dawin/samples", "coefficients-landing-one": "weights"}
-        for artifact, told in looks.items():
+        looks = {"results-watched": "dawin/samples", "coefficients-watched-one": "weights"}
+        for artifact, content in looks.items():
             address = f"{pool.url}/artifacts/artifact/{found[artifact]}"
-            assert told in self.page(address, kept / f"{artifact}.png", told)
+            assert content in self.page(address, kept / f"{artifact}.png", content)
         assert all((kept / f"{name}.png").stat().st_size > 10_000 for name in ("run", *looks))
 
     @pytest.mark.parametrize("missing", ["api", "pool", "number"])
-    def test_what_is_not_there_is_told_in_seconds(self, pool, missing, tmp_path):
-        """A dead API, a pool that nobody made, a setting that makes no sense: exit status 2 and one line."""
+    def test_a_wrong_configuration_is_refused_within_seconds(self, pool, missing, tmp_path):
+        """A dead API, an unknown pool and an invalid number each give exit status 2 and one line."""
         changed, wanted = {
             "api": ({"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "no Prefect API answers there"),
             "pool": ({"DAWIN_GPU_POOL": "nowhere"}, "DAWIN_GPU_POOL=nowhere: no such work pool"),
@@ -161,41 +161,41 @@ class TestMeanwhile:
         }[missing]
         refused(pool, tiny.experiment(tmp_path, samples=6), tmp_path, wanted, **changed)
 
-    def test_a_pool_without_workers_is_waited_for_in_so_many_words(self, pool, tmp_path):
-        """A warning that says what it waits for, within seconds; an interrupt then ends run and children."""
+    def test_a_run_warns_that_its_pool_has_no_worker(self, pool, tmp_path):
+        """The warning comes within seconds and names the remedy; an interrupt then cancels the run and its children."""
         pool.create_pool("empty")
         file = tiny.experiment(tmp_path, samples=6)
         began = time.monotonic()
         parent = command(pool, file, str(tmp_path / "store"), DAWIN_GPU_POOL="empty")
         line = next(line for line in parent.stderr if "no worker online" in line)
-        assert "work pool empty has no worker online: runs wait for prefect worker start --pool empty" in line
+        assert "work pool empty has no worker online; start one with prefect worker start --pool empty" in line
         assert time.monotonic() - began < 15
         waiting = wait_for("children", lambda: runs(pool, "extract-outputs", "SCHEDULED", tag="experiment:tiny"))
         parent.send_signal(signal.SIGINT)
-        told = parent.communicate(timeout=60)[1]
+        shown = parent.communicate(timeout=60)[1]
         assert parent.returncode == 1
-        assert "dawin: interrupted; the next run goes on from what is in the store" in told
+        assert "dawin: interrupted; the next run continues from the objects in the store" in shown
         ended = {run["id"] for run in runs(pool, "extract-outputs", "CANCELLED", tag="experiment:tiny")}
         assert {run["id"] for run in waiting} <= ended
 
-    def test_two_parents_at_once_end_with_one_copy(self, pool, tmp_path):
-        """Both complete; every object is there once, and the results are one run's."""
+    def test_two_concurrent_parents_complete_and_write_every_object_once(self, pool, tmp_path):
+        """The store then holds one copy of each object and the results of one run."""
         settings = {"merge": {"granularity": ["samples"], "offset": False}, "baselines": ["individual"]}
         file = tiny.experiment(tmp_path, samples=12, datasets=[{"name": "one", "images": "one"}], **settings)
         store = str(tmp_path / "store")
         parents = [command(pool, file, store) for _ in range(2)]
-        told = [parent.communicate(timeout=60 * MINUTES)[1] for parent in parents]
-        assert [parent.returncode for parent in parents] == [0, 0], told
+        shown = [parent.communicate(timeout=60 * MINUTES)[1] for parent in parents]
+        assert [parent.returncode for parent in parents] == [0, 0], shown
         objects = [key for key in manifests(store) if key.startswith(("outputs/", "predictions/"))]
         assert len(objects) == 2 + 1
         assert len([key for key in manifests(store) if key.startswith("results/")]) == 1
 
-    def test_a_parent_that_is_cancelled_takes_its_children_along(self, pool, place):
-        """As in the UI: the children's processes end, and none is sent again."""
+    def test_cancelling_a_parent_cancels_its_children(self, pool, place):
+        """Their processes end, no child is sent again, and no look for checkpoints starts the run again."""
         folder, bucket = place
         tag = "checkpoint:9.pt"
-        uri = land(bucket, folder, "9.pt", 9)
-        tell(pool, uri)
+        uri = add_checkpoint(bucket, folder, "9.pt", 9)
+        announce(pool, uri)
         child, process = running(pool, "extract-outputs", tag=tag)
         parent = runs(pool, "run-experiment", "RUNNING", tag=tag)[0]
         ask(pool, "POST", f"/flow_runs/{parent['id']}/set_state", {"state": {"type": "CANCELLING"}})
@@ -216,7 +216,7 @@ class TestMeanwhile:
 
 
 def command(pool, file, store, **changed):
-    """Start `dawin run`."""
+    """Start `dawin run` and return its process."""
     return subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "run", file, "--store", store],
         env={**pool.environment, **changed},
@@ -227,31 +227,31 @@ def command(pool, file, store, **changed):
 
 
 def refused(pool, file, folder, wanted, **changed):
-    """See that a run ends within 15 seconds, with exit status 2 and a line that says why."""
+    """Assert that a run ends within 15 seconds, with exit status 2 and a line that holds the wanted reason."""
     began = time.monotonic()
     started = command(pool, file, str(folder / "store"), **changed)
-    told = started.communicate(timeout=60)[1]
+    shown = started.communicate(timeout=60)[1]
     assert time.monotonic() - began < 15
-    assert started.returncode == 2, told
-    assert any(line.startswith("dawin: ") and wanted in line for line in told.splitlines()), told
+    assert started.returncode == 2, shown
+    assert any(line.startswith("dawin: ") and wanted in line for line in shown.splitlines()), shown
 
 
-def test_a_run_to_which_everything_happens_completes(pool, place, unlucky, tmp_path):
-    """Nothing that was committed is computed again, and the numbers are those of a quiet run."""
+def test_a_run_whose_processes_were_killed_completes(pool, place, unlucky, tmp_path):
+    """No committed object is computed again, and the results equal those of an undisturbed run."""
     folder, bucket = place
     dead, orphan, committed = unlucky.result()
     states = {run["id"]: run["state_type"] for run in runs(pool, tag="checkpoint:8.pt")}
     assert {states[run["id"]] for run in dead} == {"CRASHED"}
-    assert states[orphan["id"]] in ("CRASHED", "COMPLETED")  # it may have been through before it noticed
+    assert states[orphan["id"]] in ("CRASHED", "COMPLETED")  # an orphan may complete before it notices
     again = [run["name"] for run in runs(pool, "extract-outputs", "COMPLETED") if "(again, 2)" in run["name"]]
     assert len(again) == 2
     after = manifests(f"s3://{bucket}/store")
     assert all(after[key] == content for key, content in committed.items())
-    equal(numbers(f"s3://{bucket}/store"), in_process(folder / "landing.yaml", folder / "local-8.pt", tmp_path / "s"))
+    equal(numbers(f"s3://{bucket}/store"), in_process(folder / "watched.yaml", folder / "local-8.pt", tmp_path / "s"))
 
 
-def test_ten_in_a_burst_while_the_server_is_down(pool, place):
-    """No event gets through; the schedule finds them all: ten rows, each once, copies and halves none."""
+def test_checkpoints_that_arrive_while_the_server_is_down_are_evaluated_once(pool, place):
+    """No event arrives; the schedule finds all ten, and neither a copy, the base nor an incomplete file gets a row."""
     folder, bucket = place
     server = pool.processes["server"]
     server.terminate()
@@ -259,7 +259,7 @@ def test_ten_in_a_burst_while_the_server_is_down(pool, place):
     for number in range(10):
         uri = upload(tiny.checkpoint(folder / f"b{number}.pt", 20 + number), bucket, f"burst/b{number}.pt")
     with pytest.raises(urllib.error.URLError, match="refused"):
-        tell(pool, uri)
+        announce(pool, uri)
     upload(folder / "b3.pt", bucket, "burst/copy.pt")
     upload(folder / "base.pt", bucket, "burst/base.pt")
     half = folder / "half.pt"
@@ -283,8 +283,8 @@ def test_ten_in_a_burst_while_the_server_is_down(pool, place):
     assert len(runs(pool, "run-experiment", tag="experiment:burst")) == 10
 
 
-def test_a_deployment_that_was_never_made_is_told_in_seconds(pool, tmp_path):
-    """And what makes it."""
+def test_a_missing_deployment_is_refused_within_seconds(pool, tmp_path):
+    """The message names the deployment and the command that creates it."""
     ask(pool, "DELETE", f"/deployments/{deployment(pool, 'evaluate-merges/gpu')}")
-    wanted = "deployment evaluate-merges/gpu was never made; prefect deploy --all"
+    wanted = "deployment evaluate-merges/gpu does not exist; create it with prefect deploy --all"
     refused(pool, tiny.experiment(tmp_path, samples=6), tmp_path, wanted)

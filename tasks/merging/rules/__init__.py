@@ -1,7 +1,8 @@
-"""How each kind of layer uses merged weights, for a whole batch at once (Oh et al. 2025 merge; that it is cheap follows
-from every layer being linear in its weights).
+"""The rules by which functions of torch use merged weights for a whole batch, one file a kind of layer.
 
-A rule takes torch's function, the first merged tensor among its arguments, and the arguments.
+A rule takes the function, the first merged tensor among its arguments, and the arguments as torch names them. It
+returns the outputs of every sample's own weights, or raises `UncoveredLayer` for a use that it does not cover. A new
+rule is a function in one of these files, or in a new one, and its line in `RULES`.
 """
 
 from typing import Any
@@ -39,4 +40,4 @@ RULES: dict[Any, Rule] = {
         elementwise,
     ),
 }  # fmt: skip
-"""From torch's functions to their rules."""
+"""Function of torch to the rule that covers it."""

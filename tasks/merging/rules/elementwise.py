@@ -1,4 +1,4 @@
-"""Additions, layer scale, joined tokens: every sample's own values meet the activation."""
+"""Rules for elementwise functions, padding and joining, such as biases, layer scale and class tokens."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,11 +6,15 @@ from typing import Any
 import torch
 
 from tasks.merging.merged_tensor import MergedTensor
-from tasks.merging.rules.samples import name_of, samples
+from tasks.merging.rules.activations import name_of, samples
 
 
 def elementwise(func: Any, first: MergedTensor, *args: Any, **kwargs: Any) -> Any:
-    """Let every sample's own values meet the activation: additions, layer scale, and the like."""
+    """Return an elementwise function of activations and every sample's own values, such as a sum or a layer scale.
+
+    Raises:
+        UncoveredLayer: the function would change the weights in place.
+    """
     if _is_in_place(func) and isinstance(args[0], MergedTensor):
         raise first.uncovered(f"{name_of(func)}, which would change the weights")
     shapes = [argument.shape for argument in (*args, *kwargs.values()) if isinstance(argument, torch.Tensor)]
@@ -24,6 +28,7 @@ def elementwise(func: Any, first: MergedTensor, *args: Any, **kwargs: Any) -> An
 
 
 def _is_in_place(func: Any) -> bool:
+    """Return whether a function's name is that of an in-place operation, such as `add_` and `__iadd__`."""
     name = name_of(func)
     return name.startswith("__i") or (name.endswith("_") and not name.startswith("__"))
 
@@ -31,14 +36,24 @@ def _is_in_place(func: Any) -> bool:
 def pad(
     func: Any, first: MergedTensor, input: Any, pad: Sequence[int], mode: str = "constant", value: Any = None
 ) -> Any:
-    """Rule for padding weights: with zeros, or with weights."""
+    """Return a merged tensor padded with zeros or with its own numbers.
+
+    Raises:
+        UncoveredLayer: the padding is a number other than zero, which is not linear, or pads no weights.
+    """
     if value or not isinstance(input, MergedTensor):
         raise first.uncovered(f"pad with {value}")
     return input.map(lambda part: func(part, pad, mode, value))
 
 
 def cat(func: Any, first: MergedTensor, tensors: Sequence[torch.Tensor], dim: int = 0) -> Any:
-    """Join tokens to activations; or weights to weights, where a plain tensor is the same in all models."""
+    """Return activations joined with every sample's own values, or weights joined into one merged tensor.
+
+    Among weights, a plain tensor is a constant that all models share.
+
+    Raises:
+        UncoveredLayer: the samples share an axis with something else.
+    """
     try:
         axis = first.shared.axes.axis(f"{name_of(func)} of {first.origin}", tensors[-1].shape)
     except ValueError as error:
@@ -51,6 +66,7 @@ def cat(func: Any, first: MergedTensor, tensors: Sequence[torch.Tensor], dim: in
 
 
 def _difference(tensor: torch.Tensor, i: int) -> torch.Tensor:
+    """Return difference i of a tensor at scale 1; that of a constant is zero."""
     if not isinstance(tensor, MergedTensor):
         return torch.zeros_like(tensor)
     return tensor.differences[i] * tensor.scales[i]

@@ -1,4 +1,4 @@
-"""Normalisations: the activation is normalised as ever, then scaled and shifted by every sample's own values."""
+"""Rules for normalisations: a plain normalisation, then the scale and the shift of every sample's own weights."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,11 @@ import torch
 from torch.nn import functional
 
 from tasks.merging.merged_tensor import MergedTensor
-from tasks.merging.rules.samples import merged, samples
+from tasks.merging.rules.activations import merged, samples
 
 
 def _affine(first: MergedTensor, y: torch.Tensor, weight: Any, bias: Any, axis: int, trailing: int = 0) -> torch.Tensor:
-    """Return y · w_i + b_i; `trailing` axes follow the channels."""
+    """Return y · w_i + b_i of a normalised activation, whose channels `trailing` axes follow."""
     scale, shift = (
         None if p is None else _channels(merged(p, first), axis, y.ndim, trailing).to(y.dtype) for p in (weight, bias)
     )
@@ -21,7 +21,7 @@ def _affine(first: MergedTensor, y: torch.Tensor, weight: Any, bias: Any, axis: 
 
 
 def _channels(weight: MergedTensor, axis: int, ndim: int, trailing: int) -> torch.Tensor:
-    """Return every sample's own values of a weight (channels,) that `trailing` axes follow."""
+    """Return every sample's values of a weight (channels,), with `trailing` axes of size 1 after the channels."""
     return weight.map(lambda part: part[(..., *[None] * trailing)]).per_sample(axis, ndim)
 
 
@@ -34,7 +34,7 @@ def layer_norm(
     bias: Any = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Rule for layer normalisation."""
+    """Return the layer normalisation of each sample with its own scale and shift."""
     x, axis = samples(func, first, input)
     return _affine(first, functional.layer_norm(x, normalized_shape, None, None, eps), weight, bias, axis)
 
@@ -47,7 +47,7 @@ def rms_norm(
     weight: Any = None,
     eps: float | None = None,
 ) -> torch.Tensor:
-    """Rule for normalisation by the root of the mean square."""
+    """Return the root-mean-square normalisation of each sample with its own scale."""
     x, axis = samples(func, first, input)
     return _affine(first, functional.rms_norm(x, normalized_shape, None, eps), weight, None, axis)
 
@@ -61,7 +61,7 @@ def group_norm(
     bias: Any = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Rule for group normalisation."""
+    """Return the group normalisation of each sample with its own scale and shift."""
     x, axis = samples(func, first, input)
     return _affine(first, functional.group_norm(x, num_groups, None, None, eps), weight, bias, axis, x.ndim - 2)
 
@@ -78,7 +78,13 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Normalise by merged statistics: mean and variance are combined like any other tensor, as `combine` does."""
+    """Return the batch normalisation of each sample by its own merged statistics, scale and shift.
+
+    Mean and variance are combined like any other tensor, as `combine` does.
+
+    Raises:
+        UncoveredLayer: the normalisation takes the statistics of the batch.
+    """
     if training or running_mean is None:
         raise first.uncovered("batch_norm by the batch's own statistics")
     x, axis = samples(func, first, input)

@@ -1,4 +1,4 @@
-"""Products with merged matrices: M products of plain ones, accumulated in place.
+"""Rules for products with matrices and for convolutions: M plain products, accumulated in place.
 
 y_i = x_i (W_0 + Σ_t c_it ΔW_t)ᵀ + b_i = x_i W_0ᵀ + Σ_t (c_it x_i) ΔW_tᵀ + b_i
 """
@@ -10,11 +10,11 @@ import torch
 from torch.nn import functional
 
 from tasks.merging.merged_tensor import MergedTensor
-from tasks.merging.rules.samples import merged, name_of, samples
+from tasks.merging.rules.activations import merged, name_of, samples
 
 
 def product_dtype(x: torch.Tensor) -> torch.dtype:
-    """Return what a product is computed in: as torch would, the autocast dtype where there is one."""
+    """Return the dtype in which torch would compute a product with an activation: under autocast, its dtype."""
     if x.is_meta:
         return x.dtype
     kind = x.device.type
@@ -22,19 +22,28 @@ def product_dtype(x: torch.Tensor) -> torch.dtype:
 
 
 def as_matrix(weight: Any, first: MergedTensor, dtype: torch.dtype) -> MergedTensor:
-    """Return a factor of a product in the product's dtype, and note that it is one."""
+    """Return a weight in the dtype of a product, and note its name among the matrices of the model."""
     first.shared.matrices.add(getattr(weight, "origin", ""))
     return merged(weight, first).in_dtype(dtype)
 
 
 def _along(c: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return coefficients (n,) in the shape that broadcasts against x (n, …)."""
     return c.view(-1, *[1] * (x.ndim - 1))
 
 
 def product(x: torch.Tensor, matrix: MergedTensor, bias: Any) -> torch.Tensor:
-    """Return x_i W_iᵀ + b_i for x (n, …, inputs), W (outputs, inputs).
+    """Return x_i W_iᵀ + b_i for every sample i.
 
-    The bias is what the accumulation starts from; one buffer of x's size holds c_it x_i.
+    Memory beside the result is one buffer of the size of x, which holds c_it x_i.
+
+    Args:
+        x: (n, …, inputs) activation in the dtype of the matrix.
+        matrix: (outputs, inputs) W.
+        bias: (outputs,) b, plain or merged, or None.
+
+    Returns:
+        (n, …, outputs).
     """
     width, inputs = matrix.base.shape
     rows = x.reshape(prod(x.shape[:-1]), inputs)
@@ -55,7 +64,7 @@ def product(x: torch.Tensor, matrix: MergedTensor, bias: Any) -> torch.Tensor:
 
 
 def linear(func: Any, first: MergedTensor, input: torch.Tensor, weight: Any, bias: Any = None) -> torch.Tensor:
-    """Rule for x Wᵀ + b, wherever the samples lie."""
+    """Return x_i W_iᵀ + b_i for every sample i, whichever axis of x holds the samples."""
     x, axis = samples(func, first, input)
     dtype = product_dtype(x)
     lead = x.movedim(axis, 0).to(dtype)
@@ -63,7 +72,11 @@ def linear(func: Any, first: MergedTensor, input: torch.Tensor, weight: Any, bia
 
 
 def matmul(func: Any, first: MergedTensor, input: torch.Tensor, other: Any) -> torch.Tensor:
-    """Rule for x W, such as the projection of a tower's features."""
+    """Return x_i W_i for every sample i, such as the projection of a tower's features.
+
+    Raises:
+        UncoveredLayer: the weights are the left factor, or are not a matrix.
+    """
     if not isinstance(other, MergedTensor) or other.base.ndim != 2:
         raise first.uncovered(f"{name_of(func)} with the weights on the left")
     return linear(func, first, input, other.map(torch.t))
@@ -78,7 +91,7 @@ def conv2d(
     *settings: Any,
     **named: Any,
 ) -> torch.Tensor:
-    """Rule for convolutions: M plain ones, the change of each sample added with its coefficient."""
+    """Return the convolution of every sample with its own kernel: M plain convolutions, added by coefficient."""
     x, _ = samples(func, first, input)
     dtype = product_dtype(x)
     x, matrix = x.to(dtype), as_matrix(weight, first, dtype)

@@ -1,1 +1,1 @@
-"""How checkpoints name their tensors: one file a family."""
+"""How checkpoints name their tensors: one file a checkpoint family, listed in `registry`."""

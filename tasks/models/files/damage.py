@@ -1,4 +1,4 @@
-"""What can be wrong with a file that should hold tensors; readers of files raise these, `tensor_files` words them."""
+"""Faults of a file that should hold tensors. Readers of formats raise them; `tensor_files` adds the file's address."""
 
 
 class UnsafePickle(ValueError):
@@ -10,4 +10,4 @@ class DamagedFile(ValueError):
 
 
 class TooCostly(DamagedFile):
-    """Reading a file would cost more time or memory than any checkpoint's."""
+    """Reading a file would cost more time or memory than any checkpoint does."""

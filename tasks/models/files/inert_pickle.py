@@ -1,9 +1,9 @@
-"""Pickles read without pickle: a machine of our own for its opcodes, which has no way to call anything.
+"""Pickles read without Python's `pickle`, by an interpreter of their opcodes that cannot import or call anything.
 
-Tensors, numbers, text and containers come out as what they are, dictionaries with keys of text. Objects of unknown
-classes come out as `Inert` containers of what was stored in them. The few functions that checkpoints name (torch's for
-building a tensor) are entries of a table; any other function that a pickle asks to be called is an error, and so is any
-mention of Python's own library, which no checkpoint needs and every attack does. All of it happens within a budget.
+Tensors, numbers, text and containers come out as such, dictionaries with keys of text. Objects of unknown classes come
+out as `Inert` containers of their stored state. A table holds the few functions that checkpoints name (torch's, which
+build tensors). A call of any other function is an error, and so is any name of Python's own library outside of a short
+list, since no checkpoint needs one and every attack does. All of this happens within a budget.
 """
 
 import io
@@ -16,8 +16,8 @@ from tasks.models.files.budget import INTEGER, MARKS, PICKLE_BYTES, Budget
 from tasks.models.files.damage import DamagedFile, TooCostly, UnsafePickle
 from tasks.models.files.pickle_names import CALLABLE, CONSTANTS, PYTHON, Function, Global, Inert, key_of, named
 
-_ARGUMENTS = 16  # of a function that is really called; those of torch take at most 8
-_PLACES = 1_000_000  # in a pickle's memo: one an opcode
+_ARGUMENTS = 16  # of a call of one of the table's functions; those of torch take at most 8
+_PLACES = 1_000_000  # in a pickle's memo; an opcode fills one
 _MEMO_WRITE = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
 _MEMO_READ = frozenset({"GET", "BINGET", "LONG_BINGET"})
 
@@ -28,18 +28,18 @@ def read_pickle(
     persistent: Callable[[Any], Any] | None = None,
     budget: Budget | None = None,
 ) -> Any:  # noqa: ANN401  whatever it holds
-    """Return what a pickle holds.
+    """Return the object that a pickle holds.
 
     Args:
-        pickled: the whole pickle; or a buffer in memory that stands at its start, and afterwards at its end.
-        functions: what may really be called, by qualified name; these have to distrust their arguments.
-        persistent: from a persistent identifier (torch's storages) to what it stands for.
-        budget: what may be spent; several pickles of one file share one.
+        pickled: the whole pickle; or a buffer in memory at the pickle's start, which is left at the pickle's end.
+        functions: the functions that the pickle may call, by qualified name. They have to distrust their arguments.
+        persistent: from a persistent identifier (torch's of a storage) to the object that it stands for.
+        budget: shared by all pickles of one file; None: a new one.
 
     Raises:
-        UnsafePickle: it asks for a call or an import that is not among what checkpoints need.
-        DamagedFile: it is cut short or malformed.
-        TooCostly: it costs more than any checkpoint's.
+        UnsafePickle: the pickle asks for a call or an import that no checkpoint needs.
+        DamagedFile: the pickle is cut short or malformed.
+        TooCostly: the pickle costs more than any checkpoint's.
     """
     if isinstance(pickled, bytes):
         if len(pickled) > PICKLE_BYTES:
@@ -48,7 +48,7 @@ def read_pickle(
     machine = _Machine({**PYTHON, **functions}, persistent, budget or Budget())
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd escapes in texts; what is wrong raises
+            warnings.simplefilter("ignore")  # about odd escapes in texts; faults raise errors
             return machine.run(pickled)
     except (UnsafePickle, DamagedFile):
         raise
@@ -59,11 +59,13 @@ def read_pickle(
 
 
 class _Machine:
+    """Interprets opcodes: `step` finds the method of an opcode that the tables do not cover by its name."""
+
     def __init__(self, functions: Mapping[str, Function], persistent: Any, budget: Budget) -> None:  # noqa: ANN401
         self._functions, self._persistent, self._budget = functions, persistent, budget
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # the stack before each mark
-        self._memo: list[Any] = []  # a list: a pickle could choose places that collide in a dictionary
+        self._memo: list[Any] = []  # a list, since a pickle could choose places that collide in a dictionary
 
     def run(self, pickled: BinaryIO) -> Any:  # noqa: ANN401
         for opcode, argument, _ in pickletools.genops(pickled):
@@ -98,7 +100,7 @@ class _Machine:
         self._memo[place] = self._stack[-1]
 
     def _marked(self) -> list[Any]:
-        """Return what was put on the stack since the last mark, and go back to before it."""
+        """Return the items pushed since the last mark; restore the stack from before the mark."""
         items, self._stack = self._stack, self._below.pop()
         return items
 
@@ -179,7 +181,7 @@ class _Machine:
     def _reduce(self) -> None:
         function, arguments = self._stack[-2:]
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
-            raise UnsafePickle("a call of something that is no function")
+            raise UnsafePickle("a call of something other than a function")
         if called := self._functions.get(function.name):
             if len(arguments) > _ARGUMENTS:
                 raise TooCostly(f"a call with {len(arguments):,} arguments, wanted at most {_ARGUMENTS}")
@@ -193,7 +195,7 @@ class _Machine:
     def _newobj(self) -> None:
         kind, arguments = self._stack[-2:]
         if not isinstance(kind, Global) or not isinstance(arguments, tuple):
-            raise UnsafePickle("an object of something that is no class")
+            raise UnsafePickle("an object of something other than a class")
         self._stack[-2:] = [Inert(kind.name, arguments)]
 
     def _newobj_ex(self) -> None:
@@ -214,7 +216,7 @@ class _Machine:
 
     def _binpersid(self) -> None:
         if self._persistent is None:
-            raise UnsafePickle("a reference to something outside")
+            raise UnsafePickle("a reference to something outside of the pickle")
         self._stack[-1] = self._persistent(self._stack[-1])
 
 
@@ -229,7 +231,7 @@ def _fill(target: Any, items: list[Any]) -> None:  # noqa: ANN401
     if isinstance(target, Inert):
         target = target.state
     if not isinstance(target, dict) or len(items) % 2:
-        raise DamagedFile("items for something that holds none")
+        raise DamagedFile("items for something that cannot hold any")
     for key, value in zip(items[::2], items[1::2], strict=True):
         target[key_of(key)] = value
 
@@ -238,5 +240,5 @@ def _items(target: Any) -> list[Any]:  # noqa: ANN401
     if isinstance(target, Inert):
         return target.items
     if not isinstance(target, list):
-        raise DamagedFile("items for something that holds none")
+        raise DamagedFile("items for something that cannot hold any")
     return target

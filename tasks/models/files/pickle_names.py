@@ -1,4 +1,4 @@
-"""Classes and functions that pickles name: never looked up; a table says which may be called, and what that does."""
+"""Names of classes and functions in pickles. They are never looked up; tables say what a call of each one does."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -8,14 +8,14 @@ from typing import Any, Protocol
 from tasks.models.files.budget import NAME, Budget
 from tasks.models.files.damage import DamagedFile, TooCostly, UnsafePickle
 
-# of Python's library, what harmless settings beside a model are made of; they come out inert
+# of Python's library: harmless settings beside a model consist of these; a call of one makes an inert object
 _HARMLESS = frozenset(
     {
         "argparse.Namespace", "collections.Counter", "datetime.date", "datetime.datetime", "datetime.timedelta",
         "functools.partial", "pathlib.Path", "pathlib.PosixPath", "pathlib.PurePosixPath", "pathlib.WindowsPath",
     }
 )  # fmt: skip
-# of other libraries, what may be called in a pickle: it comes out inert, nothing is called
+# these and the following ones of other libraries may be called in a pickle; a call makes an inert object
 CALLABLE = _HARMLESS | {
     "torch.device", "torch.Size", "torchvision.transforms.functional.InterpolationMode", "numpy.dtype",
     "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.core.multiarray._reconstruct",
@@ -31,22 +31,22 @@ _ALLOWED = frozenset(
 
 
 class Function(Protocol):
-    """What is done for a call that a pickle asks for; it has to distrust its arguments."""
+    """Stands in for a function that a pickle calls. It has to distrust its arguments."""
 
     def __call__(self, budget: Budget, /, *arguments: Any) -> Any:  # noqa: ANN401  whatever the pickle holds
-        """Return what the call makes."""
+        """Return the object that the call makes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Global:
-    """The name of a class or function; never looked up."""
+    """The name of a class or function, which is never looked up."""
 
     name: str
 
 
 @dataclass(eq=False, slots=True)
 class Inert:
-    """What was stored of an object: its class's name, the arguments it was made with, its state, its items."""
+    """An object as it was stored: its class's name, the arguments it was made with, its state and its items."""
 
     name: str
     arguments: tuple[Any, ...] = ()
@@ -55,7 +55,13 @@ class Inert:
 
 
 def named(module: Any, name: Any) -> Global:  # noqa: ANN401  whatever the pickle holds
-    """Return a global of a pickle; raise `UnsafePickle` where no checkpoint needs it."""
+    """Return a global of a pickle.
+
+    Raises:
+        UnsafePickle: the name is one of Python's own library that no checkpoint needs.
+        DamagedFile: the name is not text.
+        TooCostly: the name is longer than any class's.
+    """
     if not isinstance(module, str) or not isinstance(name, str):
         raise DamagedFile("a class's name that is not text")
     if len(module) + len(name) > NAME:
@@ -71,9 +77,9 @@ def named(module: Any, name: Any) -> Global:  # noqa: ANN401  whatever the pickl
 def key_of(key: Any) -> str:  # noqa: ANN401  whatever the pickle holds
     """Return the text that stands for a dictionary's key.
 
-    All keys are text: Python hashes text with a secret, so that a file cannot make keys collide, and a number can be
-    made to. Tuples and objects, whose text can be exponentially longer than their pickle, become the name of their
-    type.
+    All keys become text, because Python hashes text with a secret, so that a file cannot make keys collide, as it can
+    with numbers. The text of tuples and objects can be exponentially longer than their pickle: the name of their type
+    stands for them.
     """
     if isinstance(key, str):
         if len(key) > NAME:
@@ -84,23 +90,23 @@ def key_of(key: Any) -> str:  # noqa: ANN401  whatever the pickle holds
 
 def _ordered(budget: Budget, items: Any = (), *_: Any) -> dict[str, Any]:  # noqa: ANN401
     if not isinstance(items, list | tuple):
-        raise DamagedFile("a dictionary of something that is not a list of pairs")
+        raise DamagedFile("a dictionary of something other than a list of pairs")
     budget.spend("copied items and bytes", len(items))
     if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in items):
-        raise DamagedFile("a dictionary of something that is not a list of pairs")
+        raise DamagedFile("a dictionary of something other than a list of pairs")
     return {key_of(key): value for key, value in items}
 
 
 def _listed(budget: Budget, items: Any = (), *_: Any) -> list[Any]:  # noqa: ANN401
     if not isinstance(items, list | tuple):
-        raise DamagedFile("a container of something that is not a list")
+        raise DamagedFile("a container of something other than a list")
     budget.spend("copied items and bytes", len(items))
     return list(items)
 
 
 def _encoded(budget: Budget, text: Any, *_: Any) -> bytes:  # noqa: ANN401
     if not isinstance(text, str):
-        raise DamagedFile("an encoding of something that is not text")
+        raise DamagedFile("an encoding of something other than text")
     budget.spend("copied items and bytes", len(text))
     return text.encode("latin1")
 
@@ -112,7 +118,7 @@ PYTHON: Mapping[str, Function] = {
     **{f"{module}.{name}": _listed for module in ("builtins", "__builtin__")
        for name in ("set", "frozenset", "list", "tuple")},
 }  # fmt: skip
-"""What of Python's library may be called: containers, of what the pickle holds anyway."""
+"""The functions of Python's library that a pickle may call: they make containers of values that the pickle holds."""
 
 CONSTANTS: dict[str, Callable[[], Any]] = {
     **dict.fromkeys(
@@ -130,4 +136,4 @@ CONSTANTS: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
     "EMPTY_SET": list,
 }  # fmt: skip
-"""Opcodes that put one value on the stack: their argument, or what is made here."""
+"""Opcodes that push one value on the stack: their argument, or, without one, the value that is made here."""

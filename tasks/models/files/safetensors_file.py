@@ -1,4 +1,4 @@
-"""Safetensors files read tensor by tensor, from whatever can be read: no second copy of the file in memory."""
+"""Safetensors files: read tensor by tensor, without a second copy of the file in memory, and written likewise."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,12 +9,13 @@ import torch
 
 from tasks.models.files.budget import DIMENSIONS, NAME, NUMBERS, TENSORS
 from tasks.models.files.damage import DamagedFile, TooCostly
-from tasks.models.files.stored_tensors import bytes_of, map_file
+from tasks.models.files.file_bytes import bytes_of, map_file
+from tasks.models.files.file_format import FileFormat
 
 _FORMAT_HEADER = 100_000_000  # bytes; the format's own limit
 _LARGEST_HEADER = 4 << 20
-"""Bytes of a header that is parsed: 150 a tensor make 150 KB for the largest CLIP, and 1.5 MB for as many tensors as
-are allowed. Parsed by Python, one of lists takes 30 times its bytes."""
+"""Bytes of a header that is parsed. A tensor takes 150, so that the largest CLIP has a header of 150 KB, and the most
+tensors that are allowed one of 1.5 MB. A header of lists takes 30 times its bytes once Python has parsed it."""
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
     "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
@@ -27,18 +28,18 @@ _Entry = tuple[torch.dtype, list[int], int, int]
 
 
 def is_safetensors(start: bytes) -> bool:
-    """Tell from the first nine bytes of a file: the header's length, then the header's first character."""
+    """Return whether a file's first nine bytes are a header's length and a header's first character."""
     return len(start) == 9 and int.from_bytes(start[:8], "little") <= _FORMAT_HEADER and start[8:9] == b"{"
 
 
 class SafetensorsFile(Mapping[str, torch.Tensor]):
-    """The tensors of a safetensors file, opened for reading; each is read when it is asked for.
+    """The tensors of a safetensors file, opened for reading; each access to a tensor reads it from the file.
 
-    `metadata` are the texts that its header holds by name.
+    `metadata` maps names to the texts that the header holds under them.
 
     Raises:
-        DamagedFile: the file ends early, or its header does not fit it.
-        TooCostly: its header is larger than any checkpoint's.
+        DamagedFile: the file ends early, or does not fit its header.
+        TooCostly: the header is larger than any checkpoint's.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -63,7 +64,7 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
         return len(self._entries)
 
     def outline(self) -> dict[str, torch.Tensor]:
-        """Return tensors of the same names, shapes and types without numbers."""
+        """Return tensors of the same names, shapes and types, without numbers."""
         return {name: torch.empty(e[1], dtype=e[0], device="meta") for name, e in self._entries.items()}
 
     def in_order(self) -> list[str]:
@@ -71,7 +72,7 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
         return sorted(self._entries, key=lambda name: self._entries[name][2])
 
     def read(self, path: str | None = None) -> dict[str, torch.Tensor]:
-        """Return all tensors: of a file with a local path mapped, else each in memory of its own."""
+        """Return all tensors, mapped if the file's local path is given, or else each in memory of its own."""
         found = self._mapped(path) if path else {name: self[name] for name in self.in_order()}
         return {name: found[name] for name in self}
 
@@ -87,7 +88,7 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
 
 
 def _entries(text: bytes) -> tuple[dict[str, str], dict[str, _Entry]]:
-    """Return what a header says of its file, and of its tensors."""
+    """Return the metadata and the tensors' places that a header holds."""
     try:
         header = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -101,10 +102,11 @@ def _entries(text: bytes) -> tuple[dict[str, str], dict[str, _Entry]]:
 
 
 def metadata_of(file: BinaryIO) -> dict[str, str]:
-    """Return the texts that a safetensors file's header holds by name; none of another file.
+    """Return the texts in a safetensors file's header by name; nothing for a file of another format.
 
     Raises:
-        DamagedFile: the file is damaged; `TooCostly`: its header is larger than any checkpoint's.
+        DamagedFile: the file is damaged.
+        TooCostly: the header is larger than any checkpoint's.
     """
     start = file.read(9)
     file.seek(0)
@@ -114,19 +116,22 @@ def metadata_of(file: BinaryIO) -> dict[str, str]:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name that it has twice")
+        raise ValueError("a name that occurs twice")
     return found
 
 
 def write_safetensors(
     file: BinaryIO, outline: Mapping[str, torch.Tensor], tensors: Iterable[tuple[str, torch.Tensor]]
 ) -> None:
-    """Write tensors as they come, one at a time in memory.
+    """Write tensors as an iterable yields them, so that one of them is in memory at a time.
 
     Args:
         file: opened for writing.
-        outline: their names, shapes and types; tensors without numbers will do.
-        tensors: in the outline's order.
+        outline: tensors of the same names, shapes and types; they may be without numbers.
+        tensors: names and tensors, in the outline's order.
+
+    Raises:
+        ValueError: a tensor differs from the outline.
     """
     names = {dtype: name for name, dtype in _DTYPES.items()}
     header, place = {}, 0
@@ -139,7 +144,7 @@ def write_safetensors(
         }
         place += size
     text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # so that tensors are aligned
+    text += b" " * (-len(text) % 8)  # aligns the tensors
     file.write(len(text).to_bytes(8, "little") + text)
     for (wanted, like), (name, tensor) in zip(outline.items(), tensors, strict=True):
         if (wanted, like.dtype, like.shape) != (name, tensor.dtype, tensor.shape):
@@ -148,7 +153,7 @@ def write_safetensors(
 
 
 def _check_places(entries: Iterable[_Entry], size: int) -> None:
-    """Refuse tensors that overlap, or leave gaps: a small file could fill the memory with the former."""
+    """Refuse tensors that overlap, with which a small file could fill the memory, and gaps between tensors."""
     place = 0
     for _, _, begin, end in sorted(entries, key=lambda entry: entry[2:]):
         if begin != place:
@@ -173,3 +178,10 @@ def _entry(name: str, entry: Any) -> _Entry:  # noqa: ANN401  JSON
     if end - begin != prod(shape) * dtype.itemsize or prod(max(n, 1) for n in shape) > NUMBERS:
         raise DamagedFile(f"{name} has {end - begin:,} bytes, which are not those of its shape {shape}")
     return dtype, shape, begin, end
+
+
+SAFETENSORS = FileFormat(
+    begins=lambda start: is_safetensors(start[:9]),
+    read=lambda file, _size, path: SafetensorsFile(file).read(path),
+    when_damaged="damaged safetensors file",
+)

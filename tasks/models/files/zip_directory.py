@@ -1,4 +1,4 @@
-"""The directory of a zip file, read within bounds: a directory may promise more than its file holds."""
+"""The directory of a zip file, read within bounds, since a directory may promise more than its file holds."""
 
 import struct
 import zlib
@@ -8,15 +8,15 @@ from typing import BinaryIO, NamedTuple
 from tasks.models.files.budget import NAME
 from tasks.models.files.damage import DamagedFile, TooCostly
 
-_DIRECTORY = 4 << 20  # bytes: 80 an entry, and the largest CLIP with its optimizer has 7,000
+_DIRECTORY = 4 << 20  # bytes; an entry takes 80, and the largest CLIP with its optimizer has 7,000 entries
 _LOCAL, _CENTRAL, _END, _LOCATOR, _END64 = (b"PK" + kind for kind in (b"\3\4", b"\1\2", b"\5\6", b"\6\7", b"\6\6"))
 _LOCAL_BYTES, _CENTRAL_BYTES, _END_BYTES, _LOCATOR_BYTES, _END64_BYTES = 30, 46, 22, 20, 56
-_COMMENT = 65_535  # bytes at most, after the directory's end
+_COMMENT = 65_535  # bytes behind the directory's end, at most
 _STORED, _DEFLATED = 0, 8
 
 
 class Entry(NamedTuple):
-    """One file in a zip file; sizes in bytes."""
+    """One file in a zip file. Sizes and places are in bytes."""
 
     name: str
     method: int
@@ -24,14 +24,14 @@ class Entry(NamedTuple):
     compressed: int
     size: int
     header: int
-    """Where its own header begins."""
+    """The place of the entry's own header."""
 
 
 class ZipDirectory:
     """The entries of a zip file, opened for reading.
 
     Raises:
-        DamagedFile: the directory does not fit the file, or names something twice; entries overlap.
+        DamagedFile: the directory does not fit the file or has two entries of one name, or entries overlap.
         TooCostly: the directory is larger than any checkpoint's.
     """
 
@@ -46,11 +46,11 @@ class ZipDirectory:
         found = _entries(file.read(length))
         self.entries = {entry.name: entry for entry in found}
         if len(self.entries) < len(found):
-            raise DamagedFile("two files of one name in it")
+            raise DamagedFile("two files of one name")
         _check_places(found, start)
 
     def place(self, entry: Entry) -> int:
-        """Return where an entry's content begins."""
+        """Return the place of an entry's content."""
         self._file.seek(entry.header)
         header = self._file.read(_LOCAL_BYTES)
         if len(header) < _LOCAL_BYTES or header[:4] != _LOCAL:
@@ -59,7 +59,12 @@ class ZipDirectory:
         return int(entry.header + _LOCAL_BYTES + name + extra)
 
     def read(self, name: str, most: int) -> bytes:
-        """Return the content of an entry, inflated; `TooCostly` where that is more bytes than the most wanted."""
+        """Return the content of an entry, inflated.
+
+        Raises:
+            DamagedFile: the content is not of the size or checksum that the directory says.
+            TooCostly: the content is longer than `most` bytes.
+        """
         entry = self.entries[name]
         if max(entry.size, entry.compressed) > most:
             raise TooCostly(f"{name} of {max(entry.size, entry.compressed):,} bytes, wanted at most {most:,}")
@@ -77,13 +82,13 @@ class ZipDirectory:
 
 
 def check_sum(entry: Entry, found: int) -> None:
-    """Raise `DamagedFile` unless an entry's content has the checksum of its directory; 0: PyTorch made none."""
+    """Raise `DamagedFile` unless a content's checksum equals its directory's, or that is 0: PyTorch computed none."""
     if entry.checksum not in (0, found):
         raise DamagedFile(f"{entry.name} has checksum {found:08x}, its zip directory says {entry.checksum:08x}")
 
 
 def _place_of_directory(file: BinaryIO, size: int) -> tuple[int, int]:
-    """Return where a zip file's directory begins, and its length."""
+    """Return the place and the length of a zip file's directory."""
     tail = min(size, _COMMENT + _END_BYTES + _LOCATOR_BYTES)
     file.seek(size - tail)
     content = file.read(tail)
@@ -127,14 +132,14 @@ def _name(encoded: bytes) -> str:
     try:
         name = encoded.decode()
     except UnicodeDecodeError as error:
-        raise DamagedFile("a file in it whose name is not UTF-8") from error
+        raise DamagedFile("an entry whose name is not UTF-8") from error
     if len(name) > NAME or not name.isprintable():
-        raise DamagedFile(f"a file in it whose name has control characters, or more than {NAME}")
+        raise DamagedFile(f"an entry whose name has control characters, or more than {NAME}")
     return name
 
 
 def _wide(extra: bytes, numbers: list[int]) -> list[int]:
-    """Return numbers with those that 32 bits do not hold taken from an entry's extra field."""
+    """Return numbers, each that exceeds 32 bits replaced by the one in an entry's extra field."""
     place, wide = 0, b""
     while place + 4 <= len(extra):
         kind, length = struct.unpack("<HH", extra[place : place + 4])
@@ -148,7 +153,7 @@ def _wide(extra: bytes, numbers: list[int]) -> list[int]:
 
 
 def _check_places(entries: list[Entry], directory: int) -> None:
-    """Refuse entries that overlap: a small file could hold one large one many times."""
+    """Refuse entries that overlap, since a small file could hold one large content under many names."""
     placed = sorted(entries, key=lambda entry: entry.header)
     starts = [*(entry.header for entry in placed), directory]
     for entry, (start, following) in zip(placed, pairwise(starts), strict=True):

@@ -1,4 +1,4 @@
-"""Addresses: names are taken as they are written, secrets are never shown, and results hold nobody's home folder."""
+"""Addresses: every character stands for itself, no message shows a secret, and results hold no home folder."""
 
 import os
 from pathlib import Path
@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from flows.cli import main
 from flows.experiment.file import load_experiment
+from storage import scan
 from storage.credentials import without_credentials
 from storage.errors import StorageError, StoreDenied, StoreUnreachable
 from storage.filesystem import absolute, open_filesystem
 from storage.locations import Location
 from storage.published_addresses import published
+from storage.schemas import COMPONENTS
 from storage.store import Store
+from storage.tables import TableWriter
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.opening.list_samples import list_dataset
 
@@ -26,8 +29,8 @@ ODD = ["a::b", "simplecache::x", "~", "~root", "{a}", "*", "?", "[a]", "a b", "%
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_names_are_taken_as_they_are_written(tmp_path, monkeypatch, name):
-    """A folder, a picture in it and a store of such a name: never a chain, a pattern, a home or a variable."""
+def test_every_character_of_a_local_name_stands_for_itself(tmp_path, monkeypatch, name):
+    """A folder, an image and a store of an odd name are found under it: it is no chain, pattern, home or variable."""
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / name
     folder.mkdir()
@@ -35,7 +38,7 @@ def test_names_are_taken_as_they_are_written(tmp_path, monkeypatch, name):
     (folder / f"{name}.png").write_bytes(picture)
     assert absolute(name) == f"file://{tmp_path}/{name}"
     samples = list_dataset(name, None, SETTINGS).samples
-    assert samples.pictures.read([0]) == [picture]
+    assert samples.images.read([0]) == [picture]
     assert len(list_dataset(f"{name}/{name}.png", None, SETTINGS).samples) == 1
     store = Store(name)
     store.create("x/y", b"z")
@@ -44,11 +47,7 @@ def test_names_are_taken_as_they_are_written(tmp_path, monkeypatch, name):
 
 @pytest.mark.parametrize("name", ["a::b", "{a}", "[a]", "*"])
 def test_results_of_a_store_of_an_odd_name_are_read(tmp_path, name):
-    """By polars, which has patterns and addresses of its own."""
-    from storage.scan import scan
-    from storage.schemas import COMPONENTS
-    from storage.tables import TableWriter
-
+    """A scan opens the store's files, although polars gives patterns and addresses a meaning of its own."""
     store = Store(str(tmp_path / name))
     key = "components/dataset=a/id=b/samples-00000000-00000000.parquet"
     widths = {"concentration": 2, "coefficients": 2}
@@ -57,8 +56,8 @@ def test_results_of_a_store_of_an_odd_name_are_read(tmp_path, name):
 
 
 @pytest.mark.parametrize("address", ["s3://bucket/a::b", "s3://bucket/zip://x", "memory://a::b/c"])
-def test_remote_names_are_taken_as_they_are_written(address, monkeypatch):
-    """Up to the file system itself."""
+def test_every_character_of_a_remote_name_stands_for_itself(address, monkeypatch):
+    """The file system gets the path exactly as the address has it."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     assert open_filesystem(address)[1].lstrip("/") == address.partition("://")[2]
@@ -76,7 +75,7 @@ def test_remote_names_are_taken_as_they_are_written(address, monkeypatch):
     ],
 )
 def test_addresses_with_credentials_are_refused_and_not_shown(address, seen):
-    """Wherever an address is taken; the message says where credentials belong."""
+    """Every function that takes an address refuses it, masks the secret and says where credentials belong."""
     for take in (absolute, Store, Location, open_filesystem):
         with pytest.raises(StoreDenied) as caught:
             take(address)
@@ -87,8 +86,8 @@ def test_addresses_with_credentials_are_refused_and_not_shown(address, seen):
 @pytest.mark.parametrize(
     "address", ["s3://bucket/a@b:c", "file:///a:b@c", "a:b@c", "s3://arn:aws:s3:x:1:accesspoint/a"]
 )
-def test_addresses_without_credentials_are_taken(address):
-    """Signs that stand behind the bucket, or in a path."""
+def test_addresses_without_credentials_are_accepted(address):
+    """An `@` or a `:` after the bucket, in a path or in an ARN is not a secret."""
     assert absolute(address, "/base").endswith(address.removeprefix("file://").removeprefix("s3://"))
     assert without_credentials(f"no file {address}, sorry") == f"no file {address}, sorry"
 
@@ -103,7 +102,7 @@ NAMES = st.text(alphabet="abcKEY0/+=-_~", min_size=1, max_size=20)
     scheme=st.sampled_from(["s3", "https"]),
 )
 def test_no_secret_in_an_address_is_ever_shown(user, secret, before, scheme):
-    """In any message, how often it is passed on; what follows the secret stays."""
+    """A message masks the secret, keeps the text after it, and does not change when it is masked again."""
     text = f"wrong: {before}{scheme}://{user.replace('/', '')}x:§{secret}§@bucket/file and more"
     seen = without_credentials(text)
     assert "§" not in seen
@@ -112,7 +111,7 @@ def test_no_secret_in_an_address_is_ever_shown(user, secret, before, scheme):
 
 
 def test_the_store_of_the_environment_shows_no_secret(tmp_path, monkeypatch, capsys):
-    """`DAWIN_STORE` is an address like any other; so is what argparse does not understand."""
+    """The command line masks `DAWIN_STORE`, and also an address among arguments that it does not understand."""
     file = tiny.experiment(tmp_path, samples=3)
     monkeypatch.setenv("DAWIN_STORE", "s3://KEY:P4SS@bucket/store")
     assert main(["plan", file]) == 2
@@ -128,15 +127,15 @@ def test_the_store_of_the_environment_shows_no_secret(tmp_path, monkeypatch, cap
     ("address", "error"),
     [("\udcff", StoreUnreachable), ("s3://", StoreUnreachable), ("~nobody-of-this-name/x", StoreUnreachable)],
 )
-def test_what_is_no_address_is_refused_in_printable_text(address, error):
-    """Bytes that are not UTF-8, a scheme alone, the home of nobody."""
+def test_invalid_addresses_are_refused_in_printable_text(address, error):
+    """Bytes that are not UTF-8, a scheme alone and an unknown home folder each raise an error that can be printed."""
     with pytest.raises(error) as caught:
         absolute(address)
     assert str(caught.value).isprintable()
 
 
 def test_names_that_are_too_long_for_a_file_system_are_refused(tmp_path):
-    """By the experiment file, not by the store after hours of work."""
+    """The experiment file already refuses such a name, so that the store does not after hours of work."""
     name = "a" * 256
     with pytest.raises(StorageError):
         Store(str(tmp_path)).create(f"results/experiment={name}/x", b"")
@@ -147,7 +146,7 @@ def test_names_that_are_too_long_for_a_file_system_are_refused(tmp_path):
 
 
 def test_results_hold_no_path_of_a_home_folder(tmp_path):
-    """Below the store, the path from there; elsewhere the file's name and its folder's; remote addresses whole."""
+    """A file of the store keeps its path there, another local file two names, and a remote file its address."""
     store = Store(str(tmp_path / "store"))
     home = Path.home()
     wanted = {
@@ -167,7 +166,7 @@ def test_results_hold_no_path_of_a_home_folder(tmp_path):
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.usefixtures("prefect_api")
 def test_no_table_of_a_run_holds_the_path_of_its_files(tmp_path, capsys):
-    """Not in any column of any Parquet object, nor in the metadata; the leaderboard still names the checkpoint."""
+    """No object of a run contains the path of its inputs, and the leaderboard still names the checkpoint."""
     file = tiny.experiment(tmp_path, samples=6, merge={"granularity": ["samples"]}, baselines=["individual"])
     store = tmp_path / "store"
     assert main(["run", file, "--store", str(store)]) == 0

@@ -1,4 +1,4 @@
-"""Committing: what lies under a key already is adopted if it is sound, and else written anew."""
+"""Commits: an object that lies under a key already is adopted if it is sound, and else replaced."""
 
 import hashlib
 import threading
@@ -19,8 +19,8 @@ HEAD = "heads/0123.safetensors"
 
 
 @pytest.mark.parametrize("kind", [*OBJECTS, "vanished", "no manifest", "manifest without JSON"])
-def test_what_is_written_anew_is_sound(store, kind):
-    """The writer does not believe what lies under its key."""
+def test_a_writer_replaces_a_damaged_object_or_manifest(store, kind):
+    """Whatever the damage, the object afterwards has the same bytes as before it, and is committed."""
     before = store.read(KEY)
     if kind == "vanished":
         store.delete(KEY)
@@ -49,18 +49,18 @@ LEFT_BEHIND = {
 
 @pytest.mark.parametrize("kind", LEFT_BEHIND)
 def test_an_object_without_manifest_is_adopted_only_if_it_is_sound(local, kind, caplog):
-    """What a power cut or another program left under a key gets no manifest unseen."""
+    """The writer replaces bytes that a power cut or another program damaged, and logs this."""
     before = local.read(KEY)
     local.delete(keys.manifest(KEY))
     local.replace(KEY, LEFT_BEHIND[kind](before))
     write(local)
     assert local.read(KEY) == before
-    assert "written anew" in caplog.text
+    assert f"{local.address(KEY)}: damaged, " in caplog.text
     assert is_committed(local, KEY)
 
 
 def test_a_sound_object_of_a_killed_run_is_adopted(store):
-    """Also where its numbers were rounded otherwise; its bytes stay, and the new manifest fits them."""
+    """Its bytes stay even if its numbers were rounded differently, and the new manifest fits them."""
     store.delete(KEY)
     store.delete(keys.manifest(KEY))
     write(store, seed=1)
@@ -72,7 +72,7 @@ def test_a_sound_object_of_a_killed_run_is_adopted(store):
 
 
 def test_an_object_of_another_identity_is_not_adopted(local):
-    """Its numbers are those of something else."""
+    """The writer replaces a sound object whose numbers were computed from other inputs."""
     before = local.read(KEY)
     local.delete(KEY)
     local.delete(keys.manifest(KEY))
@@ -82,18 +82,18 @@ def test_an_object_of_another_identity_is_not_adopted(local):
     assert local.read(KEY) == before
 
 
-def test_many_writers_of_a_damaged_object_all_end_well_with_one_copy(store):
-    """However they interleave, the manifest describes the bytes that are there."""
+def test_simultaneous_writers_of_a_damaged_object_all_succeed_and_leave_one_sound_copy(store):
+    """However the writers interleave, the manifest describes the bytes that the store holds at the end."""
     store.replace(KEY, b"")
     failures = []
 
-    def mend(seed):
+    def repair(seed):
         try:
             write(store, seed=seed)
         except StorageError as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=mend, args=(seed,)) for seed in range(4)]
+    threads = [threading.Thread(target=repair, args=(seed,)) for seed in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -103,15 +103,22 @@ def test_many_writers_of_a_damaged_object_all_end_well_with_one_copy(store):
 
 
 def test_numbers_that_are_not_finite_are_not_written(local):
-    """They would be damage to whoever reads them."""
+    """The writer refuses a NaN, which every reader would take for damage."""
     writer = TableWriter(local, "coefficients/dataset=d/id=j/x", COEFFICIENTS, identity={}, widths={"coefficients": 1})
     with pytest.raises(SchemaMismatch, match="column coefficients: wanted finite numbers, got nan in row 1"):
         writer.append({"sample_index": [0, 1], "coefficients": [[1.0], [float("nan")]]})
 
 
+def test_a_blob_of_an_unknown_kind_is_refused(local):
+    """Its first folder would give readers no version to compare with."""
+    with pytest.raises(KeyError, match="wanted a key below heads or made-models, got one below notes"):
+        commit_bytes(local, "notes/0123", b"", entries=0, identity={})
+    assert not local.exists("notes/0123")
+
+
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_a_damaged_head_or_model_is_not_read(store, kind, tmp_path):
-    """They have manifests too; committed anew they are sound."""
+    """Its manifest shows the damage, and both ways to commit the blob again make it sound."""
     content = bytes(range(256)) * 100
     commit_bytes(store, HEAD, content, entries=1, identity={})
     store.replace(HEAD, OBJECTS[kind][0](content))
@@ -127,8 +134,8 @@ def test_a_damaged_head_or_model_is_not_read(store, kind, tmp_path):
     assert is_committed(store, HEAD)
 
 
-def test_a_model_that_is_committed_and_sound_stays_when_another_run_makes_it_too(store, tmp_path, monkeypatch):
-    """No reader ever finds it missing; the second run's file is gone all the same."""
+def test_a_sound_model_stays_when_another_run_makes_it_too(store, tmp_path, monkeypatch):
+    """No reader finds it missing at any moment, and the second run's file is removed."""
     first = commit_bytes(store, HEAD, b"first", entries=1, identity={})
     file = tmp_path / "model"
     file.write_bytes(b"second")
@@ -140,7 +147,7 @@ def test_a_model_that_is_committed_and_sound_stays_when_another_run_makes_it_too
 
 
 def test_the_manifest_of_a_model_describes_the_bytes_that_won(store, tmp_path, monkeypatch):
-    """Two runs upload, the later upload's manifest is written first: the other run's manifest gives way."""
+    """If the later upload writes its manifest first, the earlier run's manifest is corrected to fit its bytes."""
     (tmp_path / "ours").write_bytes(b"ours")
     (tmp_path / "theirs").write_bytes(b"their bytes")
     upload = Store.upload
@@ -156,8 +163,8 @@ def test_the_manifest_of_a_model_describes_the_bytes_that_won(store, tmp_path, m
     assert read_blob(store, HEAD) == b"their bytes"
 
 
-def test_a_writer_whose_bytes_another_one_removes_at_once_does_not_fail(local):
-    """Its manifest stays; the other writer puts its own bytes there, or the next plan counts the object as missing."""
+def test_a_writer_does_not_fail_when_another_one_removes_its_bytes(local):
+    """Its manifest stays, and a plan counts the object as missing until the other writer has written its own."""
     manifest = read_manifest(local, KEY)
     local.delete(KEY)
     note_commit(local, manifest)
@@ -165,7 +172,7 @@ def test_a_writer_whose_bytes_another_one_removes_at_once_does_not_fail(local):
 
 
 def test_a_server_that_ignores_conditions_leaves_no_manifest_over_other_bytes(s3, monkeypatch):
-    """Another run writes over the object before our manifest: its sound bytes stay, with a manifest that fits them."""
+    """If another run overwrites the object before our manifest, its sound bytes stay and the manifest fits them."""
     store, create, replaced = Store(f"{s3}/store"), Store.create, []
 
     def unconditional(self, key, content):

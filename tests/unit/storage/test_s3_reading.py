@@ -1,38 +1,61 @@
-"""Reading objects on S3: as few requests and bytes as their verification allows."""
+"""Reads of objects on S3: as few requests and bytes as verification allows."""
+
+import hashlib
 
 import pytest
-from damage import KEY, filled, flipped
+from damage import PREFIX, flipped, write
 from s3fs import S3FileSystem
 
-from storage import verification
+from storage import keys
 from storage.errors import ObjectDamaged
 from storage.schemas import COEFFICIENTS
+from storage.spans import Span
 from storage.store import Store
 from storage.tables import read_table
 
+LARGE = Span(0, 300_000)  # samples: 5 MB, of which the indices are a small part; a small object is always read whole
 
-def test_on_s3_an_object_is_read_whole_once_and_then_by_range(s3, monkeypatch):
-    """The first read is one GET beside the manifest; the SHA-256 is computed once, and anew for other bytes."""
-    store = filled(Store(f"{s3}/store"))
-    monkeypatch.setattr(verification, "_SMALL", 0)
-    digests, check = [], verification._check_digest
-    monkeypatch.setattr(verification, "_check_digest", lambda *a: digests.append(a[1].key) or check(*a))
-    asked, call = [], S3FileSystem._call_s3
+
+@pytest.fixture
+def requests(monkeypatch):
+    """Return a list that gets the method and key of each request to S3, and whether it asks for a range of bytes."""
+    asked, call = [], S3FileSystem._call_s3  # s3fs has no public hook for this
 
     async def counted(self, method, *arguments, **options):
-        asked.append((method, options["Key"].rpartition("/")[2], "Range" in options))
+        asked.append((method, options["Key"].partition("/")[2], "Range" in options))
         return await call(self, method, *arguments, **options)
 
     monkeypatch.setattr(S3FileSystem, "_call_s3", counted)
-    name = KEY.rpartition("/")[2]
-    read_table(store, KEY, COEFFICIENTS, ["sample_index"])
-    assert [request for request in asked if request[1] == name] == [("get_object", name, False)]
-    asked.clear()
-    assert read_table(store, KEY, COEFFICIENTS, ["sample_index"]).num_rows == 300
-    assert {request[2] for request in asked if request[:2] == ("get_object", name)} == {True}
-    assert digests == [KEY]
-    read_table(store, KEY, COEFFICIENTS)
-    assert digests == [KEY]
-    store.replace(KEY, flipped(store.read(KEY)))
+    return asked
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """Return a list that gets the length of each text whose SHA-256 is computed."""
+    lengths, sha256 = [], hashlib.sha256
+
+    def counted(content=b"", **options):
+        lengths.append(len(content))
+        return sha256(content, **options)
+
+    monkeypatch.setattr(hashlib, "sha256", counted)
+    return lengths
+
+
+def test_an_object_on_s3_is_read_whole_once_and_then_by_range(s3, requests, hashed):
+    """The first read is one GET, and the SHA-256 is computed once until the object changes."""
+    store, key = Store(f"{s3}/store"), keys.samples(PREFIX, LARGE)
+    size = write(store, LARGE).bytes
+    hashed.clear()
+    requests.clear()
+    read_table(store, key, COEFFICIENTS, ["sample_index"])
+    assert [request for request in requests if request[1] == key] == [("get_object", key, False)]
+    assert hashed.count(size) == 1
+    requests.clear()
+    assert read_table(store, key, COEFFICIENTS, ["sample_index"]).num_rows == LARGE.length
+    assert {by_range for method, of, by_range in requests if (method, of) == ("get_object", key)} == {True}
+    read_table(store, key, COEFFICIENTS)
+    assert hashed.count(size) == 1
+    store.replace(key, flipped(store.read(key)))
     with pytest.raises(ObjectDamaged, match="wanted SHA-256"):
-        read_table(store, KEY, COEFFICIENTS, ["sample_index"])
+        read_table(store, key, COEFFICIENTS, ["sample_index"])

@@ -1,4 +1,4 @@
-"""Scanning a store with polars: the same on every back end, committed objects only."""
+"""Scans of a store with polars: the same on every back end, with committed objects only."""
 
 import numpy as np
 import polars as pl
@@ -28,8 +28,8 @@ def write(store, identifier, start, stop):
     return key
 
 
-def test_scan_gives_rows_and_partitions(store):
-    """Digests stay text, also those of digits alone."""
+def test_a_scan_returns_rows_and_partitions(store):
+    """The partitions become columns of text, even if a digest consists of digits alone."""
     write(store, "0001", 0, 3)
     write(store, "0001", 3, 5)
     write(store, "0002", 0, 2)
@@ -42,7 +42,7 @@ def test_scan_gives_rows_and_partitions(store):
 
 
 def test_vectors_of_different_widths_are_scanned_together(store):
-    """A store with runs of two models and of three is one table."""
+    """Runs with two models and with three are rows of one table, with lists of their lengths."""
     write(store, "0001", 0, 3)
     key = keys.samples(keys.derived("coefficients", "0123", "0003"), (0, 1))
     writer = TableWriter(store, key, COEFFICIENTS, identity={}, widths={"coefficients": 3})
@@ -53,19 +53,19 @@ def test_vectors_of_different_widths_are_scanned_together(store):
 
 
 def test_uncommitted_objects_are_left_out(store):
-    """Listings are not trusted."""
+    """An object without a manifest gives no rows."""
     write(store, "0001", 0, 3)
     store.delete(keys.manifest(write(store, "0002", 0, 2)))
     assert scan("coefficients", store=store).collect().height == 3
 
 
 def test_an_empty_store_names_its_address(store):
-    """Nothing there is an error, not an empty table."""
+    """A table without objects is an error that names the table's address, and not an empty frame."""
     with pytest.raises(ObjectMissing, match=f"{store.url}/coefficients: nothing has been committed"):
         scan("coefficients", store=store)
 
 
 def test_an_unknown_table_lists_the_known(store):
-    """A misspelt name is told what exists."""
-    with pytest.raises(KeyError, match="no table 'outcomes'; there are outputs, coefficients"):
+    """The error of a misspelt name lists the tables that exist."""
+    with pytest.raises(KeyError, match="no table 'outcomes'; the tables are outputs, coefficients"):
         scan("outcomes", store=store.url)

@@ -1,4 +1,4 @@
-"""What every back end promises: one contract, run over memory, a local folder and S3."""
+"""The promises of every back end: one contract, run over memory, a local folder and S3."""
 
 import os
 import pickle
@@ -13,10 +13,10 @@ from storage.store import Store, open_store
 
 
 class StoreContract:
-    """The promises; a subclass says where the store is."""
+    """The promises; a subclass provides the store."""
 
     def test_reads_what_was_created(self, store):
-        """An object comes back byte for byte, under its key alone."""
+        """An object has the bytes that were written, and exists under its key alone."""
         store.create("a/b.bin", b"\x00content")
         assert store.read("a/b.bin") == b"\x00content"
         assert store.size("a/b.bin") == 8
@@ -27,26 +27,26 @@ class StoreContract:
             assert file.read(3) == b"con"
 
     def test_creating_twice_is_refused_and_keeps_the_first(self, store):
-        """Writing over an object has to be asked for."""
+        """A second `create` raises an error that names the address, and the first object stays."""
         store.create("key", b"first")
         with pytest.raises(ObjectExists, match=rf"{store.url}/key"):
             store.create("key", b"second")
         assert store.read("key") == b"first"
 
-    def test_replace_writes_over(self, store):
-        """`replace` is the asking."""
+    def test_replace_overwrites(self, store):
+        """After a second `replace`, the object has the second content."""
         store.replace("key", b"first")
         store.replace("key", b"second")
         assert store.read("key") == b"second"
 
     def test_a_missing_object_names_its_full_address(self, store):
-        """Whoever reads the message can look there."""
+        """Every method that needs an object raises an error with the URL at which it looked."""
         for ask in (store.read, store.size, store.delete, store.open):
             with pytest.raises(ObjectMissing, match=f"{store.url}/no/such"):
                 ask("no/such")
 
     def test_keys_are_sorted_and_below_the_prefix_only(self, store):
-        """A prefix is a folder, not the beginning of a name; other stores' and temporary objects do not show."""
+        """A prefix is a folder and not the beginning of a name, and temporary objects are hidden."""
         for key in ("b/2", "b/1", "a/1", "bb/1"):
             store.create(key, b"x")
         assert list(store.keys("b")) == ["b/1", "b/2"]
@@ -54,15 +54,15 @@ class StoreContract:
         assert list(store.keys("nothing")) == []
 
     def test_delete_removes(self, store):
-        """What is deleted can be created again."""
+        """A deleted object does not exist, and can be created again."""
         store.create("key", b"x")
         store.delete("key")
         assert not store.exists("key")
         store.create("key", b"y")
         assert store.read("key") == b"y"
 
-    def test_a_listing_gives_sizes_and_marks_what_was_written_again(self, store):
-        """From one request; where times, inodes or ETags are there to go by."""
+    def test_a_listing_has_sizes_and_marks_that_change_with_the_object(self, store):
+        """Writing an object again changes its mark and no other, on every back end that has marks."""
         store.create("a/1", b"one")
         store.create("a/2", b"three")
         before = store.listing("a")
@@ -74,7 +74,7 @@ class StoreContract:
         assert store.listing("nothing") == {}
 
     def test_upload_moves_a_file_into_the_store(self, store, tmp_path):
-        """Over whatever was there; the file is gone from where it was."""
+        """The upload replaces an existing object, and the file does not exist afterwards."""
         store.create("models/m", b"old")
         file = tmp_path / "new"
         file.write_bytes(b"new model")
@@ -84,15 +84,15 @@ class StoreContract:
         assert list(store.keys()) == ["models/m"]
 
     def test_pickles_without_connections(self, store):
-        """A store is a value that other processes can be handed."""
+        """A pickled store is equal to the original, opens the same objects and holds no session."""
         store.create("key", b"x")
         copy = pickle.loads(pickle.dumps(store))
         assert copy == store
         assert copy.read("key") == b"x"
         assert b"Session" not in pickle.dumps(store)
 
-    def test_of_many_writers_one_wins(self, store):
-        """Two runs at the same work item: one object, whole, from one of them."""
+    def test_of_many_simultaneous_writers_one_succeeds(self, store):
+        """One `create` of eight succeeds, and the object has the whole content of one writer."""
         outcomes = []
 
         def write(content):
@@ -112,25 +112,25 @@ class StoreContract:
         assert store.read("key") in contents
 
     def test_opening_for_writing_leaves_nothing_behind(self, store):
-        """The probe is gone when the store is open."""
+        """The probe of `open_store` does not exist afterwards."""
         assert list(open_store(store.url).keys()) == []
 
 
 class TestLocalStore(StoreContract):
-    """A local folder."""
+    """The contract for a local folder."""
 
     @pytest.fixture
     def store(self, tmp_path):
         return Store(str(tmp_path / "store"))
 
     def test_a_place_that_cannot_be_written_is_refused_at_once(self, tmp_path):
-        """Below a file there is no folder to write to."""
+        """A store below a file raises an error with the store's path when it is opened."""
         (tmp_path / "file").write_text("x")
         with pytest.raises(StoreDenied, match=f"{tmp_path}/file/store"):
             open_store(str(tmp_path / "file" / "store"))
 
-    def test_works_where_hard_links_do_not(self, store, monkeypatch):
-        """Some network file systems have none."""
+    def test_objects_are_created_on_file_systems_without_hard_links(self, store, monkeypatch):
+        """`create` also succeeds once and then refuses on a network file system that has no hard links."""
 
         def no_links(source, target):
             raise PermissionError(1, "Operation not permitted")
@@ -145,7 +145,7 @@ class TestLocalStore(StoreContract):
     def test_content_is_on_the_disk_before_its_name_and_the_name_before_the_end(
         self, store, how, monkeypatch, tmp_path
     ):
-        """A power cut leaves no name without content, and no manifest that is older than its object."""
+        """After a power cut, no name exists without its content, and no manifest without its object."""
         steps = []
         fsync, link, rename = os.fsync, os.link, Path.replace
 
@@ -170,13 +170,13 @@ class TestLocalStore(StoreContract):
         assert {("sync", str(folder)) for folder in (root.parent, root, root / "a")} <= set(steps)
 
     def test_a_relative_path_is_made_absolute(self, tmp_path, monkeypatch):
-        """So that a worker elsewhere finds the same store."""
+        """The URL has the full path, so that a worker in another folder opens the same store."""
         monkeypatch.chdir(tmp_path)
         assert Store("./here").url == f"file://{tmp_path}/here"
 
 
 class TestMemoryStore(StoreContract):
-    """Memory, for tests."""
+    """The contract for memory, which tests use."""
 
     @pytest.fixture
     def store(self, memory):
@@ -184,19 +184,19 @@ class TestMemoryStore(StoreContract):
 
 
 class TestS3Store(StoreContract):
-    """S3, over the network."""
+    """The contract for S3, over the network."""
 
     @pytest.fixture
     def store(self, s3):
         return Store(f"{s3}/some/prefix")
 
-    def test_a_bucket_that_is_not_there_is_refused_at_once(self, s3):
-        """Before any work."""
+    def test_a_missing_bucket_is_refused_at_once(self, s3):
+        """Opening a store in a bucket that does not exist raises an error that names the bucket."""
         with pytest.raises((StoreDenied, ObjectMissing), match="no-such-bucket-of-ours"):
             open_store("s3://no-such-bucket-of-ours/store")
 
-    def test_missing_credentials_say_which_variables(self, s3, monkeypatch):
-        """The message names what to set."""
+    def test_the_error_of_missing_credentials_names_the_variables(self, s3, monkeypatch):
+        """The message names the variables that have to be set."""
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -204,7 +204,7 @@ class TestS3Store(StoreContract):
             open_store(f"{s3}/store")
 
     def test_a_dead_endpoint_is_named(self, s3, monkeypatch):
-        """The message says which address did not answer."""
+        """The message names the variable with the endpoint that does not answer."""
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         with pytest.raises(StoreUnreachable, match="AWS_ENDPOINT_URL"):
@@ -213,7 +213,7 @@ class TestS3Store(StoreContract):
 
 @pytest.mark.parametrize("address", ["s3://", "s3:///", "memory://", "", "a\0b", "~no-such-user-of-ours/x"])
 def test_addresses_that_name_no_place_are_refused(address):
-    """Not taken for a local folder of that name."""
+    """A scheme alone, an empty text or an unknown home folder is not taken for a local folder of that name."""
     with pytest.raises(
         StoreUnreachable, match="not an address" if "\0" in address or not address else re.escape(address)
     ):
@@ -221,6 +221,6 @@ def test_addresses_that_name_no_place_are_refused(address):
 
 
 def test_an_unknown_scheme_is_refused():
-    """The message lists the known ones."""
+    """The message lists the schemes that exist."""
     with pytest.raises(StoreUnreachable, match=r"scheme 'ftp' is not known, wanted one of file, memory, s3"):
         Store("ftp://host/store")

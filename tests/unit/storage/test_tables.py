@@ -1,4 +1,4 @@
-"""Tables: checked against their schema, visible only when committed, one copy whoever writes."""
+"""Tables: checked against their schema, visible once they are committed, and kept in one copy."""
 
 import hashlib
 import json
@@ -31,8 +31,8 @@ def write(store, key=KEY, values=((0.25, 0.75), (1.0, 0.0), (0.5, 0.5)), start=0
     return writer.commit()
 
 
-def test_reads_back_what_was_written(store):
-    """Values, order and types."""
+def test_a_table_is_read_as_it_was_written(store):
+    """Values, order and vectors are the same."""
     write(store)
     table = read_table(store, KEY, COEFFICIENTS)
     assert table["sample_index"].to_pylist() == [0, 1, 2]
@@ -40,14 +40,14 @@ def test_reads_back_what_was_written(store):
 
 
 def test_nothing_is_visible_before_the_commit(store):
-    """A killed run leaves no half table."""
+    """A writer that was killed before its commit leaves no object."""
     writer = TableWriter(store, KEY, COEFFICIENTS, identity={}, widths={"coefficients": 2})
     writer.append({"sample_index": [0], "coefficients": [[0.5, 0.5]]})
     assert list(store.keys()) == []
 
 
-def test_an_object_without_manifest_is_not_there(store):
-    """Readers trust manifests, not listings."""
+def test_an_object_without_manifest_is_not_committed(store):
+    """A plan, a listing of committed objects and a reader all ignore it."""
     write(store)
     store.delete(keys.manifest(KEY))
     assert not is_committed(store, KEY)
@@ -57,7 +57,7 @@ def test_an_object_without_manifest_is_not_there(store):
 
 
 def test_the_manifest_describes_the_object(store):
-    """Rows, bytes, checksum and what it was computed from."""
+    """It holds the object's rows, bytes, SHA-256 and identity."""
     manifest = write(store)
     content = store.read(KEY)
     assert read_manifest(store, KEY) == manifest
@@ -67,7 +67,7 @@ def test_the_manifest_describes_the_object(store):
 
 
 def test_a_damaged_manifest_is_refused(store):
-    """It names itself."""
+    """The error names the manifest."""
     write(store)
     store.replace(keys.manifest(KEY), b'{"rows": 3}')
     with pytest.raises(ManifestInvalid, match=r"samples-00000000-00000002.parquet.manifest.json: not a manifest"):
@@ -75,7 +75,7 @@ def test_a_damaged_manifest_is_refused(store):
 
 
 def test_the_second_writer_leaves_the_first_ones_object(store):
-    """One copy of the data, both runs end well, and the manifest fits the copy."""
+    """Both writers succeed, the first one's bytes stay, and the manifest fits them."""
     first = write(store)
     before = store.read(KEY)
     second = write(store, values=((0.1, 0.9), (0.2, 0.8), (0.3, 0.7)))
@@ -83,8 +83,8 @@ def test_the_second_writer_leaves_the_first_ones_object(store):
     assert second.sha256 == first.sha256
 
 
-def test_an_object_whose_writer_died_before_the_manifest_is_adopted(store):
-    """The next run commits it."""
+def test_an_object_whose_writer_was_killed_before_the_manifest_is_adopted(store):
+    """The next writer of the object commits it."""
     write(store)
     store.delete(keys.manifest(KEY))
     write(store)
@@ -92,7 +92,7 @@ def test_an_object_whose_writer_died_before_the_manifest_is_adopted(store):
 
 
 def test_missing_spans_are_those_without_manifest(store):
-    """Completeness is coverage, in data-set order."""
+    """A plan gets the spans without a committed object, in the data set's order."""
     spans = [(0, 3), (3, 6), (6, 8)]
     prefix = "coefficients/dataset=d/id=i"
     write(store, keys.samples(prefix, (3, 6)), start=3)
@@ -100,7 +100,7 @@ def test_missing_spans_are_those_without_manifest(store):
 
 
 def test_samples_are_read_in_data_set_order(store):
-    """However the objects came to be written."""
+    """The order in which the objects were written does not matter."""
     prefix = "coefficients/dataset=d/id=i"
     for start in (6, 0, 3):
         write(store, keys.samples(prefix, (start, start + 3)), start=start)
@@ -119,14 +119,14 @@ def test_samples_are_read_in_data_set_order(store):
     ],
 )
 def test_columns_that_do_not_fit_the_schema_are_refused(store, columns, message):
-    """The message names the object, what was wanted and what was got."""
+    """The message names the object, and the wanted and the actual columns."""
     writer = TableWriter(store, KEY, COEFFICIENTS, identity={}, widths={"coefficients": 2})
     with pytest.raises(SchemaMismatch, match=message):
         writer.append(columns)
 
 
 def test_a_table_of_another_schema_or_version_is_refused_on_reading(store):
-    """A store of a later version is not misread."""
+    """The error names both tables with their versions, and an object of a later version stays committed."""
     write(store)
     with pytest.raises(SchemaMismatch, match="wanted table predictions version 1, got coefficients version 1"):
         read_table(store, KEY, PREDICTIONS)
@@ -137,23 +137,23 @@ def test_a_table_of_another_schema_or_version_is_refused_on_reading(store):
     described(store, KEY, sink.getvalue().to_pybytes())
     with pytest.raises(SchemaMismatch, match="got coefficients version 2"):
         read_table(store, KEY, COEFFICIENTS)
-    assert is_committed(store, KEY)  # nothing that a newer version wrote is taken back
+    assert is_committed(store, KEY)  # the commit of a newer version's object is never taken back
 
 
 def test_widths_have_to_be_those_of_the_vectors():
-    """A table with vectors cannot be written without knowing how long they are."""
-    with pytest.raises(SchemaMismatch, match=r"widths wanted for \['coefficients'\], got \[\]"):
+    """A schema with vectors refuses to become a pyarrow schema without their widths."""
+    with pytest.raises(SchemaMismatch, match=r"wanted widths of \['coefficients'\], got \[\]"):
         COEFFICIENTS.arrow({})
 
 
 def test_every_per_sample_table_begins_with_the_sample_index():
-    """What every reader joins by."""
+    """The index, by which readers join tables, is the first column of each."""
     for name in ("outputs", "coefficients", "mixtures", "predictions"):
         assert TABLES[name].columns[0].name == "sample_index"
 
 
-def test_ranges_are_read_off_keys():
-    """Names say the first and the last sample, included."""
+def test_the_key_of_an_object_holds_its_span():
+    """The name has the first and the last sample, both included; another name is refused."""
     key = keys.samples("p", (0, 8192))
     assert key == "p/samples-00000000-00008191.parquet"
     assert keys.span_of(key) == (0, 8192)
@@ -161,8 +161,8 @@ def test_ranges_are_read_off_keys():
         keys.span_of("p/part-0.parquet")
 
 
-def test_the_file_says_what_it_was_computed_from(store):
-    """Also without its manifest."""
+def test_the_parquet_metadata_hold_the_identity(store):
+    """A file without its manifest still shows the inputs that it was computed from."""
     write(store)
     metadata = pq.read_schema(pa.BufferReader(store.read(KEY))).metadata
     assert json.loads(metadata[b"dawin.identity"]) == {"from": "test"}

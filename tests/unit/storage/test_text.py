@@ -1,4 +1,4 @@
-"""Text from outside is shown without anything that a terminal obeys, and never at length."""
+"""Text from outside is shown without characters that a terminal obeys, and at a bounded length."""
 
 import sys
 import unicodedata
@@ -13,7 +13,7 @@ from storage.text import shown
 @settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec=None), max_size=300), st.integers(1, 50))
 def test_every_character_shown_is_printable_and_the_length_is_bounded(text, most):
-    """Surrogates, controls and bidirectional marks among the input; a printable text that fits comes back as it is."""
+    """This holds for surrogates, controls and bidirectional marks, and a short printable text stays as it is."""
     result = shown(text, most)
     assert result.isprintable()
     assert len(result) <= most
@@ -22,7 +22,7 @@ def test_every_character_shown_is_printable_and_the_length_is_bounded(text, most
 
 
 def test_no_control_or_format_character_of_unicode_is_shown():
-    """All 1,114,112 code points: none of the categories Cc, Cf, Cs, Zl, Zp is shown as itself."""
+    """Of all 1,114,112 code points, those of the categories Cc, Cf, Cs, Zl and Zp become escapes."""
     for code in range(sys.maxunicode + 1):
         if unicodedata.category(chr(code)) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
             assert shown(chr(code)).startswith("\\")
@@ -40,5 +40,5 @@ def test_no_control_or_format_character_of_unicode_is_shown():
     ],
 )
 def test_known_texts(text, most, wanted):
-    """Escapes are Python's, the end of a long address stays, an ordinary address is left alone."""
+    """Escapes are those of Python, a long address keeps its end, and an ordinary address stays as it is."""
     assert shown(text, most) == wanted

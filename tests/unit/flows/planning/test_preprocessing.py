@@ -10,8 +10,8 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from flows.errors import ExperimentError
-from flows.experiment.settings import PreprocessSettings
-from flows.planning.preprocessing import OPENAI, choose_pixels
+from flows.experiment.preprocess_settings import PreprocessSettings
+from flows.planning.preprocessing import OPENAI, choose_preprocessing
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.transform import cropping, normalized
 from tasks.errors import CheckpointError, ModelMismatch
@@ -81,7 +81,7 @@ def test_pixels_are_open_clips_bit_for_bit(size):
 
 
 def chosen(settings=None, described=None, architecture=None, recorded=()):
-    return choose_pixels(PreprocessSettings(**settings or {}), 224, described or {}, architecture, recorded)
+    return choose_preprocessing(PreprocessSettings(**settings or {}), 224, described or {}, architecture, recorded)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_values_that_no_transform_takes_are_refused(settings, message):
     ("content", "message"),
     [
         ({"resample": 1}, "resample 1, wanted 2"),
-        ({"image_processor_type": "OtherProcessor", "size": 224}, "says no image_mean"),
+        ({"image_processor_type": "OtherProcessor", "size": 224}, "does not set image_mean"),
         ({"do_resize": False}, "do_resize is off"),
         ({"rescale_factor": 1.0}, "not scaled to 0 to 1"),
         ({"size": {"shortest_edge": 256}, "crop_size": 224}, "resizes to 256 and cuts out 224"),

@@ -1,4 +1,4 @@
-"""The fault that made runs stand still for a minute, provoked, and the embedded API's database, which is free of it."""
+"""The fault that stopped runs for a minute, provoked, and the embedded API's database, which does not have it."""
 
 import asyncio
 import gc
@@ -11,22 +11,28 @@ from prefect.server.database import provide_database_interface
 from prefect.server.database.configurations import ENGINES, AioSqliteConfiguration
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
 
-from flows.workers import api_database
 from flows.workers.api_database import (
     PatientSqlite,
     collect_when_idle,
     connections_in_use,
     database_digest,
+    open_transactions,
     patient_database,
 )
 
 BUSY_SECONDS = 0.6
+SHORT = {"patience": 0.1, "pause": 0.01}
+
+
+class ShortWaits(PatientSqlite):
+    """The embedded API's database with a shorter wait for a lock."""
+
+    busy_milliseconds = int(BUSY_SECONDS * 1000)
 
 
 @pytest.fixture
-def engine_of(tmp_path, monkeypatch):
-    """Make the engine of a configuration, on a database with one table; no garbage is collected but by the tests."""
-    monkeypatch.setattr(api_database, "_BUSY_MILLISECONDS", int(BUSY_SECONDS * 1000))
+def engine_of(tmp_path):
+    """A function that makes the engine of a configuration, and its database; only the tests collect garbage."""
 
     async def make(configuration):
         engine = await configuration.engine()
@@ -42,7 +48,7 @@ def engine_of(tmp_path, monkeypatch):
 
 
 async def leave_garbage(connection):
-    """Leave what a failed statement leaves: an open cursor in a cycle; return a reference that dies with it."""
+    """Leave an open cursor in a cycle, as a failed statement does; return a weak reference to it."""
     cursor = await (await connection.get_raw_connection()).driver_connection.cursor()
     with pytest.raises(Exception, match="NOT NULL"):
         await cursor.execute("INSERT INTO t VALUES (NULL)")
@@ -51,7 +57,7 @@ async def leave_garbage(connection):
 
 
 async def collect_while_another_writes(engine, collect):
-    """Collect in a transaction while a second connection waits for its lock; return the seconds until both are done."""
+    """Collect inside a transaction while a second connection waits for its lock; return the seconds until both end."""
     start = time.monotonic()
     async with engine.connect() as holder, engine.connect() as waiter:
         garbage = await leave_garbage(waiter)
@@ -65,8 +71,8 @@ async def collect_while_another_writes(engine, collect):
     return time.monotonic() - start, was_freed, garbage
 
 
-def test_a_collection_while_another_connection_waits_stops_everything_until_that_gives_up(engine_of):
-    """The provoked fault: the collector waits for the waiting connection, which waits for the transaction it is in."""
+def test_a_collection_while_another_connection_waits_stops_everything_until_the_timeout(engine_of):
+    """The collector waits for a connection, which waits for the lock of the transaction that the collector is in."""
     make, url = engine_of
 
     async def scenario():
@@ -75,18 +81,18 @@ def test_a_collection_while_another_connection_waits_stops_everything_until_that
 
         start = time.monotonic()
         with pytest.raises(sa.exc.OperationalError, match="database is locked"):
-            await collect_while_another_writes(await make(PatientSqlite(connection_url=url)), collect)
+            await collect_while_another_writes(await make(ShortWaits(connection_url=url)), collect)
         return time.monotonic() - start
 
     assert asyncio.run(scenario()) > BUSY_SECONDS  # 60 seconds with Prefect's own busy_timeout
 
 
-def test_collect_when_idle_leaves_garbage_until_no_connection_is_in_use(engine_of):
-    """It neither stops a waiting connection nor keeps garbage once all connections are back."""
+def test_collect_when_idle_keeps_garbage_until_no_connection_is_in_use(engine_of):
+    """It stops no waiting connection, and frees the garbage once all connections are idle."""
     make, url = engine_of
 
     async def scenario():
-        engine = await make(PatientSqlite(connection_url=url))
+        engine = await make(ShortWaits(connection_url=url))
         collecting = asyncio.create_task(collect_when_idle(0.01))
         seconds, was_freed, garbage = await collect_while_another_writes(engine, lambda: asyncio.sleep(0.2))
         assert connections_in_use() == 0
@@ -101,10 +107,8 @@ def test_collect_when_idle_leaves_garbage_until_no_connection_is_in_use(engine_o
 
 
 @pytest.fixture
-def always_busy(monkeypatch):
-    """An API with a connection in use at every look, with short times; return a reference to some garbage."""
-    monkeypatch.setattr(api_database, "_BUSY_SECONDS", 0.1)
-    monkeypatch.setattr(api_database, "_IDLE_SECONDS", 0.01)
+def leave_cycle():
+    """A function that leaves a garbage cycle and returns a weak reference to it."""
 
     class Garbage:
         pass
@@ -117,17 +121,17 @@ def always_busy(monkeypatch):
     return leave
 
 
-def test_an_api_that_is_never_idle_frees_garbage_while_no_transaction_is_open(engine_of, always_busy):
-    """Reads that never end hold it up for a minute and no longer; a transaction holds it up until its end."""
+def test_an_api_that_is_never_idle_frees_garbage_while_no_transaction_is_open(engine_of, leave_cycle):
+    """Reads without an end delay it for a bounded time only; a transaction delays it until its end."""
     make, url = engine_of
 
     async def scenario():
-        configuration = PatientSqlite(connection_url=url)
+        configuration = ShortWaits(connection_url=url)
         engine = await make(configuration)
-        garbage, freed = always_busy(), []
+        garbage, freed = leave_cycle(), []
         async with engine.connect() as reader, await configuration.session(engine) as session:
             await reader.exec_driver_sql("SELECT * FROM t")
-            collecting = asyncio.create_task(collect_when_idle(0.01))
+            collecting = asyncio.create_task(collect_when_idle(0.01, **SHORT))
             async with configuration.begin_transaction(session):
                 await session.execute(sa.text("INSERT INTO t VALUES (4)"))
                 await asyncio.sleep(0.3)
@@ -139,19 +143,19 @@ def test_an_api_that_is_never_idle_frees_garbage_while_no_transaction_is_open(en
         return freed
 
     assert asyncio.run(scenario()) == [False, True]
-    assert api_database._transactions == 0
+    assert open_transactions() == 0
 
 
-def test_an_api_that_can_free_no_garbage_says_so_once(engine_of, always_busy, caplog):
-    """With the memory that it takes."""
+def test_an_api_that_can_free_no_garbage_warns_once(engine_of, caplog):
+    """The warning has the memory of the process."""
     make, url = engine_of
 
     async def scenario():
-        configuration = PatientSqlite(connection_url=url)
+        configuration = ShortWaits(connection_url=url)
         engine = await make(configuration)
         async with await configuration.session(engine) as session, configuration.begin_transaction(session):
             await session.execute(sa.text("SELECT count(*) FROM t"))
-            collecting = asyncio.create_task(collect_when_idle(0.01))
+            collecting = asyncio.create_task(collect_when_idle(0.01, **SHORT))
             await asyncio.sleep(0.5)
             collecting.cancel()
 
@@ -162,7 +166,7 @@ def test_an_api_that_can_free_no_garbage_says_so_once(engine_of, always_busy, ca
 
 
 async def two_transactions(engine, configuration):
-    """Read, let another transaction write, and write."""
+    """Run two transactions that read and then write, and return the number of rows."""
 
     async def write(after):
         async with await configuration.session(engine) as session, configuration.begin_transaction(session):
@@ -176,14 +180,14 @@ async def two_transactions(engine, configuration):
 
 
 def test_transactions_that_read_before_they_write_wait_for_each_other(engine_of):
-    """Where Prefect's own fail at once with "database is locked", which the client answers with a pause of seconds."""
+    """Prefect's own transactions fail at once with "database is locked", after which its client waits for seconds."""
     make, url = engine_of
 
     async def scenario(kind):
         configuration = kind(connection_url=url)
         return await two_transactions(await make(configuration), configuration)
 
-    assert asyncio.run(scenario(PatientSqlite)) == 3
+    assert asyncio.run(scenario(ShortWaits)) == 3
     with pytest.raises(sa.exc.OperationalError, match="database is locked"):
         asyncio.run(scenario(AioSqliteConfiguration))
 
@@ -201,8 +205,8 @@ def test_the_api_waits_two_seconds_for_a_lock_and_not_sixty(tmp_path):
         assert asyncio.run(timeout()) == 2000
 
 
-def test_a_database_on_postgresql_stays_as_prefect_has_it():
-    """The fault is SQLite's, and so is what takes it away."""
+def test_a_database_on_postgresql_keeps_prefects_configuration():
+    """Only SQLite has the fault, and only its configuration is replaced."""
     before = provide_database_interface().database_config
     url = "postgresql+asyncpg://localhost/prefect"
     with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}), patient_database():
@@ -210,8 +214,8 @@ def test_a_database_on_postgresql_stays_as_prefect_has_it():
     assert not any("postgresql" in key[1] for key in ENGINES)
 
 
-def test_a_database_is_known_by_its_address_without_credentials(tmp_path, monkeypatch):
-    """Owners of runs bear a digest of it; a password that changes makes no other database, a path does."""
+def test_the_digest_of_a_database_depends_on_its_address_without_credentials(tmp_path, monkeypatch):
+    """Another password is the same database, and another path or host is another one."""
 
     def digest(url):
         with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}):

@@ -1,7 +1,8 @@
-"""The embedded API's process: under which conditions it serves."""
+"""The conditions under which the embedded API's process serves."""
 
 import asyncio
 import gc
+import os
 
 import pytest
 from fastapi import FastAPI
@@ -15,7 +16,7 @@ from flows.workers.run_owner import ended_owners
 
 @pytest.fixture
 def served(tmp_path, monkeypatch):
-    """Serve without a network; return what held while it did."""
+    """The conditions that held while the API served, without a network."""
     seen = {}
 
     async def collect():
@@ -36,30 +37,31 @@ def served(tmp_path, monkeypatch):
 
     monkeypatch.setattr(api_server, "create_app", lambda **_: FastAPI())
     monkeypatch.setattr(api_server, "keep_messages_short", lambda: None)
-    monkeypatch.setattr(api_server, "_end_with_parent", lambda _: None)
     monkeypatch.setattr(api_server, "collect_when_idle", collect)
     monkeypatch.setattr(api_server, "close_own_runs", close)
     monkeypatch.setattr(api_server.uvicorn.Server, "serve", serve)
+    reading, writing = os.pipe()  # stays open while the API serves, as the command's end does
     with temporary_settings({PREFECT_HOME: tmp_path}):
-        asyncio.run(api_server.serve(0))
+        asyncio.run(api_server.serve(0, reading))
+    os.close(writing)
     yield seen
     gc.unfreeze()
     gc.enable()
 
 
-def test_the_api_serves_without_python_collecting_garbage_at_its_own_time(served):
-    """Its own collections run instead."""
+def test_the_api_serves_without_automatic_garbage_collection(served):
+    """Python's automatic collection is off, and `collect_when_idle` runs instead."""
     assert served["automatic collection"] is False
     assert served["collects"]
 
 
 def test_the_api_serves_on_the_patient_database(served):
-    """Whose transactions wait for the lock, and not for long."""
+    """Its transactions wait for the lock, for a short time."""
     assert served["database"] is PatientSqlite
 
 
 def test_the_api_counts_as_alive_while_it_serves_and_closes_its_runs_at_the_end(served, tmp_path):
-    """By one file, which stays locked."""
+    """One locked file represents it, and it closes the runs of the owner in that file."""
     assert (served["files"], served["ended"]) == (1, [])
     folder, owner = served["closes"]
     assert (folder / f"{owner}.json").exists()

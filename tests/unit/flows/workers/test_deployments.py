@@ -27,7 +27,7 @@ CONTENT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 KEYS = {
     "name", "entrypoint", "description", "tags", "parameters", "schedules", "triggers", "work_pool",
 }  # fmt: skip
-VARIABLES = {"DAWIN_GPU_POOL", "DAWIN_CPU_POOL", "DAWIN_EXPERIMENT", "DAWIN_LANDING", "DAWIN_STORE"}
+VARIABLES = {"DAWIN_GPU_POOL", "DAWIN_CPU_POOL", "DAWIN_EXPERIMENT", "DAWIN_WATCH", "DAWIN_STORE"}
 
 
 def flow_of(deployment):

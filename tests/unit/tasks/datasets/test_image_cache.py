@@ -1,35 +1,39 @@
-"""Decoded images on disk: what was kept comes back, bounded, and nothing half-written is ever read."""
+"""The cache of decoded images: what was written comes back, within a limit, and nothing incomplete is ever read."""
+
+import os
+import platform
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from tasks.datasets.image_cache import ImageCache, default_folder
 
-ONE = 4 * 3 * 2 * 2  # bytes of a span of four images of two pixels
+ONE = 4 * 3 * 2 * 2  # bytes of a span of four images of 2 × 2 pixels
 
 
 def images(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, 3, 2, 2), dtype=np.uint8)
 
 
-def keep(cache, span, content):
-    """Write a span in two batches, the later samples first."""
+def write_in_two_batches(cache, span, content):
+    """Write a span, the later samples first."""
     half = len(content) // 2
     cache.write(span, np.arange(half, len(content)), content[half:])
     assert cache.read(span) is None
     cache.write(span, np.arange(half), content[:half])
 
 
-def test_what_was_kept_comes_back(tmp_path):
-    """Whole spans, whoever asks; batches may come in any order."""
-    keep(ImageCache(tmp_path, "abc", 2, 10_000), (8, 12), images(4))
+def test_a_span_comes_back_once_it_is_complete(tmp_path):
+    """Its batches may come in any order, and another cache on the same folder reads it."""
+    write_in_two_batches(ImageCache(tmp_path, "abc", 2, 10_000), (8, 12), images(4))
     np.testing.assert_array_equal(ImageCache(tmp_path, "abc", 2, 10_000).read((8, 12)), images(4))
     assert ImageCache(tmp_path, "abc", 2, 10_000).read((0, 4)) is None
     assert ImageCache(tmp_path, "other", 2, 10_000).read((8, 12)) is None
 
 
-def test_the_bound_is_kept(tmp_path):
-    """A span that does not fit is not kept; those of the same data set never make way for it."""
+def test_the_limit_is_never_exceeded(tmp_path):
+    """A span that does not fit is dropped and evicts no other span of its data set."""
     cache = ImageCache(tmp_path, "abc", 2, 2 * (ONE + 128) + 10)
     for start in (0, 4, 8):
         content = images(4, start)
@@ -38,21 +42,19 @@ def test_the_bound_is_kept(tmp_path):
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 2 * (ONE + 128) + 10
 
 
-def test_another_data_set_takes_the_place_of_the_one_not_used_for_longest(tmp_path):
-    """One bound for the folder."""
+def test_a_new_data_set_evicts_the_least_recently_used_one(tmp_path):
+    """All data sets in the folder share the limit."""
     limit = 2 * (ONE + 128) + 10
     for name in ("old", "young"):
         ImageCache(tmp_path, name, 2, limit).write((0, 4), np.arange(4), images(4))
-    import os
-
     os.utime(tmp_path / "old-00000000-00000003.npy", (1, 1))
     ImageCache(tmp_path, "new", 2, limit).write((0, 4), np.arange(4), images(4))
     kept = {name: ImageCache(tmp_path, name, 2, limit).read((0, 4)) is not None for name in ("old", "young", "new")}
     assert kept == {"old": False, "young": True, "new": True}
 
 
-def test_what_was_not_completed_is_removed(tmp_path):
-    """A pass that ends early leaves nothing."""
+def test_closing_removes_incomplete_spans(tmp_path):
+    """A pass that ends early leaves no files."""
     cache = ImageCache(tmp_path, "abc", 2, 10_000)
     cache.write((0, 4), np.arange(2), images(2))
     assert len(list(tmp_path.iterdir())) == 1
@@ -60,11 +62,8 @@ def test_what_was_not_completed_is_removed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_process_was_filling_makes_way(tmp_path):
-    """Of this machine, when the process is gone; another's is left alone."""
-    import os
-    import platform
-
+def test_files_of_a_killed_process_are_removed(tmp_path):
+    """Files of a running process, or of another machine, are left alone."""
     gone = tmp_path / f"abc-{platform.node()}-{2**22 + 1}.part"
     alive = tmp_path / f"abc-{platform.node()}-{os.getpid()}.part"
     elsewhere = tmp_path / "abc-other-host-17.part"
@@ -76,8 +75,8 @@ def test_what_a_killed_process_was_filling_makes_way(tmp_path):
     assert (gone.exists(), alive.exists(), elsewhere.exists()) == (False, True, True)
 
 
-def test_a_folder_that_cannot_be_used_is_no_reason_to_fail(tmp_path, caplog):
-    """Told once."""
+def test_a_folder_that_cannot_be_used_is_one_warning(tmp_path, caplog):
+    """Writing raises nothing, reading finds nothing, and the log names the folder once."""
     (tmp_path / "file").write_text("")
     cache = ImageCache(tmp_path / "file" / "images", "abc", 2, 10_000)
     for start in (0, 4):
@@ -88,9 +87,8 @@ def test_a_folder_that_cannot_be_used_is_no_reason_to_fail(tmp_path, caplog):
     ]
 
 
-def test_many_at_a_time(tmp_path):
-    """Threads that fill, evict and tidy up in one folder."""
-    from concurrent.futures import ThreadPoolExecutor
+def test_threads_share_a_folder(tmp_path):
+    """Threads that fill, evict and remove files at the same time read complete spans or none."""
 
     def fill(i):
         cache = ImageCache(tmp_path, f"set{i % 5}", 2, 3 * (ONE + 128))
@@ -102,15 +100,15 @@ def test_many_at_a_time(tmp_path):
         assert all(pool.map(fill, range(200)))
 
 
-def test_a_damaged_file_is_as_none(tmp_path):
-    """Decoding again is always right."""
+def test_a_damaged_file_is_ignored(tmp_path):
+    """Its span counts as missing, so its images are decoded again."""
     (tmp_path / "abc-00000000-00000003.npy").write_bytes(b"cut short")
     assert ImageCache(tmp_path, "abc", 2, 10_000).read((0, 4)) is None
 
 
 @pytest.mark.parametrize("value", ["", "/somewhere"])
-def test_where_it_is(monkeypatch, value):
-    """Below the user's cache folder."""
+def test_the_default_folder_is_below_the_users_cache(monkeypatch, value):
+    """`XDG_CACHE_HOME` is honoured, and `~/.cache` is the default."""
     monkeypatch.setenv("XDG_CACHE_HOME", value)
     expected = f"{value}/dawin/images" if value else ".cache/dawin/images"
     assert str(default_folder()).endswith(expected)

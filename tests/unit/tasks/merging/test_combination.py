@@ -1,9 +1,12 @@
-"""Linear combinations of states: endpoints, known values, refusals."""
+"""Linear combinations of states, and the cache of merged models: endpoints, known values, refusals."""
+
+import doctest
 
 import pytest
 import torch
 
 from tasks.errors import ModelMismatch
+from tasks.merging import combination
 from tasks.merging.combination import combine
 from tasks.merging.pool import FlatWeights, MergedModels
 
@@ -16,7 +19,7 @@ def states(count=3):
     ]
 
 
-def test_known_sum():
+def test_a_sum_of_three_states_by_hand():
     """½ (2, 4) + ¼ (8, 0) − 1 (1, 1) = (2, 1)."""
     parts = [{"w": torch.tensor(values)} for values in ([2.0, 4.0], [8.0, 0.0], [1.0, 1.0])]
     torch.testing.assert_close(combine(parts, [0.5, 0.25, -1.0])["w"], torch.tensor([2.0, 1.0]))
@@ -24,7 +27,7 @@ def test_known_sum():
 
 @pytest.mark.parametrize("chosen", [0, 1, 2])
 def test_endpoints_are_exact(chosen):
-    """All the weight on one model gives its tensors to the last bit, even beside infinities."""
+    """A coefficient of 1 beside zeros gives that model's tensors to the last bit, even if another has an infinity."""
     parts = states()
     parts[(chosen + 1) % 3]["b"][0] = float("inf")
     merged = combine(parts, [float(i == chosen) for i in range(3)])
@@ -33,18 +36,18 @@ def test_endpoints_are_exact(chosen):
 
 
 def test_merging_equal_models_changes_nothing():
-    """Whatever the shares."""
+    """Coefficients that sum to one give equal models' own tensors."""
     first = states(1)[0]
     torch.testing.assert_close(combine([first, first], [0.3, 0.7])["w"], first["w"])
 
 
-def test_counters_are_the_first_states():
-    """Integers have no meaningful sum."""
+def test_integer_tensors_are_the_first_states():
+    """Counters have no meaningful sum, so the merged state has those of the first state."""
     assert combine(states(), [0.2, 0.3, 0.5])["n"] == 0
 
 
 def test_nothing_is_allocated_into_a_given_state():
-    """The result is the very tensors that were given; the inputs stay as they were."""
+    """The result fills the memory of the tensors that were given, and the inputs keep their numbers."""
     parts = states()
     before = [part["w"].clone() for part in parts]
     out = {name: torch.full_like(tensor, 9) for name, tensor in parts[0].items()}
@@ -55,8 +58,8 @@ def test_nothing_is_allocated_into_a_given_state():
     assert all(torch.equal(part["w"], kept) for part, kept in zip(parts, before, strict=True))
 
 
-def test_no_weight_at_all_is_zero():
-    """The empty sum."""
+def test_coefficients_of_zero_give_zeros():
+    """If no model has a coefficient other than 0, the merged tensors are zero."""
     assert torch.count_nonzero(combine(states(), [0.0, 0.0, 0.0])["w"]) == 0
 
 
@@ -70,7 +73,7 @@ def test_no_weight_at_all_is_zero():
     ],
 )
 def test_states_that_differ_are_refused(change, message):
-    """The first few differences are named."""
+    """The message names the state, the tensor, and both shapes or dtypes."""
     parts = states(2)
     change(parts[1])
     with pytest.raises(ModelMismatch, match=message):
@@ -78,14 +81,14 @@ def test_states_that_differ_are_refused(change, message):
 
 
 def test_only_the_first_few_differences_are_named():
-    """And how many more there are."""
+    """A message about many differences names three of them and the number of the others."""
     parts = [{f"t{i}": torch.zeros(1) for i in range(9)}, {}]
     with pytest.raises(ModelMismatch, match="t0 is missing; t1 is missing; t2 is missing; and 6 more"):
         combine(parts, [0.5, 0.5])
 
 
 def test_coefficients_that_do_not_fit_are_refused():
-    """One finite number a state."""
+    """Coefficients have to be one finite number for each state."""
     with pytest.raises(ModelMismatch, match="wanted one coefficient a state, got 2 for 3"):
         combine(states(), [0.5, 0.5])
     with pytest.raises(ValueError, match="coefficients: wanted finite numbers"):
@@ -93,7 +96,7 @@ def test_coefficients_that_do_not_fit_are_refused():
 
 
 def test_merging_in_one_vector_gives_the_same_bits():
-    """A whole classifier, counters included: what `combine` makes, run by a module of its own."""
+    """A model merged as one vector equals the state that `combine` makes of it, integer tensors included."""
     parts = [torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)).state_dict() for _ in range(3)]
     pool = MergedModels(torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4)), FlatWeights(parts), 0)
     merged = pool.get((0.2, -0.3, 1.1)).state_dict()
@@ -103,8 +106,8 @@ def test_merging_in_one_vector_gives_the_same_bits():
         FlatWeights([parts[0], {}])
 
 
-def test_the_pool_keeps_the_first_models_and_merges_the_others_in_turn():
-    """What stays is merged once; the place of those that pass is used again, and not for the same model twice."""
+def test_the_cache_keeps_the_first_models_and_merges_the_others_in_turn():
+    """A kept model is merged once, and another model only if it is not the last one that was requested."""
     parts = [torch.nn.Linear(2, 1, bias=False).state_dict() for _ in range(2)]
     pool = MergedModels(torch.nn.Linear(2, 1, bias=False), FlatWeights(parts), places=1)
     for _ in range(3):
@@ -117,3 +120,8 @@ def test_the_pool_keeps_the_first_models_and_merges_the_others_in_turn():
     assert pool.merges == 4
     with pytest.raises(ValueError, match="places: wanted at least 0, got -1"):
         MergedModels(torch.nn.Linear(2, 1, bias=False), FlatWeights(parts), -1)
+
+
+def test_the_example_in_the_docstring_holds():
+    """The `>>>` lines of the module print what its docstrings say."""
+    assert doctest.testmod(combination).failed == 0

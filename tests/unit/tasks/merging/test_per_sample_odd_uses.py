@@ -1,4 +1,4 @@
-"""Per-sample merging of odd modules: exact, or refused; never the base's weights in place of the merged ones."""
+"""Per-sample merging of unusual modules is exact or refused, and never takes the base's weights for merged ones."""
 
 import math
 
@@ -9,6 +9,7 @@ from torch.nn import functional
 from towers import check, one_by_one, simplex, towers, vision
 
 from tasks.errors import ModelMismatch, UncoveredLayer
+from tasks.merging.merged_tensor import MergedTensor
 from tasks.merging.per_sample import merge_per_sample
 
 
@@ -41,7 +42,7 @@ class Left(nn.Module):
     ],
 )
 def test_unusual_uses_of_a_layer_are_refused(layer, message):
-    """Rather than computed as the usual one."""
+    """A use of a layer that differs from the usual one raises an error that names the use."""
     made = layer().eval()
     module = merge_per_sample(made, [made.state_dict()] * 2)
     with pytest.raises(UncoveredLayer, match=message):
@@ -49,7 +50,7 @@ def test_unusual_uses_of_a_layer_are_refused(layer, message):
 
 
 class Odd(nn.Module):
-    """A module of one odd use of its weights."""
+    """A module with one unusual use of its weights."""
 
     def __init__(self, use, *, bias=True):
         super().__init__()
@@ -101,17 +102,17 @@ REFUSED = {
 
 @pytest.mark.parametrize("use", COVERED)
 def test_odd_uses_are_exact(use):
-    """As many samples as tokens, weights far apart."""
+    """Outputs equal merge-then-run for as many samples as tokens and weights far apart."""
     made = towers(lambda: Odd(COVERED[use]), 3, torch.float64)
     states = [module.state_dict() for module in made]
-    images, rows = torch.randn(4, 3, 2, 2, dtype=torch.float64), simplex(4, 3)
-    expected = one_by_one(made[0], states, images, rows)
-    torch.testing.assert_close(merge_per_sample(made[0], states)(images, rows), expected, rtol=1e-9, atol=1e-9)
+    images, coefficients = torch.randn(4, 3, 2, 2, dtype=torch.float64), simplex(4, 3)
+    expected = one_by_one(made[0], states, images, coefficients)
+    torch.testing.assert_close(merge_per_sample(made[0], states)(images, coefficients), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("use", REFUSED)
 def test_odd_uses_that_are_not_linear_are_refused(use):
-    """The base's weights are never taken for the merged ones."""
+    """A function that is not linear in the weights raises an error instead of using the base's."""
     module = Odd(REFUSED[use])
     with pytest.raises(UncoveredLayer):
         merge_per_sample(module, [module.state_dict()] * 2)(torch.randn(4, 3, 2, 2), torch.full((4, 2), 0.5))
@@ -119,7 +120,7 @@ def test_odd_uses_that_are_not_linear_are_refused(use):
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script. is deprecated")
 def test_compiled_functions_are_not_given_the_base():
-    """What gets around Python finds NaN for weights, so that it is never taken for a result."""
+    """Code that bypasses torch's dispatch finds NaN in place of weights, so that its outputs are visibly wrong."""
 
     @torch.jit.script
     def compiled(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -131,28 +132,28 @@ def test_compiled_functions_are_not_given_the_base():
         assert got.isnan().all()
 
 
-def test_what_a_model_does_may_not_depend_on_the_number_of_samples():
-    """It would be played back wrongly."""
+def test_a_model_that_depends_on_the_number_of_samples_is_refused():
+    """A pass that differs from the dry run raises an error with the number of samples."""
     module = Odd(lambda m, x: (x if len(x) > 64 else x + m.bias) + m.bias)
     with pytest.raises(RuntimeError, match="does not do with 4 samples what it did in its dry run"):
         merge_per_sample(module, [module.state_dict()] * 2)(torch.randn(4, 3, 2, 2), torch.full((4, 2), 0.5))
 
 
 def test_a_failed_pass_leaves_nothing_behind():
-    """Neither a dry run that fails nor a pass that does."""
+    """After a dry run and a pass that fail, the module computes the same as before and holds no coefficients."""
     made = towers(vision(), 2, torch.float32)
     states = [module.state_dict() for module in made]
-    module, rows = merge_per_sample(made[0], states), torch.full((2, 2), 0.5)
+    module, coefficients = merge_per_sample(made[0], states), torch.full((2, 2), 0.5)
     images = torch.randn(2, 3, 32, 32)
-    before = module(images, rows)
+    before = module(images, coefficients)
     with pytest.raises(UncoveredLayer, match="does not run on shapes alone"):
-        module(torch.randn(2, 3, 16, 16), rows)
-    assert torch.equal(module(images, rows), before)
-    assert module._shared.coefficients == ()
+        module(torch.randn(2, 3, 16, 16), coefficients)
+    assert torch.equal(module(images, coefficients), before)
+    assert all(t.shared.coefficients == () for t in module.tensors.values() if isinstance(t, MergedTensor))
 
 
-def test_tied_parameters_and_no_samples():
-    """One tensor under two names; a batch of none gives outputs of none."""
+def test_tied_parameters_and_empty_batches_are_covered():
+    """A tensor under two names is merged under both, and a batch without samples gives outputs without samples."""
 
     class Tied(nn.Module):
         def __init__(self):
@@ -170,7 +171,7 @@ def test_tied_parameters_and_no_samples():
 
 
 def test_states_that_cannot_be_merged_are_refused():
-    """Infinities in one of them; a buffer that has no values anywhere."""
+    """An infinity in one state only, and a buffer without values in model and states, raise an error by name."""
     made = towers(lambda: Odd(COVERED["used twice"]), 2, torch.float32)
     states = [module.state_dict() for module in made]
     states[1]["constant"] = torch.zeros(8)

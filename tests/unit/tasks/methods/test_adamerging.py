@@ -5,8 +5,8 @@ import tiny
 import torch
 from torch.func import functional_call
 
-from tasks.merging.adamerging import AdaMerging, learn, mean_entropy, projected
 from tasks.merging.combination import combine
+from tasks.merging.learnt_coefficients import LearntCoefficients, learn, mean_entropy, projected
 
 
 def models(count=2, dtype=torch.float64):
@@ -32,7 +32,7 @@ def endless(seed, dtype=torch.float64):
 def test_the_gradient_is_that_of_finite_differences(layer_wise):
     """Of the mean entropy by every coefficient."""
     module, base, tuned = models()
-    merging = AdaMerging(base, tuned, layer_wise=layer_wise)
+    merging = LearntCoefficients(base, tuned, layer_wise=layer_wise)
     images = next(endless(0))
 
     def loss():
@@ -56,7 +56,7 @@ def test_it_starts_at_task_arithmetic(layer_wise):
     """Every coefficient 0.3."""
     _, base, tuned = models()
     wanted = combine([base, *tuned], [0.4, 0.3, 0.3])
-    merged = AdaMerging(base, tuned, layer_wise=layer_wise).merged()
+    merged = LearntCoefficients(base, tuned, layer_wise=layer_wise).merged()
     for name in base:
         torch.testing.assert_close(merged[name], wanted[name], rtol=1e-6, atol=1e-7)
 
@@ -65,7 +65,7 @@ def test_it_starts_at_task_arithmetic(layer_wise):
 def test_entropy_falls_and_coefficients_stay_in_range(keep):
     """On the batches it learns from; each task with a head of its own."""
     module, base, tuned = models(dtype=torch.float32)
-    merging = AdaMerging(base, tuned, layer_wise=True, keep=keep)
+    merging = LearntCoefficients(base, tuned, layer_wise=True, keep=keep)
     heads = {"a": {}, "b": {"head.weight": 2 * base["head.weight"]}}
     batches = {"a": endless(0, torch.float32), "b": endless(1, torch.float32)}
     losses = learn(merging, {"a": module, "b": module}, heads, batches, steps=30, rate=1e-2)
@@ -81,17 +81,17 @@ def test_a_loss_that_is_not_finite_ends_it():
     """Before anything is made of it."""
     module, base, tuned = models(dtype=torch.float32)
     bad = {name: torch.full_like(tensor, float("nan")) for name, tensor in tuned[0].items()}
-    merging = AdaMerging(base, [bad, tuned[1]], layer_wise=False)
+    merging = LearntCoefficients(base, [bad, tuned[1]], layer_wise=False)
     with pytest.raises(ValueError, match="loss: wanted a finite number, got nan at step 0"):
         learn(merging, {"a": module}, {"a": {}}, {"a": endless(0, torch.float32)}, steps=2)
 
 
 def test_trimmed_task_vectors_are_those_of_ties():
     """`++`: what is left after trimming and the election of signs."""
-    from tasks.merging.ties import elect, trim_threshold
+    from tasks.merging.sign_election import elect, trim_threshold
 
     _, base, tuned = models()
-    merging = AdaMerging(base, tuned, layer_wise=False, keep=0.2)
+    merging = LearntCoefficients(base, tuned, layer_wise=False, keep=0.2)
     thresholds = [trim_threshold(base, state, 0.2) for state in tuned]
     tasks = torch.stack([state["head.weight"] - base["head.weight"] for state in tuned])
     assert torch.equal(merging._tasks["head.weight"], elect(tasks, thresholds))
@@ -102,7 +102,7 @@ def test_trimmed_task_vectors_are_those_of_ties():
 def test_outside_of_the_range_nothing_is_learnt():
     """The clamp lets no gradient through, and nothing else into the merge."""
     module, base, tuned = models()
-    merging = AdaMerging(base, tuned, layer_wise=False)
+    merging = LearntCoefficients(base, tuned, layer_wise=False)
     with torch.no_grad():
         merging.coefficients.copy_(torch.tensor([[1.5, 0.5]]))
     mean_entropy(functional_call(module, merging.learning(), (next(endless(0)),))).backward()
@@ -116,8 +116,8 @@ def test_the_loss_is_the_sum_over_tasks_and_a_step_is_adams():
     """One step moves each coefficient by the learning rate against its gradient's sign."""
     module, base, tuned = models()
     images = {"a": next(endless(0)), "b": next(endless(1))}
-    merging = AdaMerging(base, tuned, layer_wise=True)
-    start = AdaMerging(base, tuned, layer_wise=True).learning()
+    merging = LearntCoefficients(base, tuned, layer_wise=True)
+    start = LearntCoefficients(base, tuned, layer_wise=True).learning()
     each = {n: mean_entropy(functional_call(module, start, (x,))).item() for n, x in images.items()}
     sources = {name: iter([x]) for name, x in images.items()}
     losses = learn(merging, dict.fromkeys(images, module), {n: {} for n in images}, sources, steps=1, rate=0.01)
@@ -145,7 +145,7 @@ def test_statistics_follow_without_a_gradient():
     base = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     tuned = [{n: t + 0.1 if t.is_floating_point() else t for n, t in base.items()} for _ in range(2)]
     names = {name for name, _ in module.named_parameters()}
-    merging = AdaMerging(base, tuned, layer_wise=True, parameters=names)
+    merging = LearntCoefficients(base, tuned, layer_wise=True, parameters=names)
     assert len(merging.coefficients) == len(names)
     images = torch.randn(2, 3, 32, 32)
     learn(merging, {"a": module}, {"a": {}}, {"a": iter([images] * 2)}, steps=2)

@@ -1,4 +1,4 @@
-"""Architectures: heads and activation as a file beside the checkpoint says, or its shape alone; else refused."""
+"""Heads and activation are those of the file beside a checkpoint, or follow from its shape; otherwise it is refused."""
 
 import json
 
@@ -9,7 +9,7 @@ import torch
 from open_clip.model import CLIP, CLIPVisionCfg, _build_vision_tower
 
 from flows.experiment.file import load_experiment
-from flows.planning.check import prepare
+from flows.planning.check import checked_plan
 from storage.locations import Location
 from storage.store import Store
 from tasks.errors import CheckpointError, InputError, ModelMismatch
@@ -19,7 +19,8 @@ from tasks.models.classifier import build_classifier
 from tasks.models.descriptions import hugging_face_architecture
 from tasks.models.identification import identify
 from tasks.models.tower import build_named_tower
-from tasks.opening.convert_checkpoint import convert_checkpoint, inspect_checkpoint
+from tasks.opening.convert_checkpoint import convert_checkpoint
+from tasks.opening.inspect_checkpoint import inspect_checkpoint
 from tasks.opening.model_descriptions import read_beside
 
 IMAGES = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(7))
@@ -27,7 +28,7 @@ WIDTHS = [32, 64, 80, 88, 104]  # of one head: small models, OpenAI's, ViT-H, Vi
 
 
 def our_features(path):
-    """Features of the tower that the pipeline builds for a checkpoint and the files beside it."""
+    """The features of the tower that the pipeline builds for a checkpoint and the files beside it."""
     location = Location(str(path))
     with location.open() as file:
         state = read_checkpoint(file, location.url, location.path)
@@ -42,7 +43,7 @@ def our_features(path):
 @pytest.mark.parametrize("head_width", WIDTHS)
 @pytest.mark.parametrize("quick", [True, False])
 def test_heads_and_activation_are_those_of_open_clips_file(tmp_path, head_width, quick):
-    """Features equal open_clip's to 1e-5, whatever the width of a head."""
+    """The features equal open_clip's to 1e-5 for every width of a head, with and without QuickGELU."""
     vision = {"layers": 2, "width": 4 * head_width, "head_width": head_width, "patch_size": 14, "image_size": 28}
     torch.manual_seed(0)
     text = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
@@ -57,7 +58,7 @@ def test_heads_and_activation_are_those_of_open_clips_file(tmp_path, head_width,
 @pytest.mark.parametrize("head_width", WIDTHS)
 @pytest.mark.parametrize("activation", ["quick_gelu", "gelu", "gelu_pytorch_tanh"])
 def test_heads_and_activation_are_those_of_hugging_faces_file(tmp_path, head_width, activation):
-    """Features equal transformers' to 1e-5."""
+    """The features equal transformers' to 1e-5 for every width of a head and every activation."""
     transformers = pytest.importorskip("transformers")
     vision = {
         "hidden_size": 4 * head_width, "num_attention_heads": 4, "intermediate_size": 96, "num_hidden_layers": 2,
@@ -71,7 +72,7 @@ def test_heads_and_activation_are_those_of_hugging_faces_file(tmp_path, head_wid
 
 
 def shapes_of(name, layers=None):
-    """The tensors of an open_clip tower without numbers."""
+    """An open_clip tower's tensors, without numbers."""
     vision = open_clip.get_model_config(name)["vision_cfg"]
     vision |= {"layers": layers} if layers else {}
     with torch.device("meta"):
@@ -90,7 +91,7 @@ def shapes_of(name, layers=None):
     ],
 )
 def test_a_shape_that_open_clip_knows_is_identified(name, heads, quick, assumes):
-    """By all its tensors; OpenAI's activation is assumed for OpenAI's shapes, and the assumption is said."""
+    """All its tensors identify a shape; OpenAI's activation is assumed for OpenAI's shapes, and reported as assumed."""
     found = identify(shapes_of(name), "x")
     assert heads in described(found.architecture)
     assert configuration_in(found.architecture)["quick_gelu"] is quick
@@ -109,22 +110,22 @@ def test_a_shape_that_open_clip_knows_is_identified(name, heads, quick, assumes)
     ],
 )
 def test_a_shape_of_several_kinds_is_refused(name, layers, message):
-    """The kinds are listed: no number of heads is guessed where models of that width are known to differ."""
+    """The message lists the fitting architectures; no number of heads is guessed if models of that width differ."""
     with pytest.raises(CheckpointError, match=message):
         identify(shapes_of(name, layers), "x")
 
 
-def test_an_unknown_shape_is_taken_for_openais_and_says_so():
-    """Its width is a multiple of 64 that no model with other heads has; another width is refused."""
+def test_an_unknown_shape_counts_as_openais_and_is_reported():
+    """A multiple of 64 that no model with other heads has is accepted as a width; any other one is refused."""
     found = identify(tiny.classifier(1).state_dict(), "x")
     assert found.assumed == "1 head of 64 and QuickGELU, as in OpenAI's models: no known model has this shape"
     odd = tiny.classifier(1, shape=tiny.TowerShape(16, 8, 96, 1, 3, 2.0, 16)).state_dict()
-    with pytest.raises(CheckpointError, match="width 96, 1 layers: no model of open_clip's has this shape"):
+    with pytest.raises(CheckpointError, match="width 96, 1 layers: open_clip has no model of this shape"):
         identify(odd, "x")
 
 
 def planned(folder, **settings):
-    return prepare(load_experiment(tiny.experiment(folder, **settings)), Store(str(folder / "store")))
+    return checked_plan(load_experiment(tiny.experiment(folder, **settings)), Store(str(folder / "store")))
 
 
 def write_description(folder, *, head_width=64, **more):
@@ -135,7 +136,7 @@ def write_description(folder, *, head_width=64, **more):
 
 
 def test_the_plan_and_the_results_settings_say_what_is_used(tmp_path, capsys):
-    """Tower and preprocessing, each with its source; other heads are another identity."""
+    """The plan and the settings name tower and preprocessing with their sources; other heads make another identity."""
     from flows.cli import main
 
     bare = planned(tmp_path)
@@ -154,7 +155,7 @@ def test_the_plan_and_the_results_settings_say_what_is_used(tmp_path, capsys):
 
 
 def test_a_checkpoint_without_a_description_takes_the_bases(tmp_path):
-    """Models that are merged have one architecture; a base without one does not take a tuned model's in silence."""
+    """A tuned model without a description takes the base's, but a base without one does not take a tuned model's."""
     file = tiny.experiment(tmp_path)
     for name in ("base", "tuned"):
         (tmp_path / name).mkdir()
@@ -162,11 +163,11 @@ def test_a_checkpoint_without_a_description_takes_the_bases(tmp_path):
     settings = tuple(f"models.{i}.checkpoint={tmp_path / name}" for i, name in enumerate(("base", "tuned")))
     write_description(tmp_path / "base", head_width=16)
     store = Store(str(tmp_path / "store"))
-    plan = prepare(load_experiment(file, settings), store)
+    plan = checked_plan(load_experiment(file, settings), store)
     assert {"head_width 16" in described(o.model.architecture) for o in plan.outputs[0]} == {True}
     (tmp_path / "base" / "open_clip_config.json").rename(tmp_path / "tuned" / "open_clip_config.json")
     with pytest.raises(ModelMismatch, match=r"tuned is a .*head_width 16.*; base is a .*head_width 64"):
-        prepare(load_experiment(file, settings), store)
+        checked_plan(load_experiment(file, settings), store)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_a_checkpoint_without_a_description_takes_the_bases(tmp_path):
         (
             "config.json",
             '{"model_type": "siglip", "vision_config": {"hidden_size": 64}}',
-            "type siglip says no hidden_act",
+            "type siglip does not set hidden_act",
         ),
         ("preprocessor_config.json", '{"size": "big"}', "describes no model|wanted a square"),
         (
@@ -207,14 +208,14 @@ def test_a_checkpoint_without_a_description_takes_the_bases(tmp_path):
     ],
 )
 def test_a_damaged_description_is_named(tmp_path, name, content, message):
-    """One line with the file, and no guess in its place."""
+    """A damaged description is refused in one line, and no guess replaces it."""
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=message):
         planned(tmp_path)
 
 
 def test_inspect_counts_the_vision_tower_alone(tmp_path):
-    """Not the text tower's layers; a head's file and a tower without projection are described too."""
+    """The text tower's layers are not counted; a head alone and a tower without projection are described too."""
     torch.manual_seed(0)
     text = {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 3}
     vision = {"layers": 2, "width": 128, "patch_size": 8, "image_size": 32}
@@ -233,7 +234,7 @@ def test_inspect_counts_the_vision_tower_alone(tmp_path):
 
 
 def test_a_converted_checkpoint_carries_its_description(tmp_path):
-    """Heads and preprocessing are in its header: it is read alike wherever it lies, and beside whatever."""
+    """Its header holds heads and preprocessing, so that the files beside it change nothing."""
     write_description(tmp_path, head_width=16, preprocess_cfg={"mean": [0.5] * 3, "resize_mode": "squash"})
     wanted = planned(tmp_path)
     alone = tmp_path / "alone"
@@ -242,8 +243,8 @@ def test_a_converted_checkpoint_carries_its_description(tmp_path):
         convert_checkpoint(Location(str(tmp_path / f"{name}.pt")), alone / f"{name}.safetensors")
     settings = tuple(f"models.{i}.checkpoint={alone / name}.safetensors" for i, name in enumerate(("base", "tuned")))
     file, store = str(tmp_path / "tiny.yaml"), Store(str(tmp_path / "store"))
-    for _ in range(2):  # the second time with neighbours that say otherwise
-        found = prepare(load_experiment(file, settings), store)
+    for _ in range(2):  # the second time beside a file that describes another tower
+        found = checked_plan(load_experiment(file, settings), store)
         assert found.outputs[0][0].model.architecture == wanted.outputs[0][0].model.architecture
         assert found.datasets == wanted.datasets
         assert found.record.settings["preprocess"]["source"] == "the header of model base"
@@ -252,25 +253,25 @@ def test_a_converted_checkpoint_carries_its_description(tmp_path):
 
 
 def test_every_configuration_of_open_clip_can_lie_beside_a_checkpoint(tmp_path):
-    """All models that open_clip lists pass the bounds on descriptions."""
+    """The bounds on descriptions admit all models that open_clip lists."""
     for name in open_clip.list_models():
         (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": open_clip.get_model_config(name)}))
         assert read_beside(Location(str(tmp_path / "x.pt"))).architecture is not None, name
 
 
-def test_an_old_dictionary_of_settings_goes_over_the_others():
-    """As in transformers: `vision_config_dict`, which old files hold beside `vision_config`."""
+def test_an_old_dictionary_of_settings_overrides_the_others():
+    """The settings of `vision_config_dict`, which old files hold, override `vision_config`, as in transformers."""
     content = {"vision_config": {"num_attention_heads": 12}, "vision_config_dict": {"num_attention_heads": 6}}
     assert hugging_face_architecture(content)["vision_cfg"]["head_width"] == 128
 
 
 def test_equal_towers_have_one_identity_however_they_are_named(tmp_path):
-    """What was computed while a shape was assumed is used again once a file says the same; other heads are another."""
+    """Outputs for an assumed shape are used again once a file describes the same one; other heads make new outputs."""
     file, store = tiny.experiment(tmp_path), Store(str(tmp_path / "store"))
-    assumed = prepare(load_experiment(file), store)
+    assumed = checked_plan(load_experiment(file), store)
     write_description(tmp_path)
-    described_alike = prepare(load_experiment(file), store)
+    described_alike = checked_plan(load_experiment(file), store)
     assert described_alike.outputs[0][0].id == assumed.outputs[0][0].id
     assert {cell.predictions.id for cell in described_alike.cells} == {cell.predictions.id for cell in assumed.cells}
     write_description(tmp_path, head_width=32)
-    assert prepare(load_experiment(file), store).outputs[0][0].id != assumed.outputs[0][0].id
+    assert checked_plan(load_experiment(file), store).outputs[0][0].id != assumed.outputs[0][0].id

@@ -1,4 +1,4 @@
-"""Checkpoints and classifiers: layouts that users have, safe reading, refusals that name what is wrong."""
+"""Checkpoints are read safely into classifiers, and a refusal names the tensor or file at fault."""
 
 import os
 import pickle
@@ -26,59 +26,59 @@ def logits(classifier, seed=0):
     return classifier(images)
 
 
-def open_clip_layout(state):
+def without_encoder(state):
     return {name.replace("model.", "", 1): tensor for name, tensor in state.items()}
 
 
-LAYOUTS = {
+NAMINGS = {
     "model-soups": lambda state: state,
     "data-parallel": lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
-    "open_clip with a head": open_clip_layout,
+    "plain state dict": without_encoder,
     "training checkpoint": lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"lr": 0.1}},
 }
 
 
 @pytest.mark.parametrize("local", [True, False])
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_layout_gives_the_same_logits(tmp_path, layout, local):
-    """Whatever the names around the tower, mapped from a path or read from a stream."""
+@pytest.mark.parametrize("naming", NAMINGS)
+def test_every_naming_gives_the_same_logits(tmp_path, naming, local):
+    """Wrappers around the tower and the way of reading (mapped, or as a stream) change no logit."""
     path = tmp_path / "any.name"
-    torch.save(LAYOUTS[layout](tiny.soup_state(1)), path)
+    torch.save(NAMINGS[naming](tiny.soup_state(1)), path)
     torch.testing.assert_close(logits(build_classifier(read(path, local), "x")), logits(tiny.classifier(1)))
 
 
 @pytest.mark.parametrize("local", [True, False])
 def test_safetensors_are_recognised_by_their_content(tmp_path, local):
-    """Not by the file's name."""
+    """A safetensors file is read as one although its name ends in .pt."""
     path = tmp_path / "weights.pt"
     safetensors.torch.save_file(tiny.soup_state(2), path)
     torch.testing.assert_close(logits(build_classifier(read(path, local), "x")), logits(tiny.classifier(2)))
 
 
 def test_legacy_torch_files_are_read(tmp_path):
-    """The format before PyTorch 1.6."""
+    """A file in PyTorch's format before 1.6 gives the same logits as one in the newer format."""
     path = tmp_path / "old.pt"
     torch.save(tiny.soup_state(1), path, _use_new_zipfile_serialization=False)
     torch.testing.assert_close(logits(build_classifier(read(path), "x")), logits(tiny.classifier(1)))
 
 
 def test_half_precision_files_are_held_in_float32(tmp_path):
-    """So that every model of an experiment has one type."""
+    """All tensors of a half-precision file are float32 after reading, as those of every other model are."""
     path = tmp_path / "half.pt"
     torch.save({name: t.half() for name, t in tiny.soup_state(1).items()}, path)
     assert {t.dtype for t in read(path).values()} == {torch.float32}
 
 
 def test_the_text_tower_is_left_out(tmp_path):
-    """It takes no part in classifying images."""
+    """Only the vision tower and the head are read."""
     assert all(name.startswith(("visual.", "head.")) for name in read(tiny.checkpoint(tmp_path / "a.pt", 1)))
 
 
 @pytest.mark.parametrize(
     "name", ["ViT-B-32-quickgelu", "ViT-B-16-quickgelu", "ViT-L-14-quickgelu", "ViT-L-14-336-quickgelu"]
 )
-def test_the_shape_is_read_off_the_tensors(name):
-    """Equal to open_clip's own configuration, for every size that people fine-tune."""
+def test_the_shape_is_inferred_from_the_tensors(name):
+    """The inferred shape equals open_clip's own configuration for every size that people fine-tune."""
     with torch.device("meta"):
         tower = build_named_tower(name)
     settings = open_clip.get_model_config(name)
@@ -89,7 +89,7 @@ def test_the_shape_is_read_off_the_tensors(name):
 
 
 def test_the_tower_is_open_clips_own():
-    """QuickGELU as in OpenAI's models: the features are those of open_clip's class built by hand."""
+    """The features equal those of open_clip's own class with QuickGELU, as in OpenAI's models."""
     made = tiny.classifier(5)
     by_hand = open_clip.transformer.VisionTransformer(
         image_size=16,
@@ -107,14 +107,14 @@ def test_the_tower_is_open_clips_own():
 
 
 def test_features_have_unit_length_before_the_head():
-    """Scaling the tower's output changes no logit."""
+    """A scaled projection of the tower changes no logit."""
     made, scaled = tiny.classifier(1), tiny.classifier(1)
     scaled.visual.proj.data.mul_(3.0)
     torch.testing.assert_close(logits(made), logits(scaled))
 
 
 def test_a_head_of_its_own_file(tmp_path):
-    """`weight` and `bias`, or no bias."""
+    """A head's own file may name its tensors `weight` and `bias`; a missing bias becomes zeros."""
     path = tmp_path / "head.pt"
     torch.save({"weight": torch.ones(4, 16)}, path)
     with open(path, "rb") as file:
@@ -124,21 +124,21 @@ def test_a_head_of_its_own_file(tmp_path):
 
 
 def test_the_summary_of_a_checkpoint(tmp_path):
-    """What planning needs to know, in plain values."""
+    """The summary holds the numbers of classes and pixels, and each tensor's shape and type."""
     summary = summarize(read(tiny.checkpoint(tmp_path / "a.pt", 1)), "a")
     assert (summary.classes, summary.image_size) == (3, 16)
     assert summary.layout["head.weight"] == "[3, 16] float32"
 
 
 def test_a_head_for_another_tower_is_refused():
-    """Its features have to be the tower's."""
+    """A head whose number of features is not the tower's is refused with both numbers."""
     state = {n: t for n, t in tiny.classifier(1).state_dict().items() if n.startswith("visual.")}
     with pytest.raises(CheckpointError, match="head for 5 features, but the tower gives 16"):
         build_classifier({**state, "head.weight": torch.zeros(3, 5), "head.bias": torch.zeros(3)}, "x")
 
 
 class Bomb:
-    """A pickle that would run a command."""
+    """Pickles as a call that would create the marker file."""
 
     def __init__(self, marker):
         self.marker = marker
@@ -149,7 +149,7 @@ class Bomb:
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_pickled_code_is_refused_and_not_run(tmp_path, zipped):
-    """Neither in a new nor in an old file."""
+    """Code in a file of either format is refused, and the marker file is not created."""
     path, marker = tmp_path / "bomb.pt", tmp_path / "ran"
     torch.save({"visual.conv1.weight": Bomb(marker)}, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(CheckpointError, match=rf"{path}: holds pickled code or objects, .* none of it was run"):
@@ -158,7 +158,7 @@ def test_pickled_code_is_refused_and_not_run(tmp_path, zipped):
 
 
 def test_a_bare_pickle_is_refused(tmp_path):
-    """Without torch around it."""
+    """A pickle that torch did not write is refused, and its code does not run."""
     path, marker = tmp_path / "bomb.pkl", tmp_path / "ran"
     path.write_bytes(pickle.dumps(Bomb(marker)))
     with pytest.raises(CheckpointError, match=str(path)):
@@ -169,7 +169,7 @@ def test_a_bare_pickle_is_refused(tmp_path):
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.7, 0.99])
 @pytest.mark.parametrize("kind", ["torch", "safetensors"])
 def test_a_truncated_file_is_one_clear_error(tmp_path, kind, share):
-    """Wherever it ends."""
+    """A file that ends anywhere is refused in one line that names it."""
     path = tmp_path / "whole"
     if kind == "torch":
         torch.save(tiny.soup_state(1), path)
@@ -214,8 +214,8 @@ def broken(change):
         ),
     ],
 )
-def test_what_is_wrong_with_a_checkpoint_is_named(tmp_path, change, message):
-    """The tensor, what was wanted, what was got."""
+def test_a_fault_of_a_checkpoint_is_named(tmp_path, change, message):
+    """The message names the tensor, the wanted value and the given one."""
     path = tmp_path / "a.pt"
     torch.save(broken(change), path)
     with pytest.raises(CheckpointError, match=message):
@@ -223,7 +223,7 @@ def test_what_is_wrong_with_a_checkpoint_is_named(tmp_path, change, message):
 
 
 def test_a_file_without_tensors_is_refused(tmp_path):
-    """And says what it holds."""
+    """A file that holds a list is refused, and the message names the type."""
     path = tmp_path / "a.pt"
     torch.save([1, 2], path)
     with pytest.raises(CheckpointError, match=r"wanted a state dict .*, got a list"):
@@ -231,15 +231,15 @@ def test_a_file_without_tensors_is_refused(tmp_path):
 
 
 def test_an_architecture_that_does_not_fit_is_refused():
-    """And an unknown one is told what there is."""
+    """A wrong architecture is refused with the first missing tensor, an unknown one with some known names."""
     state = {n.replace("model.", "").replace("classification_", ""): t for n, t in tiny.soup_state(1).items()}
     state = {n: t for n, t in state.items() if n.startswith(("visual.", "head."))}
     with pytest.raises(CheckpointError, match=r"does not fit ViT-B-32: visual\.transformer"):
         build_classifier(state, "x", "ViT-B-32")
-    with pytest.raises(CheckpointError, match="architecture 'ViT-B-33': not an open_clip model; there are ViT-B"):
+    with pytest.raises(CheckpointError, match="architecture 'ViT-B-33': not an open_clip model; some are ViT-B"):
         build_named_tower("ViT-B-33")
 
 
 def test_shapes_are_values():
-    """Equal by their fields."""
+    """Shapes with equal fields are equal."""
     assert TowerShape(**vars(tiny.SHAPE)) == tiny.SHAPE

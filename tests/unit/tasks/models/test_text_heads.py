@@ -1,4 +1,4 @@
-"""Heads made of class names and prompt templates: open_clip's and transformers' own numbers; made once a store."""
+"""Zero-shot heads have open_clip's and transformers' own numbers, and each is made once in a store."""
 
 import json
 import logging
@@ -11,17 +11,17 @@ import torch
 from open_clip.model import CLIP
 
 from flows.experiment.file import load_experiment
-from flows.experiment.settings import TextHeadSettings
-from flows.planning.check import prepare
+from flows.experiment.input_settings import TextHeadSettings
+from flows.planning.check import checked_plan
 from storage.manifests import committed
 from storage.store import Store
 from tasks.datasets import prompts
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.prompts import prompts_of
 from tasks.errors import CheckpointError, DatasetError, InputError
-from tasks.models.families.recognition import recognise
+from tasks.models.families.registry import recognise
 from tasks.models.text_tower import text_features, zero_shot_head
-from tasks.streaming.images import load_state
+from tasks.streaming.images import load_head, load_state
 
 VISION = {"layers": 1, "width": 64, "patch_size": 8, "image_size": 16, "mlp_ratio": 2.0}
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 2}
@@ -36,8 +36,8 @@ def clip():
     return CLIP(16, VISION, TEXT, quick_gelu=True).eval()
 
 
-def test_it_is_open_clips_own_zero_shot_classifier(clip):
-    """The same prompts, normalisations and mean; times the logit scale."""
+def test_a_head_is_open_clips_zero_shot_classifier(clip):
+    """The head equals open_clip's zero-shot classifier multiplied by the logit scale, and its bias is zero."""
     ours = zero_shot_head(clip.state_dict(), CLASSES, TEMPLATES, "here")
     wanted = open_clip.build_zero_shot_classifier(clip, open_clip.tokenizer.SimpleTokenizer(), CLASSES, TEMPLATES)
     torch.testing.assert_close(ours["head.weight"], wanted.T * clip.logit_scale.exp(), rtol=1e-5, atol=1e-5)
@@ -46,7 +46,7 @@ def test_it_is_open_clips_own_zero_shot_classifier(clip):
 
 
 def test_hugging_faces_text_tower_is_understood():
-    """Other names; the embedding of a prompt is transformers' own."""
+    """A head of Hugging Face's text tower holds the embeddings that transformers computes itself."""
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     text = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 1}
@@ -56,7 +56,7 @@ def test_hugging_faces_text_tower_is_understood():
         text_config=text, vision_config={**vision, "image_size": 16, "patch_size": 8}, projection_dim=16
     )
     model = transformers.CLIPModel(settings).eval()
-    head = zero_shot_head(recognise(model.state_dict()).tensors, CLASSES, TEMPLATES[:1], "here")
+    head = zero_shot_head(recognise(model.state_dict(), "here").tensors, CLASSES, TEMPLATES[:1], "here")
     tokens = open_clip.tokenizer.SimpleTokenizer()([TEMPLATES[0].format(name) for name in CLASSES])
     with torch.no_grad():
         pooled = model.text_model(input_ids=tokens).pooler_output
@@ -65,7 +65,7 @@ def test_hugging_faces_text_tower_is_understood():
 
 
 def test_without_a_text_tower_there_is_no_head(clip):
-    """What is missing, and what to write instead."""
+    """The message names the missing tensor and the settings that would help."""
     state = {name: tensor for name, tensor in clip.state_dict().items() if name.startswith("visual.")}
     assert text_features(state) is None
     with pytest.raises(CheckpointError, match=r"here: no text tower in it .*or a checkpoint with one"):
@@ -74,7 +74,7 @@ def test_without_a_text_tower_there_is_no_head(clip):
 
 @pytest.fixture
 def experiment(tmp_path, clip):
-    """Two models without heads, the first with a text tower; three classes."""
+    """The file of an experiment with two models without heads, the first with a text tower."""
     file = tiny.experiment(tmp_path, samples=6, baselines=["individual"])
     torch.save(clip.state_dict(), tmp_path / "base.pt")
     torch.save({n: t + 0.01 for n, t in clip.state_dict().items() if n.startswith("visual.")}, tmp_path / "tuned.pt")
@@ -83,27 +83,28 @@ def experiment(tmp_path, clip):
 
 def loaded(file, *overrides):
     store = Store(f"{file}-store")
-    return prepare(load_experiment(file, overrides), store), store
+    return checked_plan(load_experiment(file, overrides), store), store
 
 
 HEAD = json.dumps({"classes": CLASSES, "templates": TEMPLATES})
 
 
-def test_a_head_is_made_once_and_kept(experiment, clip, monkeypatch):
-    """By what it depends on: another template is another head, and other outputs."""
+def test_a_head_is_made_once_and_kept(experiment, clip, tmp_path):
+    """The store keeps one head for both models; another template makes another head, and other outputs."""
     plan, store = loaded(experiment, f"heads={{'*': {HEAD}}}")
     states = [load_state(outputs, store) for of_dataset in plan.outputs for outputs in of_dataset]
     wanted = zero_shot_head(clip.state_dict(), CLASSES, TEMPLATES, "here")
     assert all(torch.equal(state["head.weight"], wanted["head.weight"]) for state in states)
     assert len(list(committed(store, "heads"))) == 1
-    monkeypatch.setattr("tasks.opening.make_heads.zero_shot_head", None)  # made no more
-    load_state(plan.outputs[0][0], store)
+    (tmp_path / "base.pt").rename(tmp_path / "away.pt")  # without it no head can be made
+    assert torch.equal(load_head(plan.outputs[0][0], store)["head.weight"], wanted["head.weight"])
+    (tmp_path / "away.pt").rename(tmp_path / "base.pt")
     other, _ = loaded(experiment, f"heads={{'*': {{classes: {json.dumps(CLASSES)}, templates: ['{{}}']}}}}")
     assert other.outputs[0][0].id != plan.outputs[0][0].id
 
 
 def test_another_checkpoints_text_tower_may_make_it(experiment, tmp_path, clip):
-    """Where the models have none, as pickled encoders come."""
+    """A checkpoint that is not among the models can make the head if the models have no text tower."""
     safetensors.torch.save_file(dict(clip.state_dict()), tmp_path / "text.safetensors")
     torch.save({n: t for n, t in clip.state_dict().items() if n.startswith("visual.")}, tmp_path / "base.pt")
     with pytest.raises(InputError, match=r"head of one: .*base.pt has no text tower to make it with"):
@@ -124,15 +125,15 @@ def test_another_checkpoints_text_tower_may_make_it(experiment, tmp_path, clip):
         ("{'*': {clases: [a]}}", "clases: no such setting"),
     ],
 )
-def test_what_makes_no_head_is_told(experiment, heads, message):
-    """Before anything is computed."""
+def test_a_head_that_cannot_be_made_is_refused(experiment, heads, message):
+    """A head that cannot be made is refused before anything is computed, and the message names the fault."""
     with pytest.raises(InputError, match=message):
         loaded(experiment, f"heads={heads}")
 
 
 @pytest.fixture
 def lists(tmp_path, monkeypatch):
-    """clip_benchmark's two files where it keeps them; the package itself is never imported."""
+    """A clip_benchmark whose import would fail, with its two lists in their places."""
     folder = tmp_path / "site" / "clip_benchmark"
     (folder / "datasets").mkdir(parents=True)
     (folder / "__init__.py").write_text("raise ImportError('not to be imported')")
@@ -148,7 +149,7 @@ def lists(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("lists")
 def test_prompts_of_the_catalogue():
-    """ImageNet's are open_clip's; others clip_benchmark's; names it has none of are the data set's own."""
+    """ImageNet's prompts are open_clip's, others clip_benchmark's; a data set's own names fill gaps."""
     imagenet = prompts_of("imagenet", ())
     assert (len(imagenet.classes), len(imagenet.templates)) == (1000, 80)
     assert (imagenet.classes[0], imagenet.templates[0]) == ("tench", "a bad photo of a {}.")
@@ -168,7 +169,7 @@ def test_prompts_of_the_catalogue():
 
 
 def test_without_clip_benchmark_the_message_says_what_to_install(monkeypatch):
-    """Or what to write instead."""
+    """The message names the command that installs clip_benchmark and the settings that replace it."""
     prompts._lists.cache_clear()
     monkeypatch.setattr(prompts, "find_spec", lambda _name: None)
     with pytest.raises(DatasetError, match=r"not installed: pip install clip_benchmark; or write `classes`"):
@@ -176,7 +177,7 @@ def test_without_clip_benchmark_the_message_says_what_to_install(monkeypatch):
 
 
 def test_the_catalogue_sets_what_is_not_set(tmp_path, caplog):
-    """Group, label space, number of samples expected; what the file says itself goes before it."""
+    """The catalogue gives group, label space and number of samples unless the experiment file sets them."""
     file = tiny.experiment(tmp_path, samples=6)
     data = f"[{{name: m, catalogue: mnist, images: {tmp_path}/one}}]"
     known = f"[{{name: m, catalogue: imagenet-r, label_space: own, group: id, images: {tmp_path}/one, limit: 4}}]"
@@ -191,7 +192,7 @@ def test_the_catalogue_sets_what_is_not_set(tmp_path, caplog):
 
 
 def test_zero_shot_is_short_for_the_catalogues_prompts():
-    """The word, or a mapping."""
+    """The word `zero-shot` equals empty head settings, and another word is a file."""
     from flows.experiment.settings import Experiment
 
     base = {

@@ -1,4 +1,4 @@
-"""Temperatures: recovered where they are known, refused where there is none."""
+"""Temperatures: recovered where they are known, refused where none exists, and fitted by the command."""
 
 import re
 
@@ -11,8 +11,8 @@ from scipy.special import softmax
 from tasks.numerics.calibration import expected_calibration_error, fit_temperature
 
 
-def planted(temperature, samples=40_000):
-    """Labels drawn from the softmax of logits; then the logits multiplied."""
+def samples_of_temperature(temperature, samples=40_000):
+    """Return logits whose labels were drawn at a temperature, and these labels."""
     random = np.random.default_rng(0)
     logits = random.normal(0, 2, (samples, 5))
     cumulated = softmax(logits, axis=1).cumsum(axis=1)
@@ -22,8 +22,8 @@ def planted(temperature, samples=40_000):
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5])
 def test_a_planted_temperature_is_recovered(temperature):
-    """To two per cent; the likelihood is no worse than at temperature 1, and the calibration error small."""
-    logits, labels = planted(temperature)
+    """The temperature comes within 2 %, with a likelihood at least that of T = 1 and a small calibration error."""
+    logits, labels = samples_of_temperature(temperature)
     found = fit_temperature(logits, labels)
     assert found.temperature == pytest.approx(temperature, rel=0.02)
     assert found.after <= found.before
@@ -33,15 +33,15 @@ def test_a_planted_temperature_is_recovered(temperature):
 
 
 def test_scaling_the_logits_scales_the_temperature():
-    """The calibrated probabilities are the same."""
-    logits, labels = planted(1.0, 2_000)
+    """Logits three times as large have three times the temperature, so that probabilities stay the same."""
+    logits, labels = samples_of_temperature(1.0, 2_000)
     assert fit_temperature(3 * logits, labels).temperature == pytest.approx(
         3 * fit_temperature(logits, labels).temperature, rel=1e-3
     )
 
 
 def test_a_known_calibration_error():
-    """Confidence 0.8 on four samples of which two are right: 0.3; confidence 0.6 on one that is right: 0.4."""
+    """Four samples at confidence 0.8, two right, are off by 0.3; one at 0.6 that is right is off by 0.4."""
     log_p = np.log([[0.8, 0.2]] * 4 + [[0.6, 0.4]])
     assert expected_calibration_error(log_p, [0, 0, 1, 1, 0]) == pytest.approx((4 * 0.3 + 0.4) / 5)
 
@@ -56,16 +56,16 @@ def test_a_known_calibration_error():
         ([[np.nan, 0.0]], [0], "logits"),
     ],
 )
-def test_what_has_no_temperature_is_refused(logits, labels, message):
-    """All right, all wrong, labels that are no classes."""
+def test_samples_without_a_best_temperature_are_refused(logits, labels, message):
+    """Samples all right or all wrong, and labels that are not classes, raise an error instead of a border value."""
     with pytest.raises(ValueError, match=message):
         fit_temperature(logits, labels)
 
 
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.usefixtures("prefect_api")
-def test_the_command(tmp_path, capsys):
-    """A line a model, of the in-distribution data set; a head three times as steep has three times the temperature."""
+def test_the_command_prints_a_temperature_for_each_model(tmp_path, capsys):
+    """On the in-distribution data set, a head with logits three times as large has three times the temperature."""
     from flows.cli import main
 
     file, store = tiny.experiment(tmp_path, samples=60), str(tmp_path / "store")
@@ -80,11 +80,11 @@ def test_the_command(tmp_path, capsys):
     base, tuned = (float(re.search(rf"{name} +temperature: ([0-9.]+)", shown)[1]) for name in ("base", "tuned"))
     assert tuned == pytest.approx(3 * base, rel=1e-2)
     assert main(["calibrate", file, "--store", store, "--on", "three"]) == 2
-    assert "--on three: no such data set; there are one, two" in capsys.readouterr().err
+    assert "--on three: no such data set; the experiment has one, two" in capsys.readouterr().err
 
 
 def relabel(folder):
-    """Move images to the class that the base model sees in them; one in five to another."""
+    """Move images to the folder of the class that the base model predicts, and one in five to another."""
     from tasks.datasets.decoding import Decoder
     from tasks.datasets.preprocessing import Preprocessing
     from tasks.datasets.transform import normalized
@@ -104,7 +104,7 @@ def relabel(folder):
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.usefixtures("prefect_api")
 def test_images_without_labels_have_no_temperature(tmp_path, capsys):
-    """One line, exit status 2."""
+    """The command ends with one line that counts the images without labels, and exit status 2."""
     from flows.cli import main
 
     file = tiny.experiment(tmp_path)

@@ -6,27 +6,28 @@ import pytest
 
 from storage.identity import canonical_json, digest_of, digest_of_file
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.references.base import DatasetReference, ModelReference, OutputsReference, spans
-from tasks.references.derived import CoefficientsReference, EnsembleReference, MergeReference, MixtureReference
+from tasks.references.coefficients import CoefficientsReference, MixtureReference
+from tasks.references.datasets import DatasetReference, ScoredDataset
+from tasks.references.models import ModelReference
+from tasks.references.outputs import OutputsReference
+from tasks.references.predictions import EnsembleReference, MergeReference
 
 
 def outputs(precision="fp32", **changes):
     model = {"name": "m", "url": "file:///m", "digest": "d" * 64, "temperature": 1.0, "architecture": None}
     preprocessing = Preprocessing(size=16, mean=(0, 0, 0), std=(1, 1, 1), interpolation="bicubic")
     dataset = {"name": "n", "url": "file:///n", "group": "id", "digest": "e" * 16, "samples": 10, "classes": 3}
-    dataset |= {"limit": None, "preprocessing": preprocessing}
+    dataset |= {"limit": None, "preprocessing": preprocessing, "shard": 8192}
     for key, value in changes.items():
         (model if key in model else dataset)[key] = value
     return OutputsReference(
         model=ModelReference(**model),
-        dataset=DatasetReference(**dataset),
-        head=None,
-        precision=precision,
+        scored=ScoredDataset(dataset=DatasetReference(**dataset), head=None, precision=precision),
     )
 
 
 def test_the_order_of_settings_does_not_matter():
-    """One JSON text for one mapping."""
+    """Equal mappings have one JSON text and one digest, and NaN has none."""
     assert digest_of({"a": 1, "b": [1.5, None]}) == digest_of({"b": [1.5, None], "a": 1})
     assert canonical_json({"b": 1, "a": "é"}) == '{"a":"é","b":1}'
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -34,7 +35,7 @@ def test_the_order_of_settings_does_not_matter():
 
 
 def test_a_file_is_known_by_its_content():
-    """Known value of SHA-256, and one byte changes it."""
+    """The digest of a file is its SHA-256, and one byte changes it."""
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert digest_of_file(io.BytesIO(b"")) == empty
     assert digest_of_file(io.BytesIO(b"a" * 3_000_000)) != digest_of_file(io.BytesIO(b"a" * 2_999_999 + b"b"))
@@ -43,19 +44,19 @@ def test_a_file_is_known_by_its_content():
 @pytest.mark.parametrize(
     "change", [{"digest": "f" * 64}, {"temperature": 1.1}, {"precision": "bf16"}, {"architecture": "RN50"}]
 )
-def test_what_changes_outputs_changes_their_id(change):
-    """Weights, temperature, precision, architecture."""
+def test_an_input_of_outputs_changes_their_id(change):
+    """Other weights, another temperature, precision or architecture have other outputs."""
     assert outputs(**change).id != outputs().id
 
 
 @pytest.mark.parametrize("change", [{"name": "other"}, {"url": "s3://elsewhere"}, {"group": "ood"}])
-def test_what_does_not_change_outputs_does_not_change_their_id(change):
-    """Names and addresses are not content."""
+def test_names_and_addresses_do_not_change_outputs(change):
+    """Equal content under another name, address or group lies at the same place."""
     assert outputs(**change).prefix == outputs().prefix
 
 
-def test_derived_tables_follow_what_they_come_from():
-    """Another seed, another mixture; another temperature, other coefficients, but the same static merge."""
+def test_tables_depend_on_the_tables_they_are_computed_from():
+    """Another seed gives another mixture, another temperature other coefficients, but the same static merge."""
     pair = (outputs(), outputs(digest="f" * 64))
     warm = (outputs(temperature=2.0), outputs(digest="f" * 64))
 
@@ -76,14 +77,15 @@ def test_derived_tables_follow_what_they_come_from():
     assert uniform.id != EnsembleReference(outputs=pair, weighting="surest").id
 
 
-def test_the_offset_of_three_models_is_no_difference():
-    """It plays no part there, so it must not cause a recomputation."""
+def test_the_offset_of_three_models_makes_no_difference():
+    """The offset is without effect there, so it causes no recomputation."""
     three = tuple(outputs(digest=c * 64) for c in "abc")
     with_offset = CoefficientsReference(outputs=three, expertise="entropy", offset=True)
     assert with_offset.id == CoefficientsReference(outputs=three, expertise="entropy", offset=False).id
 
 
-def test_spans_cover_everything_once():
-    """The last one is short."""
-    assert spans(20_000) == [(0, 8192), (8192, 16384), (16384, 20_000)]
-    assert spans(1) == [(0, 1)]
+def test_spans_cover_every_sample_once():
+    """Objects hold 8,192 samples each, the last one the rest; another size is the data set's own."""
+    assert outputs(samples=20_000).dataset.spans == [(0, 8192), (8192, 16384), (16384, 20_000)]
+    assert outputs(samples=1).dataset.spans == [(0, 1)]
+    assert outputs(samples=3, shard=2).dataset.spans == [(0, 2), (2, 3)]

@@ -9,6 +9,7 @@ import torch
 
 from storage import keys
 from storage.schemas import PREDICTIONS
+from storage.spans import Span
 from storage.store import Store
 from storage.tables import read_table
 from tasks.datasets.loading import Batch
@@ -72,13 +73,13 @@ def batch(span, index):
 
 
 def test_blocks_join_batches_of_one_span():
-    """Until there are enough; in their order, never across a border."""
+    """Batches of one span are joined in their order until a block has enough samples, and never across spans."""
     given = [
-        batch((0, 6), [1, 0]),
-        batch((0, 6), [3, 2]),
-        batch((0, 6), [5, 4]),
-        batch((6, 8), [6]),
-        batch((6, 8), [7]),
+        batch(Span(0, 6), [1, 0]),
+        batch(Span(0, 6), [3, 2]),
+        batch(Span(0, 6), [5, 4]),
+        batch(Span(6, 8), [6]),
+        batch(Span(6, 8), [7]),
     ]
     found = list(blocks(iter(given), 3))
     assert [b.sample_index.tolist() for b in found] == [[1, 0, 3, 2], [5, 4], [6, 7]]
@@ -99,9 +100,9 @@ def predictions(prefix, seen=None):
 
 
 def test_tables_are_in_data_set_order_whatever_order_they_are_computed_in(tmp_path):
-    """Labels that are missing stay missing; a later table sees what was computed for an earlier one."""
+    """Missing labels stay missing, and a later table gets the result for an earlier one."""
     store, seen = Store(str(tmp_path)), []
-    orders = {(0, 6): [[4, 1, 0], [2, 5, 3]], (6, 10): [[6, 7], [9], [8]]}
+    orders = {Span(0, 6): [[4, 1, 0], [2, 5, 3]], Span(6, 10): [[6, 7], [9], [8]]}
 
     def source(spans):
         return (batch(span, index) for span in spans for index in orders[span])
@@ -118,8 +119,8 @@ def test_tables_are_in_data_set_order_whatever_order_they_are_computed_in(tmp_pa
     assert fill(store, sinks, list(orders), source, description="a test") == (0, 20)
 
 
-def test_what_fails_while_writing_ends_the_pass(tmp_path):
-    """And nothing of the unfinished object is there."""
+def test_an_error_in_the_background_ends_the_pass(tmp_path):
+    """A full disk while writing is raised by the pass, and the unfinished object is not in the store."""
 
     def columns(given, result):
         raise OSError("disk full")
@@ -129,7 +130,7 @@ def test_what_fails_while_writing_ends_the_pass(tmp_path):
     )
     store = Store(str(tmp_path))
     with pytest.raises(OSError, match="disk full"):
-        fill(store, [broken], [(0, 4)], lambda spans: iter([batch((0, 4), [0, 1, 2, 3])]), description="a test")
+        fill(store, [broken], [Span(0, 4)], lambda spans: iter([batch(Span(0, 4), [0, 1, 2, 3])]), description="a test")
     assert list(store.keys("predictions")) == []
 
 
@@ -137,15 +138,15 @@ def test_what_fails_while_writing_ends_the_pass(tmp_path):
     ("given", "message"),
     [([[0, 1], [3]], "samples are missing of .*the pass ended early"), ([[0, 1], [3, 1]], "not each of them once")],
 )
-def test_samples_that_are_missing_or_there_twice_are_never_committed(tmp_path, given, message):
-    """Whatever the source gives."""
+def test_missing_or_repeated_samples_are_never_committed(tmp_path, given, message):
+    """A source that skips a sample, or yields one twice, ends the pass with an error."""
     store = Store(str(tmp_path))
     with pytest.raises(RuntimeError, match=message):
         fill(
             store,
             [predictions("predictions/a")],
-            [(0, 4)],
-            lambda spans: (batch((0, 4), index) for index in given),
+            [Span(0, 4)],
+            lambda spans: (batch(Span(0, 4), index) for index in given),
             description="a test",
         )
     assert list(store.keys("predictions")) == []

@@ -1,4 +1,4 @@
-"""Pickles that attack: nothing of them runs, and each is one clear error."""
+"""Hostile pickles are refused with one clear error each, and none of their code runs."""
 
 import contextlib
 import io
@@ -14,6 +14,7 @@ import pytest
 import tiny
 import torch
 from handmade import Call, archive, encode, get, legacy, named, program, put, state, storage, tensor
+from hostile_files import UNTIMED
 from hypothesis import given, settings
 
 from tasks.errors import CheckpointError
@@ -24,7 +25,7 @@ from tasks.models.files.tensor_files import read_tensors
 
 @pytest.fixture(autouse=True, scope="module")
 def _little_memory():
-    """Half a GiB beyond what the process has: more is a `MemoryError`, which no test here takes for a refusal."""
+    """Half a GiB beyond the process's memory; a test that takes more fails with `MemoryError`."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (512 << 20), hard))
@@ -72,7 +73,7 @@ CALLS = {
 
 @pytest.mark.parametrize("attack", CALLS)
 def test_calls_are_refused_and_named(attack):
-    """Alone, and beside tensors, and deep inside of containers."""
+    """A call is refused by its name, alone, beside tensors and deep inside of containers."""
     call = CALLS[attack]
     for value in (call, {"visual.conv1.weight": call}, [({"a": [call]},)]):
         assert f"none of it was run ({call.name})" in refused(archive(program(encode(value))))
@@ -102,9 +103,9 @@ STRANGE = {
     "negative size": state(tensor(size=(-1, 2))),
     "oversize by stride 0": state(tensor(size=(1 << 30, 1 << 30), stride=(0, 0))),
     "shape of text": state(tensor(size="22", stride="21")),
-    "memo that is not there": P.BINGET + b"\x07",
+    "place of the memo that is empty": P.BINGET + b"\x07",
     "pop from nothing": P.POP + P.POP,
-    "mark that is not there": P.TUPLE,
+    "mark that is missing": P.TUPLE,
     "items for a number": encode(1) + encode("a") + encode("b") + P.SETITEM,
     "odd items": P.EMPTY_DICT + P.MARK + encode("a") + P.SETITEMS,
     "newest protocol": P.PROTO + b"\x09" + P.NONE,
@@ -114,12 +115,12 @@ STRANGE = {
 
 @pytest.mark.parametrize("program_of", STRANGE)
 def test_strange_programs_are_refused(program_of):
-    """One line each."""
+    """A program that no checkpoint needs is refused in one line."""
     refused(archive(program(STRANGE[program_of])))
 
 
 def test_huge_numbers_cost_nothing():
-    """A memo of four billion places and texts longer than the file are refused, a pickle longer than any too."""
+    """A memo of four billion places, a text longer than the file and a pickle that is too long are refused."""
     with pytest.raises(TooCostly, match="place 4,294,967,295 of its memo, wanted at most 1,000,000"):
         read_pickle(program(P.NONE + put(0xFFFFFFFF)), {})
     for opcode in (P.BINUNICODE + b"\xff" * 4, P.BINBYTES8 + b"\xff" * 8, P.BYTEARRAY8 + b"\xff" * 8):
@@ -130,7 +131,7 @@ def test_huge_numbers_cost_nothing():
 
 
 def test_depth_costs_nothing():
-    """Tuples 100,000 deep are read; as a key, which would take a stack to hash, they become the name of their type."""
+    """Tuples 100,000 deep are read; as a key, whose hash would take a stack, the name of their type stands for them."""
     deep = P.EMPTY_TUPLE + P.TUPLE1 * 100_000
     assert len(read_pickle(program(deep), {})) == 1
     assert read_pickle(program(P.EMPTY_DICT + deep + P.NONE + P.SETITEM), {}) == {"(tuple)": None}
@@ -141,19 +142,19 @@ def test_depth_costs_nothing():
     [(encode("a"), "a"), (encode(3), "3"), (P.NEWTRUE, "True"), (P.NONE, "None"), (P.EMPTY_LIST, "(list)")],
 )
 def test_keys_are_text(key, wanted):
-    """A number as a key becomes its digits: a file can make numbers collide in a dictionary, and text not."""
+    """A number as a key becomes its digits, since a file can make numbers collide in a dictionary, but not text."""
     assert read_pickle(program(P.EMPTY_DICT + key + P.NONE + P.SETITEM), {}) == {wanted: None}
 
 
 def test_the_budget_is_spent_over_all_pickles_of_a_file():
-    """Two pickles of 300,000 opcodes in one file are more than the 500,000 that it may have."""
+    """Two pickles of 300,000 opcodes in one file exceed its budget of 500,000."""
     start = legacy(P.NONE * 300_000 + P.EMPTY_DICT)[: -len(program(encode([])))]
     message = refused(start + program(P.NONE * 300_000 + encode([])))
     assert "costs more to read than a checkpoint may (more than 500,000 opcodes)" in message
 
 
 def test_a_module_that_holds_itself_is_refused():
-    """And one with modules nested without end."""
+    """A module that is its own member would be nested without end."""
     module = named("torch.nn.modules.container.Sequential") + P.EMPTY_TUPLE + P.NEWOBJ + put(1)
     cycle = module + P.EMPTY_DICT + encode("self") + get(1) + P.SETITEM + P.BUILD
     assert "nested more than" in refused(archive(program(cycle)))
@@ -161,7 +162,7 @@ def test_a_module_that_holds_itself_is_refused():
 
 @pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_compressed_storages_are_refused(kind):
-    """A small file of a petabyte of zeros."""
+    """A compressed storage could make a small file a petabyte of zeros."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made:
         made.writestr("archive/data.pkl", program(state(tensor())))
@@ -177,23 +178,23 @@ def whole():
 
 
 def test_truncated_at_every_kilobyte(whole):
-    """Always one line."""
+    """A file that ends anywhere is refused in one line."""
     for length in range(0, len(whole) - 1, 1024):
         refused(whole[:length])
 
 
 def test_a_pickle_truncated_at_every_opcode(whole):
-    """Inside of a whole archive."""
+    """A pickle that ends at any opcode is refused although the archive around it is whole."""
     with zipfile.ZipFile(io.BytesIO(whole)) as made:
         pickled = made.read("archive/data.pkl")
     for _, _, position in list(pickletools.genops(pickled))[::9]:
         refused(archive(pickled[:position]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(UNTIMED, max_examples=300)
 @given(data=st.data())
 def test_a_pickle_with_bytes_changed(data):
-    """Tensors, or one clear error; whatever was changed."""
+    """Any changed bytes give tensors within the storage, or one clear error."""
     pickled = bytearray(program(state(tensor())))
     for _ in range(data.draw(st.integers(1, 4))):
         pickled[data.draw(st.integers(0, len(pickled) - 1))] = data.draw(st.integers(0, 255))
@@ -220,10 +221,10 @@ _STEPS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(UNTIMED, max_examples=400)
 @given(st.lists(_STEPS, max_size=40), st.sampled_from([archive, legacy]))
 def test_programs_of_a_grammar(steps, wrap):
-    """Opcodes in any order: tensors, or one clear error, whatever they come to."""
+    """Opcodes in any order give tensors within the storage, or one clear error."""
     body = b"".join(steps)
     content = archive(program(body)) if wrap is archive else legacy(body, ["0"], struct.pack("<q", 4) + bytes(16))
     try:
@@ -234,10 +235,10 @@ def test_programs_of_a_grammar(steps, wrap):
         assert all(tensor.numel() <= 4 for tensor in found.values())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(UNTIMED, max_examples=200)
 @given(st.binary(max_size=200))
 def test_noise_is_refused(noise):
-    """As a pickle, as a zip's start, as a safetensors header."""
+    """Random bytes are refused as a pickle, behind a zip file's start and as a safetensors header."""
     for pickled in (noise, program(noise)):
         with contextlib.suppress(UnsafePickle, DamagedFile):
             read_pickle(pickled, {})

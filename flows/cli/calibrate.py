@@ -1,0 +1,59 @@
+"""`dawin calibrate`: fit a temperature for each model of an experiment on a labelled data set."""
+
+import argparse
+import asyncio
+from typing import TYPE_CHECKING
+
+from flows.cli.options import add_experiment, add_store, experiment_of, store_url
+
+if TYPE_CHECKING:
+    from flows.experiment.settings import Experiment
+
+HELP = "fit a temperature for each model on a labelled data set"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `EXPERIMENT`, `--set`, `--store` and `--on`."""
+    add_experiment(parser)
+    add_store(parser)
+    parser.add_argument(
+        "--on", metavar="DATASET", help="the labelled data set (default: the first of group id, else the first)"
+    )
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Extract the outputs on one data set, then print each model's temperature, loss and calibration error."""
+    from flows.cli.bars import bars
+    from flows.planning.check import checked_plan
+    from flows.planning.written_plan import write_plan
+    from flows.workers.embedded_api import keep_errors_short, prefect_api
+    from storage.store import open_store
+
+    experiment = experiment_of(options)
+    dataset = _dataset(experiment, options.on)
+    store = open_store(store_url(options))
+    plan = write_plan(checked_plan(experiment.models_on(dataset), store))
+    prefect_api.start()
+    from flows.calibrate_models import calibrate_models
+
+    prefect_api.wait()
+    keep_errors_short()
+    with bars():
+        found = asyncio.run(calibrate_models(experiment, dataset, store.url, plan))
+    print(f"on {dataset}, negative log-likelihood and expected calibration error before → after:\n")
+    for name, (fit, before, after) in found.items():
+        loss = f"{fit.before:.4f} → {fit.after:.4f}"
+        print(f"  {name:<12} temperature: {fit.temperature:.4f}   {loss}   {before:.4f} → {after:.4f}")
+    return 0
+
+
+def _dataset(experiment: "Experiment", wanted: str | None) -> str:
+    """Return the name of the data set to calibrate on."""
+    from flows.errors import ExperimentError
+
+    names = [dataset.name for dataset in experiment.datasets]
+    in_distribution = [dataset.name for dataset in experiment.datasets if dataset.group == "id"]
+    chosen = wanted or (in_distribution or names)[0]
+    if chosen not in names:
+        raise ExperimentError(f"--on {chosen}: no such data set; the experiment has {', '.join(names)}")
+    return chosen

@@ -1,0 +1,22 @@
+"""`dawin convert`: write a checkpoint's vision tower and head to a safetensors file."""
+
+import argparse
+from pathlib import Path
+
+HELP = "write a checkpoint's tower and head to a safetensors file"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `URI` and `FILE`."""
+    parser.add_argument("checkpoint", metavar="URI", help="a file, or a folder as on the Hugging Face Hub")
+    parser.add_argument("target", metavar="FILE", help="the file to write; an existing file is not overwritten")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Write the safetensors file, then print its family and source."""
+    from flows.planning.checkpoint_records import checkpoint_file
+    from tasks.opening.convert_checkpoint import convert_checkpoint
+
+    header = convert_checkpoint(checkpoint_file(options.checkpoint, "convert"), Path(options.target))
+    print(f"{options.target}: {header['family']}, from {header['source']}")
+    return 0

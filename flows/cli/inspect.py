@@ -1,0 +1,21 @@
+"""`dawin inspect`: describe a checkpoint."""
+
+import argparse
+
+HELP = "describe a checkpoint: its family, tower, head and preprocessing"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `URI`."""
+    parser.add_argument("checkpoint", metavar="URI", help="a file, or a folder as on the Hugging Face Hub")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print the facts of a checkpoint, one to a line."""
+    from flows.planning.checkpoint_records import checkpoint_file
+    from tasks.opening.inspect_checkpoint import inspect_checkpoint
+
+    for name, value in inspect_checkpoint(checkpoint_file(options.checkpoint, "inspect")).items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        print(f"{name:<11} {shown}")
+    return 0

@@ -1,0 +1,24 @@
+"""`dawin leaderboard`: compare all runs in a store."""
+
+import argparse
+
+from flows.cli.options import add_results, add_store, store_url
+
+HELP = "compare all runs: one row for each checkpoint and method"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `EXPERIMENT`, `--format` and `--store`."""
+    add_results(parser)
+    add_store(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print one row for each checkpoint and method, of one experiment or of all."""
+    from flows.reports.leaderboard import leaderboard
+    from flows.reports.tables import table_of
+    from storage.store import open_store
+
+    store = open_store(store_url(options), writable=False)
+    print(table_of(leaderboard(store, options.experiment), options.format))
+    return 0

@@ -1,0 +1,54 @@
+"""Arguments that several commands share, and their values."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from flows.reports.formats import FORMATS
+
+if TYPE_CHECKING:
+    from flows.experiment.settings import Experiment
+
+DEFAULT_STORE = "./dawin-store"
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Add `--store`."""
+    parser.add_argument(
+        "--store",
+        default=None,
+        metavar="URI",
+        help=f"folder or s3:// address that keeps everything (default: $DAWIN_STORE or {DEFAULT_STORE})",
+    )
+
+
+def add_experiment(parser: argparse.ArgumentParser) -> None:
+    """Add `EXPERIMENT`, which names a file or a built-in experiment, and `--set`."""
+    parser.add_argument(
+        "experiment", metavar="EXPERIMENT.yaml|NAME", help="an experiment file, or the name of a built-in experiment"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, such as merge.clusters=5"
+    )
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Add an optional `EXPERIMENT`, which names one with results, and `--format`."""
+    parser.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="name of an experiment (default: all)")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
+
+
+def store_url(options: argparse.Namespace) -> str:
+    """Return the store's address: `--store`, else the environment variable DAWIN_STORE, else `./dawin-store`."""
+    return options.store or os.environ.get("DAWIN_STORE") or DEFAULT_STORE
+
+
+def experiment_of(options: argparse.Namespace) -> "Experiment":
+    """Return the experiment that `EXPERIMENT` names, changed by `--set`.
+
+    Raises:
+        ExperimentError: the file is missing or wrong, or a setting is.
+    """
+    from flows.experiment.file import load_experiment
+
+    return load_experiment(options.experiment, tuple(options.set))

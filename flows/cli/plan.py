@@ -1,0 +1,29 @@
+"""`dawin plan`: list the steps of an experiment, without a computation and without a write."""
+
+import argparse
+
+from flows.cli.options import add_experiment, add_store, experiment_of, store_url
+
+HELP = "list the steps of an experiment, done and to do; compute nothing"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `EXPERIMENT`, `--set` and `--store`."""
+    add_experiment(parser)
+    add_store(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Check the inputs of an experiment, then print its steps, its tower and its preprocessing."""
+    from flows.planning.check import checked_plan
+    from flows.reports.plan_text import facts_text, steps_text
+    from storage.store import open_store
+
+    experiment = experiment_of(options)
+    plan = checked_plan(experiment, open_store(store_url(options), writable=False), remember=False)
+    print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
+    print(f"{steps_text(plan)}\n\n{facts_text(plan)}")
+    for dataset in plan.datasets:
+        if dataset.note:
+            print(f"\nnote: data set {dataset.name}: {dataset.note}")
+    return 0

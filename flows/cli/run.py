@@ -1,0 +1,21 @@
+"""`dawin run`: run an experiment and show its results."""
+
+import argparse
+
+from flows.cli.options import add_experiment, add_store, experiment_of, store_url
+
+HELP = "run an experiment, reusing everything in the store"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `EXPERIMENT`, `--set` and `--store`."""
+    add_experiment(parser)
+    add_store(parser)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Compute the missing results of an experiment, then print them."""
+    from flows.cli.running import run_and_show
+
+    run_and_show(experiment_of(options), store_url(options))
+    return 0

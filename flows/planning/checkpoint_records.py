@@ -1,0 +1,148 @@
+"""Findings about checkpoints, remembered in the store: their digests, and summaries of files that were read whole."""
+
+import json
+import logging
+import re
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+from flows.planning.confined_check import Check
+from storage import keys
+from storage.errors import ObjectMissing, StorageError
+from storage.identity import digest_of, digest_of_file
+from storage.locations import Location
+from storage.store import Store
+from tasks.errors import CheckpointError
+from tasks.references.models import ModelReference
+
+log = logging.getLogger("dawin.checkpoints")
+
+# in a folder, or a repository of the Hub: the names that transformers and open_clip give a checkpoint's file
+CHECKPOINT_FILES = (
+    "model.safetensors",
+    "open_clip_model.safetensors",
+    "pytorch_model.bin",
+    "open_clip_pytorch_model.bin",
+)
+_SUMMARY_VERSION = 4
+
+
+def checkpoint_file(url: str, label: str) -> Location:
+    """Return the file of a checkpoint; in a folder it has one of the names that the Hub's libraries give it.
+
+    Args:
+        url: the checkpoint's address.
+        label: names it in messages.
+
+    Raises:
+        CheckpointError: no such file.
+    """
+    try:
+        return Location(url).file_among(CHECKPOINT_FILES)
+    except ObjectMissing as error:
+        raise CheckpointError(f"{label}: checkpoint {error}") from error
+
+
+class CheckpointRecords:
+    """Findings about checkpoints. Each file is read at most once, and never again while the store remembers it.
+
+    Args:
+        store: remembers the findings.
+        remember: whether new findings are written.
+        check: reads a checkpoint and returns its summary.
+    """
+
+    def __init__(self, store: Store, remember: bool, check: Check) -> None:
+        self._store, self._remember, self._check = store, remember, check
+
+    def digest(self, location: Location, label: str) -> str:
+        """Return the SHA-256 of a file: of a local file always computed, of a remote one remembered by its ETag.
+
+        Raises:
+            CheckpointError: no such file; the message lists its neighbours.
+        """
+        try:
+            fingerprint = location.fingerprint()
+        except ObjectMissing as error:
+            neighbours = _neighbours(location)
+            raise CheckpointError(f"{label}: checkpoint {location.url}: no such file{neighbours}") from error
+        key = keys.checkpoint(f"etag-{digest_of({'url': location.url, 'etag': fingerprint})}")
+        if not location.is_local and (found := self._remembered(key)):
+            return str(found["sha256"])
+        digest = _hashed(location.url, fingerprint)
+        if not location.is_local and self._remember:
+            self._store.replace(key, json.dumps({"sha256": digest, "url": location.url}).encode())
+        return digest
+
+    def summary(
+        self, location: Location, digest: str, kind: str, architecture: str | None, base: ModelReference | None = None
+    ) -> dict[str, Any]:
+        """Return the summary of a checkpoint that is good.
+
+        Args:
+            location: the file.
+            digest: its SHA-256.
+            kind: `model` or `head`.
+            architecture: an open_clip model, or a configuration as text; None: the tensors' shapes decide.
+            base: the model that lends its last projection.
+
+        Raises:
+            CheckpointError: the file is damaged, unsafe, or of no family that is known.
+        """
+        asked = {
+            "sha256": digest,
+            "architecture": architecture,
+            "kind": kind,
+            "base": base.digest if base else None,
+            "version": _SUMMARY_VERSION,
+            "open_clip": version("open_clip_torch"),  # whose configurations and records a summary holds
+        }
+        key = keys.checkpoint(digest_of(asked))
+        if found := self._remembered(key):
+            return found
+        found = self._check(kind, location, architecture, Location(base.url) if base else None)
+        if self._remember:
+            self._store.replace(key, json.dumps(found).encode())
+        return found
+
+    def _remembered(self, key: str) -> dict[str, Any] | None:
+        """Return a finding; None if the store has none, or a damaged one: the file is then read again."""
+        try:
+            found = json.loads(self._store.read(key))
+        except ObjectMissing:
+            return None
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict) and _is_record(found):
+            return found
+        log.warning("%s: damaged, reading the checkpoint again", self._store.address(key))
+        return None
+
+
+def _is_record(found: dict[str, Any]) -> bool:
+    """Return whether a record is a digest, or the summary of a head or a model."""
+    if "sha256" in found:
+        return isinstance(found["sha256"], str) and re.fullmatch("[0-9a-f]{64}", found["sha256"]) is not None
+    wanted = {"classes", "features"}
+    if not wanted.issuperset(found):
+        wanted |= {"layout", "image_size", "completed", "uncovered", "text_features"}
+        wanted |= {"architecture", "tower", "assumed", "pixels", "described"}
+    return found.keys() >= wanted
+
+
+@lru_cache(maxsize=1024)
+def _hashed(url: str, _fingerprint: str) -> str:
+    """Hash a file, once per process while it does not change: its fingerprint holds times that cannot be set back."""
+    with Location(url).open() as file:
+        return digest_of_file(file)
+
+
+def _neighbours(location: Location) -> str:
+    """Return the files beside a missing one, in words."""
+    folder, _, _ = location.url.rpartition("/")
+    try:
+        found = [entry.path for entry in Location(folder).files() if "/" not in entry.path]
+    except StorageError:
+        return f"; {folder} does not exist"
+    return f"; {folder} holds {', '.join(found[:5]) or 'no files'}{' …' if len(found) > 5 else ''}"

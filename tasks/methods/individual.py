@@ -1,0 +1,25 @@
+"""Every model by itself."""
+
+from collections.abc import Sequence
+
+from tasks.methods.method import Context, Method, Setup
+from tasks.references.predictions import PredictionsReference
+
+
+class Individual(Method):
+    """Each model alone, the base included: `individual/<model>`."""
+
+    name = "individual"
+    title = "Individual models"
+    summary = "Each model alone, the base included."
+
+    def members(self, setup: Setup) -> Sequence[str]:
+        """Return the models' names."""
+        return setup.models
+
+    def predictions(self, member: str, context: Context) -> PredictionsReference:
+        """Return the model's own outputs."""
+        return next(outputs for outputs in context.outputs if outputs.model.name == member)
+
+
+METHOD = Individual()

@@ -1,0 +1,197 @@
+"""The contract of a method: a family of rows in the results, with everything that the system asks about it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.references.coefficients import CoefficientsReference
+from tasks.references.datasets import DatasetReference, Precision, ScoredDataset
+from tasks.references.models import MadeModel, ModelReference
+from tasks.references.outputs import OutputsReference
+from tasks.references.predictions import PredictionsReference
+from tasks.references.results import Cell
+
+if TYPE_CHECKING:  # planning asks methods, and loads no torch
+    import torch
+
+    from tasks.methods.making import Making
+
+Outputs = tuple[OutputsReference, ...]
+"""The outputs of every model on one data set, the base first."""
+
+
+class Paper(NamedTuple):
+    """The publication that a method comes from."""
+
+    title: str
+    venue: str
+    year: int
+    url: str
+
+
+class MethodOptions(BaseModel):
+    """Options of a method: its own key below `methods` in the experiment file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """The part of an experiment that decides which methods exist, and whether they make sense.
+
+    Attributes:
+        models: names, the base first.
+        datasets: names.
+        granularity: how finely DaWin merges, one method each.
+        clusters: clusters per data set; `auto`: as many as the lowest BIC wants.
+        bins: bins per data set, at most.
+        m_step: how clusters are fitted; None: by moments for two models, by maximum likelihood for more.
+        precision: of the models' arithmetic.
+        seed: of everything random.
+        options: each method's options, by the method's name; methods without any are left out.
+    """
+
+    models: tuple[str, ...]
+    datasets: tuple[str, ...] = ()
+    granularity: tuple[str, ...] = ()
+    clusters: int | Literal["auto"] = 3
+    bins: int = 64
+    m_step: Literal["moments", "mle"] | None = None
+    precision: Precision = "fp32"
+    seed: int = 1
+    options: Mapping[str, MethodOptions]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """References that a method's predictions on one data set can be built from.
+
+    Attributes:
+        setup: the experiment's choices.
+        outputs: of every model on the data set, the base first.
+        coefficients: every sample's own coefficients, by the experiment's measure of expertise.
+        scale: s of the task vectors; None: models are interpolated.
+        everywhere: all data sets of the experiment, for methods that learn from their images.
+    """
+
+    setup: Setup
+    outputs: Outputs
+    coefficients: CoefficientsReference
+    scale: float | None
+    everywhere: tuple[ScoredDataset, ...]
+
+    @property
+    def models(self) -> tuple[ModelReference, ...]:
+        """All models, the base first."""
+        return tuple(outputs.model for outputs in self.outputs)
+
+    @property
+    def compared(self) -> Outputs:
+        """The outputs of the models whose expertise is compared: all, or with task vectors those after the base."""
+        return self.coefficients.outputs
+
+
+class Method(ABC):
+    """A family of methods. Subclass it, set the class attributes, implement `predictions`.
+
+    Attributes:
+        name: the family's name in results and in `baselines`.
+        title: its name in prose.
+        summary: one sentence for `--help` and the documentation.
+        paper: the publication; None: a common baseline without one.
+        version: of the arithmetic in `make`; raise it when the same inputs come to give other weights.
+        options: the pydantic model of its options.
+        per_sample: whether it merges every sample with coefficients of its own, and so once per scale of the
+            experiment's task vectors.
+        is_baseline: whether `baselines` asks for it; DaWin's own granularities are asked for by `merge.granularity`.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[Paper | None] = None
+    version: ClassVar[int] = 1
+    options: ClassVar[type[MethodOptions]] = MethodOptions
+    per_sample: ClassVar[bool] = False
+    is_baseline: ClassVar[bool] = True
+
+    def members(self, setup: Setup) -> Sequence[str]:
+        """Return the members that the family's name stands for, as written after the slash; `""`: the family itself."""
+        return ("",)
+
+    def has(self, member: str, setup: Setup) -> bool:
+        """Return whether a member exists; by default the members that the family's name stands for do."""
+        return member in self.members(setup)
+
+    def refusal(self, member: str, setup: Setup) -> str | None:
+        """Return why a member makes no sense in an experiment, to be read after its name; None: it does."""
+        return None
+
+    def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
+        """Return why the method cannot be evaluated on a data set; None: it can."""
+        return None
+
+    def uses_labels(self, dataset: DatasetReference, setup: Setup) -> bool:
+        """Return whether the predictions on a data set depend on its true labels; results and tables are marked."""
+        return False
+
+    def looks_at(self, everywhere: Sequence[ScoredDataset], setup: Setup) -> tuple[ScoredDataset, ...]:
+        """Return the data sets whose images the method uses to make its model."""
+        return ()
+
+    @abstractmethod
+    def predictions(self, member: str, context: Context) -> PredictionsReference:
+        """Return the table that a member's predictions on one data set lie in: the cell's reference."""
+
+    def make(self, making: "Making") -> "Iterable[tuple[str, torch.Tensor]]":
+        """Return a made model's tensors by name, in the base's order.
+
+        Args:
+            making: the opened models and data sets.
+
+        Raises:
+            NotImplementedError: the method makes no model.
+        """
+        raise NotImplementedError(f"{self.name}: makes no model")
+
+    def full_name(self, member: str) -> str:
+        """Return a member's name in results."""
+        return f"{self.name}/{member}" if member else self.name
+
+    def cell(self, member: str, context: Context, suffix: str = "") -> Cell:
+        """Return the cell of a member on one data set."""
+        return Cell(
+            method=f"{self.full_name(member)}{suffix}",
+            predictions=self.predictions(member, context),
+            uses_labels=self.uses_labels(context.outputs[0].dataset, context.setup),
+        )
+
+    def made_model(
+        self,
+        models: tuple[ModelReference, ...],
+        member: str = "",
+        options: Mapping[str, float | int | str] | None = None,
+        looks_at: tuple[ScoredDataset, ...] = (),
+    ) -> MadeModel:
+        """Return the reference of the model that `make` makes of other models' weights.
+
+        Args:
+            models: the base first.
+            member: of the family, if members differ in their weights.
+            options: everything beside models and data sets that the weights depend on.
+            looks_at: the data sets whose images it uses.
+        """
+        return MadeModel(
+            method=self.full_name(member),
+            version=self.version,
+            models=models,
+            options=tuple(sorted((options or {}).items())),
+            looks_at=looks_at,
+        )
+
+    def options_in(self, setup: Setup) -> Any:
+        """Return the family's options in an experiment."""
+        return setup.options.get(self.name) or self.options()

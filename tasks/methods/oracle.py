@@ -1,0 +1,43 @@
+"""The oracle: coefficients from the true labels, an upper bound for measures of expertise."""
+
+from collections.abc import Sequence
+
+from tasks.methods.method import Context, Method, Paper, Setup
+from tasks.references.coefficients import CoefficientsReference
+from tasks.references.datasets import DatasetReference
+from tasks.references.predictions import MergeReference, PredictionsReference
+
+
+class Oracle(Method):
+    """DaWin with the cross-entropy against the true labels in the entropy's place (section 3 of the paper)."""
+
+    name = "oracle"
+    title = "Oracle"
+    summary = "Every sample is merged with coefficients of its models' losses against the true labels."
+    paper = Paper(
+        "DaWin: Training-free Dynamic Weight Interpolation for Robust Adaptation",
+        "ICLR",
+        2025,
+        "https://arxiv.org/abs/2410.03782",
+    )
+    per_sample = True
+
+    def members(self, setup: Setup) -> Sequence[str]:
+        """Return `samples`."""
+        return ("samples",)
+
+    def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
+        """Return why it cannot be evaluated: the data set has no labels."""
+        return "images without labels, but baseline oracle needs them" if dataset.classes is None else None
+
+    def uses_labels(self, dataset: DatasetReference, setup: Setup) -> bool:
+        """Return True: every coefficient depends on a label."""
+        return True
+
+    def predictions(self, member: str, context: Context) -> PredictionsReference:
+        """Return the predictions of per-sample merged models."""
+        measured = CoefficientsReference(outputs=context.compared, expertise="oracle", offset=False)
+        return MergeReference(outputs=context.outputs, source=measured, scale=context.scale)
+
+
+METHOD = Oracle()

@@ -1,0 +1,1 @@
+"""The metrics of results, one file a kind: `metric` is the contract, `registry` the list."""

@@ -1,0 +1,54 @@
+"""From references to the tensors of models and heads. Joins storage and models."""
+
+from collections.abc import Iterable
+
+import safetensors.torch
+import torch
+
+from storage.blobs import read_blob
+from storage.store import Store
+from tasks.models.checkpoint import PROJECTION, read_checkpoint, read_head
+from tasks.opening.make_heads import text_head
+from tasks.opening.verified_files import load_file
+from tasks.references.datasets import ScoredDataset
+from tasks.references.heads import TextHeadReference
+from tasks.references.outputs import OutputsReference
+
+
+def load_states(
+    outputs: Iterable[OutputsReference], store: Store, device: str
+) -> dict[OutputsReference, dict[str, torch.Tensor]]:
+    """Return the tensors of models, with the heads that score their data sets, on a device.
+
+    Raises:
+        CheckpointError: see `load_state`.
+    """
+    return {o: {name: tensor.to(device) for name, tensor in load_state(o, store).items()} for o in outputs}
+
+
+def load_state(outputs: OutputsReference, store: Store) -> dict[str, torch.Tensor]:
+    """Return the tensors of a model with the head that scores its data set, float32, on the CPU.
+
+    A head of class names is made if the store has none yet.
+
+    Raises:
+        CheckpointError: a file changed since the run began; its numbers would be stored as those of another file.
+    """
+    if outputs.model.made:
+        state = safetensors.torch.load(read_blob(store, outputs.model.made.key))
+    else:
+        state = load_file(outputs.model, read_checkpoint)
+    if outputs.model.projection:
+        state[PROJECTION] = load_file(outputs.model.projection, read_checkpoint)[PROJECTION]
+    return state | load_head(outputs.scored, store)
+
+
+def load_head(scored: ScoredDataset, store: Store) -> dict[str, torch.Tensor]:
+    """Return the tensors of a data set's own head; empty where the checkpoints hold it.
+
+    Raises:
+        CheckpointError: the file changed since the run began.
+    """
+    if isinstance(scored.head, TextHeadReference):
+        return text_head(scored.head, store)
+    return load_file(scored.head, read_head) if scored.head else {}

@@ -1,0 +1,135 @@
+"""Coefficients by reference: every sample's own, clustered by a mixture, or cut into bins."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from storage import keys
+from tasks.numerics.measures import WITH_OFFSET
+from tasks.references.datasets import DatasetReference
+from tasks.references.outputs import OutputsReference
+from tasks.references.tables import TableReference
+from tasks.references.versions import computation
+
+_COLUMNS = {"entropy": "entropy", "oracle": "loss"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoefficientsReference(TableReference):
+    """Every sample's own merge coefficients."""
+
+    outputs: tuple[OutputsReference, ...]
+    """Of the models whose expertise is compared."""
+    expertise: str
+    """A measure by name; `oracle`: the cross-entropy against the true labels; `random-…`: drawn, not measured."""
+    offset: bool
+    judge: OutputsReference | None = None
+    """Outputs of the model whose predictions serve as labels, for measures that want labels."""
+    seed: int | None = None
+    """Of coefficients that are drawn; None: they are measured."""
+
+    table = "coefficients"
+
+    @property
+    def dataset(self) -> DatasetReference:
+        """The data set of the samples."""
+        return self.outputs[0].dataset
+
+    @property
+    def column(self) -> str:
+        """The column of the outputs that serves as score."""
+        return _COLUMNS[self.expertise]
+
+    @property
+    def in_columns(self) -> bool:
+        """Whether a column of the outputs suffices; other measures need the logits."""
+        return self.expertise in _COLUMNS
+
+    @property
+    def is_local(self) -> bool:
+        """Whether one sample's outputs decide its coefficients; the offset needs the outputs of all samples."""
+        return self.seed is not None or (self.in_columns and not self.with_offset)
+
+    @property
+    def with_offset(self) -> bool:
+        """Whether the offset is applied: two models, a measure that it is defined for, and the experiment's wish."""
+        return self.offset and len(self.outputs) == 2 and self.expertise in WITH_OFFSET
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Everything that the coefficients depend on."""
+        return {
+            "computation": computation("coefficients"),
+            "dataset": self.dataset.digest,
+            "outputs": [outputs.content_id for outputs in self.outputs],
+            "expertise": self.expertise,
+            "offset": self.with_offset,
+            "judge": self.judge.content_id if self.judge else None,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureReference(TableReference):
+    """Coefficients clustered by a mixture: every sample gets the mean of its cluster."""
+
+    coefficients: CoefficientsReference
+    components: int | Literal["auto"]
+    """K; `auto`: the K of lowest BIC."""
+    seed: int
+    m_step: Literal["moments", "mle"] | None = None
+    """How components are fitted; None: by moments for two models, by maximum likelihood for more."""
+
+    table = "mixtures"
+    tables = ("mixtures", "components")
+
+    @property
+    def dataset(self) -> DatasetReference:
+        """The data set of the samples."""
+        return self.coefficients.dataset
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Everything that the mixture depends on."""
+        return {
+            "computation": computation("mixtures"),
+            "coefficients": self.coefficients.content_id,
+            "components": self.components,
+            "seed": self.seed,
+            "m_step": self.m_step,
+        }
+
+    @property
+    def components_key(self) -> str:
+        """Key of the table of components in a store."""
+        return f"{keys.derived('components', self.dataset.digest, self.id)}/components.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinsReference(TableReference):
+    """Coefficients cut into bins: every sample gets the mean of its bin."""
+
+    coefficients: CoefficientsReference
+    bins: int
+    seed: int
+    """Of the k-means that makes the bins of more than two models."""
+
+    table = "bins"
+
+    @property
+    def dataset(self) -> DatasetReference:
+        """The data set of the samples."""
+        return self.coefficients.dataset
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Everything that the bins depend on."""
+        return {
+            "computation": computation("bins"),
+            "coefficients": self.coefficients.content_id,
+            "bins": self.bins,
+            "seed": self.seed if len(self.coefficients.outputs) > 2 else None,
+        }
+
+
+FittedReference = CoefficientsReference | MixtureReference | BinsReference
+"""A table that is fitted to a whole data set and holds each sample's coefficients."""

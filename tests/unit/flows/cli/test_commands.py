@@ -1,0 +1,79 @@
+"""The registry of commands: each command is one documented file, and the help of `dawin` loads nothing large."""
+
+import argparse
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import flows.cli
+from flows.cli.entry import COMMANDS, main
+
+PARTS = {"__init__", "__main__", "bars", "entry", "options", "running", "terminal"}  # modules that are no commands
+
+
+class Documented(argparse.ArgumentParser):
+    """A parser that takes no argument without a help text."""
+
+    def add_argument(self, *names, **options):
+        assert len(options.get("help", "")) > 5, names
+        return super().add_argument(*names, **options)
+
+
+def test_every_module_is_a_registered_command_or_a_known_part():
+    """A command's file that nobody registered, and a registered command without a file of its own, are found."""
+    files = {path.stem for path in Path(flows.cli.__file__).parent.glob("*.py")}
+    assert files - PARTS == set(COMMANDS)
+    assert len(set(COMMANDS)) == len(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_describes_itself(name, capsys):
+    """Its help begins with its line of the list of commands."""
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    line = import_module(f"flows.cli.{name}").HELP
+    assert len(line) > 20
+    assert f"{line[0].upper()}{line[1:]}." in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_documents_each_argument(name):
+    """No argument is without a help text."""
+    import_module(f"flows.cli.{name}").add_arguments(Documented(add_help=False))
+
+
+def test_the_help_lists_every_command_with_its_line(capsys):
+    """One line for each command, in the order of the registry."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = capsys.readouterr().out.partition("commands:\n")[2].splitlines()
+    assert [line.split(maxsplit=1) for line in listed] == [
+        [name, import_module(f"flows.cli.{name}").HELP] for name in COMMANDS
+    ]
+
+
+def test_the_help_loads_no_large_library():
+    """Neither torch nor Prefect, polars or pyarrow: they take a second and more, and the help is text."""
+    large = {"torch", "open_clip", "prefect", "polars", "pyarrow", "scipy"}
+    program = (
+        "import sys; from flows.cli.entry import parser; parser().format_help(); "
+        f"print(sorted({large} & sys.modules.keys()))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["run"], ["results", "--format", "tab\x1ble"]])
+def test_a_wrong_command_line_exits_with_status_2_and_prints_no_control_character(arguments, capsys):
+    """Without a traceback, and with the usage of the command."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    shown = capsys.readouterr().err
+    assert "usage: dawin" in shown
+    assert "\x1b" not in shown
