@@ -10,7 +10,7 @@ from unittest import mock
 from flows.cli import main
 
 _MARK = "::commands"
-_COMMAND = re.compile(r"^ {4}([a-z]+)\b", re.MULTILINE)
+_COMMAND = re.compile(r"^ {2,4}([a-z][a-z-]*)(?: {2,}\S|$)", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:  # noqa: ANN401  whatever MkDocs passes
@@ -25,8 +25,10 @@ def command_help() -> str:
 
 def commands() -> list[str]:
     """Return the names of all commands, in the order of `dawin --help`."""
-    listed = _help().split("COMMAND\n", 1)[-1].split("\n\n", 1)[0]
-    return _COMMAND.findall(listed)
+    listed = _COMMAND.findall(_help())
+    if not listed:
+        raise ValueError("dawin --help: wanted a list of commands, got none")
+    return listed
 
 
 def _help(*command: str) -> str:

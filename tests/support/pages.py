@@ -13,7 +13,7 @@ def pages():
 
 
 def blocks(page, language):
-    """Return the code blocks of a language on a page, top to bottom."""
+    """Return the code blocks of a language on a page, top to bottom; files that a page shows are none of them."""
     text = (DOCS / page).read_text()
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
@@ -21,3 +21,9 @@ def blocks(page, language):
 def with_blocks(language):
     """Return the pages that have a code block of a language."""
     return [page for page in pages() if blocks(page, language)]
+
+
+def files(page):
+    """Return the files that a page shows, the content by the path: blocks with a title."""
+    text = (DOCS / page).read_text()
+    return dict(re.findall(r'^```python title="(.+?)"\n(.*?)^```$', text, re.MULTILINE | re.DOTALL))
