@@ -44,7 +44,8 @@ def _models(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseM
     yield path, model
     for name, field in model.model_fields.items():
         for inner in _inner_models(field.annotation):
-            marked = f"{name}[]" if _is_container(field.annotation) else name
+            written = field.alias or name
+            marked = f"{written}[]" if _is_container(field.annotation) else written
             yield from _models(f"{path}.{marked}".lstrip("."), inner)
 
 
@@ -67,7 +68,7 @@ def _section(path: str, model: type[BaseModel]) -> str:
         meaning = field.description or described.get(name) or _first_line(field)
         if not meaning:
             raise UndescribedSetting(f"{model.__name__}.{name}: wanted a docstring below the field")
-        lines.append(f"| `{name}` | {_type(field)} | {_default(field)} | {_cell(meaning)} |")
+        lines.append(f"| `{field.alias or name}` | {_type(field)} | {_default(field)} | {_cell(meaning)} |")
     return "\n\n".join(part for part in (title, words, "\n".join(lines)) if part)
 
 
