@@ -78,12 +78,12 @@ def checked_plan(
         faults.collect(_check_samples, experiment, dataset)
         faults.collect(_check_methods, experiment, dataset)
     faults.raise_any()
-    precision, logits = experiment.precision, experiment.logits
-    scored = [
-        ScoredDataset(dataset=dataset, head=heads.get(dataset.name), precision=precision, logits=logits)
-        for dataset, _ in found
-    ]
+    scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset, _ in found]
     return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
+
+
+def _scored(experiment: Experiment, dataset: DatasetReference, head: Head | None) -> ScoredDataset:
+    return ScoredDataset(dataset=dataset, head=head, precision=experiment.precision, logits=experiment.logits)
 
 
 def _preprocessing(checkpoints: Checkpoints, experiment: Experiment, models: Sequence[ModelReference]) -> Chosen:

@@ -86,7 +86,7 @@ def test_a_data_set_that_changes_during_a_run_is_refused(planned):
     """A new image moves samples, so the child ends, and no table is written."""
     folder, store, key = planned
     tiny.image_folder(folder / "one", 13, seed=3)
-    with pytest.raises(DatasetError, match="data set one .*: changed since the run began"):
+    with pytest.raises(DatasetError, match=r"data set one .*: changed since the run began"):
         extracted(store, key)
     assert list(store.keys("outputs")) == []
 

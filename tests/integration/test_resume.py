@@ -59,7 +59,7 @@ def test_a_third_model_is_the_only_one_extracted(copied):
 
 @pytest.mark.parametrize("change", ["checkpoint byte", "temperature", "image"])
 def test_a_changed_input_is_computed_again(copied, change):
-    """One byte of a checkpoint (its time kept), a temperature, or one image has two tables of outputs computed again."""
+    """One byte of a checkpoint (its time kept), a temperature, or one image has two tables computed again."""
     folder, file, store, _ = copied
     before = {key for key in written(store) if key.startswith("outputs")}
     overrides, expected_new = (), 2
