@@ -7,6 +7,8 @@ import pytest
 from pages import DOCS
 from pydantic import BaseModel, Field
 
+from tasks.methods.registry import METHODS
+
 
 def hook(name):
     """Load a hook as MkDocs does: a file, not a module of a package."""
@@ -98,3 +100,16 @@ def test_a_page_that_loads_from_the_network_ends_the_build(tmp_path, element):
     (tmp_path / "page.html").write_text(element)
     with pytest.raises(Exception, match="would load from the network"):
         network.on_post_build({"site_dir": str(tmp_path)})
+
+
+def test_the_page_of_methods_lists_the_registry():
+    """Every method has a row, a section, and its options' section in the tables of settings."""
+    text = hook("methods_table").methods_list()
+    settings = hook("settings_tables").settings_tables()
+    for name, method in METHODS.items():
+        assert f"[`{name}`](#{name})" in text
+        assert f"## {method.title} {{ #{name} }}" in text
+        assert method.summary in text
+        assert (f"{{ #settings-methods-{name} }}" in settings) == bool(method.options.model_fields)
+    assert "`wise-ft/0.00`, `wise-ft/0.10`" in text
+    assert "*greedy-soup needs a labelled data set to choose by" in text
