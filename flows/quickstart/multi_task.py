@@ -59,8 +59,8 @@ _EXPERIMENT = {
         "clusters": 4,
         "bins": 16,
         "scale": 0.3,
-        "held_out": "digit",
     },
+    "methods": {"greedy-soup": {"held_out": "digit"}},
     "baselines": [
         "individual", "weight-average", "uniform-soup", "greedy-soup", "model-stock", "task-arithmetic", "ties/0.30",
         "ties/1.00", "tsv-merge", "iso-c", "adamerging", "output-ensemble", "classifier-selection", "random/uniform",
