@@ -19,7 +19,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import storage.errors
 import tasks.errors
@@ -55,10 +55,37 @@ def check_here(kind: str, location: Location, architecture: str | None, base: Lo
     return check_head(location) if kind == "head" else check_checkpoint(location, architecture, base)
 
 
-def confined_check(kind: str, location: Location, architecture: str | None, base: Location | None) -> dict[str, Any]:
+class Limits(NamedTuple):
+    """Limits of the check of one checkpoint."""
+
+    memory: int
+    """Bytes, beyond those of a process that has loaded torch."""
+    seconds: float
+
+
+def limits_of(size: int) -> Limits:
+    """Return the limits of the check of a file of `size` bytes."""
+    return Limits(_MEMORY + _COPIES * size, _SECONDS + size / _BYTES_A_SECOND)
+
+
+def confined_check(
+    kind: str,
+    location: Location,
+    architecture: str | None,
+    base: Location | None,
+    *,
+    limits_of: Callable[[int], Limits] = limits_of,
+) -> dict[str, Any]:
     """Return a checkpoint's summary, checked by `check_here` in a process of its own.
 
     A refused file is not read again by this process until it changes; one whose check was cut short is.
+
+    Args:
+        kind: `model` or `head`.
+        location: the checkpoint.
+        architecture: an open_clip model, or a configuration as text; None: the tensors' shapes decide.
+        base: the checkpoint that lends its last projection.
+        limits_of: gives the limits for a number of bytes.
 
     Raises:
         CheckpointError: the checkpoint is not good, or the check exceeded its limits.
@@ -70,8 +97,8 @@ def confined_check(kind: str, location: Location, architecture: str | None, base
         raise CheckpointError(_refused[asked])
     size = sum(entry.size for file in files for entry in file.files())
     question = {"kind": kind, "url": location.url, "architecture": architecture, "base": base.url if base else None}
-    limits = _limits(size)
-    answer = _server.ask({**question, **limits})
+    limits = limits_of(size)
+    answer = server.ask({**question, **limits._asdict()})
     if answer.get("error") == CheckpointError.__name__:
         if len(_refused) >= _MOST_REMEMBERED:
             _refused.clear()
@@ -79,12 +106,7 @@ def confined_check(kind: str, location: Location, architecture: str | None, base
     return _summary(answer, location.url, limits)
 
 
-def _limits(size: int) -> dict[str, Any]:
-    """Return the memory (bytes) and the time (seconds) that the check of a file of `size` bytes may take."""
-    return {"memory": _MEMORY + _COPIES * size, "seconds": _SECONDS + size / _BYTES_A_SECOND}
-
-
-def _summary(answer: dict[str, Any], url: str, limits: dict[str, Any]) -> dict[str, Any]:
+def _summary(answer: dict[str, Any], url: str, limits: Limits) -> dict[str, Any]:
     """Return the summary of an answer, or raise its error."""
     if "summary" in answer:
         summary: dict[str, Any] = answer["summary"]
@@ -92,26 +114,26 @@ def _summary(answer: dict[str, Any], url: str, limits: dict[str, Any]) -> dict[s
     if "error" in answer:
         raise _error(answer["error"], answer["message"])
     if answer.get("signal") == signal.SIGALRM:
-        raise CheckpointError(f"{url}: the check took more than {limits['seconds']:.0f} s")
+        raise CheckpointError(f"{url}: the check took more than {limits.seconds:.0f} s")
     reason = f"ended by signal {answer['signal']}" if "signal" in answer else "refused memory"
-    raise CheckpointError(f"{url}: the check, limited to {limits['memory'] >> 20:,} MiB, was {reason}")
+    raise CheckpointError(f"{url}: the check, limited to {limits.memory >> 20:,} MiB, was {reason}")
 
 
-class _Server:
+class CheckServer:
     """The process that forks for each question. It starts with the first and ends when none comes for a while."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()  # one question at a time
         atexit.register(self.close)
 
     def close(self) -> None:
         """End the process and a check under way."""
-        if self._process is not None:
+        if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)  # it leads a group of its own
-            self._process.communicate()
-            self._process = None
+                os.killpg(self.process.pid, signal.SIGKILL)  # it leads a group of its own
+            self.process.communicate()
+            self.process = None
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to a question."""
@@ -131,7 +153,7 @@ class _Server:
         )
 
     def _line(self, question: str) -> str:
-        self._process = process = self._process or _start()
+        self.process = process = self.process or _start()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -142,7 +164,8 @@ class _Server:
             return ""
 
 
-_server = _Server()
+server = CheckServer()
+"""The process that checks checkpoints for this one."""
 
 
 def _error(name: str, message: str) -> Exception:

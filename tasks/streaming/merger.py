@@ -15,9 +15,6 @@ from tasks.references.outputs import OutputsReference
 from tasks.references.predictions import MergeReference
 from tasks.streaming.inference import DTYPES, Inference
 
-_RESIDENT_BYTES = 4 << 30  # of merged models that stay in memory, on a processor
-_RESIDENT_SHARE = 4  # the same on a GPU: one in so many bytes of its memory
-
 
 class Merger:
     """The merged models of one data set.
@@ -26,7 +23,14 @@ class Merger:
         outputs: of all models that any of the merges uses, the base first.
         states: their tensors, on the device; they become parts of one vector per model.
         inference: runs the models.
+
+    Attributes:
+        resident_bytes: merged models that stay in memory, on a processor.
+        resident_share: the same on a GPU: one in so many bytes of its memory.
     """
+
+    resident_bytes = 4 << 30
+    resident_share = 4
 
     def __init__(
         self, outputs: Sequence[OutputsReference], states: Sequence[dict[str, torch.Tensor]], inference: Inference
@@ -72,9 +76,11 @@ class Merger:
     def pool(self) -> MergedModels:
         """Merged models; as many stay in memory as it has room set aside for."""
         device = next(iter(self._states[0].values())).device
-        total = torch.cuda.get_device_properties(device).total_memory // _RESIDENT_SHARE if device.type == "cuda" else 0
+        total = (
+            torch.cuda.get_device_properties(device).total_memory // self.resident_share if device.type == "cuda" else 0
+        )
         one = sum(tensor.numel() * tensor.element_size() for tensor in self._states[0].values())
-        return MergedModels(self._skeleton, self._weights, max(0, (total or _RESIDENT_BYTES) // one - 1))
+        return MergedModels(self._skeleton, self._weights, max(0, (total or self.resident_bytes) // one - 1))
 
     @cached_property
     def _skeleton(self) -> torch.nn.Module:

@@ -1,6 +1,5 @@
 """Clusters, bins, samples: right numbers by each, and no image decoded more often than promised."""
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -10,38 +9,31 @@ import pytest
 import tiny
 import torch
 from PIL import Image
+from runs import run, run_in_shards
 
 from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan
-from flows.reports.tables import results_of
 from storage import scan
 from storage.store import Store
-from tasks.datasets.decoding import Decoder
+from tasks.datasets.files.image_files import ImageFiles
 from tasks.errors import UncoveredLayer
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 
 pytestmark = [pytest.mark.xdist_group("granularities"), pytest.mark.usefixtures("prefect_api")]
 
 
-def run(file, store, *overrides):
-    from flows.run_experiment import run_experiment
-
-    record = asyncio.run(run_experiment(load_experiment(file, overrides), str(store)))
-    return results_of(Store(str(store)), record.experiment, record.run_id)
-
-
 @pytest.fixture
 def decodes(monkeypatch):
-    """How often each image was decoded."""
+    """How often each image was read to be decoded."""
     count = {}
-    decode = Decoder._decode
+    read = ImageFiles.read
 
-    def counted(self, row, picture):
-        path = self._images.name(row)
-        count[path] = count.get(path, 0) + 1
-        return decode(self, row, picture)
+    def counted(self, indices):
+        for index in indices:
+            count[self.name(index)] = count.get(self.name(index), 0) + 1
+        return read(self, indices)
 
-    monkeypatch.setattr(Decoder, "_decode", counted)
+    monkeypatch.setattr(ImageFiles, "read", counted)
     return count
 
 
@@ -79,12 +71,13 @@ def test_bins_are_evaluated_with_their_means_in_data_set_order(tmp_path):
 
 def test_a_cluster_is_merged_once_and_every_sample_runs_once(tmp_path, monkeypatch):
     """However many blocks the samples come in; bins once, and once more where a block ends inside of one."""
-    from tasks.merging.pool import MergedModels
+    from tasks.merging.pool import FlatWeights
     from tasks.streaming.inference import Inference
+    from tasks.streaming.merger import Merger
 
     merges, forwards = [], []
-    merge, logits = MergedModels._merge, Inference.logits
-    monkeypatch.setattr(MergedModels, "_merge", lambda self, c, out: (merges.append(c), merge(self, c, out))[1])
+    merge, logits = FlatWeights.merge, Inference.logits
+    monkeypatch.setattr(FlatWeights, "merge", lambda self, c, out: (merges.append(c), merge(self, c, out))[1])
     monkeypatch.setattr(
         Inference, "logits", lambda self, module, *a: (forwards.append(len(a[0])), logits(self, module, *a))[1]
     )
@@ -94,7 +87,7 @@ def test_a_cluster_is_merged_once_and_every_sample_runs_once(tmp_path, monkeypat
     assert len(merges) == 2 * 2  # data sets × clusters
     assert sum(forwards) == 2 * 30 * (2 + 1)  # data sets × samples × (models + the merged one)
     merges.clear()
-    monkeypatch.setattr("tasks.streaming.merge_sinks._RESIDENT_BYTES", 0)
+    monkeypatch.setattr(Merger, "resident_bytes", 0)
     run(file, store, "baselines=[]", "batch_size=4", "merge.granularity=[bins]", "merge.bins=5")
     assert len(merges) <= 2 * (5 + 3)  # data sets × (bins + borders between four blocks)
 
@@ -177,12 +170,11 @@ def test_streaming_gives_what_two_passes_give(tmp_path):
     assert one.height == two.height
 
 
-def test_a_streaming_run_that_was_cut_short_goes_on(tmp_path, monkeypatch, decodes):
-    """From whatever objects it left: outputs without predictions, predictions of some spans only."""
-    monkeypatch.setattr("tasks.references.datasets.SHARD", 7)
+def test_a_streaming_run_that_was_cut_short_continues(tmp_path, decodes):
+    """It completes any objects that it left: outputs without predictions, or predictions of some spans only."""
     file, store = tiny.experiment(tmp_path), tmp_path / "store"
     settings = ("merge.offset=false", "baselines=[wise-ft]", "merge.granularity=[samples]", "workers=0")
-    whole = run(file, store, *settings)
+    whole = run_in_shards(file, store, 7, *settings)
     assert set(decodes.values()) == {1}
     lost = list(store.rglob("predictions/**/samples-00000007-00000013.parquet*"))
     lost += list(store.rglob("outputs/**/samples-00000021-00000027.parquet*"))[:2]
@@ -190,7 +182,7 @@ def test_a_streaming_run_that_was_cut_short_goes_on(tmp_path, monkeypatch, decod
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*.parquet") if path not in lost}
     for path in lost:
         path.unlink()
-    again = run(file, store, *settings)
+    again = run_in_shards(file, store, 7, *settings)
     assert again.drop("created_at").equals(whole.drop("created_at"))
     assert {path: path.stat().st_mtime_ns for path in before} == before
 

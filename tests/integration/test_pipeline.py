@@ -1,6 +1,5 @@
 """The whole pipeline: right numbers, in data-set order, from local files and from S3, with labels and without."""
 
-import asyncio
 import shutil
 from pathlib import Path
 
@@ -11,13 +10,8 @@ import tiny
 import torch
 import yaml
 from PIL import Image
-from runs import run, table
+from runs import run, run_in_shards, table
 
-from flows.experiment.file import load_experiment
-from flows.planning.check import checked_plan
-from flows.planning.written_plan import write_plan
-from flows.reports.tables import results_of
-from flows.run_experiment import run_experiment
 from storage import scan
 from storage.store import Store
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
@@ -191,9 +185,7 @@ def test_a_head_of_its_own(copied):
 def test_many_small_shards_give_the_same(example, tmp_path):
     """Objects of seven samples hold the numbers of objects of thousands."""
     _, file, _, rows = example
-    experiment, store = load_experiment(file), Store(str(tmp_path / "store"))
-    plan = write_plan(checked_plan(experiment, store, shard=7))
-    record = asyncio.run(run_experiment(experiment, store.url, plan))
-    assert table(results_of(store, record.experiment)) == pytest.approx(table(rows), abs=1e-6)
+    store = Store(str(tmp_path / "store"))
+    assert table(run_in_shards(file, store.url, 7)) == pytest.approx(table(rows), abs=1e-6)
     assert scan("outputs", store=store.url).collect().height == 2 * 2 * 30
     assert len(list(store.keys("outputs"))) // 2 == 2 * 2 * 5

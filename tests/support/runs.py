@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 
 from flows.experiment.file import load_experiment
+from flows.planning.check import checked_plan
+from flows.planning.written_plan import write_plan
 from flows.reports.tables import results_of
 from flows.run_experiment import run_experiment
 from storage.store import Store
@@ -13,6 +15,14 @@ def run(file, store, *overrides):
     """Run an experiment through its flows; return its result rows."""
     record = asyncio.run(run_experiment(load_experiment(str(file), overrides), store))
     return results_of(Store(store), record.experiment, record.run_id)
+
+
+def run_in_shards(file, store, shard, *overrides):
+    """Run an experiment whose tables have `shard` samples per object; return its result rows."""
+    experiment, opened = load_experiment(str(file), overrides), Store(str(store))
+    plan = write_plan(checked_plan(experiment, opened, shard=shard))
+    record = asyncio.run(run_experiment(experiment, opened.url, plan))
+    return results_of(opened, record.experiment, record.run_id)
 
 
 def table(rows):
