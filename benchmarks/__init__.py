@@ -1,1 +1,1 @@
-"""Each figure that README.md claims, as a program: `python -m benchmarks.NAME`."""
+"""One program for each figure in README.md: `python -m benchmarks.NAME`."""

@@ -1,7 +1,7 @@
-"""Bins and clusters: a plain pass over every sample, and some merges.
+"""Bins and clusters: seconds for all samples, against one plain pass of one model.
 
-The limit is the plain pass; a merge moves about three times the weights' bytes. The samples lie in memory, decoded,
-and go through what the pipeline runs them through, from blocks in bin order to logits.
+The limit is the plain pass; each merge adds about three times the bytes of the weights. The samples are decoded and in
+memory, and take the path of the pipeline from blocks in the order of bins to logits.
 """
 
 import sys
@@ -14,7 +14,7 @@ from benchmarks.reporting import report, spread
 
 
 def main() -> None:
-    """Measure."""
+    """Measure and print the table."""
     parser = options(__doc__, arch="ViT-S-32-alt", batch=256, runs=2)
     parser.add_argument("--samples", type=int, default=4096)
     parser.add_argument("--bins", type=int, default=64)
@@ -71,7 +71,7 @@ def main() -> None:
     }
     rows = [
         {
-            "what": name,
+            "pass": name,
             "models": merges[name] or 1,
             "s": spread(values),
             "× plain": ratio(values, seconds["one plain pass"]),

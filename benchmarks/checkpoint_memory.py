@@ -1,7 +1,7 @@
-"""Peak memory of reading a checkpoint, against its size: there should be no second copy of it.
+"""Peak memory of reading a checkpoint, against its size: a reader must not hold a second copy.
 
-A random ViT-L/14 with its text tower is written as a PyTorch file and as safetensors, and read from a path and from
-S3 (a server of its own on this machine), each in a process of its own.
+The program writes the tower of a random ViT-L/14 as a PyTorch file and as safetensors. It reads each from a path and
+from S3 (a server on this machine), each time in a new process.
 """
 
 import argparse
@@ -35,13 +35,13 @@ def _peak() -> float:
 
 
 def _read(url: str) -> None:
-    import torch  # noqa: F401  before the peak is looked at
+    import torch  # noqa: F401  so that it is not part of the peak
 
     from storage.locations import Location
     from tasks.models.checkpoint import read_checkpoint
 
     location = Location(url)
-    location.fingerprint()  # what the file system imports is not the checkpoint's
+    location.fingerprint()  # so that the file system's imports are not part of the peak
     before = _peak()
     with location.open() as file:
         state = read_checkpoint(file, url, location.path if location.is_local else None)
@@ -50,7 +50,7 @@ def _read(url: str) -> None:
 
 
 def _serve(folder: Path) -> None:
-    """Serve S3 until stopped, with the files in a bucket."""
+    """Serve S3, with the files in a bucket, until standard input closes."""
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -66,7 +66,7 @@ def _serve(folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure."""
+    """Measure and print the table."""
     parser = options(__doc__, arch="ViT-L-14")
     parser.add_argument("--read", help=argparse.SUPPRESS)
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)

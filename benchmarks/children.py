@@ -1,4 +1,4 @@
-"""Whole processes, timed, and their peak memory."""
+"""Processes, with their seconds and peak memory."""
 
 import os
 import subprocess
@@ -9,17 +9,21 @@ from typing import NamedTuple
 
 
 class Ended(NamedTuple):
-    """What a process took."""
+    """The cost and the output of a process."""
 
     seconds: float
     peak_mib: float
-    """The most memory that it held at once, its own children's aside."""
+    """Peak memory, without that of its children."""
     shown: str
-    """What it printed."""
+    """Its standard output and error."""
 
 
 def run_child(arguments: Sequence[str], **environment: str) -> Ended:
-    """Run `python ARGUMENTS` to its end; `RuntimeError` with what it printed when it fails."""
+    """Run `python ARGUMENTS` to its end and return its cost.
+
+    Raises:
+        RuntimeError: the process failed; the message holds its output.
+    """
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *arguments],

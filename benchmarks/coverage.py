@@ -1,4 +1,4 @@
-"""Which of open_clip's towers per-sample merging covers: a dry run of each, without weights, nothing computed."""
+"""The towers of open_clip that per-sample merging covers, found by a dry run of each without weights."""
 
 import sys
 import warnings
@@ -29,9 +29,9 @@ def _uncovered(name: str) -> str:
 
 
 def main() -> None:
-    """Go through all of them, or through --arch alone."""
+    """Try all towers, or the one of --arch, and print those that are not covered."""
     arguments = options(__doc__, arch="all").parse_args()
-    warnings.simplefilter("ignore")  # timm's, about its own models
+    warnings.simplefilter("ignore")  # timm warns about its own models
     names = open_clip.list_models() if arguments.arch == "all" else [arguments.arch]
     reasons = {name: _uncovered(name) for name in names}
     print(f"covered: {sum(not reason for reason in reasons.values())} of {len(names)}")

@@ -1,8 +1,8 @@
-"""Whether small runs with the embedded Prefect API stand still: whole `dawin run` processes on one `PREFECT_HOME`.
+"""Pauses of small runs with the embedded Prefect API: many `dawin run` processes on one `PREFECT_HOME`.
 
-Each run evaluates two tiny models on six data sets of 40 images in a store of its own, and every line that it prints is
-an event. The table shows the longest pause between two events of a run, tracebacks, and what the database still holds
-as running at the end. The start (imports, the API) and the end (the process goes) are named apart.
+Each run evaluates two tiny models on six data sets of 40 images in a store of its own; every line of its output is an
+event. The table has the longest pause between two events of a run, the tracebacks, and the runs that the database holds
+as Running at the end. The start (imports, the API) and the end of the process are separate rows.
 """
 
 import argparse
@@ -27,36 +27,36 @@ from benchmarks.reporting import report, spread
 DATASETS = 6
 IMAGES = 40
 CLASSES = 3
-_LONGEST_PAUSE = 5.0  # seconds; what a run may take between two events
+_LONGEST_PAUSE = 5.0  # seconds between two events of a run; more is a fault
 _FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 class Run(NamedTuple):
-    """What one process did."""
+    """The events of one process."""
 
     number: int
     status: int
     start: float
     """Seconds to the first event."""
     pause: float
-    """The longest between two events, in seconds."""
+    """Seconds of the longest pause between two events."""
     before: str
     """The event before that pause."""
     end: float
-    """Seconds from the last event to the process's end."""
+    """Seconds from the last event to the end of the process."""
     tracebacks: int
     shown: str
 
     @property
     def fault(self) -> str:
-        """What is wrong with it; empty: nothing."""
+        """Its faults; empty if it has none."""
         faults = [f"exit status {self.status}"] if self.status else []
         faults += [f"{self.pause:.1f} s after {self.before!r}"] if self.pause > _LONGEST_PAUSE else []
         return ", ".join(faults + ([f"{self.tracebacks} tracebacks"] if self.tracebacks else []))
 
 
 def make_example(folder: Path) -> Path:
-    """Write two tiny models, the data sets and an experiment file; return the file's path."""
+    """Write two tiny models, the data sets and an experiment file; return the path of that file."""
     import torch
 
     from tasks.models.classifier import ImageClassifier
@@ -96,7 +96,7 @@ def _write_images(folder: Path, seed: int) -> None:
 
 
 def run_once(number: int, experiment: Path, store: Path, environment: Mapping[str, str]) -> Run:
-    """Run `dawin run` to its end; note when each of its lines comes."""
+    """Run `dawin run` to its end and return the times of its lines."""
     began = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "run", str(experiment), "--store", str(store)],
@@ -107,7 +107,9 @@ def run_once(number: int, experiment: Path, store: Path, environment: Mapping[st
         text=True,
     )
     assert process.stdout is not None
-    events = [(time.monotonic(), line.rstrip()) for line in process.stdout]  # to the end of the API's output as well
+    events = [
+        (time.monotonic(), line.rstrip()) for line in process.stdout
+    ]  # until the API ends, which shares this output
     status, ended = process.wait(), time.monotonic()
     pauses = [(later - earlier, line) for (earlier, line), (later, _) in pairwise(events)]
     pause, before = max(pauses, default=(0.0, ""))
@@ -117,7 +119,7 @@ def run_once(number: int, experiment: Path, store: Path, environment: Mapping[st
 
 
 def unfinished(home: Path) -> int:
-    """Count the flow runs and task runs that the database does not hold as ended."""
+    """Return the number of flow runs and task runs without a final state in the database."""
     database = sqlite3.connect(home / "prefect.db")
     try:
         marks = ", ".join("?" * len(_FINAL))
@@ -130,10 +132,10 @@ def unfinished(home: Path) -> int:
 
 
 def main() -> None:
-    """Measure; exit status 1 when a run stood still, failed or is left as running."""
+    """Measure and print the table; exit with status 1 if a run paused too long, failed or is left as Running."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=60)
-    parser.add_argument("--at-once", type=int, default=1, help="processes at a time, on one PREFECT_HOME")
+    parser.add_argument("--at-once", type=int, default=1, help="concurrent processes on one PREFECT_HOME")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         experiment, home = make_example(Path(folder) / "example"), Path(folder) / "prefect"
@@ -152,13 +154,16 @@ def main() -> None:
 
 def _show(runs: list[Run], left: int, arguments: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = [
-        {"what": "to the first event, s", "value": spread([run.start for run in runs])},
-        {"what": "longest pause of each run, s", "value": spread([run.pause for run in runs])},
-        {"what": "from the last event to the end, s", "value": spread([run.end for run in runs])},
-        {"what": f"runs with a pause above {_LONGEST_PAUSE:g} s", "value": sum(r.pause > _LONGEST_PAUSE for r in runs)},
-        {"what": "runs that failed", "value": sum(run.status != 0 for run in runs)},
-        {"what": "tracebacks", "value": sum(run.tracebacks for run in runs)},
-        {"what": "left running in the database", "value": left},
+        {"measure": "to the first event, s", "value": spread([run.start for run in runs])},
+        {"measure": "longest pause of each run, s", "value": spread([run.pause for run in runs])},
+        {"measure": "from the last event to the end, s", "value": spread([run.end for run in runs])},
+        {
+            "measure": f"runs with a pause above {_LONGEST_PAUSE:g} s",
+            "value": sum(r.pause > _LONGEST_PAUSE for r in runs),
+        },
+        {"measure": "runs that failed", "value": sum(run.status != 0 for run in runs)},
+        {"measure": "tracebacks", "value": sum(run.tracebacks for run in runs)},
+        {"measure": "left running in the database", "value": left},
     ]
     faulty = [run for run in runs if run.fault]
     for run in faulty:

@@ -1,7 +1,7 @@
-"""The extraction engine: what it costs over the bare forward passes, and whether decoding and computing overlap.
+"""The cost of the extraction engine over bare forward passes, and the overlap of decoding and computing.
 
-First on decoded batches in memory: the limit is the two models' forward loops. Then from JPEG files, with one thread
-to compute and one process to decode: the limit is the slower of the two alone.
+The first table uses decoded batches in memory; its limit is the forward loops of the two models. The second uses JPEG
+files, with one thread that computes and one process that decodes; its limit is the slower of the two alone.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from benchmarks.reporting import report, spread
 
 
 def _dataset(folder: Path, samples: int) -> None:
-    """Write photographs' worth of pixels as JPEG, ten classes; few pictures, many files."""
+    """Write JPEG files of the size of photographs in ten classes; many files share a picture."""
     from PIL import Image
 
     random = np.random.default_rng(0)
@@ -62,10 +62,11 @@ def _first_ten(head: dict[str, Any]) -> dict[str, Any]:
 
 
 def _engine(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Compare the engine with bare loops on the same decoded batches."""
+    """Return rows that compare the engine with bare loops on the same decoded batches."""
     import torch
 
     from benchmarks.models import classifiers, in_turn, preprocessing_of, ratio
+    from storage.spans import Span
     from storage.store import Store
     from tasks.datasets.loading import Batch
     from tasks.datasets.transform import normalized
@@ -97,13 +98,13 @@ def _engine(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             ]
             index = np.arange(count)
             pieces = [slice(i, i + arguments.batch) for i in range(0, count, arguments.batch)]
-            batches = [Batch((0, count), index[p], labels[p], images[p]) for p in pieces]
-            fill(Store(folder), sinks, [(0, count)], lambda _: iter(batches), description="benchmark")
+            batches = [Batch(Span(0, count), index[p], labels[p], images[p]) for p in pieces]
+            fill(Store(folder), sinks, [Span(0, count)], lambda _: iter(batches), description="benchmark")
 
     seconds = in_turn({"two bare forward loops": bare, "extraction of two models": engine}, arguments)
     return [
         {
-            "what": name,
+            "pass": name,
             "images/s": count / sorted(v)[len(v) // 2],
             "s": spread(v),
             "× bare": ratio(v, seconds["two bare forward loops"]),
@@ -113,7 +114,7 @@ def _engine(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Compare an extraction from files with decoding alone and computing alone."""
+    """Return rows that compare an extraction from files with decoding alone and computing alone."""
     import shutil
 
     import torch
@@ -159,7 +160,7 @@ def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     slower = max(alone, key=lambda name: sorted(alone[name])[len(alone[name]) // 2])
     return [
         {
-            "what": name,
+            "pass": name,
             "images/s": arguments.files / sorted(v)[len(v) // 2],
             "s": spread(v),
             f"× {slower}": ratio(v, seconds[slower]),
@@ -169,10 +170,10 @@ def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure."""
+    """Measure and print the two tables."""
     parser = options(__doc__, batch=32)
     parser.add_argument("--samples", type=int, default=128, help="decoded images in memory")
-    parser.add_argument("--files", type=int, default=2048, help="JPEG files; 0: leave that part out")
+    parser.add_argument("--files", type=int, default=2048, help="JPEG files; 0 omits the second table")
     arguments = parser.parse_args()
     settle(arguments)
     if arguments.samples:

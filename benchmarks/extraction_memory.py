@@ -1,6 +1,6 @@
-"""Peak memory of extracting 1,000 and 20,000 images: it must not grow with the data set.
+"""Peak memory of the extraction of 1,000 and 20,000 images: it must not grow with the data set.
 
-The images and the models (two ViTs of CLIP's smallest width, random) are made in a temporary folder.
+The program writes images and models (two random ViTs of width 192) into a temporary folder.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from benchmarks.reporting import report
 
 
 def _make(folder: Path, samples: int) -> None:
-    """Write a data set of small pictures, ten classes."""
+    """Write an image folder of small pictures in ten classes."""
     from PIL import Image
 
     random = np.random.default_rng(0)
@@ -55,7 +55,7 @@ def _extract(folder: Path, samples: int) -> None:
 
 
 def main() -> None:
-    """Measure."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, nargs="+", default=[1_000, 20_000])
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

@@ -1,7 +1,7 @@
-"""Fitting the Beta mixture, or with `--models` the Dirichlet mixture: seconds and peak memory by number of samples.
+"""Seconds and peak memory of a fit of the Beta mixture, or with `--models` of the Dirichlet mixture, by samples.
 
-The limit is one pass over the samples' statistics per iteration: n × 4 numbers of 8 bytes (3 M with M models), K
-exponentials a sample.
+The limit is one pass over the statistics of the samples in each iteration: n × 4 numbers of 8 bytes (3 M with M models)
+and K exponentials for each sample.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from benchmarks.reporting import report
 
 
 def _fit_dirichlet(samples: int, components: int, models: int, seed: int) -> None:
-    """Fit in this process and print the seconds; components are planted, each sure of one model."""
+    """Fit samples of known components, each in favour of one model; print seconds, iterations and convergence."""
     import numpy as np
 
     from tasks.numerics.dirichlet_mixture import DirichletMixture
@@ -30,7 +30,7 @@ def _fit_dirichlet(samples: int, components: int, models: int, seed: int) -> Non
 
 
 def _fit(samples: int, components: int, seed: int) -> None:
-    """Fit in this process and print the seconds; the samples are of three overlapping components, and noise."""
+    """Fit samples of three overlapping components and noise; print seconds, iterations and convergence."""
     import numpy as np
 
     from tasks.numerics.beta_mixture import BetaMixture
@@ -39,18 +39,18 @@ def _fit(samples: int, components: int, seed: int) -> None:
     component = random.integers(0, 4, samples)
     alpha, beta = np.array([[2, 9], [6, 6], [9, 2], [1, 1]]).T
     x = random.beta(alpha[component], beta[component])
-    BetaMixture(components, random_state=0).fit(x[:1000])  # what is slow only once in a process
+    BetaMixture(components, random_state=0).fit(x[:1000])  # so that costs of the first call are not measured
     start = time.perf_counter()
     mixture = BetaMixture(components, n_init=3, random_state=seed).fit(x)
     print(f"{time.perf_counter() - start} {mixture.n_iter_} {mixture.converged_}")
 
 
 def main() -> None:
-    """Measure."""
-    parser = options(__doc__)  # --arch, --batch, --device and --dtype have no part here
+    """Measure and print the table."""
+    parser = options(__doc__)  # ignores --arch, --batch, --device and --dtype
     parser.add_argument("--samples", type=int, nargs="+", default=[50_000, 500_000, 5_000_000])
     parser.add_argument("--components", type=int, default=3)
-    parser.add_argument("--models", type=int, default=2, help="more than two: the Dirichlet mixture")
+    parser.add_argument("--models", type=int, default=2, help="with more than two, the Dirichlet mixture")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:

@@ -1,4 +1,4 @@
-"""Random classifiers of any architecture: what they say is noise, what they cost is not."""
+"""Random classifiers of any architecture, which cost as much as trained ones, and their timing."""
 
 import argparse
 import time
@@ -16,7 +16,7 @@ State = dict[str, torch.Tensor]
 
 
 def classifiers(arch: str, count: int, device: str) -> tuple[ImageClassifier, list[State]]:
-    """Return a classifier, and the states of so many: the base, and others close to it as fine-tuned ones are."""
+    """Return a classifier and `count` states: its own, and others near it, like those of fine-tuned models."""
     torch.manual_seed(0)
     tower = build_named_tower(arch)
     model = ImageClassifier(tower, features_of(tower.to("meta")), CLASSES).eval().requires_grad_(False)
@@ -37,14 +37,14 @@ def _near(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def preprocessing_of(model: ImageClassifier) -> Preprocessing:
-    """Return the preprocessing for a classifier's images."""
+    """Return a preprocessing that gives a classifier images of its size."""
     size = model.visual.image_size
     side = int(size[0] if isinstance(size, tuple) else size)  # type: ignore[index, arg-type]
     return Preprocessing(size=side, mean=(0.5,) * 3, std=(0.25,) * 3, interpolation="bicubic")
 
 
 def in_turn(compared: Mapping[str, Callable[[], object]], arguments: argparse.Namespace) -> dict[str, list[float]]:
-    """Run the compared things A B A B …, after one unmeasured run each, and return the seconds of each run."""
+    """Run functions in turn, A B A B …, after one unmeasured run of each, and return the seconds of every run."""
     seconds: dict[str, list[float]] = {name: [] for name in compared}
     for turn in range(arguments.runs + 1):
         for name, run in compared.items():
@@ -58,7 +58,7 @@ def in_turn(compared: Mapping[str, Callable[[], object]], arguments: argparse.Na
 
 
 def ratio(these: list[float], those: list[float]) -> float:
-    """Return the median of the ratios of runs that followed each other."""
+    """Return the median ratio of two functions' seconds, turn by turn."""
     return median(a / b for a, b in zip(these, those, strict=True))
 
 

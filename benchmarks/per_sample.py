@@ -1,8 +1,8 @@
-"""The exact merged model of every sample: time and memory, against one plain pass of one model.
+"""Time and memory of the exact merged model of every sample, against one plain pass of one model.
 
-The limit is the number of products: M models are M plain passes, what a pass does besides its products only once.
-Baselines: a plain pass; merging into a preallocated model for each image, one by one; and the reference's way, for
-each batch and each of three clusters a deep copy of the model with merged weights loaded.
+The limit is the number of products: with M models those of M plain passes, and everything else of one pass. The
+baselines are a plain pass; a merge into a preallocated model for each image; and the method of the reference code: for
+each batch and each of three clusters, a deep copy of the model with merged weights.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def _measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             module(images, c)
 
         def one_by_one() -> None:
-            for i in range(few):  # noqa: B023  called in this turn of the loop
+            for i in range(few):  # noqa: B023  called in this iteration
                 weights.merge(c[i].tolist(), vector)  # noqa: B023
                 alone(images[i : i + 1])  # noqa: B023
 
@@ -67,7 +67,7 @@ def _measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             own = [value * scale.get(name, 1) for value in values]
             rows.append(
                 {
-                    "what": name,
+                    "pass": name,
                     "ms an image": spread([1000 * value / batch for value in own]),
                     "× plain": ratio(own, seconds["one plain pass"]),
                 }
@@ -76,7 +76,7 @@ def _measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _memory(arguments: argparse.Namespace) -> None:
-    """Print the MiB that a pass peaks at, and those that were held before it; in a process of its own."""
+    """Print the MiB that a pass needs at its peak above those held before it, and the MiB of the tower."""
     import torch
 
     from benchmarks.models import classifiers
@@ -94,7 +94,7 @@ def _memory(arguments: argparse.Namespace) -> None:
         run.prepare((3, side, side))
         del model, states
     before = _status("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     with torch.inference_mode():
         if count:
             run(images, rows)
@@ -124,10 +124,12 @@ def _memory_rows(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure."""
+    """Measure and print the table; on a CPU also the table of memory."""
     parser = options(__doc__)
     parser.add_argument("--models", type=int, nargs="+", default=[2, 8])
-    parser.add_argument("--one-by-one", type=int, default=8, help="images of the merge-then-run loop, scaled up")
+    parser.add_argument(
+        "--one-by-one", type=int, default=8, help="images of the merge-then-run loop, whose time is scaled to a batch"
+    )
     parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     settle(arguments)
@@ -136,7 +138,7 @@ def main() -> None:
         return
     report("per_sample", _measure(arguments), arguments)
     if arguments.device == "cpu":
-        print("\nmemory that a pass needs above the models that are held, and that nothing per sample is held:")
+        print("\nmemory that a pass needs above the models:")
         report("per_sample_memory", _memory_rows(arguments), arguments)
 
 

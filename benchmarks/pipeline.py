@@ -1,7 +1,7 @@
-"""What orchestration costs: whole processes, the quickstart's six data sets, with Prefect against the bare computation.
+"""The cost of orchestration: the quickstart's six data sets with Prefect, against the bare computation.
 
-Both start from nothing (a new store, the example trained before), import all they need, and compute the same
-tables; the bare one calls the tasks' functions one after the other. Prefect's in-process API is started by the one.
+Both processes start with a new store and a trained example, import their libraries and compute the same tables. The
+bare one calls the functions of the tasks in sequence; the other one also starts the embedded API.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def _overrides(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _bare(experiment: str, store: str, overrides: tuple[str, ...]) -> None:
-    """Do what `dawin run` does, without a flow."""
+    """Compute the tables of `dawin run` without a flow."""
     from flows.experiment.file import load_experiment
     from flows.planning.check import checked_plan
     from storage.store import Store
@@ -47,8 +47,8 @@ def _bare(experiment: str, store: str, overrides: tuple[str, ...]) -> None:
 
 
 def main() -> None:
-    """Measure."""
-    parser = options(__doc__, batch=256)  # --arch has no part here: it is the experiment's
+    """Measure and print the table."""
+    parser = options(__doc__, batch=256)  # ignores --arch: the experiment has its own
     parser.add_argument("--experiment", default="dawin-quickstart/digits.yaml")
     parser.add_argument("--bare", metavar="STORE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -56,11 +56,11 @@ def main() -> None:
         _bare(arguments.experiment, arguments.bare, _overrides(arguments))
         return
     if not Path(arguments.experiment).exists():
-        sys.exit(f"{arguments.experiment}: not there; `dawin quickstart` makes it")
+        sys.exit(f"{arguments.experiment}: no such file; `dawin quickstart` creates it")
     seconds: dict[str, list[float]] = {"bare": [], "prefect": []}
     with tempfile.TemporaryDirectory() as folder:
         store = f"{folder}/store"
-        for _ in range(arguments.runs):  # in turn, so that a machine that slows down slows both
+        for _ in range(arguments.runs):  # in turn, so that a change of the machine's speed affects both
             shared = ["--batch", str(arguments.batch), "--dtype", arguments.dtype]
             own = ["-m", "benchmarks.pipeline", "--experiment", arguments.experiment, "--bare", store, *shared]
             flows = ["-m", "flows.cli", "run", arguments.experiment, "--store", store]

@@ -1,4 +1,4 @@
-"""Printing a benchmark's table and keeping it as JSON, with what it ran on."""
+"""The table of a benchmark, printed and kept as JSON with a description of the machine."""
 
 import argparse
 import json
@@ -16,7 +16,13 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def report(name: str, rows: list[dict[str, Any]], arguments: argparse.Namespace | None = None) -> None:
-    """Print the rows as a table and write them to `benchmarks/results/NAME.json`."""
+    """Print rows as a table and write them to `benchmarks/results/NAME.json`.
+
+    Args:
+        name: of the file.
+        rows: one mapping for each row, with the same keys.
+        arguments: options of the run, for the file.
+    """
     print(tabulate(rows, headers="keys", floatfmt=".3g"))
     record = {
         "benchmark": name,
@@ -35,11 +41,11 @@ def report(name: str, rows: list[dict[str, Any]], arguments: argparse.Namespace 
 
 
 def _accelerator() -> str | None:
-    """Name the GPU, if the benchmark was one that could use it."""
+    """Return the name of the GPU; None if there is none or the benchmark has not loaded torch."""
     torch = sys.modules.get("torch")
     return torch.cuda.get_device_name() if torch is not None and torch.cuda.is_available() else None
 
 
 def spread(seconds: list[float]) -> str:
-    """Return the median of some timings, with the least and the greatest."""
+    """Return the median, minimum and maximum of timings as text."""
     return f"{median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f})"

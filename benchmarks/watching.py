@@ -1,6 +1,6 @@
-"""What a look for new checkpoints costs when all that have landed are evaluated already: seconds a checkpoint.
+"""The cost of a look for new checkpoints, for each checkpoint that was evaluated before.
 
-In a folder, and on S3 (a moto server of this process), where calls and not bytes take the time; they are counted.
+The checkpoints are in a folder, and on S3 (a moto server in this process), where the number of calls decides the time.
 
     python -m benchmarks.watching --checkpoints 200
 """
@@ -25,17 +25,20 @@ COUNTED: Counter[str] = Counter()
 
 
 def _evaluated(file: str, store: str) -> int:
-    """Have results of every checkpoint, as far as a look can see: a manifest each."""
+    """Commit results without rows for every checkpoint, which a look takes for evaluated; return their number."""
     from flows.experiment.file import load_experiment
     from flows.planning.new_checkpoints import new_checkpoints
     from storage import keys
+    from storage.schemas import RESULTS
     from storage.store import Store
+    from storage.tables import TableWriter
 
     opened = Store(store)
     found = list(new_checkpoints(load_experiment(file), opened))
-    for landed in found:
-        record = f"results/experiment={landed.experiment.name}/run_id={landed.run_id}/results.parquet"
-        opened.create(keys.manifest(record), b"{}")
+    for new in found:
+        TableWriter(
+            opened, keys.results(new.experiment.name, new.run_id), RESULTS, identity={"run": new.run_id}
+        ).commit()
     return len(found)
 
 
@@ -64,8 +67,8 @@ def _count(environ: dict[str, Any], answer: Any) -> Any:
 
 
 def main() -> None:
-    """Measure."""
-    parser = options(__doc__, runs=3)  # --arch, --batch, --device and --dtype have no part here
+    """Measure and print the table."""
+    parser = options(__doc__, runs=3)  # ignores --arch, --batch, --device and --dtype
     parser.add_argument("--checkpoints", type=int, default=200)
     arguments = parser.parse_args()
     from moto.server import DomainDispatcherApplication, ThreadedMotoServer
@@ -93,9 +96,9 @@ def main() -> None:
             assert _evaluated(file, store) == arguments.checkpoints
             COUNTED.clear()
             seconds = sorted(_look(file, store) for _ in range(arguments.runs))[arguments.runs // 2]
-            asked = COUNTED.total() / arguments.runs / arguments.checkpoints
+            calls_each = COUNTED.total() / arguments.runs / arguments.checkpoints
             row = {"checkpoints": "in a folder" if place == str(folder) else "on S3", "a look, s": seconds}
-            rows.append({**row, "ms a checkpoint": 1000 * seconds / arguments.checkpoints, "calls each": asked})
+            rows.append({**row, "ms a checkpoint": 1000 * seconds / arguments.checkpoints, "calls each": calls_each})
     server.stop()
     report("watching", rows, arguments)
 

@@ -1,7 +1,7 @@
-"""What a pool costs beside the computing: a run's seconds in its children's tasks, and everything else.
+"""The cost of a pool: the seconds of a run in the tasks of its children, and all other seconds.
 
-A server and one GPU worker on this machine, so that children follow each other; the experiment is small, so that what
-is measured is dispatch, processes that start and import, and the API.
+A server and one GPU worker run on this machine, so that children run one after the other. The experiment is small, so
+that dispatch, the start of processes, imports and the API dominate.
 
     python -m benchmarks.workers
 """
@@ -34,9 +34,9 @@ def _ask(pool: LocalPool, path: str, content: dict[str, Any]) -> Any:
 
 
 def main() -> None:
-    """Measure."""
-    parser = options(__doc__, runs=1)  # --arch, --batch, --device and --dtype have no part here
-    parser.add_argument("--samples", type=int, default=2000, help="of each of two data sets")
+    """Measure and print the table."""
+    parser = options(__doc__, runs=1)  # ignores --arch, --batch, --device and --dtype
+    parser.add_argument("--samples", type=int, default=2000, help="samples of each of two data sets")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -56,13 +56,13 @@ def main() -> None:
     computing = sum(task["total_run_time"] for task in tasks)
     began = min(datetime.fromisoformat(child["created"]) for child in children)
     ended = max(datetime.fromisoformat(child["end_time"]) for child in children)
-    spanned = (ended - began).total_seconds()
+    elapsed = (ended - began).total_seconds()
     row = {
         "run, s": parent["total_run_time"],
         "children": len(children),
-        "first child sent to last ended, s": spanned,
+        "first child sent to last ended, s": elapsed,
         "computing, s": computing,
-        "overhead a child, s": (spanned - computing) / len(children),
+        "overhead of each child, s": (elapsed - computing) / len(children),
     }
     report("pool", [row], arguments)
 

@@ -31,7 +31,7 @@ from tasks.streaming.fill import Tally
 
 log = logging.getLogger("dawin.aggregation")
 
-_WITHOUT_LABEL = {"label": -1, "label_rank": -1, "loss": math.nan}  # what metrics see in place of null
+_WITHOUT_LABEL = {"label": -1, "label_rank": -1, "loss": math.nan}  # the values of metrics' columns in place of null
 
 
 @task(name="aggregate", cache_policy=NO_CACHE)

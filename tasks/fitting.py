@@ -15,6 +15,7 @@ from storage.spans import Span
 from storage.store import Store
 from storage.tables import Columns, TableWriter, read_samples, read_table, vectors
 from tasks.errors import FitError
+from tasks.methods.registry import METHODS
 from tasks.numerics.bins import bin_coefficients
 from tasks.numerics.checks import Floats
 from tasks.numerics.clustering import Clustering, cluster_coefficients
@@ -108,7 +109,8 @@ def _coefficients(reference: CoefficientsReference, store: Store) -> Floats:
         return model_coefficients(np.column_stack(scores), offset=reference.offset)
     if reference.seed is not None:
         return drawn_coefficients(reference)
-    measured = [MEASURES[reference.expertise](_outputs(reference, store, span)) for span in reference.dataset.spans]
+    measure = MEASURES.get(reference.expertise) or METHODS[reference.expertise].measure
+    measured = [measure(_outputs(reference, store, span)) for span in reference.dataset.spans]
     return measured_coefficients(np.concatenate(measured), offset=reference.with_offset)
 
 

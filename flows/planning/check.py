@@ -18,6 +18,7 @@ from storage.schemas import RESULTS
 from storage.store import Store
 from tasks.datasets.prompts import Prompts, prompts_of
 from tasks.errors import DatasetError, FitError, InputError, ModelMismatch
+from tasks.numerics.metrics.registry import METRICS
 from tasks.references.datasets import SHARD, DatasetReference, ScoredDataset
 from tasks.references.heads import Head
 from tasks.references.models import ModelReference
@@ -70,26 +71,19 @@ def checked_plan(
     found = [look for look in looks if look is not None]
     named = [(dataset.name, classes) for dataset, classes in found if experiment.head_of(dataset.name) is not None]
     heads = {n: head for n, classes in named if (head := faults.collect(_head, checkpoints, experiment, n, classes))}
-    faults.collect(checkpoints.check_layouts, models)
-    if models and _merges_per_sample(experiment):
-        faults.collect(checkpoints.check_coverage, models[0])
-    faults.collect(_check_size, experiment, checkpoints.image_sizes(models))
+    _check_models(checkpoints, experiment, models, faults)
     for dataset, _ in found:
         if dataset.name in heads or experiment.head_of(dataset.name) is None:
             faults.collect(checkpoints.check_classes, models, heads.get(dataset.name), dataset)
         faults.collect(_check_samples, experiment, dataset)
         faults.collect(_check_methods, experiment, dataset)
     faults.raise_any()
-    scored = [
-        ScoredDataset(
-            dataset=dataset,
-            head=heads.get(dataset.name),
-            precision=experiment.precision,
-            logits=experiment.logits,
-        )
-        for dataset, _ in found
-    ]
+    scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset, _ in found]
     return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
+
+
+def _scored(experiment: Experiment, dataset: DatasetReference, head: Head | None) -> ScoredDataset:
+    return ScoredDataset(dataset=dataset, head=head, precision=experiment.precision, logits=experiment.logits)
 
 
 def _preprocessing(checkpoints: Checkpoints, experiment: Experiment, models: Sequence[ModelReference]) -> Chosen:
@@ -158,6 +152,16 @@ def _merges_per_sample(experiment: Experiment) -> bool:
     return "samples" in experiment.merge.granularity or any(per_sample)
 
 
+def _check_models(
+    checkpoints: Checkpoints, experiment: Experiment, models: Sequence[ModelReference], faults: _Faults
+) -> None:
+    """Collect the faults of models that do not fit together, or cannot be merged as the experiment wants."""
+    faults.collect(checkpoints.check_layouts, models)
+    if models and _merges_per_sample(experiment):
+        faults.collect(checkpoints.check_coverage, models[0])
+    faults.collect(_check_size, experiment, checkpoints.image_sizes(models))
+
+
 def _check_size(experiment: Experiment, towers: Sequence[int]) -> None:
     wanted = experiment.preprocess.size
     if wanted and any(size != wanted for size in towers):
@@ -199,6 +203,7 @@ def _plan(
     identity = {
         "computation": computation("results"),
         "schema": RESULTS.version,
+        "metrics": [[metric.name, metric.version] for metric in METRICS],
         "experiment": experiment.name,
         "settings": settings,
         "cells": [[cell.method, cell.predictions.dataset.name, cell.predictions.id] for cell in cells],

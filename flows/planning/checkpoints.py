@@ -10,9 +10,9 @@ from storage.locations import Location
 from storage.store import Store
 from tasks.datasets.prompts import Prompts
 from tasks.errors import CheckpointError, ModelMismatch, UncoveredLayer
+from tasks.merging.state_differences import differences
 from tasks.models.architecture import described
-from tasks.models.state_differences import differences
-from tasks.opening.model_descriptions import Beside, Described, read_beside
+from tasks.opening.model_descriptions import Described, Description, read_beside
 from tasks.references.datasets import DatasetReference
 from tasks.references.heads import FileReference, Head, TextHeadReference
 from tasks.references.models import ModelReference
@@ -34,7 +34,7 @@ class Checkpoints:
         self._heads: dict[str, dict[str, Any]] = {}
         self._references: dict[ModelSettings, ModelReference] = {}
         self._head_references: dict[str, FileReference] = {}  # by address
-        self._beside: dict[str, Beside] = {}  # by folder
+        self._beside: dict[str, Description] = {}  # by folder
         self._base: ModelReference | None = None  # the first model
 
     def image_sizes(self, models: Sequence[ModelReference]) -> list[int]:
@@ -116,7 +116,7 @@ class Checkpoints:
         own = self._summary(model)["described"].get("architecture")
         return own is not None or self._files_beside(Location(model.url)).architecture is not None
 
-    def _files_beside(self, location: Location) -> Beside:
+    def _files_beside(self, location: Location) -> Description:
         folder = location.url.rpartition("/")[0]
         if folder not in self._beside:
             self._beside[folder] = read_beside(location, named=self._architecture is not None)

@@ -23,7 +23,7 @@ async def publish_plan(plan: Plan) -> None:
         f"| {step.stage} | {step.dataset} | {step.label} | {step.samples - step.missing:,} | {step.missing:,} |"
         for step in plan.steps()
     ]
-    head = "| stage | data set | what | reused | to run |\n|---|---|---|---:|---:|"
+    head = "| stage | data set | item | reused | to run |\n|---|---|---|---:|---:|"
     markdown = "\n".join(
         [
             f"# {plan.record.experiment}, run {plan.record.run_id}",

@@ -95,7 +95,8 @@ async def _send_all(children: Sequence[Child]) -> None:
             raise outcome
 
 
-async def _is_worth_another(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+async def is_worth_another(_task: Task[..., Any] | None, _run: TaskRun | None, state: State[Any]) -> bool:
+    """Return whether a child that ended in a state is sent again: unless somebody cancelled it."""
     return not isinstance(await state.aresult(raise_on_failure=False), ChildCancelled)
 
 
@@ -103,7 +104,7 @@ async def _is_worth_another(_task: Task[..., Any], _run: TaskRun, state: State[A
     name="send",
     retries=_RETRIES,
     retry_delay_seconds=_RETRY_SECONDS,
-    retry_condition_fn=_is_worth_another,
+    retry_condition_fn=is_worth_another,
     cache_policy=NO_CACHE,
 )
 async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str], poll_seconds: float) -> None:

@@ -197,7 +197,7 @@ def _check_home() -> None:
 
 
 def _answers(url: str) -> bool:
-    """Return whether an API answers at an address, including one that demands credentials, as Prefect's client says."""
+    """Return whether an API answers at an address; one that demands credentials does, and the client reports that."""
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=5):
             return True

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from tasks.errors import ModelMismatch
-from tasks.models.state_differences import differences
+from tasks.merging.state_differences import differences
 
 State = Mapping[str, torch.Tensor]
 """Tensor name to tensor, as `state_dict()` returns it."""

@@ -43,51 +43,51 @@ class MergedTensor(torch.Tensor):
 
     Attributes:
         base: θ_0.
-        differences: M − 1 tensors Δ_t / scale_t, of the shape of the base.
-        scales: M − 1 powers of two, which let differences keep their bits in a dtype of small range.
+        differences: M − 1 tensors Δ_t / factor_t, of the shape of the base.
+        factors: M − 1 powers of two, which let differences keep their bits in a dtype of small range.
         origin: name of the parameter that the tensor is, or is made from.
         shared: the state of the forward pass.
     """
 
     base: torch.Tensor
     differences: tuple[torch.Tensor, ...]
-    scales: tuple[float, ...]
+    factors: tuple[float, ...]
     origin: str
     shared: Pass
 
     @staticmethod
     def make(
-        base: torch.Tensor, differences: Sequence[torch.Tensor], scales: Sequence[float], origin: str, shared: Pass
+        base: torch.Tensor, differences: Sequence[torch.Tensor], factors: Sequence[float], origin: str, shared: Pass
     ) -> "MergedTensor":
-        """Return the merged tensor of a base, differences and their scales; see the attributes."""
+        """Return the merged tensor of a base, differences and their factors; see the attributes."""
         # the tensor's own memory is one NaN: code that bypasses `__torch_function__` yields NaN, not the base's outputs
         own = torch.full((), _NOTHING, dtype=base.dtype, device=base.device).expand(base.shape)
         made: MergedTensor = torch.Tensor._make_subclass(MergedTensor, own)
-        made.base, made.differences, made.scales = base, tuple(differences), tuple(scales)
+        made.base, made.differences, made.factors = base, tuple(differences), tuple(factors)
         made.origin, made.shared = origin, shared
         return made
 
     def map(self, function: Callable[[torch.Tensor], torch.Tensor]) -> "MergedTensor":
         """Return the merged tensor with a linear function applied to each part."""
         parts = [function(part) for part in self.differences]
-        return MergedTensor.make(function(self.base), parts, self.scales, self.origin, self.shared)
+        return MergedTensor.make(function(self.base), parts, self.factors, self.origin, self.shared)
 
     def terms(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
-        """Return the coefficients (n,), the tensor and the scale of each difference; a constant has no differences."""
-        return zip(self.shared.coefficients, self.differences, self.scales, strict=False)
+        """Return the coefficients (n,), the tensor and the factor of each difference; a constant has no differences."""
+        return zip(self.shared.coefficients, self.differences, self.factors, strict=False)
 
     def in_dtype(self, dtype: torch.dtype) -> "MergedTensor":
         """Return the merged tensor in another dtype, with differences scaled into the range of float16."""
         if dtype == self.base.dtype:
             return self
-        scaled = [_scaled(part, scale, dtype) for part, scale in zip(self.differences, self.scales, strict=True)]
-        parts, scales = [part for part, _ in scaled], [scale for _, scale in scaled]
-        return MergedTensor.make(self.base.to(dtype), parts, scales, self.origin, self.shared)
+        scaled = [_scaled(part, factor, dtype) for part, factor in zip(self.differences, self.factors, strict=True)]
+        parts, factors = [part for part, _ in scaled], [factor for _, factor in scaled]
+        return MergedTensor.make(self.base.to(dtype), parts, factors, self.origin, self.shared)
 
     def per_sample(self, axis: int, ndim: int) -> torch.Tensor:
         """Return the values of every sample, to broadcast against an activation.
 
-        The result has n times the size of the tensor, so this is for small ones: scales, shifts, biases, embeddings.
+        The result has n times the size of the tensor, so this is for small ones: biases, weights of norms, embeddings.
 
         Args:
             axis: the sample axis of the activation.
@@ -102,9 +102,9 @@ class MergedTensor(torch.Tensor):
         lead, broadcast = (1,) * (ndim - self.base.ndim), [1] * ndim
         broadcast[axis] = -1
         result = self.base.to(wide).reshape(lead + self.base.shape)
-        for c, part, scale in self.terms():
+        for c, part, factor in self.terms():
             values = part.to(wide).reshape(lead + part.shape)
-            result = torch.addcmul(result, values, c.to(wide).view(broadcast), value=scale)
+            result = torch.addcmul(result, values, c.to(wide).view(broadcast), value=factor)
         return result.to(self.base.dtype)
 
     def uncovered(self, use: str) -> UncoveredLayer:
@@ -153,19 +153,19 @@ def _rearrange(func: Any, tensor: MergedTensor, args: Sequence[Any], kwargs: Map
     """Return the merged tensor, or the tuple of them, that a function of one tensor gives."""
     results = [func(part, *args, **kwargs) for part in (tensor.base, *tensor.differences)]
     if not isinstance(results[0], tuple | list):
-        return MergedTensor.make(results[0], results[1:], tensor.scales, tensor.origin, tensor.shared)
+        return MergedTensor.make(results[0], results[1:], tensor.factors, tensor.origin, tensor.shared)
     return tuple(
-        MergedTensor.make(parts[0], parts[1:], tensor.scales, tensor.origin, tensor.shared)
+        MergedTensor.make(parts[0], parts[1:], tensor.factors, tensor.origin, tensor.shared)
         for parts in zip(*results, strict=True)
     )
 
 
-def _scaled(part: torch.Tensor, scale: float, dtype: torch.dtype) -> tuple[torch.Tensor, float]:
-    """Return a difference in a dtype and its scale; for float16, a power of two brings it into [½, 1)."""
+def _scaled(part: torch.Tensor, factor: float, dtype: torch.dtype) -> tuple[torch.Tensor, float]:
+    """Return a difference in a dtype and its factor; for float16, a power of two brings it into [½, 1)."""
     if dtype != torch.float16 or part.is_meta or not (largest := float(part.abs().max())):
-        return part.to(dtype), scale
+        return part.to(dtype), factor
     exponent = frexp(largest)[1]
-    return (part * ldexp(1.0, -exponent)).to(dtype), ldexp(scale, exponent)
+    return (part * ldexp(1.0, -exponent)).to(dtype), ldexp(factor, exponent)
 
 
 _T = torch.Tensor

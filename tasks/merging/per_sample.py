@@ -19,7 +19,7 @@ from tasks.merging.combination import State, check_same_layout
 from tasks.merging.merged_tensor import MergedTensor, Pass
 from tasks.merging.rules import RULES
 from tasks.merging.sample_axes import PROBE, SampleAxes
-from tasks.models.state_differences import differences
+from tasks.merging.state_differences import differences
 
 _SUM_TOLERANCE = 1e-5  # distance of a row's sum from one; float32 sums of a few large coefficients miss by less
 

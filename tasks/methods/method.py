@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.numerics.checks import Floats
+from tasks.numerics.measures import ModelOutputs
 from tasks.references.coefficients import CoefficientsReference
 from tasks.references.datasets import DatasetReference, Precision, ScoredDataset
 from tasks.references.models import MadeModel, ModelReference
@@ -102,7 +104,7 @@ class Method(ABC):
         title: its name in prose.
         summary: one sentence for `--help` and the documentation.
         paper: the publication; None: a common baseline without one.
-        version: of the arithmetic in `make`; raise it when the same inputs come to give other weights.
+        version: of the arithmetic in `make` and `measure`; raise it when the same inputs come to give other numbers.
         options: the pydantic model of its options.
         per_sample: whether it merges every sample with coefficients of its own, and so once per scale of the
             experiment's task vectors.
@@ -156,6 +158,23 @@ class Method(ABC):
             NotImplementedError: the method makes no model.
         """
         raise NotImplementedError(f"{self.name}: makes no model")
+
+    def measure(self, outputs: ModelOutputs) -> Floats:
+        """Return the scores (n, M) of models on samples, for a method that measures expertise by itself.
+
+        A sample's coefficients are the softmax of its scores over the models.
+
+        Args:
+            outputs: logits and log-probabilities of M models on n samples.
+
+        Raises:
+            NotImplementedError: the method has no measure of its own.
+        """
+        raise NotImplementedError(f"{self.name}: measures nothing")
+
+    def own_coefficients(self, context: Context) -> CoefficientsReference:
+        """Return the reference of every sample's coefficients by the method's own measure."""
+        return CoefficientsReference(outputs=context.compared, expertise=self.name, offset=False, version=self.version)
 
     def full_name(self, member: str) -> str:
         """Return a member's name in results."""

@@ -7,10 +7,10 @@ from torch import nn
 from torch.nn import functional
 
 from tasks.errors import CheckpointError
+from tasks.merging.state_differences import differences
 from tasks.models.architecture import described
 from tasks.models.checkpoint import HEAD
 from tasks.models.identification import identify
-from tasks.models.state_differences import differences
 from tasks.models.tower import build_named_tower
 
 

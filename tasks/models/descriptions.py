@@ -55,10 +55,7 @@ def open_clip_architecture(content: Record) -> dict[str, Any] | None:
     model = content.get("model_cfg")
     if not isinstance(model, Mapping) or not isinstance(model.get("vision_cfg"), Mapping):
         return None
-    left_out = (
-        "timm_model_pretrained",
-        "output_tokens",
-    )  # other weights, other outputs
+    left_out = ("timm_model_pretrained", "output_tokens")  # other weights, other outputs
     vision = {name: value for name, value in model["vision_cfg"].items() if name not in left_out}
     kept = {name: model[name] for name in ("embed_dim", "text_cfg", "quick_gelu") if name in model}
     return {**kept, "vision_cfg": vision}

@@ -106,9 +106,7 @@ def _resnet_shape(state: Mapping[str, torch.Tensor]) -> ResNetShape:
     parts = [name.split(".") for name in state if name.startswith("visual.layer")]
     blocks = [{int(part[2]) for part in parts if part[1] == f"layer{i}"} for i in (1, 2, 3, 4)]
     if any(not found or found != set(range(len(found))) for found in blocks):
-        raise ValueError(
-            "blocks of a residual network are missing"
-        )  # `infer_shape` turns it into a message for the user
+        raise ValueError("blocks of a residual network are missing")  # `infer_shape` words the message
     layers = [len(found) for found in blocks]
     width = first.shape[0]
     heads = width * _LAST_WIDTH // HEAD_WIDTH

@@ -1,4 +1,4 @@
-"""Bins of coefficients: samples whose coefficients lie close together share their mean, without a mixture's fit."""
+"""Bins of coefficients: groups of samples whose coefficients lie close together, made without a mixture."""
 
 from typing import NamedTuple
 
@@ -29,7 +29,10 @@ def bin_coefficients(coefficients: Floats, bins: int, *, seed: int | None = None
     Args:
         coefficients: (n, M) coefficients of each sample.
         bins: upper limit B of the number of bins; empty bins are left out.
-        seed: random state of k-means; two models need none.
+        seed: random state of k-means, which two models do not use.
+
+    Returns:
+        The bin of each sample and the mean coefficients of each bin.
 
     Raises:
         ValueError: coefficients are empty or not finite, or `bins` is below 1.

@@ -33,12 +33,15 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Calibration:
         logits: (n, classes) at temperature 1.
         labels: (n,) true classes.
 
+    Returns:
+        The temperature, and the negative log-likelihoods before and after.
+
     Raises:
         ValueError: shapes differ, a label is not a class, or the optimum lies at the border: either all samples are
             right, and a sharper prediction is always better, or the model knows nothing about them.
 
     Example:
-        >>> logits = np.log([[0.9, 0.1]] * 4)  # says 90 %, and is right for three samples of four
+        >>> logits = np.log([[0.9, 0.1]] * 4)  # sure by 90 %, right for three samples of four
         >>> fitted = fit_temperature(logits, [0, 0, 0, 1])
         >>> round(fitted.temperature, 3)  # ln 9 / ln 3: three to one, as observed
         2.0
@@ -54,7 +57,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> Calibration:
     found = minimize_scalar(loss, bounds=(1 / HIGHEST, 1 / LOWEST), method="bounded", options={"xatol": 1e-7})
     inverse = float(found.x)
     if not 1.01 / HIGHEST < inverse < 0.99 / LOWEST:
-        raise ValueError(f"temperature: no optimum between {LOWEST} and {HIGHEST}; the likelihood still grows there")
+        raise ValueError(
+            f"temperature: no optimum between {LOWEST} and {HIGHEST}; the likelihood still grows at the border"
+        )
     return Calibration(1 / inverse, loss(1.0), loss(inverse), len(values))
 
 

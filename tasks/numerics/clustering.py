@@ -46,6 +46,9 @@ def cluster_coefficients(
         seed: random state of the starts.
         m_step: `moments` or `mle`; None: by moments for two models, as published, and by maximum likelihood for more.
 
+    Returns:
+        The fitted mixture with the cluster of each sample.
+
     Raises:
         ValueError: coefficients are not finite or not on the simplex, or n is below K.
 

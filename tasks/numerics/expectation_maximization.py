@@ -2,7 +2,8 @@
 
 A family's log density is linear in a few statistics t(x) of a sample, log p_k(x) = η_k · t(x) − A(η_k), and its
 maximisation step needs only the responsibility-weighted means of t. An iteration is therefore two matrix products for
-each block of samples, and never holds the responsibilities of all samples in memory.
+each block of samples, and never holds the responsibilities of all samples in memory. Source: Dempster, Laird and
+Rubin, Journal of the Royal Statistical Society B 1977.
 """
 
 import warnings
@@ -102,9 +103,9 @@ class MixtureModel(ABC):
         """Return the number of free parameters of all components, their weights excluded."""
 
     def fit(self, x: ArrayLike) -> Self:
-        """Fit the mixture, and return it with the start of highest likelihood.
+        """Return the mixture itself, fitted to samples from the start that ends at the highest likelihood.
 
-        Warns with `ConvergenceWarning` where that start did not converge.
+        A fit that has not converged warns with `ConvergenceWarning`.
 
         Args:
             x: (n,) or (n, M) samples, at least as many as components.

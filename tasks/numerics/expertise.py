@@ -81,7 +81,7 @@ def model_coefficients(entropies: ArrayLike, *, offset: bool = True) -> Floats:
 
     Args:
         entropies: (n, M) H ≥ 0, nats, the base's first.
-        offset: whether two models' coefficients have the offset; it is not defined for more, and ignored there.
+        offset: whether two models' coefficients have the offset; more models have none, and ignore this.
 
     Returns:
         (n, M) float64, each row summing to one; [1 − λ, λ] for two models.

@@ -57,6 +57,9 @@ def doubt_of_labels(labels: Integers, models: list[ModelPredictions], classes: i
         models: predictions of each model for the same samples.
         classes: number of classes of the data set.
 
+    Returns:
+        The message, which gives accuracies and classes, or None.
+
     Raises:
         ValueError: no models are given, or a model has predictions for another number of samples.
 

@@ -1,7 +1,8 @@
 """Expertise measures: functions from the outputs of all models to the expertise scores of each model on each sample.
 
-The softmax of a sample's scores over the models gives its coefficients: c_m = e^{s_m} / Σ_k e^{s_k}. Sources: the
-entropy, Oh et al., arXiv 2410.03782, section 3; the other measures, the paper's public release, which compares them.
+Every measure takes the `ModelOutputs` of M models for n samples and returns float64 scores (n, M), higher for a surer
+model. The softmax of a sample's scores over the models gives its coefficients, c_m = e^{s_m} / Σ_k e^{s_k}. Sources:
+the entropy, Oh et al., arXiv 2410.03782, section 3; the others, the paper's public release, which compares them.
 
 A new measure is a function here and its name in `MEASURES`.
 """
@@ -98,7 +99,7 @@ MEASURES: dict[str, Measure] = {
 WITH_JUDGE = ("loss-merged", "loss-merged-hard")
 """Measures that need the predictions of a judge."""
 WITH_OFFSET = ("entropy", "oracle", "loss", "loss-hard", "loss-merged", "loss-merged-hard")
-"""Measures whose scores are minus an entropy, which the offset takes the mean and the standard deviation of."""
+"""Measures with scores of minus an entropy; the offset is made of that entropy's mean and standard deviation."""
 
 
 def measured_coefficients(scores: Floats, *, offset: bool) -> Floats:

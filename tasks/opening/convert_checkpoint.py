@@ -13,7 +13,7 @@ from storage.locations import Location
 from tasks.errors import CheckpointError
 from tasks.models.checkpoint import HEAD, HEAD_ALONE
 from tasks.opening.inspect_checkpoint import read_described
-from tasks.opening.model_descriptions import Beside
+from tasks.opening.model_descriptions import Description
 
 FORMAT = "2"
 """The version of our own form, which the header holds as `dawin.format`."""
@@ -50,7 +50,7 @@ def convert_checkpoint(location: Location, target: Path) -> dict[str, str]:
     return header
 
 
-def _described(description: Beside) -> dict[str, str]:
+def _described(description: Description) -> dict[str, str]:
     """Return a checkpoint's description as entries of a header."""
     kept = {"architecture": str(description.architecture.value)} if description.architecture else {}
     if description.pixels and not isinstance(description.pixels.value, CheckpointError):

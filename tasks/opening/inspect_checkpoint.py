@@ -15,7 +15,7 @@ from tasks.models.checkpoint import HEAD, HEAD_ALONE, PROJECTION, read_any, visi
 from tasks.models.families.registry import Recognised
 from tasks.models.files.safetensors_file import metadata_of
 from tasks.models.identification import identify
-from tasks.opening.model_descriptions import Beside, described_in, read_beside
+from tasks.opening.model_descriptions import Description, described_in, read_beside
 
 
 class DescribedCheckpoint(NamedTuple):
@@ -24,7 +24,7 @@ class DescribedCheckpoint(NamedTuple):
     found: Recognised
     digest: str
     """SHA-256 of the file."""
-    description: Beside
+    description: Description
 
 
 def inspect_checkpoint(location: Location) -> dict[str, Any]:
@@ -62,11 +62,11 @@ def read_described(location: Location) -> DescribedCheckpoint:
         file.seek(0)
         own = described_in(metadata_of(file), location.url)
     beside = read_beside(location, named=own.architecture is not None)
-    description = Beside(own.architecture or beside.architecture, own.pixels or beside.pixels)
+    description = Description(own.architecture or beside.architecture, own.pixels or beside.pixels)
     return DescribedCheckpoint(found, digest, description)
 
 
-def _tower_facts(found: Recognised, location: Location, description: Beside) -> dict[str, str]:
+def _tower_facts(found: Recognised, location: Location, description: Description) -> dict[str, str]:
     """Return a tower's architecture and preprocessing in words, each with its source."""
     state = vision_of(found.tensors, location.url)
     has_projection = "visual.conv1.weight" not in state or PROJECTION in state

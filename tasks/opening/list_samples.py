@@ -16,6 +16,7 @@ from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.readers.registry import read_samples
 from tasks.datasets.samples import Samples, evenly
 from tasks.errors import DatasetError
+from tasks.references.versions import computation
 
 
 class Dataset(NamedTuple):
@@ -52,6 +53,7 @@ def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, spac
         samples = _relabelled(samples, projected, folder.url)
     samples = samples.only(evenly(len(samples), limit))
     identity = {
+        "computation": computation("samples"),
         "pictures": samples.images.content(samples.rows),  # the keys are part of every digest and never change
         "labels": digest_of(samples.labels.tolist()),
         "classes": list(samples.classes),

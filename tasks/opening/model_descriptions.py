@@ -40,7 +40,7 @@ class Described(NamedTuple):
     """In words that continue with the model's name, as in "config.json beside model base": "the header of", …"""
 
 
-class Beside(NamedTuple):
+class Description(NamedTuple):
     """The description of a checkpoint; None for a setting that it leaves out."""
 
     architecture: Described | None
@@ -49,7 +49,7 @@ class Beside(NamedTuple):
     """The preprocessing, as a mapping of `mean`, `std`, `interpolation`, `resize_mode`, `fill`, and perhaps `size`."""
 
 
-def read_beside(location: Location, *, named: bool = False) -> Beside:
+def read_beside(location: Location, *, named: bool = False) -> Description:
     """Return the description that `open_clip_config.json`, `config.json` and `preprocessor_config.json` give.
 
     open_clip's file takes precedence over Hugging Face's.
@@ -69,10 +69,10 @@ def read_beside(location: Location, *, named: bool = False) -> Beside:
         pixels = _first(contents, {OPEN_CLIP: open_clip_pixels, PROCESSOR: hugging_face_pixels}, folder)
     except CheckpointError as error:
         pixels = Described(error, "a file beside")
-    return Beside(architecture and Described(as_text(architecture.value), architecture.source), pixels)
+    return Description(architecture and Described(as_text(architecture.value), architecture.source), pixels)
 
 
-def described_in(header: Mapping[str, str], where: str) -> Beside:
+def described_in(header: Mapping[str, str], where: str) -> Description:
     """Return the description in the header of a checkpoint in our own form, which no file beside it can change.
 
     Args:
@@ -83,7 +83,7 @@ def described_in(header: Mapping[str, str], where: str) -> Beside:
         CheckpointError: the header is damaged.
     """
     if "dawin.format" not in header:
-        return Beside(None, None)
+        return Description(None, None)
     try:
         architecture, pixels = (json.loads(header.get(name, "null")) for name in ("architecture", "preprocess"))
         configuration = open_clip_architecture({"model_cfg": architecture})
@@ -94,7 +94,7 @@ def described_in(header: Mapping[str, str], where: str) -> Beside:
         raise CheckpointError(f"{where}: its header: {error}") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{where}: its header describes no model ({type(error).__name__})") from error
-    return Beside(
+    return Description(
         Described(as_text(configuration), _HEADER) if configuration else None,
         Described(values, _HEADER) if values else None,
     )

@@ -20,12 +20,15 @@ class CoefficientsReference(TableReference):
     outputs: tuple[OutputsReference, ...]
     """Of the models whose expertise is compared."""
     expertise: str
-    """A measure by name; `oracle`: the cross-entropy against the true labels; `random-…`: drawn, not measured."""
+    """A measure by name, or a method that measures for itself; `oracle`: the cross-entropy against the true labels;
+    `random-…`: drawn, not measured."""
     offset: bool
     judge: OutputsReference | None = None
     """Outputs of the model whose predictions serve as labels, for measures that want labels."""
     seed: int | None = None
     """Of coefficients that are drawn; None: they are measured."""
+    version: int | None = None
+    """Of a measure that a method defines for itself; None: a measure of `tasks.numerics.measures`."""
 
     table = "coefficients"
 
@@ -65,6 +68,7 @@ class CoefficientsReference(TableReference):
             "offset": self.with_offset,
             "judge": self.judge.content_id if self.judge else None,
             "seed": self.seed,
+            **({} if self.version is None else {"version": self.version}),
         }
 
 

@@ -16,7 +16,7 @@ from tasks.datasets.loading import Batch, Order
 from tasks.numerics.checks import Floats
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expertise import model_coefficients
-from tasks.numerics.predictions import predict
+from tasks.numerics.sample_predictions import predict
 from tasks.opening.read_coefficients import drawn_coefficients, read_coefficients
 from tasks.references.coefficients import CoefficientsReference
 from tasks.references.outputs import OutputsReference

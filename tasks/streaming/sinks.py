@@ -11,7 +11,7 @@ from storage.schemas import TableSchema
 from storage.spans import Span
 from storage.tables import Columns
 from tasks.numerics.checks import Floats
-from tasks.numerics.predictions import predict
+from tasks.numerics.sample_predictions import predict
 
 
 class Samples(Protocol):

@@ -1,16 +1,24 @@
-"""The house rules that import-linter does not know: who may import Prefect, where packages begin, how big files are."""
+"""The house rules that import-linter does not know: who imports Prefect, what lies where, how large files are."""
 
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from tasks.methods.registry import METHODS
+
 ROOT = Path(__file__).parents[2]
-SHELLS = {f"tasks/{name}.py" for name in ("extraction", "fitting", "evaluation", "ensembling", "aggregation")}
+FLOWS = {"run_experiment", "extract_outputs", "merge_weights", "evaluate_merges", "aggregate_results"}
+FLOWS |= {"calibrate_models", "watch_checkpoints"}
+STAGES = {"extraction", "model_merging", "fitting", "evaluation", "ensembling", "aggregation"}
+LONGEST = 300  # lines
 
 
-def sources():
-    return [path for package in ("flows", "tasks", "storage") for path in (ROOT / package).rglob("*.py")]
+def sources(*packages):
+    return [path for package in packages or ("flows", "tasks", "storage") for path in (ROOT / package).rglob("*.py")]
 
 
 def imported(path):
@@ -21,21 +29,38 @@ def imported(path):
             yield node.module
 
 
-def test_prefect_is_imported_in_flows_and_the_shells_only():
-    """The work can be done, and tested, without it."""
+def test_the_roots_hold_flows_and_tasks():
+    """`ls flows/*.py` lists the flows of the Prefect UI, `ls tasks/*.py` the stages of the pipeline."""
+    assert {path.stem for path in (ROOT / "flows").glob("*.py")} == FLOWS | {"__init__", "errors"}
+    assert {path.stem for path in (ROOT / "tasks").glob("*.py")} == STAGES | {"__init__", "errors", "progress"}
+
+
+def test_prefect_is_imported_in_flows_and_the_stages_only():
+    """The rooms below can be used, and tested, without Prefect."""
     users = {str(p.relative_to(ROOT)) for p in sources() if any(m.split(".")[0] == "prefect" for m in imported(p))}
-    assert {name for name in users if not name.startswith("flows/")} == SHELLS
+    assert {name for name in users if not name.startswith("flows/")} == {f"tasks/{name}.py" for name in STAGES}
 
 
-def test_a_parent_and_a_look_load_no_torch():
-    """They wait for others, many at a time on one machine: what they load is time and memory of that machine."""
-    loaded = "print(sorted({'torch', 'open_clip'} & set(sys.modules)))"
-    program = f"import sys, flows.run_experiment, flows.watch_checkpoints; {loaded}"
+@pytest.mark.parametrize(
+    ("modules", "unwanted"),
+    [
+        ("flows.run_experiment, flows.watch_checkpoints", {"torch", "open_clip"}),
+        (
+            "flows.planning.check, flows.planning.written_plan, tasks.methods.registry",
+            {"torch", "open_clip", "prefect"},
+        ),
+        ("tasks.numerics.beta_mixture, tasks.numerics.measures, tasks.numerics.metrics.registry", {"torch", "prefect"}),
+        ("flows.cli", {"torch", "prefect", "polars"}),
+    ],
+)
+def test_light_parts_load_no_heavy_library(modules, unwanted):
+    """Parents, planning, mathematics and the command line start fast, and many run at a time on one machine."""
+    program = f"import sys, {modules}; print(sorted({unwanted} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_no_source_unpickles():
-    """Neither by Python's pickle nor by torch's: checkpoints are read by a machine that can call nothing."""
+    """No file calls Python's pickle or torch's: checkpoints are read by an interpreter that can call nothing."""
     calls = {"torch.load", "pickle.load", "pickle.loads", "pickle.Unpickler", "torch.jit.load"}
     for path in sources():
         text = path.read_text()
@@ -50,19 +75,60 @@ def test_no_flow_file_bears_the_name_of_a_package():
     assert not {p.stem for p in (ROOT / "flows").glob("*.py")} & {"flows", "tasks", "storage", "tests"}
 
 
-def test_files_and_functions_stay_small():
-    """300 lines a file, 50 a function: past that there would have to be a reason."""
+def test_only_a_methods_own_file_compares_its_name():
+    """Everybody else asks the registry: no comparison, prefix or `match` with a method's name outside of its room."""
+
+    def is_method(node):
+        return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.split("/")[0] in METHODS
+
+    found = []
+    for path in sources("flows", "tasks"):
+        if path.is_relative_to(ROOT / "tasks" / "methods") or path.name == "descriptions.py":
+            continue  # descriptions compare the interpolation `random` of open_clip
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare):
+                compared = [node.left, *node.comparators]
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                compared = node.args if node.func.attr in ("startswith", "endswith", "removeprefix") else []
+            elif isinstance(node, ast.MatchValue):
+                compared = [node.value]
+            else:
+                continue
+            parts = [part for one in compared for part in (one.elts if isinstance(one, ast.Tuple | ast.Set) else [one])]
+            found += [f"{path.relative_to(ROOT)}:{node.lineno}" for part in parts if is_method(part)]
+    assert found == []
+
+
+@pytest.mark.parametrize("package", ["flows", "tasks", "storage", "benchmarks", "infra", "tests"])
+def test_files_and_functions_stay_small(package):
+    """No file is longer than 300 lines, and no function of the three packages than 50."""
     too_long = []
-    for path in sources():
+    for path in sources(package):
         text = path.read_text()
-        if text.count("\n") > 300:
-            too_long.append(str(path))
-        for node in ast.walk(ast.parse(text)):
+        if text.count("\n") > LONGEST:
+            too_long.append(f"{path.relative_to(ROOT)}: {text.count(chr(10))} lines")
+        functions = ast.walk(ast.parse(text)) if package in ("flows", "tasks", "storage") else ()
+        for node in functions:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 50:
-                too_long.append(f"{path}:{node.name}")
+                too_long.append(f"{path.relative_to(ROOT)}: {node.name}")
     assert too_long == []
 
 
+@pytest.mark.parametrize("package", ["flows", "tasks", "storage", "benchmarks", "infra"])
+def test_no_two_files_of_a_package_have_one_name(package):
+    """A file is known by its name alone, except commands, called as they are typed, and each room's registry."""
+    names = [path.name for path in sources(package) if path.parent != ROOT / "flows" / "cli"]
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    assert twice - {"__init__.py", "registry.py"} == set()
+
+
 def test_tests_are_no_packages():
-    """No __init__.py: two test files may have the same name."""
+    """Without __init__.py two test files may have the same name."""
     assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+def test_tests_mirror_the_tree():
+    """A unit test lies in the folder of the file or the room that it tests."""
+    folders = {path.parent for path in (ROOT / "tests" / "unit").rglob("test_*.py")}
+    rooms = {folder.relative_to(ROOT / "tests" / "unit") for folder in folders}
+    assert {str(room) for room in rooms if not (ROOT / room).is_dir()} == set()

@@ -1,4 +1,4 @@
-"""Wrong requests: one line that names what is wrong, exit status 2, and nothing half-written."""
+"""Wrong requests end with one line that names the fault, exit status 2, and no incomplete object."""
 
 import os
 import re
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefe
 
 
 class Bomb:
-    """A pickle that would run a command."""
+    """An object whose pickle runs a command."""
 
     def __init__(self, marker):
         self.marker = marker
@@ -25,7 +25,7 @@ class Bomb:
 
 
 def refused(capsys, *arguments):
-    """Run the command line; return its one line of complaint."""
+    """Run a command that must be refused, and return its line on standard error."""
     status = main(list(arguments))
     shown = capsys.readouterr()
     complaints = [line for line in shown.err.splitlines() if line.startswith("dawin: ")]
@@ -36,12 +36,14 @@ def refused(capsys, *arguments):
 
 
 def rewrite(file, **changes):
+    """Change settings of an experiment file."""
     content = yaml.safe_load(Path(file).read_text())
     content.update(changes)
     Path(file).write_text(yaml.safe_dump(content))
 
 
 def resave(path, change):
+    """Change the tensors of a checkpoint."""
     state = torch.load(path, weights_only=True)
     change(state)
     torch.save(state, path)
@@ -109,7 +111,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_wrong_inputs_are_refused_before_anything_is_computed(tmp_path, capsys, case, command):
-    """By `run` and by `plan`; no table is written, no code runs."""
+    """`run` and `plan` name the fault, write no table and run no code of a checkpoint."""
     change, message = CASES[case]
     file = tiny.experiment(tmp_path)
     change(tmp_path)
@@ -119,8 +121,8 @@ def test_wrong_inputs_are_refused_before_anything_is_computed(tmp_path, capsys, 
     assert not (tmp_path / "ran").exists()
 
 
-def test_every_faulty_input_is_told_at_once(tmp_path, capsys):
-    """Not one a run."""
+def test_all_faulty_inputs_are_in_one_message(tmp_path, capsys):
+    """Two checkpoints and a data set are named together."""
     file = tiny.experiment(tmp_path)
     (tmp_path / "base.pt").unlink()
     truncate(tmp_path)
@@ -130,16 +132,16 @@ def test_every_faulty_input_is_told_at_once(tmp_path, capsys):
         assert part in complaint
 
 
-def test_a_broken_image_is_named_and_what_was_whole_stays(tmp_path, capfd):
-    """Found while decoding: the run ends, in one line, with no half table."""
+def test_a_broken_image_is_named_and_complete_tables_stay(tmp_path, capfd):
+    """The run ends with one line, and no incomplete table; with a sound image it then completes."""
     file = tiny.experiment(tmp_path)
     (tmp_path / "two" / "class1" / "00004.png").write_bytes(b"no picture")
     status = main(["run", file, "--store", str(tmp_path / "store")])
     shown = capfd.readouterr()
     assert status == 2
-    said = [line for line in shown.err.splitlines() if "broken image" in line]
-    assert [line.startswith("dawin: ") for line in said] == [True], said
-    assert "two/class1/00004.png: broken image (not an image of a known format)" in said[0]
+    reports = [line for line in shown.err.splitlines() if "broken image" in line]
+    assert [line.startswith("dawin: ") for line in reports] == [True], reports
+    assert "two/class1/00004.png: broken image (not an image of a known format)" in reports[0]
     assert "Traceback" not in shown.err
     tables = list((tmp_path / "store").rglob("*.parquet"))
     assert len(tables) == 2
@@ -148,8 +150,8 @@ def test_a_broken_image_is_named_and_what_was_whole_stays(tmp_path, capfd):
     assert main(["run", file, "--store", str(tmp_path / "store")]) == 0
 
 
-def test_a_store_that_cannot_be_written(tmp_path, capsys):
-    """Below a file."""
+def test_a_store_that_cannot_be_written_is_refused_by_name(tmp_path, capsys):
+    """Its folder cannot be created below a file."""
     file = tiny.experiment(tmp_path)
     complaint = refused(capsys, "run", file, "--store", f"{tmp_path}/base.pt/store")
     assert f"{tmp_path}/base.pt/store: cannot be used" in complaint
@@ -157,23 +159,23 @@ def test_a_store_that_cannot_be_written(tmp_path, capsys):
 
 @pytest.fixture
 def guarded_s3(s3, monkeypatch):
-    """A bucket on a server that checks who asks."""
+    """A bucket on a server that checks credentials."""
     from moto import settings
 
     monkeypatch.setattr(settings, "INITIAL_NO_AUTH_ACTION_COUNT", 0.0)
     return s3
 
 
-def test_wrong_credentials(tmp_path, capsys, guarded_s3):
-    """Refused by the server: the message says which variables to look at."""
+def test_wrong_credentials_are_refused_with_the_variables_to_check(tmp_path, capsys, guarded_s3):
+    """The message names the store and the AWS variables."""
     file = tiny.experiment(tmp_path)
     complaint = refused(capsys, "run", file, "--store", f"{guarded_s3}/store")
     assert f"{guarded_s3}/store" in complaint
     assert "AWS_ACCESS_KEY_ID" in complaint
 
 
-def test_commands_that_make_no_sense(tmp_path, capsys):
-    """Unknown experiments, empty stores, misspelt options."""
+def test_impossible_commands_exit_with_status_2(tmp_path, capsys):
+    """An empty store, a missing argument and an unknown format are refused."""
     complaint = refused(capsys, "results", "--store", str(tmp_path))
     assert "no results yet" in complaint
     with pytest.raises(SystemExit) as caught:

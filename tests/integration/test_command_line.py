@@ -1,4 +1,4 @@
-"""The commands: plan, run, results in every format."""
+"""The commands plan, run and results on a small experiment."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefe
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, prefect_api):
-    """A store with the results of a run."""
+    """The experiment file and the store of a finished run."""
     folder = tmp_path_factory.mktemp("cli")
     file, store = tiny.experiment(folder), str(folder / "store")
     assert main(["run", file, "--store", store]) == 0
@@ -23,7 +23,7 @@ def finished(tmp_path_factory, prefect_api):
 
 
 def test_planning_computes_and_writes_nothing(tmp_path, capsys):
-    """Everything is still to run."""
+    """`dawin plan` lists the steps with all samples to run, and does not create the store."""
     store = tmp_path / "store"
     assert main(["plan", tiny.experiment(tmp_path), "--store", str(store)]) == 0
     shown = capsys.readouterr().out
@@ -31,8 +31,8 @@ def test_planning_computes_and_writes_nothing(tmp_path, capsys):
     assert not store.exists()
 
 
-def test_a_plan_of_a_finished_run_skips_everything(finished, capsys):
-    """And of a changed one only what it needs."""
+def test_the_plan_of_a_finished_run_has_nothing_to_run(finished, capsys):
+    """With another number of clusters, only mixtures and merged models are to run."""
     file, store = finished
     assert main(["plan", file, "--store", store]) == 0
     shown = capsys.readouterr().out
@@ -48,8 +48,8 @@ def test_a_plan_of_a_finished_run_skips_everything(finished, capsys):
     ]
 
 
-def test_running_again_shows_the_same_table_and_says_what_it_skipped(finished, capsys):
-    """Without starting anything."""
+def test_a_second_run_shows_the_same_table_and_the_skipped_steps(finished, capsys):
+    """It starts no flow run."""
     file, store = finished
     assert main(["results", "tiny", "--store", store]) == 0
     table = capsys.readouterr().out.strip()
@@ -60,8 +60,8 @@ def test_running_again_shows_the_same_table_and_says_what_it_skipped(finished, c
     assert table in shown
 
 
-def test_the_formats_of_results(finished, capsys):
-    """Rows for programs, tables for people and papers."""
+def test_results_come_in_every_format(finished, capsys):
+    """Csv and json hold all rows with all digits; table, markdown and latex show percentages by method."""
     _, store = finished
     shown = {}
     for style in ("table", "csv", "json", "markdown", "latex"):
@@ -72,7 +72,7 @@ def test_the_formats_of_results(finished, capsys):
     assert {"method", "dataset", "value", "run_id"} <= rows[0].keys()
     read = pl.read_csv(io.StringIO(shown["csv"]))
     assert read.height == len(rows)
-    assert not read["method"].null_count()  # an empty last line would be a row of nulls
+    assert not read["method"].null_count()  # an empty last line would be read as a row of nulls
     assert "oracle/samples (labels)" in shown["table"]
     assert "mean ood" in shown["table"]
     assert shown["markdown"].startswith("| method")
@@ -82,26 +82,26 @@ def test_the_formats_of_results(finished, capsys):
     assert f"{100 * float(value):.2f}" in line
 
 
-def test_the_run_can_be_watched_in_prefect(finished):
-    """Runs named by what they do, the results table and a report as artifacts."""
+def test_prefect_shows_named_runs_and_the_results(finished):
+    """Runs bear the names of their data sets and models; the results table and the report are artifacts."""
     import asyncio
 
     from prefect.client.orchestration import get_client
 
-    async def seen():
+    async def read():
         async with get_client() as client:
             runs = {run.name for run in await client.read_flow_runs()}
             artifacts = {artifact.key: artifact for artifact in await client.read_artifacts()}
             return runs, artifacts
 
-    runs, artifacts = asyncio.run(seen())
+    runs, artifacts = asyncio.run(read())
     assert {"tiny: tuned.pt", "extract one: base, tuned", "evaluate two: 12 merges", "aggregate tiny"} <= runs
     assert "dawin/samples" in artifacts["results-tiny"].data
     assert "Results: `file:///" in artifacts["report-tiny"].data
 
 
 def test_the_store_is_taken_from_the_environment(finished, capsys, monkeypatch, tmp_path):
-    """`--store`, else `$DAWIN_STORE`, else `./dawin-store`."""
+    """Without `--store`, `$DAWIN_STORE` is the store, and without that `./dawin-store`."""
     _, store = finished
     monkeypatch.setenv("DAWIN_STORE", store)
     assert main(["results", "tiny"]) == 0
@@ -112,7 +112,9 @@ def test_the_store_is_taken_from_the_environment(finished, capsys, monkeypatch, 
     assert f"{tmp_path}/dawin-store" in capsys.readouterr().err
 
 
-def test_an_unknown_experiment_is_told_what_there_is(finished, capsys):
-    """Results of another name."""
+def test_results_of_an_unknown_experiment_are_refused_with_the_known_ones(finished, capsys):
+    """The message names the experiment and those that the store has results of."""
     assert main(["results", "digits", "--store", finished[1]]) == 2
-    assert "no results of experiment 'digits'" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "no results of experiment 'digits'" in shown
+    assert "it has results of tiny" in shown

@@ -11,10 +11,11 @@ from embedded import environment
 
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.slow]
 
-HELD_SECONDS = 5.0  # longer than two attempts of a statement
+HELD_SECONDS = 5.0  # longer than a statement waits in two attempts
 
 
 def hold_lock(home):
+    """Hold the write lock of the database for some seconds."""
     database = sqlite3.connect(home / "prefect.db", timeout=30, isolation_level=None)
     database.execute("BEGIN IMMEDIATE")
     time.sleep(HELD_SECONDS)
@@ -22,8 +23,8 @@ def hold_lock(home):
     database.close()
 
 
-def test_a_run_whose_database_is_locked_goes_on_when_it_is_free_and_loses_no_state(tmp_path):
-    """It prints nothing of it: requests and the recorder of task runs try again, and every state is in the database."""
+def test_a_run_waits_for_a_locked_database_and_loses_no_state(tmp_path):
+    """Requests and the recorder of task runs try again without a message, and every state reaches the database."""
     file, home = tiny.experiment(tmp_path / "example", samples=6), tmp_path / "prefect"
     tiny.describe(tmp_path / "example")
     run = subprocess.Popen(
@@ -34,7 +35,7 @@ def test_a_run_whose_database_is_locked_goes_on_when_it_is_free_and_loses_no_sta
         text=True,
     )
     lines = []
-    for line in run.stdout:  # to the end of the API, which has the same output
+    for line in run.stdout:  # until the API ends, which shares this output
         lines.append(line)
         if "fit oracle coefficients of one" in line:
             hold_lock(home)

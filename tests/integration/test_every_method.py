@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 import tiny
-from multi_task import FAMILIES, NAMES, SAMPLES, combined, entropy, log_p_of, run, states, stored
+from multi_task import FAMILIES, NAMES, SAMPLES, combined, entropy, log_p_of, states, stored
+from runs import run
 from scipy.special import softmax
 
 from flows.errors import ExperimentError

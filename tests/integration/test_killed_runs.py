@@ -1,4 +1,4 @@
-"""Killed anywhere, a run goes on from what it committed."""
+"""A run that was killed at any stage continues from the objects that it has committed."""
 
 import subprocess
 import sys
@@ -22,17 +22,19 @@ STAGES = [
 
 
 def run(file, store, log, stage=("nothing", "object", 1)):
+    """Run an experiment, kill it after the given write, and return the ended process."""
     command = [sys.executable, str(KILL_AT), str(log), *map(str, stage), "--", "run", file, "--store", str(store)]
     return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 def results(store):
+    """Return all results of a store, in one order."""
     frame = pl.scan_parquet(f"{store}/results/**/*.parquet", hive_partitioning=True).collect()
     return frame.select("run_id", "method", "dataset", "metric", "value", "samples_id").sort(pl.all())
 
 
-def test_killed_at_every_stage_a_run_completes_and_nothing_is_computed_twice(tmp_path):
-    """Before and after each kind of commit; the results are those of an undisturbed run."""
+def test_a_run_killed_at_every_stage_completes_and_commits_every_object_once(tmp_path):
+    """It is killed before and after each kind of commit, and its results equal those of an undisturbed run."""
     file, store, log = tiny.experiment(tmp_path / "example"), tmp_path / "store", tmp_path / "log"
     for stage in STAGES:
         assert run(file, store, log, stage).returncode == -9, stage
@@ -47,8 +49,8 @@ def test_killed_at_every_stage_a_run_completes_and_nothing_is_computed_twice(tmp
     assert results(store).equals(results(undisturbed))
 
 
-def test_two_runs_at_the_same_time_both_complete_with_one_copy(tmp_path):
-    """Whoever is second at an object leaves it."""
+def test_two_concurrent_runs_complete_and_write_every_object_once(tmp_path):
+    """Both print the same table, and the store holds the outputs and the results of one run."""
     file, store = tiny.experiment(tmp_path / "example"), tmp_path / "store"
     command = [sys.executable, "-m", "flows.cli", "run", file, "--store", str(store)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]

@@ -6,7 +6,7 @@ import pytest
 import safetensors.torch
 import tiny
 import torch
-from multi_task import run
+from runs import run
 
 from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan

@@ -1,8 +1,7 @@
-"""The whole pipeline: right numbers, in data-set order, and nothing computed that is there already."""
+"""The whole pipeline: right numbers, in data-set order, from local files and from S3, with labels and without."""
 
 import asyncio
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,50 +11,18 @@ import tiny
 import torch
 import yaml
 from PIL import Image
+from runs import run, table
 
 from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan
+from flows.planning.written_plan import write_plan
 from flows.reports.tables import results_of
+from flows.run_experiment import run_experiment
 from storage import scan
 from storage.store import Store
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_api")]
-
-
-def run(file, store, *overrides):
-    """Run an experiment through its flows; return its result rows."""
-    from flows.run_experiment import run_experiment
-
-    record = asyncio.run(run_experiment(load_experiment(file, overrides), store))
-    return results_of(Store(store), record.experiment, record.run_id)
-
-
-def table(rows):
-    return {(r["method"], r["dataset"], r["metric"]): r["value"] for r in rows.iter_rows(named=True)}
-
-
-def written(store):
-    """Every committed object and when it was written."""
-    folder = Path(store)
-    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*.parquet")}
-
-
-@pytest.fixture(scope="module")
-def example(tmp_path_factory, prefect_api):
-    """An experiment that was run once: its folder, file, store and results."""
-    folder = tmp_path_factory.mktemp("example")
-    file, store = tiny.experiment(folder), str(folder / "store")
-    return folder, file, store, run(file, store)
-
-
-@pytest.fixture
-def copied(example, tmp_path):
-    """The same, for a test to change."""
-    folder, file, _, rows = example
-    target = tmp_path / "copy"
-    subprocess.run(["cp", "-a", folder, target], check=True)  # keeps the times of the images
-    return target, str(target / Path(file).name), str(target / "store"), rows
 
 
 def images_of(folder):
@@ -76,7 +43,7 @@ def merged_logits(images, lam):
 
 
 def expected(folder):
-    """Every method's predictions on a data set, computed the long way round."""
+    """Every method's predictions on a data set, merged and run sample by sample."""
     images, labels = images_of(folder)
     z = [merged_logits(images, 0.0), merged_logits(images, 1.0)]
     p = [np.exp(v) / np.exp(v).sum(1, keepdims=True) for v in z]
@@ -97,8 +64,8 @@ def expected(folder):
 
 
 @pytest.mark.parametrize("dataset", ["one", "two"])
-def test_every_method_predicts_what_the_long_way_round_predicts(example, dataset):
-    """Sample by sample, in data-set order; and the accuracy is that of these predictions."""
+def test_every_method_predicts_as_independent_code_does(example, dataset):
+    """Predictions agree sample by sample, in data-set order, and the accuracy is that of these predictions."""
     folder, _, store, rows = example
     methods, lam, labels = expected(folder / dataset)
     assert set(methods) | {"dawin/clusters-2"} == set(rows["method"])
@@ -116,7 +83,7 @@ def test_every_method_predicts_what_the_long_way_round_predicts(example, dataset
 
 
 def test_clusters_are_evaluated_with_their_means(example):
-    """Each sample by the model of its component's mean coefficient."""
+    """Each sample is classified by the model of its cluster's mean coefficient."""
     folder, _, store, rows = example
     images, _ = images_of(folder / "one")
     row = rows.filter(method="dawin/clusters-2", dataset="one", metric="top1").row(0, named=True)
@@ -124,15 +91,15 @@ def test_clusters_are_evaluated_with_their_means(example):
     mixture = scan("mixtures", store=store).filter(pl.col("dataset") == row["dataset_digest"]).collect()
     lam = mixture["coefficients"].list.get(1).to_numpy()
     assert len(np.unique(lam)) == 2
-    ours = [merged_logits(images[i : i + 1], lam[i]).argmax() for i in range(30)]
-    np.testing.assert_array_equal(samples["prediction"], ours)
+    wanted = [merged_logits(images[i : i + 1], lam[i]).argmax() for i in range(30)]
+    np.testing.assert_array_equal(samples["prediction"], wanted)
     components = scan("components", store=store).filter(pl.col("dataset") == row["dataset_digest"]).collect()
     assert components["samples"].sum() == 30
     assert set(np.round(components["coefficients"].list.get(1), 12)) == set(np.round(np.unique(lam), 12))
 
 
-def test_results_say_where_they_come_from(example):
-    """Provenance, oracles marked, an interval around the value."""
+def test_results_carry_their_provenance(example):
+    """Rows name models and settings, mark the oracle, and hold an interval around each value."""
     _, _, store, rows = example
     assert rows.filter("uses_labels")["method"].unique().to_list() == ["oracle/samples"]
     assert rows.filter((pl.col("ci_low") > pl.col("value")) | (pl.col("ci_high") < pl.col("value"))).height == 0
@@ -154,78 +121,8 @@ def test_results_say_where_they_come_from(example):
     } <= set(direct.columns)
 
 
-def test_running_again_computes_nothing(copied):
-    """Nothing is written, and the plan says so."""
-    _, file, store, rows = copied
-    before = written(store)
-    again = run(file, store)
-    assert again.equals(rows)
-    assert written(store) == before
-    assert checked_plan(load_experiment(file), Store(store)).is_done
-
-
-def test_another_number_of_clusters_reuses_every_extraction(copied):
-    """Only mixtures, their evaluation and the results are new."""
-    _, file, store, _ = copied
-    before = written(store)
-    run(file, store, "merge.clusters=3")
-    new = sorted({key.split("/")[0] for key in written(store).keys() - before.keys()})
-    assert new == ["components", "mixtures", "predictions", "results"]
-    assert len([k for k in written(store).keys() - before.keys() if k.startswith("predictions")]) == 2
-    assert {key: at for key, at in written(store).items() if key in before} == before
-
-
-def test_a_third_model_is_the_only_one_extracted(copied):
-    """And the many-model formulas take over."""
-    folder, file, store, _ = copied
-    tiny.checkpoint(folder / "third.pt", 3)
-    content = yaml.safe_load(Path(file).read_text())
-    content["models"].append({"name": "third", "checkpoint": "third.pt"})
-    Path(file).write_text(yaml.safe_dump(content))
-    before = {key for key in written(store) if key.startswith("outputs")}
-    rows = run(file, store)
-    new = {key for key in written(store) if key.startswith("outputs")} - before
-    assert len(new) == 2
-    weights = rows.filter(pl.col("method") == "individual/third")["weights"].to_list()[0][0]
-    assert all(f"weights={weights[:16]}" in key for key in new)
-    assert set(rows["method"]) >= {"individual/third", "dawin/clusters-2", "dawin/samples", "wise-ft/0.50"}
-
-
-@pytest.mark.parametrize("change", ["checkpoint byte", "temperature", "image"])
-def test_what_changes_the_numbers_is_computed_again(copied, change):
-    """One byte of a checkpoint (its time kept), a temperature, one image; and nothing else."""
-    folder, file, store, _ = copied
-    before = {key for key in written(store) if key.startswith("outputs")}
-    overrides, expected_new = (), 2
-    if change == "checkpoint byte":
-        path = folder / "tuned.pt"
-        times = path.stat()
-        state = torch.load(path, weights_only=True)
-        state["model.visual.proj"].view(torch.uint8).view(-1)[0] ^= 1
-        torch.save(state, path)
-        import os
-
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    elif change == "temperature":
-        overrides = ("models.1.temperature=1.5",)
-    else:
-        tiny.image_folder(folder / "one", 1, seed=99)
-    run(file, store, *overrides)
-    new = {key for key in written(store) if key.startswith("outputs")} - before
-    assert len(new) == expected_new
-
-
-def test_another_name_or_place_changes_nothing_that_is_computed(copied):
-    """Names and addresses are not content."""
-    folder, file, store, _ = copied
-    shutil.move(folder / "base.pt", folder / "moved.pt")
-    before = written(store)
-    run(file, store, f"models.0.checkpoint={folder}/moved.pt", "models.0.name=first", "name=renamed")
-    assert sorted({key.split("/")[0] for key in written(store).keys() - before.keys()}) == ["results"]
-
-
 def test_on_s3_the_results_are_the_same(example, s3, tmp_path):
-    """Store, checkpoints and images in a bucket."""
+    """With store, checkpoints and images in a bucket, the table is that of local files."""
     import s3fs
 
     folder, file, _, rows = example
@@ -245,7 +142,7 @@ def test_on_s3_the_results_are_the_same(example, s3, tmp_path):
 
 
 def test_images_without_labels_get_predictions_and_no_accuracy(copied):
-    """Everything but results rows."""
+    """Such a data set gets predictions and coefficient errors, but no accuracy and no label columns."""
     folder, file, store, _ = copied
     loose = folder / "loose"
     loose.mkdir()
@@ -262,7 +159,7 @@ def test_images_without_labels_get_predictions_and_no_accuracy(copied):
 
 
 def test_only_images_without_labels(tmp_path, example):
-    """A run with nothing to score ends well, and says so."""
+    """A run without any labels completes, and its table says that the predictions are in the store."""
     from flows.reports.tables import render
 
     folder, _, _, _ = example
@@ -277,52 +174,26 @@ def test_only_images_without_labels(tmp_path, example):
     assert scan("predictions", store=str(tmp_path / "store")).collect().height > 0
 
 
-def test_a_checkpoint_that_changes_during_a_run_is_not_stored_as_another(example, tmp_path):
-    """Its outputs would be found under the first one's digest for ever."""
-    from tasks.errors import CheckpointError
-    from tasks.extraction import extract
-    from tasks.streaming.reading import Reading
-
-    file, store = tiny.experiment(tmp_path), Store(str(tmp_path / "store"))
-    plan = checked_plan(load_experiment(file), store)
-    tiny.checkpoint(tmp_path / "tuned.pt", 77)
-    with pytest.raises(CheckpointError, match=r"tuned\.pt: changed since the run began"):
-        extract.fn(plan.outputs[0], store, reading=Reading(batch_size=16))
-    assert not list((tmp_path / "store").rglob("*.parquet"))
-
-
-def test_the_latest_run_is_the_one_that_was_asked_for_last(copied):
-    """Also when there was nothing left to run, and when the pointer is lost."""
-    from flows.cli import main
-    from storage.pointers import latest_run
-
-    _, file, store, rows = copied
-    first = rows["run_id"][0]
-    second = run(file, store, "merge.clusters=3")["run_id"][0]
-    assert latest_run(Store(store), "tiny") == second != first
-    assert main(["run", file, "--store", store]) == 0
-    assert latest_run(Store(store), "tiny") == first
-    Path(store, "results", "experiment=tiny", "latest.json").unlink()
-    assert latest_run(Store(store), "tiny") in (first, second)
-
-
 def test_a_head_of_its_own(copied):
-    """Used for the data set it is named for, in place of the checkpoints' own."""
+    """A head named for one data set replaces the checkpoints' own there, and nowhere else."""
     folder, file, store, rows = copied
     head = tiny.classifier(9).head.state_dict()
     torch.save(head, folder / "head.pt")
     with_head = run(file, store, f"heads.two={folder}/head.pt")
-    ours, before = table(with_head), table(rows)
-    assert all(ours[key] == before[key] for key in before if key[1] == "one")
+    own, before = table(with_head), table(rows)
+    assert all(own[key] == before[key] for key in before if key[1] == "one")
     images, labels = images_of(folder / "two")
     made = tiny.classifier(1)
     made.head.load_state_dict(head)
-    assert ours["individual/base", "two", "top1"] == pytest.approx((made(images).argmax(1).numpy() == labels).mean())
+    assert own["individual/base", "two", "top1"] == pytest.approx((made(images).argmax(1).numpy() == labels).mean())
 
 
-def test_many_small_shards_give_the_same(example, tmp_path, monkeypatch):
-    """However the samples are cut."""
+def test_many_small_shards_give_the_same(example, tmp_path):
+    """Objects of seven samples hold the numbers of objects of thousands."""
     _, file, _, rows = example
-    monkeypatch.setattr("tasks.references.datasets.SHARD", 7)
-    assert table(run(file, str(tmp_path / "store"))) == pytest.approx(table(rows), abs=1e-6)
-    assert scan("outputs", store=str(tmp_path / "store")).collect().height == 2 * 2 * 30
+    experiment, store = load_experiment(file), Store(str(tmp_path / "store"))
+    plan = write_plan(checked_plan(experiment, store, shard=7))
+    record = asyncio.run(run_experiment(experiment, store.url, plan))
+    assert table(results_of(store, record.experiment)) == pytest.approx(table(rows), abs=1e-6)
+    assert scan("outputs", store=store.url).collect().height == 2 * 2 * 30
+    assert len(list(store.keys("outputs"))) // 2 == 2 * 2 * 5

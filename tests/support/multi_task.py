@@ -1,7 +1,5 @@
 """Three tasks with heads of their own, four towers near one another: the example of merging by task vectors."""
 
-import asyncio
-
 import numpy as np
 import polars as pl
 import safetensors.torch
@@ -12,22 +10,12 @@ from open_clip import image_transform
 from PIL import Image
 from scipy.special import log_softmax
 
-from flows.experiment.file import load_experiment
-from flows.reports.tables import results_of
-from flows.run_experiment import run_experiment
-from storage.store import Store
 from tasks.methods.registry import METHODS
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 
 SAMPLES = 24
 NAMES = ["base", "first", "second", "third"]
 FAMILIES = [name for name, method in METHODS.items() if method.is_baseline]
-
-
-def run(file, store, *overrides):
-    """Run an experiment and return its result rows."""
-    record = asyncio.run(run_experiment(load_experiment(str(file), overrides), store))
-    return results_of(Store(store), record.experiment, record.run_id)
 
 
 def states():

@@ -13,12 +13,12 @@ from tasks.datasets.files.folder import Folder, most_unpacked
 from tasks.errors import DatasetError
 
 _MOST_BYTES = 256 * 1024**2  # of a file, and of an unpacked variable; SVHN's test set has 80 MB
-_MOST_MATRICES = 250_000  # in a variable, one for each cell or field; Stanford Cars has 48,246
+_MOST_MATRICES = 250_000  # in a variable: one for each cell or field; Stanford Cars has 48,246
 _DEEPEST = 8  # nested cells and structures
 _MOST_FIELDS = 100
 _LONGEST_TEXT = 64 * 1024  # bytes
 _HEADER = 128  # bytes: a text, the version and the byte order
-_BEGINNING = 1024  # bytes of a packed variable that hold its name, after at most 32 dimensions; 63 characters
+_BEGINNING = 1024  # bytes at the start of a variable that hold at most 32 dimensions and a name of 63 characters
 _COMPRESSED, _MATRIX = 15, 14  # types of elements
 Order = Literal["little", "big"]
 

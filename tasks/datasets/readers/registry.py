@@ -8,7 +8,7 @@ from tasks.datasets.readers.reader import Reader
 from tasks.datasets.samples import Samples
 from tasks.errors import DatasetError
 
-_MODULES = (
+_FILES = (
     "parquet",
     "webdataset",
     "mnist",
@@ -20,7 +20,7 @@ _MODULES = (
     "sun397",
     "image_folder",  # last: the images of other formats lie in folders too
 )
-READERS: tuple[Reader, ...] = tuple(import_module(f"{__package__}.{module}").READER for module in _MODULES)
+READERS: tuple[Reader, ...] = tuple(import_module(f"{__package__}.{file}").READER for file in _FILES)
 """The readers in the order of precedence: the first that recognises a folder reads it."""
 
 

@@ -28,7 +28,7 @@ def samples(func: Any, weight: MergedTensor, x: torch.Tensor) -> tuple[torch.Ten
     except ValueError as error:
         raise weight.uncovered(f"{name_of(func)} where {error}") from error
     if axis is None:
-        raise weight.uncovered(f"{name_of(func)} of weights alone, before there are samples")
+        raise weight.uncovered(f"{name_of(func)} of weights alone, without an activation")
     return (x.per_sample(axis, x.ndim) if isinstance(x, MergedTensor) else x), axis
 
 

@@ -66,7 +66,7 @@ def cat(func: Any, first: MergedTensor, tensors: Sequence[torch.Tensor], dim: in
 
 
 def _difference(tensor: torch.Tensor, i: int) -> torch.Tensor:
-    """Return difference i of a tensor at scale 1; that of a constant is zero."""
+    """Return difference i of a tensor with its factor; that of a constant is zero."""
     if not isinstance(tensor, MergedTensor):
         return torch.zeros_like(tensor)
-    return tensor.differences[i] * tensor.scales[i]
+    return tensor.differences[i] * tensor.factors[i]

@@ -1,4 +1,4 @@
-"""Rules for normalisations: a plain normalisation, then the scale and the shift of every sample's own weights."""
+"""Rules for normalisations: a plain normalisation, then every sample's own weight and bias."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,12 +12,12 @@ from tasks.merging.rules.activations import merged, samples
 
 def _affine(first: MergedTensor, y: torch.Tensor, weight: Any, bias: Any, axis: int, trailing: int = 0) -> torch.Tensor:
     """Return y · w_i + b_i of a normalised activation, whose channels `trailing` axes follow."""
-    scale, shift = (
+    gain, shift = (
         None if p is None else _channels(merged(p, first), axis, y.ndim, trailing).to(y.dtype) for p in (weight, bias)
     )
-    if scale is None:
+    if gain is None:
         return y if shift is None else y + shift
-    return y * scale if shift is None else torch.addcmul(shift, y, scale)
+    return y * gain if shift is None else torch.addcmul(shift, y, gain)
 
 
 def _channels(weight: MergedTensor, axis: int, ndim: int, trailing: int) -> torch.Tensor:
@@ -34,7 +34,7 @@ def layer_norm(
     bias: Any = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Return the layer normalisation of each sample with its own scale and shift."""
+    """Return the layer normalisation of each sample with its own weight and bias."""
     x, axis = samples(func, first, input)
     return _affine(first, functional.layer_norm(x, normalized_shape, None, None, eps), weight, bias, axis)
 
@@ -47,7 +47,7 @@ def rms_norm(
     weight: Any = None,
     eps: float | None = None,
 ) -> torch.Tensor:
-    """Return the root-mean-square normalisation of each sample with its own scale."""
+    """Return the root-mean-square normalisation of each sample with its own weight."""
     x, axis = samples(func, first, input)
     return _affine(first, functional.rms_norm(x, normalized_shape, None, eps), weight, None, axis)
 
@@ -61,7 +61,7 @@ def group_norm(
     bias: Any = None,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Return the group normalisation of each sample with its own scale and shift."""
+    """Return the group normalisation of each sample with its own weight and bias."""
     x, axis = samples(func, first, input)
     return _affine(first, functional.group_norm(x, num_groups, None, None, eps), weight, bias, axis, x.ndim - 2)
 
@@ -78,7 +78,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Return the batch normalisation of each sample by its own merged statistics, scale and shift.
+    """Return the batch normalisation of each sample by its own merged statistics, weight and bias.
 
     Mean and variance are combined like any other tensor, as `combine` does.
 

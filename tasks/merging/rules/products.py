@@ -57,9 +57,9 @@ def product(x: torch.Tensor, matrix: MergedTensor, bias: Any) -> torch.Tensor:
         out.view(n, each, width).copy_(merged(bias, matrix).per_sample(0, 2).unsqueeze(1))
         out.addmm_(rows, matrix.base.t())
     buffer = torch.empty_like(rows)
-    for c, part, scale in matrix.terms():
+    for c, part, factor in matrix.terms():
         torch.mul(rows.view(n, each, inputs), c.view(-1, 1, 1), out=buffer.view(n, each, inputs))
-        out.addmm_(buffer, part.t(), alpha=scale)
+        out.addmm_(buffer, part.t(), alpha=factor)
     return out.view(*x.shape[:-1], width)
 
 
@@ -96,8 +96,8 @@ def conv2d(
     dtype = product_dtype(x)
     x, matrix = x.to(dtype), as_matrix(weight, first, dtype)
     out: torch.Tensor = func(x, matrix.base, None, *settings, **named)
-    for c, part, scale in matrix.terms():
-        out.addcmul_(func(x, part, None, *settings, **named), _along(c, out), value=scale)
+    for c, part, factor in matrix.terms():
+        out.addcmul_(func(x, part, None, *settings, **named), _along(c, out), value=factor)
     if bias is not None:
         channels = merged(bias, first).map(lambda part: part[:, None, None])
         out = out + channels.per_sample(0, out.ndim).to(out.dtype)

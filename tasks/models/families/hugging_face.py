@@ -92,4 +92,4 @@ def _transposed(tensors: Tensors, name: str) -> torch.Tensor:
     return tensors[name].t().contiguous()
 
 
-HUGGING_FACE = Family(name="hugging-face", recognises=_recognises, read=_read, projection_optional=True)
+FAMILY = Family(name="hugging-face", recognises=_recognises, read=_read, projection_optional=True)

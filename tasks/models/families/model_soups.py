@@ -8,4 +8,4 @@ def _recognises(tensors: Tensors) -> bool:
     return in_encoder(tensors) and has_prefix(tensors, "visual.") and has_prefix(tensors, "classification_head.")
 
 
-MODEL_SOUPS = Family(name="model-soups", recognises=_recognises, read=read_unwrapped)
+FAMILY = Family(name="model-soups", recognises=_recognises, read=read_unwrapped)

@@ -11,4 +11,4 @@ def _recognises(tensors: Tensors) -> bool:
     return "head.weight" not in bare or "logit_scale" in bare  # a head beside a tower alone: our own form
 
 
-OPEN_CLIP = Family(name="open-clip", recognises=_recognises, read=read_unwrapped)
+FAMILY = Family(name="open-clip", recognises=_recognises, read=read_unwrapped)

@@ -11,4 +11,4 @@ def _recognises(tensors: Tensors) -> bool:
     return "head.weight" in bare and "logit_scale" not in bare
 
 
-OURS = Family(name="ours", recognises=_recognises, read=read_unwrapped)
+FAMILY = Family(name="ours", recognises=_recognises, read=read_unwrapped)

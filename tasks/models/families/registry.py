@@ -1,26 +1,22 @@
 """All checkpoint families, and the recognition of a checkpoint's family by the names of its tensors."""
 
+from importlib import import_module
 from typing import NamedTuple
 
 import torch
 
 from tasks.errors import CheckpointError
 from tasks.models.families.family import Family, Tensors
-from tasks.models.families.hugging_face import HUGGING_FACE
-from tasks.models.families.model_soups import MODEL_SOUPS
-from tasks.models.families.open_clip import OPEN_CLIP
-from tasks.models.families.ours import OURS
-from tasks.models.families.state_dict import STATE_DICT
-from tasks.models.families.task_vectors import TASK_VECTORS
 
-FAMILIES: tuple[Family, ...] = (
-    HUGGING_FACE,
-    MODEL_SOUPS,
-    TASK_VECTORS,
-    STATE_DICT,
-    OURS,
-    OPEN_CLIP,
+_FILES = (
+    "hugging_face",
+    "model_soups",
+    "task_vectors",
+    "state_dict",
+    "ours",
+    "open_clip",
 )
+FAMILIES: tuple[Family, ...] = tuple(import_module(f"{__package__}.{file}").FAMILY for file in _FILES)
 """In order of precedence: the first family that recognises a checkpoint reads it."""
 
 

@@ -8,4 +8,4 @@ def _recognises(tensors: Tensors) -> bool:
     return not in_encoder(tensors) and has_prefix(tensors, "visual.") and has_prefix(tensors, "classification_head.")
 
 
-STATE_DICT = Family(name="state-dict", recognises=_recognises, read=read_unwrapped)
+FAMILY = Family(name="state-dict", recognises=_recognises, read=read_unwrapped)

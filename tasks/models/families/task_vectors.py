@@ -8,4 +8,4 @@ def _recognises(tensors: Tensors) -> bool:
     return in_encoder(tensors) and has_prefix(tensors, "visual.") and not has_prefix(tensors, "classification_head.")
 
 
-TASK_VECTORS = Family(name="task-vectors", recognises=_recognises, read=read_unwrapped)
+FAMILY = Family(name="task-vectors", recognises=_recognises, read=read_unwrapped)

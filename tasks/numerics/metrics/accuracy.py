@@ -51,3 +51,5 @@ def _accuracy(columns: SampleColumns, classes: int | None, *, k: int) -> Estimat
 
 TOP1 = Metric(name="top1", columns=("label_rank",), estimate=partial(_accuracy, k=1))
 TOP5 = Metric(name="top5", columns=("label_rank",), estimate=partial(_accuracy, k=5))
+
+METRICS = (TOP1, TOP5)

@@ -45,3 +45,5 @@ def _maximum(columns: SampleColumns, _classes: int | None) -> Estimate:
 
 COEFFICIENT_ERROR_MEAN = Metric(name="coefficient_error_mean", columns=GROUP_COLUMNS, estimate=_mean)
 COEFFICIENT_ERROR_MAX = Metric(name="coefficient_error_max", columns=GROUP_COLUMNS, estimate=_maximum)
+
+METRICS = (COEFFICIENT_ERROR_MEAN, COEFFICIENT_ERROR_MAX)

@@ -56,6 +56,8 @@ class Metric:
     """The columns that the estimate needs; results leave the metric out where one of them does not exist."""
     estimate: Callable[[SampleColumns, int | None], Estimate | None]
     """Function of these columns and the number of classes (None without labels); returns None where undefined."""
+    version: int = 1
+    """Of the estimate; a raised version has the results of every experiment aggregated again."""
 
     def __post_init__(self) -> None:
         unknown = [column for column in self.columns if column not in _COLUMNS]

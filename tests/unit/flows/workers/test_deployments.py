@@ -1,4 +1,4 @@
-"""prefect.yaml, strictly: Prefect itself takes misspelt keys and parameters that do not exist in silence."""
+"""Strict checks of prefect.yaml and infra: Prefect accepts misspelt keys and unknown parameters without a word."""
 
 import asyncio
 import importlib
@@ -35,16 +35,16 @@ def flow_of(deployment):
     return getattr(importlib.import_module(module), name)
 
 
-def test_the_file_holds_what_prefect_reads():
-    """No other key, at the top."""
+def test_the_file_has_only_keys_that_prefect_reads():
+    """No other key is at the top level, and the version is that of the installed Prefect."""
     assert set(CONTENT) == {"name", "prefect-version", "pull", "definitions", "deployments"}
-    assert CONTENT["pull"] == [], "left out, workers would go into the folder that this was deployed from"
+    assert CONTENT["pull"] == [], "without it workers change to the folder of the deployment"
     assert CONTENT["prefect-version"] == importlib.import_module("prefect").__version__
 
 
 @pytest.mark.parametrize("deployment", CONTENT["deployments"], ids=lambda d: d["entrypoint"])
-def test_each_deployment_is_what_it_says(deployment):
-    """Known keys; an entry point that is a module's flow; parameters of that flow; pools by variable."""
+def test_each_deployment_is_valid(deployment):
+    """Keys are known, the entry point is a flow in a module, parameters are the flow's, the pool is a variable."""
     assert set(deployment) <= KEYS
     assert ":" not in deployment["entrypoint"]
     flow = flow_of(deployment)
@@ -59,28 +59,28 @@ def test_each_deployment_is_what_it_says(deployment):
     assert set(deployment["work_pool"].get("job_variables", {})) <= {"env"}
     on_workers = flow.name in ON_WORKERS
     assert deployment["work_pool"]["name"] == ("{{ $DAWIN_GPU_POOL }}" if on_workers else "{{ $DAWIN_CPU_POOL }}")
-    assert "concurrency_limit" not in deployment, "a lease that a server's new start takes from every child"
+    assert "concurrency_limit" not in deployment, "a restart of the server would end every child"
     assert deployment["work_pool"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == "30"
-    assert flow is child_flow(flow.name), "children are found by their names"
+    assert flow is child_flow(flow.name), "a parent finds a child by its name"
     for schedule in deployment.get("schedules", ()):
         assert set(schedule) <= {"cron", "timezone", "active"}
 
 
-def test_what_the_code_calls_is_deployed():
-    """The children that a pool runs, and the run that a checkpoint starts."""
+def test_every_deployment_that_the_code_starts_exists():
+    """The children of a pool, the run of a new checkpoint and the watcher have deployments."""
     names = {f"{flow_of(d).name}/{d['name']}" for d in CONTENT["deployments"]}
     assert {f"{flow}/{DEPLOYMENT}" for flow in ON_WORKERS} | {RUN, "watch-checkpoints/watch"} <= names
 
 
-def test_variables_are_those_that_the_docs_name():
-    """An unset one would become an empty string."""
+def test_the_readme_names_every_variable_of_the_file():
+    """An unset variable would become an empty string, so that users must know all of them."""
     assert set(re.findall(r"\$([A-Z_]+)", (ROOT / "prefect.yaml").read_text())) == VARIABLES
-    told = (ROOT / "infra" / "README.md").read_text()
-    assert all(name in told for name in VARIABLES)
+    readme = (ROOT / "infra" / "README.md").read_text()
+    assert all(name in readme for name in VARIABLES)
 
 
-def test_compose_is_what_it_should_be():
-    """Services; whole commands, since the image has no entry point; memory that readers share; pools by template."""
+def test_compose_starts_every_service_with_its_command():
+    """The image has no entry point, loaders have shared memory, and pools are created with their template."""
     compose = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text())
     services = compose["services"]
     assert {"database", "s3", "server", "setup", "cpu", "gpu"} == set(services)
@@ -101,8 +101,8 @@ async def filled(configuration, template, **values):
     return made
 
 
-def test_a_kubernetes_worker_makes_a_job_of_the_template():
-    """As it reads it: one GPU, its node chosen, credentials, shared memory for the readers, our environment."""
+def test_a_kubernetes_worker_makes_a_valid_job_of_the_template():
+    """The job has one GPU, the chosen node, the credentials, shared memory and our environment."""
     from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
 
     nodes = {"nvidia.com/gpu.product": "NVIDIA-H100"}
@@ -120,7 +120,7 @@ def test_a_kubernetes_worker_makes_a_job_of_the_template():
 
 
 def test_a_process_worker_starts_our_engine():
-    """And not Prefect's supervisor before it."""
+    """The command of a flow run is `flows.workers.engine`, and not Prefect's supervisor."""
     from prefect.workers.process import ProcessJobConfiguration
 
     made = asyncio.run(filled(ProcessJobConfiguration, "process", env={"A": "b"}))
@@ -130,7 +130,7 @@ def test_a_process_worker_starts_our_engine():
 
 
 def test_each_gpu_gets_a_worker_of_its_own(tmp_path):
-    """With programs that stand in for NVIDIA's and Prefect's; without a GPU it is an error."""
+    """Each worker sees one GPU; a machine without a GPU is an error. Scripts replace the programs."""
     for name, program in {
         "nvidia-smi": 'printf "$GPUS"',
         "prefect": 'echo "$CUDA_VISIBLE_DEVICES: $*" >> "$SEEN"',
@@ -147,15 +147,15 @@ def test_each_gpu_gets_a_worker_of_its_own(tmp_path):
     assert (ended.returncode, ended.stderr) == (1, "gpu-workers.sh: nvidia-smi sees no GPU\n")
 
 
-def test_the_unit_of_systemd_names_programs_of_the_environment():
-    """A worker's children are started by the `python` in its PATH."""
+def test_the_systemd_unit_starts_programs_of_one_environment():
+    """The `python` first in a worker's PATH, which starts its children, is that of its own environment."""
     unit = (ROOT / "infra" / "systemd" / "dawin-worker@.service").read_text()
     program = re.search(r"ExecStart=(\S+)/prefect worker start", unit)[1]
     assert f"Environment=PATH={program}:" in unit
 
 
-def test_a_run_of_the_engine_ends_as_prefects_own(tmp_path):
-    """A run that is not there: the status of an error, the message, and what was registered for the end is done."""
+def test_the_engine_ends_like_prefects_own(tmp_path):
+    """For an invalid run it prints the error, runs the registered exit handlers and exits with status 1."""
     (tmp_path / "sitecustomize.py").write_text(
         "import atexit, threading\natexit.register(print, 'at the end')\n"
         "threading._register_atexit(print, 'threads are waited for')"

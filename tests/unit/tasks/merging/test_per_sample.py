@@ -160,7 +160,7 @@ def test_small_differences_survive_a_narrow_dtype(dtype):
     if dtype == torch.bfloat16:
         assert float((got - expected).norm() / expected.norm()) < 0.02
     matrix = module.tensors["layer.weight"]
-    kept = matrix.differences[0].double() * matrix.scales[0]
+    kept = matrix.differences[0].double() * matrix.factors[0]
     assert float((kept - change).norm() / change.norm()) < 2 ** -(8 if dtype == torch.bfloat16 else 11)
 
 

@@ -92,7 +92,7 @@ def test_coefficients_of_task_vectors_sum_to_one(scale, models):
         ([1.0, np.inf], [1.0, 1.0], "entropy_base: wanted finite numbers, got inf"),
     ],
 )
-def test_entropies_that_are_none_are_refused(base, tuned, message):
+def test_values_that_are_not_entropies_are_refused(base, tuned, message):
     """The message says which argument is wrong, and what is wrong with it."""
     with pytest.raises(ValueError, match=message):
         interpolation_coefficients(base, tuned)

@@ -24,7 +24,7 @@ IMAGES = torch.randint(0, 256, (10, 3, 16, 16), dtype=torch.uint8, generator=tor
 
 
 class Narrow(torch.nn.Module):
-    """A device that holds so many images at a time."""
+    """A device that holds so many images per call."""
 
     def __init__(self, room):
         super().__init__()
@@ -49,8 +49,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(caplog):
     assert narrow.seen == [10, 5, 2, 2, 2, 2, 2] + [2] * 5
     told = [record.getMessage() for record in caplog.records]
     assert told == [
-        "out of memory with 10 images at a time; going on with 5",
-        "out of memory with 5 images at a time; going on with 2",
+        "out of memory with 10 images per call; going on with 5",
+        "out of memory with 5 images per call; going on with 2",
     ]
 
 

@@ -43,7 +43,7 @@ def test_one_file_or_a_pattern_is_a_data_set(tmp_path):
 
 
 def test_a_data_set_without_labels_has_no_classes(tmp_path):
-    """Labels of −1 are none."""
+    """Labels of −1 stand for samples without labels."""
     formats.write_parquet(tmp_path, formats.encoded(len(LABELS)), [-1] * len(LABELS))
     samples = samples_in(tmp_path)
     assert (samples.classes, set(samples.labels)) == ((), {-1})

@@ -9,13 +9,13 @@ import torch
 from checkpoints import HUGGING_FACE_VISION, IMAGES, features, read
 
 from flows.experiment.file import load_experiment
-from flows.planning.check import prepare
+from flows.planning.check import checked_plan
 from flows.planning.checkpoints import checkpoint_file
 from storage.store import Store
 from tasks.errors import InputError
 from tasks.models.classifier import build_classifier
 from tasks.opening.inspect_checkpoint import inspect_checkpoint
-from tasks.streaming.images import load_state
+from tasks.opening.load_models import load_state
 
 transformers = pytest.importorskip("transformers")
 TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 64}
@@ -51,7 +51,7 @@ def plan_of(folder, **models):
     chosen = [{"name": name, "checkpoint": str(path)} for name, path in models.items()]
     safetensors.torch.save_file({"weight": torch.randn(3, 24), "bias": torch.zeros(3)}, folder / "head.safetensors")
     overrides = (f"models={json.dumps(chosen)}", f"heads={{'*': {folder}/head.safetensors}}")
-    return prepare(load_experiment(experiment, overrides), Store(str(folder / "store")))
+    return checked_plan(load_experiment(experiment, overrides), Store(str(folder / "store")))
 
 
 @pytest.mark.parametrize("prefix", ["", "vision_model."])

@@ -5,12 +5,16 @@ import shutil
 import fsspec
 import pytest
 import torch
-from checkpoints import EXAMPLES, clip, features, read, write
+from checkpoints import EXAMPLES, IMAGES, clip, features, read, write
 
 from flows.planning.checkpoints import checkpoint_file
+from storage.locations import Location
 from tasks.errors import CheckpointError
+from tasks.models.families.family import Family
 from tasks.models.families.registry import FAMILIES, recognise
+from tasks.models.families.tensor_names import has_prefix
 from tasks.models.files.tensor_files import read_tensors
+from tasks.opening.inspect_checkpoint import inspect_checkpoint
 
 pytestmark = pytest.mark.filterwarnings(  # of writing TorchScript
     "ignore::FutureWarning", "ignore::torch.jit.TracerWarning"
@@ -62,3 +66,20 @@ def test_a_name_that_occurs_under_two_prefixes_is_refused(tmp_path):
 def test_tensors_of_no_family_are_recognised_by_none():
     """A model that is no CLIP has tensors without a vision tower's names."""
     assert recognise({"encoder.weight": torch.zeros(2)}, "here") is None
+
+
+def test_a_family_that_is_added_to_the_registry_is_read(tmp_path, monkeypatch):
+    """A new family needs a name, a predicate on names and a renaming; features and `inspect` then follow."""
+    state = clip().visual.state_dict()
+    torch.save({f"image_encoder.{name}": tensor for name, tensor in state.items()}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match="no vision tower"):
+        read(tmp_path / "x.pt")
+    added = Family(
+        name="image-encoder",
+        recognises=lambda tensors: has_prefix(tensors, "image_encoder."),
+        read=lambda tensors: {name.replace("image_encoder.", "visual.", 1): t for name, t in tensors.items()},
+    )
+    monkeypatch.setattr("tasks.models.families.registry.FAMILIES", (*FAMILIES, added))
+    with torch.no_grad():
+        torch.testing.assert_close(features(read(tmp_path / "x.pt")), clip().visual(IMAGES))
+    assert inspect_checkpoint(Location(str(tmp_path / "x.pt")))["family"] == "image-encoder"

@@ -1,13 +1,15 @@
-"""Towers that are no vision transformers of OpenAI's kind, built from their tensors or from a configuration."""
+"""Vision towers of several kinds, built from tensors' shapes or from a configuration, as open_clip builds them."""
 
 import open_clip
+import pytest
+import tiny
 import torch
 from checkpoints import read
 
 from tasks.merging.per_sample import merge_per_sample
 from tasks.models.architecture import as_text
 from tasks.models.classifier import ImageClassifier, build_classifier
-from tasks.models.tower import build_named_tower, build_tower, infer_shape
+from tasks.models.tower import TowerShape, build_named_tower, build_tower, infer_shape
 
 EVA = as_text(
     {
@@ -61,3 +63,40 @@ def test_tables_that_no_state_holds_are_computed():
     torch.testing.assert_close(built(images), made(images))
     merged = merge_per_sample(built, [made.state_dict()] * 2)(images, torch.full((2, 2), 0.5))
     torch.testing.assert_close(merged, made(images))
+
+
+@pytest.mark.parametrize(
+    "name", ["ViT-B-32-quickgelu", "ViT-B-16-quickgelu", "ViT-L-14-quickgelu", "ViT-L-14-336-quickgelu"]
+)
+def test_the_shape_is_inferred_from_the_tensors(name):
+    """The inferred shape equals open_clip's own configuration for every size that people fine-tune."""
+    with torch.device("meta"):
+        tower = build_named_tower(name)
+    settings = open_clip.get_model_config(name)
+    shape = infer_shape({f"visual.{n}": t for n, t in tower.state_dict().items()}, name)
+    vision = settings["vision_cfg"]
+    assert (shape.image_size, shape.patch_size) == (vision["image_size"], vision["patch_size"])
+    assert (shape.width, shape.layers, shape.output_dim) == (vision["width"], vision["layers"], settings["embed_dim"])
+
+
+def test_the_tower_is_open_clips_own():
+    """The features equal those of open_clip's own class with QuickGELU, as in OpenAI's models."""
+    made = tiny.classifier(5)
+    by_hand = open_clip.transformer.VisionTransformer(
+        image_size=16,
+        patch_size=8,
+        width=64,
+        layers=1,
+        heads=1,
+        mlp_ratio=2.0,
+        output_dim=16,
+        act_layer=open_clip.transformer.QuickGELU,
+    )
+    by_hand.load_state_dict(made.visual.state_dict())
+    images = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(made.visual(images), by_hand.eval()(images))
+
+
+def test_shapes_are_values():
+    """Shapes with equal fields are equal."""
+    assert TowerShape(**vars(tiny.SHAPE)) == tiny.SHAPE

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tasks.numerics.entropy import log_probabilities
-from tasks.numerics.predictions import predict
+from tasks.numerics.sample_predictions import predict
 
 
 def test_predictions_of_a_batch_by_hand():

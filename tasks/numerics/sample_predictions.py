@@ -32,6 +32,9 @@ def predict(log_p: Floats, labels: NDArray[np.int32]) -> Predictions:
         log_p: (n, classes) log probabilities, nats.
         labels: (n,) true classes; −1 for a sample without a label.
 
+    Returns:
+        The columns of a table of predictions, each (n,).
+
     Example:
         >>> predictions = predict(np.log([[0.5, 0.3, 0.2], [0.1, 0.3, 0.6]]), np.array([1, -1], np.int32))
         >>> predictions.prediction, predictions.label_rank

@@ -21,7 +21,7 @@ from tasks.datasets.prompts import prompts_of
 from tasks.errors import CheckpointError, DatasetError, InputError
 from tasks.models.families.registry import recognise
 from tasks.models.text_tower import text_features, zero_shot_head
-from tasks.streaming.images import load_head, load_state
+from tasks.opening.load_models import load_head, load_state
 
 VISION = {"layers": 1, "width": 64, "patch_size": 8, "image_size": 16, "mlp_ratio": 2.0}
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 2}
@@ -97,7 +97,7 @@ def test_a_head_is_made_once_and_kept(experiment, clip, tmp_path):
     assert all(torch.equal(state["head.weight"], wanted["head.weight"]) for state in states)
     assert len(list(committed(store, "heads"))) == 1
     (tmp_path / "base.pt").rename(tmp_path / "away.pt")  # without it no head can be made
-    assert torch.equal(load_head(plan.outputs[0][0], store)["head.weight"], wanted["head.weight"])
+    assert torch.equal(load_head(plan.outputs[0][0].scored, store)["head.weight"], wanted["head.weight"])
     (tmp_path / "away.pt").rename(tmp_path / "base.pt")
     other, _ = loaded(experiment, f"heads={{'*': {{classes: {json.dumps(CLASSES)}, templates: ['{{}}']}}}}")
     assert other.outputs[0][0].id != plan.outputs[0][0].id
@@ -183,7 +183,7 @@ def test_the_catalogue_sets_what_is_not_set(tmp_path, caplog):
     known = f"[{{name: m, catalogue: imagenet-r, label_space: own, group: id, images: {tmp_path}/one, limit: 4}}]"
     plan, _ = loaded(file, f"datasets={data}")
     assert (plan.datasets[0].group, plan.datasets[0].label_space) == ("tasks", None)
-    assert plan.datasets[0].note == "6 samples, where there should be 10,000"
+    assert plan.datasets[0].note == "6 samples, the catalogue says 10,000"
     plan, _ = loaded(file, f"datasets={known}")
     assert (plan.datasets[0].group, plan.datasets[0].label_space, plan.datasets[0].note) == ("id", None, None)
     with pytest.raises(InputError, match=r"no data set 'minst' in the catalogue; there are imagenet, imagenet-v2"):

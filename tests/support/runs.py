@@ -1,0 +1,26 @@
+"""Whole runs of an experiment, and what they left in the store."""
+
+import asyncio
+from pathlib import Path
+
+from flows.experiment.file import load_experiment
+from flows.reports.tables import results_of
+from flows.run_experiment import run_experiment
+from storage.store import Store
+
+
+def run(file, store, *overrides):
+    """Run an experiment through its flows; return its result rows."""
+    record = asyncio.run(run_experiment(load_experiment(str(file), overrides), store))
+    return results_of(Store(store), record.experiment, record.run_id)
+
+
+def table(rows):
+    """Return values by method, data set and metric."""
+    return {(r["method"], r["dataset"], r["metric"]): r["value"] for r in rows.iter_rows(named=True)}
+
+
+def written(store):
+    """Return every table object and the time when it was written."""
+    folder = Path(store)
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*.parquet")}
