@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import tiny
 import torch
-from pages import blocks, files
+from pages import files
 from scipy.special import softmax
 
 from flows.cli import entry
@@ -20,7 +20,6 @@ from tasks.datasets.readers import registry as readers
 from tasks.errors import DatasetError
 from tasks.methods import registry as methods
 from tasks.models.families import registry as families
-from tasks.numerics import measures
 from tasks.numerics.metrics import registry as metrics
 from tasks.opening.list_samples import open_folder
 
@@ -74,11 +73,7 @@ def test_a_method_has_rows_and_is_what_the_page_says(write, run, monkeypatch):
 
 
 def test_a_per_sample_baseline_merges_by_its_own_measure(write, run, monkeypatch):
-    """The method and the measure of the page, registered, have rows, and coefficients that are a softmax of scores."""
-    names = {}
-    for block in blocks("extending.md", "python"):
-        exec(compile(block, "extending.md", "exec"), names)
-    monkeypatch.setitem(measures.MEASURES, "gini", names["gini"])
+    """The method of the page, in the registry, has rows, and its coefficients are the softmax of its scores."""
     monkeypatch.setitem(methods.METHODS, "gini", write("tasks/methods/gini.py").METHOD)
     results, store = run("gini")
     logits = [samples_of(results, store, f"individual/{name}")["logits"].to_list() for name in ("base", "tuned")]
@@ -93,7 +88,7 @@ def test_a_per_sample_baseline_merges_by_its_own_measure(write, run, monkeypatch
 def test_a_metric_has_a_row_for_every_method_and_data_set(write, run, monkeypatch):
     """The metric of the page, in the registry, is in the results, and its value is the mean of the entropies."""
     module = write("tasks/numerics/metrics/mean_entropy.py")
-    monkeypatch.setattr(metrics, "METRICS", (*metrics.METRICS, module.MEAN_ENTROPY))
+    monkeypatch.setattr(metrics, "METRICS", (*metrics.METRICS, *module.METRICS))
     results, store = run()
     found = results.filter(metric="mean_entropy")
     assert found.height == results.filter(metric="top1").height
@@ -119,7 +114,7 @@ def test_a_reader_is_found_by_the_name_of_its_list(write, monkeypatch, tmp_path)
 def test_a_family_is_recognised_by_its_names(write, monkeypatch):
     """The family of the page, in the registry, gives a wrapped checkpoint by open_clip's names, and no other one."""
     module = write("tasks/models/families/lightning.py")
-    monkeypatch.setattr(families, "FAMILIES", (module.LIGHTNING, *families.FAMILIES))
+    monkeypatch.setattr(families, "FAMILIES", (module.FAMILY, *families.FAMILIES))
     state = {f"net.visual.{name}": tensor for name, tensor in tiny.classifier(0).visual.state_dict().items()}
     found = families.recognise({**state, "net.head.weight": torch.ones(3, 16)}, "here")
     assert found.family == "lightning"
