@@ -10,7 +10,7 @@ from storage.locations import Location
 from storage.store import Store
 from tasks.errors import CheckpointError, FitError
 
-pytestmark = pytest.mark.xdist_group("landing")
+pytestmark = pytest.mark.xdist_group("watched")
 
 
 @pytest.fixture

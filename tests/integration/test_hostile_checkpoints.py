@@ -10,7 +10,7 @@ import tiny
 from hostile_files import OTHERS, SAFETENSORS, ZIPS
 from hostile_pickles import MARKER, PICKLES
 
-pytestmark = pytest.mark.xdist_group("landing")  # one worker makes the files for all tests
+pytestmark = pytest.mark.xdist_group("watched")  # one worker makes the files for all tests
 
 FILES = {**PICKLES, **ZIPS, **SAFETENSORS, **OTHERS}
 NUMBERS = {name: number for number, name in enumerate(FILES)}
@@ -77,7 +77,7 @@ from flows.planning.new_checkpoints import new_checkpoints
 from storage.store import Store
 
 logging.basicConfig(format="%(message)s")
-found = [landed.name for landed in new_checkpoints(load_experiment(sys.argv[1]), Store(sys.argv[2]))]
+found = [new.name for new in new_checkpoints(load_experiment(sys.argv[1]), Store(sys.argv[2]))]
 print(found, sorted({"torch", "open_clip"} & set(sys.modules)))
 """
 

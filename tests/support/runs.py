@@ -13,8 +13,8 @@ from storage.store import Store
 
 def run(file, store, *overrides):
     """Run an experiment through its flows; return its result rows."""
-    record = asyncio.run(run_experiment(load_experiment(str(file), overrides), store))
-    return results_of(Store(store), record.experiment, record.run_id)
+    record = asyncio.run(run_experiment(load_experiment(str(file), overrides), str(store)))
+    return results_of(Store(str(store)), record.experiment, record.run_id)
 
 
 def run_in_shards(file, store, shard, *overrides):

@@ -1,4 +1,4 @@
-"""Checkpoints that land: whole ones start a run, once each by content; the leaderboard has a row for every one."""
+"""New checkpoints: each complete one starts one run by its content, and the leaderboard has a row for it."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ import tiny
 from flows.cli import main
 from flows.errors import ExperimentError
 from flows.experiment.file import load_experiment
-from flows.planning import datasets as listings
+from flows.planning import datasets
 from flows.planning.check import checked_plan
 from flows.planning.new_checkpoints import new_checkpoints
 from flows.reports.leaderboard import leaderboard
@@ -19,12 +19,12 @@ from storage.errors import ObjectMissing, StoreDenied, StoreUnreachable
 from storage.store import Store
 from tasks.errors import DatasetError, FitError
 
-pytestmark = pytest.mark.xdist_group("landing")
+pytestmark = pytest.mark.xdist_group("watched")
 
 
 @pytest.fixture
-def landing(tmp_path):
-    """An experiment whose tuned model is whatever lies in `finetuned`; nothing does yet."""
+def watched(tmp_path):
+    """An experiment that watches the folder `finetuned`, which is empty: its file, the folder and a store."""
     models = [{"name": "base", "checkpoint": "base.pt"}, {"name": "tuned", "checkpoint": "finetuned/*"}]
     settings = {"merge": {"granularity": ["samples"], "offset": False}, "baselines": ["individual"]}
     file = tiny.experiment(tmp_path, samples=6, models=models, **settings)
@@ -32,62 +32,62 @@ def landing(tmp_path):
     return file, tmp_path / "finetuned", Store(str(tmp_path / "store"))
 
 
-def found(landing, only=None):
-    file, _, store = landing
-    return [landed.name for landed in new_checkpoints(load_experiment(file), store, only)]
+def found(watched, only=None):
+    file, _, store = watched
+    return [new.name for new in new_checkpoints(load_experiment(file), store, only)]
 
 
-def test_what_is_not_whole_waits(landing):
-    """Uploaded in pieces: at every piece but the last it is passed over."""
-    _, folder, _ = landing
+def test_an_incomplete_checkpoint_waits(watched):
+    """A file that is written in pieces is passed over at every piece but the last."""
+    _, folder, _ = watched
     content = Path(tiny.checkpoint(folder.parent / "new.pt", 5)).read_bytes()
-    assert found(landing) == []
+    assert found(watched) == []
     for size in (0, 100, len(content) // 2, len(content) - 1):
         (folder / "a.pt").write_bytes(content[:size])
-        assert found(landing) == []
+        assert found(watched) == []
     (folder / "a.pt").write_bytes(content)
-    assert found(landing) == ["a.pt"]
+    assert found(watched) == ["a.pt"]
 
 
-def test_content_counts_not_names(landing):
-    """The base again, and a copy, start nothing."""
-    _, folder, _ = landing
+def test_content_counts_not_names(watched):
+    """The base under another name, a copy, and a file that is no checkpoint start nothing."""
+    _, folder, _ = watched
     tiny.checkpoint(folder / "a.pt", 5)
     (folder / "b.pt").write_bytes((folder / "a.pt").read_bytes())
     (folder / "base.pt").write_bytes((folder.parent / "base.pt").read_bytes())
     (folder / "notes.txt").write_text("no checkpoint")
-    assert found(landing) == ["a.pt"]
+    assert found(watched) == ["a.pt"]
 
 
-def test_one_that_does_not_fit_holds_up_no_other(landing, caplog):
-    """Another tower, more classes: whole, but nothing that can be merged with the base."""
-    _, folder, _ = landing
+def test_a_checkpoint_that_does_not_fit_holds_up_no_other(watched, caplog):
+    """Another tower, or another number of classes, cannot be merged with the base, and is logged."""
+    _, folder, _ = watched
     tiny.checkpoint(folder / "a.pt", 5, shape=replace(tiny.SHAPE, width=128, heads=2))
     tiny.checkpoint(folder / "b.pt", 6, classes=7)
     tiny.checkpoint(folder / "c.pt", 7)
-    assert found(landing) == ["c.pt"]
+    assert found(watched) == ["c.pt"]
     assert re.search(r"a\.pt: passed over: .*does not fit base", caplog.text)
     assert re.search(r"b\.pt: passed over: .*does not fit base", caplog.text)
 
 
-def test_what_is_wrong_with_the_experiment_is_no_checkpoints_fault(landing, tmp_path):
-    """A data set or the base that is missing ends the look, with the name of it."""
-    _, folder, _ = landing
+def test_a_fault_of_the_experiment_ends_the_look(watched, tmp_path):
+    """A missing data set, or a missing base, is an error that names it, and no checkpoint is passed over for it."""
+    _, folder, _ = watched
     tiny.checkpoint(folder / "a.pt", 5)
     (tmp_path / "two").rename(tmp_path / "gone")
     with pytest.raises(DatasetError, match=r"data set two: .*no such folder"):
-        found(landing)
+        found(watched)
     (tmp_path / "base.pt").unlink()
     with pytest.raises(ExperimentError, match=r"model base: checkpoint .*base\.pt: no such file"):
-        found(landing)
+        found(watched)
 
 
 @pytest.mark.parametrize(
     "error", [ExperimentError("no such tag"), FitError("too few"), KeyError("width"), ObjectMissing("it")]
 )
-def test_whatever_is_wrong_with_one_holds_up_no_other(landing, caplog, monkeypatch, error):
-    """Any error that the experiment has with this checkpoint only, of `prepare` too, is a line in the log."""
-    _, folder, _ = landing
+def test_any_error_with_one_checkpoint_holds_up_no_other(watched, caplog, monkeypatch, error):
+    """An error that the experiment has with one checkpoint alone is a line in the log."""
+    _, folder, _ = watched
     for seed, name in ((5, "a.pt"), (6, "b.pt")):
         tiny.checkpoint(folder / name, seed)
 
@@ -96,52 +96,52 @@ def test_whatever_is_wrong_with_one_holds_up_no_other(landing, caplog, monkeypat
             raise error
         return checked_plan(experiment, *rest, **more)
 
-    monkeypatch.setattr("flows.planning.new_checkpoints.prepare", fails_for_one)
-    assert found(landing) == ["b.pt"]
+    monkeypatch.setattr("flows.planning.new_checkpoints.checked_plan", fails_for_one)
+    assert found(watched) == ["b.pt"]
     assert re.search(rf"/a\.pt: passed over: {re.escape(str(error))}$", caplog.messages[-1])
 
 
 @pytest.mark.parametrize("error", [StoreUnreachable("no answer"), StoreDenied("no key"), DatasetError("empty")])
-def test_what_all_have_in_common_ends_the_look(landing, monkeypatch, error):
-    """The store and the data sets are no checkpoint's own, so that none is passed over for them."""
-    _, folder, _ = landing
+def test_an_error_of_all_checkpoints_ends_the_look(watched, monkeypatch, error):
+    """Faults of the store and of data sets belong to no checkpoint, so none is passed over for them."""
+    _, folder, _ = watched
     tiny.checkpoint(folder / "a.pt", 5)
 
     def fails(*_, **__):
         raise error
 
-    monkeypatch.setattr("flows.planning.new_checkpoints.prepare", fails)
+    monkeypatch.setattr("flows.planning.new_checkpoints.checked_plan", fails)
     with pytest.raises(type(error), match=str(error)):
-        found(landing)
+        found(watched)
 
 
-def test_a_missing_data_set_ends_the_look_beside_a_checkpoint_that_does_not_fit(landing, tmp_path):
-    """Both faults come in one error of the experiment; the message names the data set alone."""
-    _, folder, _ = landing
+def test_a_missing_data_set_ends_the_look_beside_a_checkpoint_that_does_not_fit(watched, tmp_path):
+    """Of two faults the message names the data set alone."""
+    _, folder, _ = watched
     tiny.checkpoint(folder / "a.pt", 5, classes=7)
     (tmp_path / "two").rename(tmp_path / "gone")
     with pytest.raises(DatasetError, match=r"^data set two: .*no such folder") as caught:
-        found(landing)
+        found(watched)
     assert "does not fit" not in str(caught.value)
 
 
-def test_data_sets_are_listed_once_a_look(landing, monkeypatch):
-    """However many checkpoints there are."""
-    _, folder, _ = landing
+def test_data_sets_are_listed_once_per_look(watched, monkeypatch):
+    """A look at four checkpoints lists each of the two data sets once."""
+    _, folder, _ = watched
     for seed in range(4):
         tiny.checkpoint(folder / f"{seed}.pt", 5 + seed)
     listed = []
-    list_dataset = listings.list_dataset
-    monkeypatch.setattr(listings, "list_dataset", lambda url, *rest: listed.append(url) or list_dataset(url, *rest))
-    assert len(found(landing)) == 4
+    list_dataset = datasets.list_dataset
+    monkeypatch.setattr(datasets, "list_dataset", lambda url, *rest: listed.append(url) or list_dataset(url, *rest))
+    assert len(found(watched)) == 4
     assert len(listed) == len(set(listed)) == 2
 
 
-def test_an_upload_in_parts_is_seen_when_it_is_whole(landing, s3):
-    """On S3: nothing before the last part is there and the upload is completed; a half that somebody copied, never."""
+def test_an_upload_in_parts_is_found_when_it_is_complete(watched, s3):
+    """On S3 a multipart upload is found after its completion and not before, and a copied half never."""
     import boto3
 
-    file, folder, store = landing
+    file, folder, store = watched
     client, bucket = boto3.client("s3", region_name="us-east-1"), s3.removeprefix("s3://")
     whole = Path(
         tiny.checkpoint(folder.parent / "new.pt", 5, shape=replace(tiny.SHAPE, width=512, heads=8))
@@ -150,7 +150,7 @@ def test_an_upload_in_parts_is_seen_when_it_is_whole(landing, s3):
     experiment = load_experiment(file, (f"models.0.checkpoint={base}", f"models.1.checkpoint={s3}/finetuned/*"))
 
     def names():
-        return [landed.name for landed in new_checkpoints(experiment, store)]
+        return [new.name for new in new_checkpoints(experiment, store)]
 
     client.put_object(Bucket=bucket, Key="finetuned/half.pt", Body=whole[: len(whole) // 2])
     place = {"Bucket": bucket, "Key": "finetuned/a.pt"}
@@ -165,32 +165,32 @@ def test_an_upload_in_parts_is_seen_when_it_is_whole(landing, s3):
     assert names() == ["a.pt"]
 
 
-def test_a_folder_is_a_checkpoint_where_the_hubs_libraries_make_it_one(landing):
-    """Told or found, the same; what else lies in folders is none."""
-    _, folder, _ = landing
+def test_a_folder_is_a_checkpoint_where_the_hubs_libraries_make_it_one(watched):
+    """A folder with a file of such a name is one checkpoint; other files in folders are none."""
+    _, folder, _ = watched
     whole = Path(tiny.checkpoint(folder.parent / "new.pt", 5)).read_bytes()
     for name in ("mine/pytorch_model.bin", "mine/notes.txt", "other/deep/pytorch_model.bin", "other/x.pt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(whole)
-    assert found(landing) == found(landing, f"{folder}/mine") == ["mine"]
+    assert found(watched) == found(watched, f"{folder}/mine") == ["mine"]
     with pytest.raises(ExperimentError, match=r"other/x\.pt does not match .*finetuned/\*"):
-        found(landing, f"{folder}/other/x.pt")
+        found(watched, f"{folder}/other/x.pt")
 
 
-def test_one_may_be_told(landing):
-    """As an event does; what does not match the pattern is refused."""
-    _, folder, _ = landing
+def test_an_event_may_name_one_checkpoint(watched):
+    """Only the named checkpoint is looked at, and an address that does not match the pattern is refused."""
+    _, folder, _ = watched
     for seed, name in ((5, "a.pt"), (6, "b.pt")):
         tiny.checkpoint(folder / name, seed)
-    assert found(landing, f"{folder}/b.pt") == ["b.pt"]
+    assert found(watched, f"{folder}/b.pt") == ["b.pt"]
     with pytest.raises(ExperimentError, match=r"other\.pt does not match .*finetuned/\*"):
-        found(landing, f"{folder.parent}/other.pt")
+        found(watched, f"{folder.parent}/other.pt")
 
 
-def test_a_pattern_cannot_be_run(landing, tmp_path):
-    """It stands for many; nor can the base be one, nor two models."""
-    file, _, store = landing
-    with pytest.raises(ExperimentError, match="stands for all that land: dawin watch"):
+def test_a_pattern_cannot_be_run(watched, tmp_path):
+    """`run` refuses a pattern, and an experiment may have one alone, and not for the base."""
+    file, _, store = watched
+    with pytest.raises(ExperimentError, match="is a pattern: dawin watch runs what matches it"):
         checked_plan(load_experiment(file), store)
     with pytest.raises(ExperimentError, match="one checkpoint may be a pattern, and not the base's"):
         load_experiment(file, ("models.0.checkpoint=x/*",))
@@ -200,11 +200,11 @@ def test_a_pattern_cannot_be_run(landing, tmp_path):
 
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.usefixtures("prefect_api")
-def test_a_run_that_fails_holds_up_no_other(landing, monkeypatch, capsys):
-    """Where there is no deployment; the failure is told at the end, with its checkpoint. No experiment: no work."""
+def test_a_run_that_fails_holds_up_no_other(watched, monkeypatch, capsys):
+    """Without a deployment the other runs complete, and the failed one is reported at the end with its checkpoint."""
     from flows import watch_checkpoints
 
-    file, folder, store = landing
+    file, folder, store = watched
     for seed, name in ((5, "a.pt"), (6, "b.pt"), (7, "c.pt")):
         tiny.checkpoint(folder / name, seed)
     run = watch_checkpoints.run_experiment
@@ -223,12 +223,12 @@ def test_a_run_that_fails_holds_up_no_other(landing, monkeypatch, capsys):
 
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.usefixtures("prefect_api")
-def test_each_gets_a_row_once(landing, capsys, monkeypatch):
-    """Ten in a burst, one of them twice; another look starts nothing; a later one only what is new."""
+def test_each_checkpoint_gets_one_row(watched, capsys, monkeypatch):
+    """Ten checkpoints and a copy give ten runs; another look starts nothing, and a later one runs what is new."""
     from flows.watch_checkpoints import watch_checkpoints
 
     monkeypatch.setenv("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "false")
-    file, folder, store = landing
+    file, folder, store = watched
     for seed in range(10):
         tiny.checkpoint(folder / f"{seed}.pt", 10 + seed)
     (folder / "again.pt").write_bytes((folder / "0.pt").read_bytes())
