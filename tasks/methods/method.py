@@ -121,35 +121,72 @@ class Method(ABC):
     is_baseline: ClassVar[bool] = True
 
     def members(self, setup: Setup) -> Sequence[str]:
-        """Return the members that the family's name stands for, as written after the slash; `""`: the family itself."""
+        """Return the members that the family's name stands for.
+
+        Args:
+            setup: the experiment's choices.
+
+        Returns:
+            Members as written after the slash; `""` is the family itself.
+        """
         return ("",)
 
     def has(self, member: str, setup: Setup) -> bool:
-        """Return whether a member exists; by default the members that the family's name stands for do."""
+        """Return whether a member exists; by default the members that the family's name stands for do.
+
+        Args:
+            member: as written after the slash.
+            setup: the experiment's choices.
+        """
         return member in self.members(setup)
 
     def refusal(self, member: str, setup: Setup) -> str | None:
-        """Return why a member makes no sense in an experiment, to be read after its name; None: it does."""
+        """Return why a member makes no sense in an experiment, to be read after its name; None: it does.
+
+        Args:
+            member: as written after the slash.
+            setup: the experiment's choices.
+        """
         return None
 
     def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
-        """Return why the method cannot be evaluated on a data set; None: it can."""
+        """Return why the method cannot be evaluated on a data set, to be read after the data set's name; None: it can.
+
+        Args:
+            dataset: one of the experiment's data sets, listed.
+            setup: the experiment's choices.
+        """
         return None
 
     def uses_labels(self, dataset: DatasetReference, setup: Setup) -> bool:
-        """Return whether the predictions on a data set depend on its true labels; results and tables are marked."""
+        """Return whether the predictions on a data set depend on its true labels; results and tables are marked.
+
+        Args:
+            dataset: one of the experiment's data sets.
+            setup: the experiment's choices.
+        """
         return False
 
     def looks_at(self, everywhere: Sequence[ScoredDataset], setup: Setup) -> tuple[ScoredDataset, ...]:
-        """Return the data sets whose images the method uses to make its model."""
+        """Return the data sets whose images the method uses to make its model.
+
+        Args:
+            everywhere: all data sets of the experiment.
+            setup: the experiment's choices.
+        """
         return ()
 
     @abstractmethod
     def predictions(self, member: str, context: Context) -> PredictionsReference:
-        """Return the table that a member's predictions on one data set lie in: the cell's reference."""
+        """Return the reference of the table that a member's predictions on one data set lie in.
+
+        Args:
+            member: as written after the slash.
+            context: references to build it from.
+        """
 
     def make(self, making: "Making") -> "Iterable[tuple[str, torch.Tensor]]":
-        """Return a made model's tensors by name, in the base's order.
+        """Return a made model's tensors by name, in the base's order; they may be read and merged one by one.
 
         Args:
             making: the opened models and data sets.
