@@ -24,7 +24,7 @@ def main() -> None:
     import torch
 
     from benchmarks.models import classifiers, in_turn, preprocessing_of, ratio
-    from tasks.merging.pool import FlatWeights, MergedModels
+    from tasks.merging.merged_models import FlatWeights, MergedModels
     from tasks.numerics.bins import bin_coefficients
     from tasks.numerics.clustering import cluster_coefficients
     from tasks.streaming.images import BLOCK

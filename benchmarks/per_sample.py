@@ -23,8 +23,8 @@ def _measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
     from benchmarks.models import classifiers, in_turn, ratio
     from tasks.merging.combination import combine
+    from tasks.merging.merged_models import FlatWeights
     from tasks.merging.per_sample import merge_per_sample
-    from tasks.merging.pool import FlatWeights
     from tasks.streaming.inference import DTYPES
 
     device, batch, dtype = arguments.device, arguments.batch, DTYPES[arguments.dtype]

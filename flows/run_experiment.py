@@ -29,7 +29,7 @@ from tasks.references.results import RunRecord
 
 log = logging.getLogger("dawin.run")
 
-_MENDS = 3  # damaged objects found by reading, one after the other, that a run computes again before it gives up
+_REPAIRS = 3  # damaged objects found by reading, one after the other, that a run computes again before it gives up
 
 
 def run_name() -> str:
@@ -62,7 +62,7 @@ async def run_experiment(experiment: Experiment | str, store: str, plan: str | N
             "architecture: %s; an open_clip_config.json beside the base, or `architecture`, settles it", assumed
         )
     await publish_plan(found)
-    for _ in range(_MENDS):
+    for _ in range(_REPAIRS):
         try:
             return await _compute(found, experiment)
         except (ObjectDamaged, ObjectMissing) as error:  # its reader took its commit back: it counts as missing now
@@ -102,7 +102,7 @@ async def _run(plan: Plan, children: Sequence[Child]) -> None:
     """Run the children of a stage; an object that a child on a pool found damaged is raised as `ObjectDamaged`.
 
     Such a child took the object's commit back and failed, and the failure arrives without its error. So the parent
-    compares the missing samples before the stage and after it: nothing but damage makes them more.
+    compares the missing samples before the stage and after it: only damage increases their number.
     """
     before = _missing(plan) if children and pool() is not None else Counter[Step]()
     try:

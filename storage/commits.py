@@ -79,7 +79,7 @@ def _committed(store: Store, manifest: Manifest) -> Manifest:
 
 
 def _holds(store: Store, key: str, content: bytes) -> bool:
-    """Tell whether an object on S3 has the bytes just written: a server may ignore the condition of a PUT.
+    """Return whether an object on S3 has the bytes just written: a server may ignore the condition of a PUT.
 
     This costs one HEAD request, and one GET where the ETag is not an MD5.
     """

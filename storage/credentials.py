@@ -47,7 +47,7 @@ def _masked(word: str) -> str:
 
 
 def _is_secret(scheme: str, rest: str) -> bool:
-    """Tell whether the part after `scheme://` contains more than a place; a secret may contain slashes."""
+    """Return whether the part after `scheme://` contains more than a place; a secret may contain slashes."""
     authority = rest.partition("/")[0]
     is_odd = ":" in authority and not authority.startswith("arn:")
     return "@" in authority or (is_odd and (scheme == "s3" or "@" in rest))

@@ -73,7 +73,7 @@ def _local(path: str, base: Path, printable: str) -> str:
 
 
 def _is_utf8(address: str) -> bool:
-    """Tell whether an address can be encoded as UTF-8: no table can hold a name in other bytes."""
+    """Return whether an address can be encoded as UTF-8: no table can hold a name in other bytes."""
     try:
         address.encode()
     except UnicodeEncodeError:

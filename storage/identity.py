@@ -1,4 +1,4 @@
-"""Content identity: the digest of everything that an object's content depends on, and of nothing else."""
+"""Identity: the digest of everything that an object's content depends on, and of nothing else."""
 
 import hashlib
 import json

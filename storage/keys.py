@@ -56,12 +56,12 @@ def runs(experiment: str) -> str:
 
 
 def is_results(key: str) -> bool:
-    """Tell whether a key belongs to a run's results; a bucket may hold any other objects."""
+    """Return whether a key belongs to a run's results; a bucket may hold any other objects."""
     return _RESULTS.fullmatch(key) is not None
 
 
 def is_table(key: str) -> bool:
-    """Tell whether a key belongs to an object of a table."""
+    """Return whether a key belongs to an object of a table."""
     return key.endswith(".parquet")
 
 
@@ -144,7 +144,7 @@ def samples(prefix: str, span: Span) -> str:
 
 
 def is_samples(key: str) -> bool:
-    """Tell whether a key belongs to an object of a per-sample table."""
+    """Return whether a key belongs to an object of a per-sample table."""
     return _SAMPLES.search(key) is not None
 
 

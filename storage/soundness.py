@@ -88,7 +88,7 @@ def states(
 
 
 def is_committed(store: Store, key: str, *, contents: bool | None = None) -> bool:
-    """Tell whether an object is committed and sound.
+    """Return whether an object is committed and sound.
 
     Args:
         store: the store that holds the object.
@@ -123,7 +123,7 @@ def missing_spans(store: Store, prefix: str, spans: Sequence[Span], *, listing: 
 
 
 def counts_as_missing(error: StorageError | None) -> bool:
-    """Tell whether an object has to be computed again because of its fault, and log each fault once.
+    """Return whether an object has to be computed again because of its fault, and log each fault once.
 
     Args:
         error: the object's fault, from `states`; None: it is sound.

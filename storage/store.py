@@ -185,7 +185,7 @@ class Store:
                 path.unlink()
 
     def exists(self, key: str) -> bool:
-        """Tell whether an object is stored under a key."""
+        """Return whether an object is stored under a key."""
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             return bool(filesystem.isfile(path))

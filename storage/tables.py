@@ -186,7 +186,7 @@ def read_samples(
         samples: the number of samples of the data set; None: all committed samples, which must have no gap.
 
     Returns:
-        One row a sample: n rows.
+        One row per sample: n rows.
 
     Raises:
         ObjectMissing: samples are missing.

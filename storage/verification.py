@@ -1,4 +1,4 @@
-"""Compare objects with the size and the SHA-256 in their manifests, once a process as long as they do not change.
+"""Compare objects with the size and the SHA-256 in their manifests, once per process while they do not change.
 
 A SHA-256 takes a second for 1.2 GB on one core (measured on the machine of the README's figures). `DAWIN_VERIFY=size`
 restricts the comparison to sizes.
@@ -25,7 +25,7 @@ _verified: dict[tuple[str, str], tuple[str, str]] = {}
 
 
 def verifies_contents() -> bool:
-    """Tell whether to compare the SHA-256 of objects: unless the variable `DAWIN_VERIFY` is `size`.
+    """Return whether to compare the SHA-256 of objects: unless the variable `DAWIN_VERIFY` is `size`.
 
     Raises:
         StorageError: the variable is neither empty, `sha256` nor `size`.

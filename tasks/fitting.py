@@ -104,12 +104,12 @@ def fit_bins(reference: BinsReference, store: Store) -> Tally:
 def _coefficients(reference: CoefficientsReference, store: Store) -> Floats:
     """Return coefficients (n, M): from a column of the outputs, from the logits, or drawn."""
     outputs = reference.outputs
-    if reference.in_columns:
+    if reference.column:
         scores = [_column(store, one, reference.column) for one in outputs]
         return model_coefficients(np.column_stack(scores), offset=reference.offset)
     if reference.seed is not None:
         return drawn_coefficients(reference)
-    measure = MEASURES.get(reference.expertise) or METHODS[reference.expertise].measure
+    measure = MEASURES[reference.expertise] if reference.version is None else METHODS[reference.expertise].measure
     measured = [measure(_outputs(reference, store, span)) for span in reference.dataset.spans]
     return measured_coefficients(np.concatenate(measured), offset=reference.with_offset)
 

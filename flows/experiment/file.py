@@ -20,7 +20,7 @@ from storage.filesystem import absolute
 from storage.text import shown
 
 _NAMED = Path(__file__).parent / "named"
-_MOST_BYTES = 1024**2  # of a file; how many characters it may have is the parser's to say
+_MOST_BYTES = 1024**2  # of a file; the parser limits the characters
 _MOST_NEAR = 10  # files that a message names in the place of one that is missing
 _MOST_FAULTS = 20  # that a message lists
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -125,7 +125,7 @@ def _resolve(content: dict[str, Any], base: Path) -> None:
 
 
 def _addresses(content: dict[str, Any], change: Callable[[str], str]) -> None:
-    """Change every address in the settings; what is none is left for the validation to refuse."""
+    """Change every address in the settings; other values stay, and the validation refuses them."""
     for section, name in (("models", "checkpoint"), ("datasets", "images")):
         items = content.get(section)
         for item in items if isinstance(items, list) else []:

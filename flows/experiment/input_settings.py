@@ -47,7 +47,7 @@ class DatasetSettings(Settings):
     @classmethod
     def _known(cls, value: str | None) -> str | None:
         if value is not None and value not in CATALOGUE:
-            raise ValueError(f"no data set {value!r} in the catalogue; there are {', '.join(CATALOGUE)}")
+            raise ValueError(f"no data set {value!r} in the catalogue; known: {', '.join(CATALOGUE)}")
         return value
 
     @property

@@ -1,14 +1,16 @@
 """Settings of the merge: how DaWin interpolates weights."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, StrictInt, field_validator
 
 from flows.experiment.setting_types import MOST_ITEMS, Scale, Settings
+from tasks.numerics.measures import NAMES
 
-Expertise = Literal[
-    "entropy", "loss", "loss-hard", "loss-merged", "loss-merged-hard", "max-logit", "confidence", "margin"
-]
+if TYPE_CHECKING:
+    Expertise = str
+else:
+    Expertise = Literal[NAMES]
 
 
 class MergeSettings(Settings):

@@ -76,22 +76,22 @@ class Experiment(Settings):
             seen = Counter(item.name for item in items)
             faults += [f"{kind}: {times} have the name {n!r}" for n, times in sorted(seen.items()) if times > 1]
         known = [dataset.name for dataset in self.datasets]
-        faults += [
-            f"heads: no data set {n!r}; there are {', '.join(known)}" for n in self.heads if n not in (*known, "*")
-        ]
+        faults += [f"heads: no data set {n!r}; known: {', '.join(known)}" for n in self.heads if n not in (*known, "*")]
         if self.merge.kind == "task-vectors" and len(self.models) < 3:
             faults.append(
-                f"merge.kind: task-vectors needs a base and at least two tasks, there are {len(self.models)} models"
+                f"merge.kind: task-vectors needs a base and at least two tasks, got {len(self.models)} models"
             )
         patterns = [model.name for model in self.models if _is_pattern(model.checkpoint)]
         if len(patterns) > 1 or self.models[0].name in patterns:
-            faults.append(f"models: one checkpoint may be a pattern, and not the base's; {', '.join(patterns)} are")
+            faults.append(
+                f"models: at most one checkpoint may be a pattern, and not the base's; got {', '.join(patterns)}"
+            )
         return faults
 
     def _faults_of_methods(self) -> list[str]:
         faults = [f"baselines: {reason}" for name in self.baselines if (reason := fault(name, self.setup))]
         if not self.merge.granularity and not self.baselines:
-            faults.append("merge.granularity, baselines: both empty, there is nothing to evaluate")
+            faults.append("merge.granularity, baselines: both are empty, so nothing would be evaluated")
         asked = {member.method.name for member in self.members}
         faults += [
             f"methods.{name}: options of a method that baselines does not name"

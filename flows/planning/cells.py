@@ -6,7 +6,7 @@ from flows.experiment.settings import Experiment
 from tasks.methods.dawin import METHOD as DAWIN
 from tasks.methods.method import Context, Outputs
 from tasks.methods.weight_average import METHOD as AVERAGE
-from tasks.numerics.measures import WITH_JUDGE
+from tasks.numerics.measures import STORED, WITH_JUDGE
 from tasks.references.coefficients import CoefficientsReference
 from tasks.references.datasets import ScoredDataset
 from tasks.references.outputs import OutputsReference
@@ -42,6 +42,7 @@ def _context(
     coefficients = CoefficientsReference(
         outputs=outputs if scale is None else outputs[1:],
         expertise=merge.expertise,
+        column=STORED.get(merge.expertise),
         offset=merge.offset and scale is None,
         judge=judge,
     )

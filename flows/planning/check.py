@@ -65,7 +65,7 @@ def checked_plan(
     faults = _Faults()
     models = [model for m in experiment.models if (model := faults.collect(checkpoints.model, m))]
     chosen = faults.collect(_preprocessing, checkpoints, experiment, models)
-    # if no model was good the preprocessing is unknown, but missing folders are reported all the same
+    # without a usable model the preprocessing is unknown; missing folders are reported nevertheless
     known = chosen or choose_preprocessing(PreprocessSettings(), _SOME_SIZE, {}, None, [])
     looks = [faults.collect(datasets.find, one, known.preprocessing) for one in experiment.datasets]
     found = [look for look in looks if look is not None]
@@ -109,7 +109,7 @@ def _facts(checkpoints: Checkpoints, models: Sequence[ModelReference], chosen: C
 
 
 class _Faults:
-    """Collects faults, so that a user reads of all of them at once."""
+    """Collects faults, so that one error reports them all."""
 
     def __init__(self) -> None:
         self._errors: list[Exception] = []

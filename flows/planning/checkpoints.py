@@ -55,7 +55,7 @@ class Checkpoints:
         return list(self._summary(models[0])["pixels"]) if models and self._architecture else []
 
     def assumed(self, models: Sequence[ModelReference]) -> str | None:
-        """Return, in words, the parts of the architecture that neither a file nor the tensors say; None: no part."""
+        """Return, in words, the parts of the architecture that neither a file nor the tensors determine, or None."""
         return next((found for model in models if (found := self._summary(model)["assumed"])), None)
 
     def _summary(self, model: ModelReference) -> dict[str, Any]:

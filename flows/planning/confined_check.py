@@ -78,7 +78,7 @@ def confined_check(
 ) -> dict[str, Any]:
     """Return a checkpoint's summary, checked by `check_here` in a process of its own.
 
-    A refused file is not read again by this process until it changes; one whose check was cut short is.
+    A refused file is not read again by this process until it changes; a file whose check was cut short is read again.
 
     Args:
         kind: `model` or `head`.
@@ -138,7 +138,7 @@ class CheckServer:
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to a question."""
         with self._lock:
-            for _ in range(2):  # it may end, having waited in vain, while this question is on its way
+            for _ in range(2):  # the server may time out just as this question is sent
                 try:
                     line = self._line(json.dumps({**question, "environment": dict(os.environ)}))
                 except BaseException:  # an interrupt: the pending answer is not the next question's

@@ -1,7 +1,6 @@
 """New checkpoints under a watched pattern: which are complete, which are not evaluated yet, and the run of each.
 
-Manifests say what has been done: a checkpoint whose results are all in the store starts nothing, whatever its name is
-and whoever evaluated it.
+Manifests record finished work: a checkpoint whose results are in the store starts no run, under any name.
 """
 
 import logging
@@ -86,7 +85,7 @@ def new_checkpoints(experiment: Experiment, store: Store, only: str | None = Non
 
 
 class _SharedFaults:
-    """The faults of an experiment whatever checkpoint is new: those that it has with its base in the pattern's place.
+    """The faults that an experiment has for every checkpoint: those that remain when the base replaces the pattern.
 
     `checked_plan` lists faults of several kinds in one error, a checkpoint's beside those of data sets and settings.
     Faults that the base has too are the experiment's, and end the look; for any other fault one checkpoint is passed
@@ -126,7 +125,7 @@ def _digest(experiment: Experiment, checkpoints: Checkpoints, url: str) -> str |
         return checkpoints.model(changed).digest
     except StoreUnreachable:
         raise  # concerns every checkpoint
-    except Exception as error:  # whatever a file, or its name, makes a reader raise: the others do not wait for it
+    except Exception as error:  # any error with one file must not hold up the others
         _pass_over(url, error)
         return None
 

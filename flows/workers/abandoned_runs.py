@@ -1,4 +1,4 @@
-"""Set flow runs to Crashed whose process was killed, or whose machine went down."""
+"""Set to Crashed the flow runs whose process was killed, or whose machine went down."""
 
 import logging
 from collections.abc import Collection

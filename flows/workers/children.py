@@ -18,7 +18,7 @@ log = logging.getLogger("dawin.run")
 
 @dataclass(frozen=True)
 class Child:
-    """A child flow run, to be run in this process or by a worker."""
+    """The description of a child flow run, for this process or a worker."""
 
     flow: str
     """The child's flow: `verb-noun` is the function `verb_noun` of the module `flows.verb_noun`."""
@@ -69,7 +69,7 @@ class Children:
         return list(self._by_span("evaluate-merges", f"evaluate {dataset.name}: {len(missing)} merges", dataset))
 
     def _by_span(self, flow: str, name: str, dataset: DatasetReference) -> Iterator[Child]:
-        """Yield the children that share a data set, in whole objects; in this process one child does all of it."""
+        """Yield one child per span of whole objects; without a pool, one child for all samples."""
         wanted = self._experiment.samples_per_run if pool() else None
         size = dataset.samples if wanted is None else -(-wanted // dataset.shard) * dataset.shard
         for span in cut(dataset.samples, size):

@@ -47,7 +47,7 @@ async def dispatch(children: Sequence[Child]) -> None:
     """Run all children: in this process one after the other, or on a pool as many at a time as its workers take.
 
     Raises:
-        ChildFailed: a child did not complete, though it was sent several times; the others had their time to end.
+        ChildFailed: a child did not complete, even after its retries; all other children have ended.
         Exception: the error of a child that ran in this process.
     """
     if pool() is not None:
@@ -60,7 +60,10 @@ async def dispatch(children: Sequence[Child]) -> None:
 
 
 def child_flow(name: str) -> Flow[..., Coroutine[Any, Any, Tally]]:
-    """Return a child flow by its name. It is imported now, and torch with it: a parent that sends it loads neither."""
+    """Return a child flow by its name.
+
+    This imports the flow's module and torch. A parent that only sends children does not call it.
+    """
     module = name.replace("-", "_")
     found: Flow[..., Coroutine[Any, Any, Tally]] = getattr(import_module(f"flows.{module}"), module)
     return found
@@ -96,7 +99,7 @@ async def _send_all(children: Sequence[Child]) -> None:
 
 
 async def is_worth_another(_task: Task[..., Any] | None, _run: TaskRun | None, state: State[Any]) -> bool:
-    """Return whether a child that ended in a state is sent again: unless somebody cancelled it."""
+    """Return whether to send a child again that ended in a state: yes, unless it was cancelled."""
     return not isinstance(await state.aresult(raise_on_failure=False), ChildCancelled)
 
 
@@ -138,7 +141,7 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
 
 
 async def _end_of(run: UUID, poll_seconds: float) -> State[Any]:
-    """Return a flow run's final state once it has one. The run outlives a server that is away, so the wait does too."""
+    """Return a flow run's final state. The run continues while the API is unreachable, so this keeps waiting."""
     while True:
         try:
             async with get_client() as client:

@@ -32,7 +32,7 @@ def in_flight() -> int:
     """
     wanted = os.environ.get("DAWIN_IN_FLIGHT") or str(_IN_FLIGHT)
     if not wanted.isdecimal() or not int(wanted):
-        raise OrchestrationError(f"DAWIN_IN_FLIGHT={wanted}: wanted a whole number from 1 on, such as {_IN_FLIGHT}")
+        raise OrchestrationError(f"DAWIN_IN_FLIGHT={wanted}: wanted a positive whole number, such as {_IN_FLIGHT}")
     return int(wanted)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tasks.methods.making import Making
 
-_PLUS = "++"  # of members whose task vectors TIES trims and elects signs of
+_PLUS = "++"  # marks members whose task vectors go through TIES' trimming and sign election
 
 
 class AdaMergingOptions(MethodOptions):

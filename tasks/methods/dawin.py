@@ -1,4 +1,4 @@
-"""DaWin: every sample is merged with coefficients of its models' expertise, by cluster, by bin, or by itself."""
+"""DaWin: for each sample, the models are merged with coefficients of their expertise; by cluster, by bin, or exactly."""
 
 from collections.abc import Sequence
 

@@ -42,7 +42,7 @@ class GreedySoup(Method):
             return "needs a labelled data set to choose by: set methods.greedy-soup.held_out"
         if held_out not in setup.datasets:
             known = ", ".join(setup.datasets)
-            return f"needs a data set to choose by, got methods.greedy-soup.held_out={held_out}; there are {known}"
+            return f"needs a data set to choose by, got methods.greedy-soup.held_out={held_out}; known: {known}"
         return None
 
     def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:

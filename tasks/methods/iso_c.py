@@ -38,7 +38,7 @@ def isotropic(tasks: "torch.Tensor", noises: Sequence[float] = ()) -> "torch.Ten
     """Return the merged matrix of Iso-C (section 4.1 of the paper), computed in float64.
 
     The mean and the directions are those of the singular values above the numerical rank
-    (`tasks.merging.numerical_rank`), so the sum of the singular values stays.
+    (`tasks.merging.numerical_rank`), so the sum of the singular values is preserved.
 
     Args:
         tasks: (M, rows, columns), one matrix of each task vector.

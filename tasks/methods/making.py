@@ -1,4 +1,4 @@
-"""Opened models and data sets, as a method makes its model of them. `tasks.model_merging` opens them."""
+"""The open models and data sets from which a method makes its model. `tasks.model_merging` opens them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class LookedAt(Protocol):
 
 @dataclass(kw_only=True)
 class Making:
-    """Everything that a method makes a model of.
+    """Everything from which a method makes its model.
 
     Attributes:
         member: of the family, as written after the slash.

@@ -48,7 +48,7 @@ class Setup:
         models: names, the base first.
         datasets: names.
         granularity: how finely DaWin merges, one method each.
-        clusters: clusters per data set; `auto`: as many as the lowest BIC wants.
+        clusters: clusters per data set; `auto`: the number of lowest BIC.
         bins: bins per data set, at most.
         m_step: how clusters are fitted; None: by moments for two models, by maximum likelihood for more.
         precision: of the models' arithmetic.
@@ -106,8 +106,8 @@ class Method(ABC):
         paper: the publication; None: a common baseline without one.
         version: of the arithmetic in `make` and `measure`; raise it when the same inputs come to give other numbers.
         options: the pydantic model of its options.
-        per_sample: whether it merges every sample with coefficients of its own, and so once per scale of the
-            experiment's task vectors.
+        per_sample: whether each sample has coefficients of its own, which makes one row per scale of the experiment's
+            task vectors.
         is_baseline: whether `baselines` asks for it; DaWin's own granularities are asked for by `merge.granularity`.
     """
 
@@ -141,7 +141,7 @@ class Method(ABC):
         return member in self.members(setup)
 
     def refusal(self, member: str, setup: Setup) -> str | None:
-        """Return why a member makes no sense in an experiment, to be read after its name; None: it does.
+        """Return why a member makes no sense in an experiment, worded to follow its name; None if it makes sense.
 
         Args:
             member: as written after the slash.
@@ -150,7 +150,7 @@ class Method(ABC):
         return None
 
     def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
-        """Return why the method cannot be evaluated on a data set, to be read after the data set's name; None: it can.
+        """Return why the method cannot be evaluated on a data set, worded to follow the data set's name; None if it can.
 
         Args:
             dataset: one of the experiment's data sets, listed.
@@ -208,6 +208,20 @@ class Method(ABC):
             NotImplementedError: the method has no measure of its own.
         """
         raise NotImplementedError(f"{self.name}: measures nothing")
+
+    def draw(self, member: str, samples: int, models: int, seed: Sequence[int]) -> Floats:
+        """Return coefficients (n, M) that are drawn, for a method that measures nothing.
+
+        Args:
+            member: as written after the slash.
+            samples: n.
+            models: M.
+            seed: state of the random generator.
+
+        Raises:
+            NotImplementedError: the method draws no coefficients.
+        """
+        raise NotImplementedError(f"{self.name}: draws no coefficients")
 
     def own_coefficients(self, context: Context) -> CoefficientsReference:
         """Return the reference of every sample's coefficients by the method's own measure."""

@@ -1,4 +1,4 @@
-"""Model Stock: the angle between fine-tuned models says how far to go from the base to their average.
+"""Model Stock: the angle between fine-tuned models sets how far the merged model moves from the base to their average.
 
 The authors published no code, and the paper gives the angle between two models but leaves open how to treat more.
 Choices, and those of other toolkits (`python -m benchmarks.method_choices` measures how far apart the merged task
@@ -37,7 +37,7 @@ class ModelStock(TensorwiseMethod):
     def refusal(self, member: str, setup: Setup) -> str | None:
         """Return why it makes no sense: one model has no angle to another."""
         count = len(setup.models) - 1
-        return None if count > 1 else f"needs at least two models beside the base, there is {count}"
+        return None if count > 1 else f"needs at least two models beside the base, got {count}"
 
     def rule(self, base: "State", tuned: "Sequence[State]", options: Any) -> "Rule":
         """Return the rule for one tensor."""

@@ -13,7 +13,7 @@ class Oracle(Method):
 
     name = "oracle"
     title = "Oracle"
-    summary = "Every sample is merged with coefficients of its models' losses against the true labels."
+    summary = "For each sample, the models are merged with coefficients of their losses against the true label."
     paper = Paper(
         "DaWin: Training-free Dynamic Weight Interpolation for Robust Adaptation",
         "ICLR",
@@ -36,7 +36,9 @@ class Oracle(Method):
 
     def predictions(self, member: str, context: Context) -> PredictionsReference:
         """Return the predictions of per-sample merged models."""
-        measured = CoefficientsReference(outputs=context.compared, expertise="oracle", offset=False)
+        measured = CoefficientsReference(
+            outputs=context.compared, expertise=self.name, column="loss", offset=False, version=self.version
+        )
         return MergeReference(outputs=context.outputs, source=measured, scale=context.scale)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from tasks.methods.method import Context, Method, Setup
+from tasks.numerics.checks import Floats
+from tasks.numerics.measures import random_coefficients
 from tasks.references.coefficients import CoefficientsReference
 from tasks.references.predictions import MergeReference, PredictionsReference
 
@@ -12,7 +14,7 @@ class RandomCoefficients(Method):
 
     name = "random"
     title = "Random coefficients"
-    summary = "Every sample is merged with coefficients that are drawn, as a control."
+    summary = "For each sample, the models are merged with coefficients that are drawn, as a control."
     per_sample = True
 
     def members(self, setup: Setup) -> Sequence[str]:
@@ -24,14 +26,22 @@ class RandomCoefficients(Method):
         count = len(setup.models)
         if member == "uniform" or count == 2:
             return None
-        return f"draws one number a sample, so it needs two models, there are {count}"
+        return f"draws one number per sample, so it needs two models, got {count}"
 
     def predictions(self, member: str, context: Context) -> PredictionsReference:
         """Return the predictions of per-sample merged models."""
         drawn = CoefficientsReference(
-            outputs=context.compared, expertise=f"random-{member}", offset=False, seed=context.setup.seed
+            outputs=context.compared,
+            expertise=self.full_name(member),
+            offset=False,
+            seed=context.setup.seed,
+            version=self.version,
         )
         return MergeReference(outputs=context.outputs, source=drawn, scale=context.scale)
+
+    def draw(self, member: str, samples: int, models: int, seed: Sequence[int]) -> Floats:
+        """Return random coefficients (n, M)."""
+        return random_coefficients(member, samples, models, seed)
 
 
 METHOD = RandomCoefficients()

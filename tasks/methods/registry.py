@@ -1,4 +1,4 @@
-"""The methods, in the order in which documentation lists them, and the questions that names of methods raise."""
+"""The methods, in the order in which documentation lists them, and the look-up of methods by name."""
 
 from importlib import import_module
 from typing import NamedTuple
@@ -77,4 +77,4 @@ def existing(name: str, setup: Setup) -> str:
     """Return, in words, the families that exist and the members of a name's own family."""
     members = [member.name for member in matching(name.partition("/")[0], setup)]
     own = f"; {name.partition('/')[0]} of this experiment: {', '.join(members)}" if members else ""
-    return f"there are {', '.join(family for family, method in METHODS.items() if method.is_baseline)}{own}"
+    return f"known: {', '.join(family for family, method in METHODS.items() if method.is_baseline)}{own}"

@@ -40,7 +40,7 @@ def task_singular_vectors(tasks: "torch.Tensor", noises: Sequence[float] = ()) -
     (`tasks.merging.numerical_rank`). The left vectors of all tasks, side by side, are replaced by the nearest
     orthogonal ones (Procrustes), the right vectors too, and their product is taken with all kept singular values.
     Vectors that depend linearly on one another, of tasks that share directions, are replaced by the nearest orthogonal
-    ones of their common span.
+    ones of the subspace that they span together.
 
     Args:
         tasks: (M, rows, columns), one matrix of each task vector.

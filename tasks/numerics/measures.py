@@ -8,7 +8,7 @@ A new measure is a function here and its name in `MEASURES`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.special import softmax
@@ -96,9 +96,13 @@ MEASURES: dict[str, Measure] = {
     "margin": margin,
 }
 """Name in an experiment's settings to measure."""
+STORED: dict[str, Literal["entropy", "loss"]] = {"entropy": "entropy"}
+"""Measures whose scores are the negative of a stored column, by that column; they need no logits."""
+NAMES = (*STORED, *MEASURES)
+"""All measures, as an experiment's settings name them."""
 WITH_JUDGE = ("loss-merged", "loss-merged-hard")
 """Measures that need the predictions of a judge."""
-WITH_OFFSET = ("entropy", "oracle", "loss", "loss-hard", "loss-merged", "loss-merged-hard")
+WITH_OFFSET = ("entropy", "loss", "loss-hard", "loss-merged", "loss-merged-hard")
 """Measures with scores of minus an entropy; the offset is made of that entropy's mean and standard deviation."""
 
 

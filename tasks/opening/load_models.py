@@ -1,4 +1,4 @@
-"""From references to the tensors of models and heads. Joins storage and models."""
+"""From references to the tensors of models and heads. This file joins storage and models."""
 
 from collections.abc import Iterable
 

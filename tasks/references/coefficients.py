@@ -10,8 +10,6 @@ from tasks.references.outputs import OutputsReference
 from tasks.references.tables import TableReference
 from tasks.references.versions import computation
 
-_COLUMNS = {"entropy": "entropy", "oracle": "loss"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class CoefficientsReference(TableReference):
@@ -20,15 +18,16 @@ class CoefficientsReference(TableReference):
     outputs: tuple[OutputsReference, ...]
     """Of the models whose expertise is compared."""
     expertise: str
-    """A measure by name, or a method that measures for itself; `oracle`: the cross-entropy against the true labels;
-    `random-…`: drawn, not measured."""
+    """A measure by name, or the method that decides the coefficients by itself."""
+    column: Literal["entropy", "loss"] | None = None
+    """The column of the outputs whose negative is the score; None: the measure needs the logits."""
     offset: bool
     judge: OutputsReference | None = None
     """Outputs of the model whose predictions serve as labels, for measures that want labels."""
     seed: int | None = None
-    """Of coefficients that are drawn; None: they are measured."""
+    """Of coefficients that the method draws; None: they are measured."""
     version: int | None = None
-    """Of a measure that a method defines for itself; None: a measure of `tasks.numerics.measures`."""
+    """Of the method that measures or draws; None: a measure of `tasks.numerics.measures`."""
 
     table = "coefficients"
 
@@ -38,23 +37,13 @@ class CoefficientsReference(TableReference):
         return self.outputs[0].dataset
 
     @property
-    def column(self) -> str:
-        """The column of the outputs that serves as score."""
-        return _COLUMNS[self.expertise]
-
-    @property
-    def in_columns(self) -> bool:
-        """Whether a column of the outputs suffices; other measures need the logits."""
-        return self.expertise in _COLUMNS
-
-    @property
     def is_local(self) -> bool:
         """Whether one sample's outputs decide its coefficients; the offset needs the outputs of all samples."""
-        return self.seed is not None or (self.in_columns and not self.with_offset)
+        return self.seed is not None or (self.column is not None and not self.with_offset)
 
     @property
     def with_offset(self) -> bool:
-        """Whether the offset is applied: two models, a measure that it is defined for, and the experiment's wish."""
+        """Whether the offset is applied: the experiment asks for it, with two models and a measure that defines one."""
         return self.offset and len(self.outputs) == 2 and self.expertise in WITH_OFFSET
 
     @property

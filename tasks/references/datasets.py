@@ -56,21 +56,21 @@ class DatasetReference:
         return cut(self.samples, self.shard)
 
     def spans_within(self, samples: Span | None) -> list[Span]:
-        """Return the spans that lie within a range of samples; None: all spans."""
+        """Return the spans of objects that lie within a span; None: all of them."""
         start, stop = samples or self.whole
         return [span for span in self.spans if start <= span.start and span.stop <= stop]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredDataset:
-    """A data set together with the head and the precision that models are run with on it."""
+    """A data set together with the head and the precision used to score it."""
 
     dataset: DatasetReference
     head: Head | None
     """None: the checkpoints hold it."""
     precision: Precision
     logits: Literal["fp32", "fp16"] = "fp32"
-    """The type that logits are stored in; entropies and losses are computed before."""
+    """The type that logits are stored in; entropies and losses are computed before the rounding to it."""
 
     @property
     def content(self) -> Mapping[str, Any]:

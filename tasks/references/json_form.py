@@ -1,4 +1,4 @@
-"""References as JSON, for whoever computes them elsewhere: each record is written once, however many others hold it."""
+"""References as JSON for child runs; each record is written once and referred to by number."""
 
 import json
 from collections.abc import Mapping

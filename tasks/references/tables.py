@@ -32,7 +32,7 @@ class TableReference(ABC):
 
     @property
     def content_id(self) -> str:
-        """Digest of the content. Tables computed from this one depend on it, but not on the columns it is kept in."""
+        """Digest of the content. Tables computed from this one depend on it, but not on the schema of its columns."""
         return digest_of(self.content)
 
     @property

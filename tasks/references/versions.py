@@ -1,9 +1,10 @@
 """The versions of computations. Raise one when the same inputs come to give other numbers.
 
 A version is part of the identity of the objects that its computation makes, and through them of everything computed
-from these objects, so a raised version has exactly those computed again. Two kinds of versions live elsewhere: a
-method's own beside its arithmetic (`tasks.methods`), and the version of a table's columns in `storage.schemas`. The
-latter changes where the table lies, but not its content, so tables computed from it stay.
+from these objects, so raising a version recomputes exactly those. Other versions live beside their subjects: a
+method's and a metric's in its own file, a checkpoint summary's in `flows.planning.checkpoint_records`, and the version
+of a table's columns in `storage.schemas`. The last changes where the table lies, but not its content, so tables computed
+from it stay.
 """
 
 VERSIONS = {

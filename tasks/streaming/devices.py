@@ -1,4 +1,4 @@
-"""The device that models run on, and the way of images to it."""
+"""The device that models run on, and the transfer of images to it."""
 
 from collections.abc import Iterator
 

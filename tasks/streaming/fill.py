@@ -16,7 +16,7 @@ from tasks.streaming.writer import BackgroundWriter
 
 
 class Tally(NamedTuple):
-    """Samples × tables that a task computed, and that the store held already."""
+    """Counts of samples × tables: computed by the task, and already in the store."""
 
     computed: int
     reused: int

@@ -1,4 +1,4 @@
-"""Batches of a data set's images, decoded and on the device. Joins references and data sets."""
+"""Batches of a data set's images, decoded and on the device. This file joins references and data sets."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class Images:
     Args:
         reference: the data set.
         reading: how images are read.
-        device: where the images are wanted.
+        device: receives the images.
 
     Raises:
         DatasetError: the data set is not the one that the reference names.

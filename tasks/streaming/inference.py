@@ -48,7 +48,7 @@ class Inference:
             coefficients: (n, M), for a per-sample merged model.
 
         Raises:
-            ValueError: the logits are not finite: they are too large for the precision, or the pixels are no pictures.
+            ValueError: the logits are not finite: they are too large for the precision, or the images hold values that the model cannot take.
             torch.OutOfMemoryError: the device cannot hold a single image.
         """
         merged = None if coefficients is None else torch.from_numpy(np.ascontiguousarray(coefficients))
@@ -78,6 +78,6 @@ class Inference:
 
     def _halve(self, tried: int) -> None:
         self._batch_size = max(1, tried // 2)
-        log.warning("out of memory with %d images per call; going on with %d", tried, self._batch_size)
+        log.warning("out of memory with %d images per call; continuing with %d", tried, self._batch_size)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

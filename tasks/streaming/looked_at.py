@@ -1,4 +1,4 @@
-"""A data set that a method looks at to make its model. Joins storage, models and data sets."""
+"""A data set that a method looks at to make its model. This file joins storage, models and data sets."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -72,7 +72,7 @@ class OpenedDataset:
         outputs = OutputsReference(model=self._models[1 + model], scored=self._scored)
         column = read_samples(self._store, outputs.prefix, OUTPUTS[self._scored.logits], ["label_rank"])["label_rank"]
         if column.null_count:
-            raise DatasetError(f"data set {self.name}: images without labels, and no soup can be chosen by them")
+            raise DatasetError(f"data set {self.name}: its images have no labels, which the soup needs")
         ranks: Floats = column.to_numpy()
         return float((ranks == 0).mean())
 

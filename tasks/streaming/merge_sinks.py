@@ -90,6 +90,7 @@ class _LocalCoefficients:
     def _scores(self, outputs: OutputsReference, batch: Batch, results: Mapping[str, Any]) -> Floats:
         """Return one model's scores (n,): its entropies, or losses."""
         column = self._reference.column
+        assert column is not None  # else it is not local
         if outputs.prefix in results:
             scores = predict(log_probabilities(results[outputs.prefix], outputs.model.temperature), batch.labels)
             values: Floats = getattr(scores, column)

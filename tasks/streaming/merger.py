@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from tasks.merging.combination import check_same_layout
+from tasks.merging.merged_models import FlatWeights, MergedModels
 from tasks.merging.per_sample import PerSample, merge_per_sample
-from tasks.merging.pool import FlatWeights, MergedModels
 from tasks.models.classifier import build_classifier
 from tasks.numerics.checks import Floats
 from tasks.references.outputs import OutputsReference
@@ -25,12 +25,12 @@ class Merger:
         inference: runs the models.
 
     Attributes:
-        resident_bytes: merged models that stay in memory, on a processor.
-        resident_share: the same on a GPU: one in so many bytes of its memory.
+        resident_bytes: memory for merged models on a processor, in bytes.
+        resident_fraction: the same on a GPU, as a fraction of its memory.
     """
 
     resident_bytes = 4 << 30
-    resident_share = 4
+    resident_fraction = 0.25
 
     def __init__(
         self, outputs: Sequence[OutputsReference], states: Sequence[dict[str, torch.Tensor]], inference: Inference
@@ -52,7 +52,7 @@ class Merger:
         spread = np.zeros((len(coefficients), len(self._states)))
         for column, place in enumerate(self._places(merge)):
             spread[:, place] += coefficients[:, column]  # added: two names may stand for one checkpoint
-        return run_shared(self._inference, self.pool, images, spread)
+        return run_shared(self._inference, self.merged_models, images, spread)
 
     def own(self, merge: MergeReference, images: torch.Tensor, coefficients: Floats) -> Floats:
         """Return the logits (n, classes) of every sample's own merged model.
@@ -73,14 +73,14 @@ class Merger:
         return [self._place[reference.model.digest] for reference in merge.outputs]
 
     @cached_property
-    def pool(self) -> MergedModels:
-        """Merged models; as many stay in memory as it has room set aside for."""
+    def merged_models(self) -> MergedModels:
+        """The cache of merged models, which holds as many as fit into the reserved memory."""
         device = next(iter(self._states[0].values())).device
-        total = (
-            torch.cuda.get_device_properties(device).total_memory // self.resident_share if device.type == "cuda" else 0
-        )
+        room = self.resident_bytes
+        if device.type == "cuda":
+            room = int(torch.cuda.get_device_properties(device).total_memory * self.resident_fraction)
         one = sum(tensor.numel() * tensor.element_size() for tensor in self._states[0].values())
-        return MergedModels(self._skeleton, self._weights, max(0, (total or self.resident_bytes) // one - 1))
+        return MergedModels(self._skeleton, self._weights, max(0, room // one - 1))
 
     @cached_property
     def _skeleton(self) -> torch.nn.Module:
@@ -88,12 +88,12 @@ class Merger:
         return build_classifier(self._states[0], self._first.url, self._first.architecture, str(device))
 
 
-def run_shared(inference: Inference, pool: MergedModels, images: torch.Tensor, coefficients: Floats) -> Floats:
+def run_shared(inference: Inference, models: MergedModels, images: torch.Tensor, coefficients: Floats) -> Floats:
     """Return the logits (n, classes) of images by the merged models of their coefficients, each model run once.
 
     Args:
         inference: runs the models.
-        pool: merges them.
+        models: merges them, and keeps as many as fit.
         images: (n, 3, h, w), on the device.
         coefficients: (n, M).
     """
@@ -102,7 +102,7 @@ def run_shared(inference: Inference, pool: MergedModels, images: torch.Tensor, c
     for i, row in enumerate(distinct):
         mine = np.flatnonzero(member == i)
         chosen = images if len(distinct) == 1 else images[torch.from_numpy(mine).to(images.device)]
-        parts.append(inference.logits(pool.get(tuple(row.tolist())), chosen))
+        parts.append(inference.logits(models.get(tuple(row.tolist())), chosen))
         places.append(mine)
     logits: Floats = np.concatenate(parts)[np.argsort(np.concatenate(places))]
     return logits

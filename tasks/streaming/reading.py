@@ -1,11 +1,11 @@
-"""How images are read. In a file of its own because planning loads it, and no image library."""
+"""How images are read. Planning imports this file, so it imports no image library."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How images are read. None of it changes a number."""
+    """Settings of image reading. They change results by no more than rounding."""
 
     batch_size: int
     """Images per batch."""

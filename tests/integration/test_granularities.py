@@ -71,7 +71,7 @@ def test_bins_are_evaluated_with_their_means_in_data_set_order(tmp_path):
 
 def test_a_cluster_is_merged_once_and_every_sample_runs_once(tmp_path, monkeypatch):
     """However many blocks the samples come in; bins once, and once more where a block ends inside of one."""
-    from tasks.merging.pool import FlatWeights
+    from tasks.merging.merged_models import FlatWeights
     from tasks.streaming.inference import Inference
     from tasks.streaming.merger import Merger
 

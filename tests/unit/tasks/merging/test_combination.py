@@ -8,7 +8,7 @@ import torch
 from tasks.errors import ModelMismatch
 from tasks.merging import combination
 from tasks.merging.combination import combine
-from tasks.merging.pool import FlatWeights, MergedModels
+from tasks.merging.merged_models import FlatWeights, MergedModels
 
 
 def states(count=3):
