@@ -1,4 +1,4 @@
-"""DaWin: for each sample, the models are merged with coefficients of their expertise; by cluster, by bin, or exactly."""
+"""DaWin: for each sample, the models are merged with coefficients of their expertise."""
 
 from collections.abc import Sequence
 

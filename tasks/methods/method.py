@@ -150,7 +150,7 @@ class Method(ABC):
         return None
 
     def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
-        """Return why the method cannot be evaluated on a data set, worded to follow the data set's name; None if it can.
+        """Return why it cannot be evaluated on a data set, worded to follow the data set's name; None if it can.
 
         Args:
             dataset: one of the experiment's data sets, listed.

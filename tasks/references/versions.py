@@ -3,8 +3,8 @@
 A version is part of the identity of the objects that its computation makes, and through them of everything computed
 from these objects, so raising a version recomputes exactly those. Other versions live beside their subjects: a
 method's and a metric's in its own file, a checkpoint summary's in `flows.planning.checkpoint_records`, and the version
-of a table's columns in `storage.schemas`. The last changes where the table lies, but not its content, so tables computed
-from it stay.
+of a table's columns in `storage.schemas`. The last changes where the table lies, but not its content, so tables
+computed from it stay.
 """
 
 VERSIONS = {

@@ -48,7 +48,8 @@ class Inference:
             coefficients: (n, M), for a per-sample merged model.
 
         Raises:
-            ValueError: the logits are not finite: they are too large for the precision, or the images hold values that the model cannot take.
+            ValueError: the logits are not finite: they are too large for the precision, or the images hold values that
+                the model cannot take.
             torch.OutOfMemoryError: the device cannot hold a single image.
         """
         merged = None if coefficients is None else torch.from_numpy(np.ascontiguousarray(coefficients))
