@@ -89,9 +89,9 @@ def test_all_faults_are_told_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"baselines": ["wise-fit"]}, "no method 'wise-fit'; there are individual, wise-ft, weight-average"),
+        ({"baselines": ["wise-fit"]}, "no method 'wise-fit'; known: individual, wise-ft, weight-average"),
         ({"baselines": ["individual/other"]}, "no method 'individual/other'"),
-        ({"heads": {"three": "x"}}, "heads: no data set 'three'; there are one, two"),
+        ({"heads": {"three": "x"}}, "heads: no data set 'three'; known: one, two"),
         ({"datasets": [{"name": "one", "images": "a"}] * 2}, "datasets: 2 have the name 'one'"),
         ({"name": "2024"}, "name: String should match pattern"),
         ({"models": None}, "models: "),
@@ -116,7 +116,7 @@ def test_settings_that_make_no_sense_are_refused(tmp_path, changes, message):
         ({"preprocess": {"std": [0, 1, 1]}}, "preprocess.std.0: .*greater than 0"),
         ({"preprocess": {"mean": [float("nan"), 0, 0]}}, "preprocess.mean.0: .*finite"),
         ({"merge": {"granularity": ["samples", "samples"]}}, "merge.granularity: each at most once"),
-        ({"merge": {"granularity": []}, "baselines": []}, "there is nothing to evaluate"),
+        ({"merge": {"granularity": []}, "baselines": []}, "so nothing would be evaluated"),
         ({"merge": {"clusters": True}}, "merge.clusters: "),
         ({"datasets": [{"name": "one", "images": ""}]}, "datasets.0.images: .*at least 1 character"),
     ],

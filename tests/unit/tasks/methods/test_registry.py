@@ -40,12 +40,12 @@ def test_a_family_stands_for_its_members():
     ("name", "models", "held_out", "message"),
     [
         ("greedy-soup", "ab", None, "greedy-soup needs a labelled data set to choose by: set methods.greedy-soup.held"),
-        ("greedy-soup", "ab", "other", "needs a data set to choose by, got .*held_out=other; there are held"),
-        ("model-stock", "ab", None, "model-stock needs at least two models beside the base, there is 1"),
-        ("random/gaussian-0.5", "abc", None, "draws one number a sample, so it needs two models, there are 3"),
-        ("random", "abc", None, "random draws one number a sample"),
+        ("greedy-soup", "ab", "other", "needs a data set to choose by, got .*held_out=other; known: held"),
+        ("model-stock", "ab", None, "model-stock needs at least two models beside the base, got 1"),
+        ("random/gaussian-0.5", "abc", None, "draws one number per sample, so it needs two models, got 3"),
+        ("random", "abc", None, "random draws one number per sample"),
         ("ties/x", "abc", None, "no method 'ties/x'; .*ties of this experiment: ties/0.10"),
-        ("dawin", "ab", None, "no method 'dawin'; there are individual"),
+        ("dawin", "ab", None, "no method 'dawin'; known: individual"),
     ],
 )
 def test_a_method_that_makes_no_sense_is_refused_with_the_reason(name, models, held_out, message):

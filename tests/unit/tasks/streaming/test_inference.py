@@ -49,8 +49,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(caplog):
     assert narrow.seen == [10, 5, 2, 2, 2, 2, 2] + [2] * 5
     told = [record.getMessage() for record in caplog.records]
     assert told == [
-        "out of memory with 10 images per call; going on with 5",
-        "out of memory with 5 images per call; going on with 2",
+        "out of memory with 10 images per call; continuing with 5",
+        "out of memory with 5 images per call; continuing with 2",
     ]
 
 
