@@ -1,8 +1,8 @@
-"""AdaMerging: seconds for its steps on the quickstart's tower, and the memory it takes in towers.
+"""Time the steps of AdaMerging on the quickstart's tower, and measure its peak memory in units of one tower.
 
-A step on D tasks is D forward and backward passes and D merges; memory is M task vectors, the base, one merged tower,
-and the activations of one batch. The activations are measured by themselves: one pass forward and back through a plain
-tower whose gradients go as soon as they are there. Freed memory goes back to the system at once in both.
+A step on D tasks makes one merge and D forward and backward passes. Memory holds M task vectors, the base, one merged
+tower, and the activations of one batch. A separate child measures the activations: it runs one forward and backward
+pass through a plain tower and drops each gradient at once. Both children return freed memory to the system at once.
 """
 
 import argparse
@@ -22,16 +22,16 @@ def _peak() -> float:
 
 
 def _steps(arguments: argparse.Namespace) -> None:
-    """Learn on random images with the quickstart's tower, four tasks."""
+    """Print the seconds of learning on random images with the quickstart's tower and four tasks."""
     import torch
-    from tasks.merging.adamerging import AdaMerging, learn
 
     from flows.quickstart.training import new_classifier
+    from tasks.merging.learnt_coefficients import LearntCoefficients, learn
 
     modules = [new_classifier(seed) for seed in range(5)]
     states = [module.state_dict() for module in modules]
     images = torch.randn(arguments.batch, 3, 32, 32)
-    merging = AdaMerging(states[0], states[1:], layer_wise=arguments.layer_wise)
+    merging = LearntCoefficients(states[0], states[1:], layer_wise=arguments.layer_wise)
     names = "abcd"
     began = time.perf_counter()
     learn(
@@ -45,11 +45,12 @@ def _steps(arguments: argparse.Namespace) -> None:
 
 
 def _memory(arguments: argparse.Namespace) -> None:
-    """Print MiB of a tower, of the activations, and of learning for two steps."""
+    """Print the MiB of a tower, and of the activations (`--plain`) or of learning for two steps."""
     import open_clip
     import torch
-    from tasks.merging.adamerging import AdaMerging, learn, mean_entropy
     from torch import nn
+
+    from tasks.merging.learnt_coefficients import LearntCoefficients, learn, mean_entropy
 
     tower = open_clip.create_model(arguments.arch).visual.eval().requires_grad_(False)
     size = sum(t.numel() * t.element_size() for t in tower.state_dict().values()) / 2**20
@@ -62,7 +63,7 @@ def _memory(arguments: argparse.Namespace) -> None:
         print(f"{size} {_peak() - before}")
         return
 
-    class Lazily(dict[str, torch.Tensor]):  # a tuned model that is read tensor by tensor, as from a safetensors file
+    class Lazily(dict[str, torch.Tensor]):  # a tuned model, read tensor by tensor as from a safetensors file
         def __getitem__(self, name: str) -> torch.Tensor:
             return super().__getitem__(name) + 0.01
 
@@ -75,9 +76,13 @@ def _memory(arguments: argparse.Namespace) -> None:
             return self.visual(x)
 
     base = {f"visual.{n}": t for n, t in tower.state_dict().items()}
-    before = _peak() - size  # the base is part of what is counted
-
-    merging = AdaMerging(base, [Lazily(base) for _ in range(arguments.models)], layer_wise=arguments.layer_wise)
+    before = _peak() - size  # the peak counts the base too
+    merging = LearntCoefficients(
+        base,
+        [Lazily(base) for _ in range(arguments.models)],
+        layer_wise=arguments.layer_wise,
+        parameters={f"visual.{name}" for name, _ in tower.named_parameters()},
+    )
     learn(
         merging,
         {"a": Alone(), "b": Alone()},
@@ -89,7 +94,7 @@ def _memory(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Measure."""
+    """Measure both kinds of coefficients and report a row for each."""
     parser = options(__doc__)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--models", type=int, default=4)
@@ -101,7 +106,7 @@ def main() -> None:
         settle(arguments)
         return _steps(arguments) if arguments.child == "steps" else _memory(arguments)
     rows = []
-    # blocks of a tensor's size are not kept by the allocator, so that the peak is what is held and no history
+    # the allocator returns blocks of a tensor's size, so the peak counts live tensors only
     environment = {**children_environment(arguments), "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
     common = ["--arch", arguments.arch, "--batch", str(arguments.batch), "--models", str(arguments.models)]
     own = ["-m", "benchmarks.adamerging", *common, "--steps", str(arguments.steps), "--child"]

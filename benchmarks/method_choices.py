@@ -1,28 +1,30 @@
-"""How far merges lie apart that other code chooses otherwise: `python -m benchmarks.method_choices FOLDER`.
+"""Measure how much the merged model changes with the choices that methods' papers leave open.
 
-FOLDER holds checkpoints `start.safetensors` and tuned ones, such as `dawin-multi-task/checkpoints`. For each choice the
-program prints ‖τ − τ'‖ / ‖τ‖ of the whole merged task vector, ours τ and the other τ'. The others follow the behaviour
-of their published code; none of it is imported.
+FOLDER holds the base, `start.safetensors`, and tuned checkpoints, such as `dawin-multi-task/checkpoints`. For each
+choice the program prints ‖τ − τ'‖ / ‖τ‖ over the whole merged task vector: τ is this pipeline's, τ' that of another
+implementation. The other implementations are written here after the behaviour of their published code.
 """
 
-import sys
+import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from tasks.merging.model_stock import model_stock
-from tasks.merging.singular import isotropic, task_singular_vectors
 
-from tasks.merging.tensorwise import merge_states
+from tasks.merging.sign_election import agreeing_mean, trim_threshold
+from tasks.merging.tensorwise import merged_tensors
+from tasks.methods.iso_c import isotropic
+from tasks.methods.model_stock import model_stock
+from tasks.methods.tsv_merge import task_singular_vectors
 
 State = Mapping[str, torch.Tensor]
 KEEP = 0.2
-RANK = 8  # of the adapters that low-rank task vectors are made of
+RANK = 8  # of the low-rank task vectors
 
 
 def read(folder: Path) -> tuple[State, list[State]]:
-    """Return the base's and the tuned models' floating-point tensors."""
+    """Return the state of the base and those of the tuned models."""
     found = {path.stem: safetensors.torch.load_file(path) for path in sorted(folder.glob("*.safetensors"))}
     base = found.pop("start")
     return base, list(found.values())
@@ -33,20 +35,21 @@ def vectors(base: State, tuned: list[State]) -> dict[str, torch.Tensor]:
     return {name: torch.stack([state[name] - base[name] for state in tuned]) for name in base}
 
 
-def ours(method: str, base: State, tuned: list[State]) -> dict[str, torch.Tensor]:
-    """Return the merged task vector of the pipeline's own method."""
-    merged = merge_states(method, base, tuned, keep=KEEP)
-    return {name: merged[name] - base[name] for name in base}
+def ties(base: State, tuned: list[State]) -> dict[str, torch.Tensor]:
+    """Return the merged task vector of this pipeline's TIES."""
+    thresholds = [trim_threshold(base, state, KEEP) for state in tuned]
+    merged = merged_tensors(lambda tasks, _: agreeing_mean(tasks, thresholds), base, tuned)
+    return {name: tensor - base[name] for name, tensor in merged}
 
 
 def disjoint_mean(trimmed: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
-    """Return the mean of those numbers that have the elected sign."""
+    """Return the mean over the tasks whose number has the elected sign."""
     kept = torch.where(trimmed.sign() == sign, trimmed, 0.0)
     return kept.sum(0) / (kept != 0).sum(0).clamp(min=1)
 
 
 def ties_release(tasks: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """TIES's release: int(k·d) + 1 numbers stay, and where vectors cancel out the sign is that of the whole sum."""
+    """Merge as TIES's release: keep int(k·d) + 1 numbers; a sum of zero takes the sign of the sum of all signs."""
     flat = torch.cat([task.flatten(1) for task in tasks.values()], 1)
     size = flat.shape[1]
     limits = flat.abs().kthvalue(size - int(size * KEEP), dim=1, keepdim=True).values
@@ -60,7 +63,7 @@ def ties_release(tasks: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def ties_by_tensor(tasks: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """mergekit: each tensor keeps int(k·n) of its own numbers; a sum of zero counts as positive."""
+    """Merge as mergekit: each tensor keeps int(k·n) of its own numbers; a sum of zero counts as positive."""
     merged = {}
     for name, task in tasks.items():
         flat = task.flatten(1)
@@ -72,7 +75,7 @@ def ties_by_tensor(tasks: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]
 
 
 def stock_of(share: Callable[[torch.Tensor, int], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return Model Stock with a share of the average worked out from the pairs' cosines (P,)."""
+    """Return a Model Stock whose fraction of the mean task vector is a function of the pairs' cosines (P,)."""
 
     def merged(tasks: torch.Tensor) -> torch.Tensor:
         flat = tasks.flatten(1).double()
@@ -94,7 +97,7 @@ stock_angles = stock_of(lambda pairs, count: ratio(pairs.arccos().mean().cos(), 
 
 
 def iso_without_cut(tasks: torch.Tensor) -> torch.Tensor:
-    """Iso-C's release: the mean over all singular values, in float32."""
+    """Merge as Iso-C's release: the mean over all singular values, in float32."""
     if tasks.ndim != 3:
         return tasks.mean(0)
     left, values, right = torch.linalg.svd(tasks.sum(0), full_matrices=False)
@@ -102,7 +105,7 @@ def iso_without_cut(tasks: torch.Tensor) -> torch.Tensor:
 
 
 def tsv_without_cut(tasks: torch.Tensor) -> torch.Tensor:
-    """TSV-Merge's release: rank/M triplets of each task whatever their singular values, in float32."""
+    """Merge as TSV-Merge's release: rank/M triplets of each task whatever their singular values, in float32."""
     if tasks.ndim != 3:
         return tasks.mean(0)
     rank = max(1, min(tasks.shape[1:]) // len(tasks))
@@ -128,13 +131,15 @@ def by_tensor(
 
 
 def main() -> None:
-    """Print the table."""
-    base, tuned = read(Path(sys.argv[1] if len(sys.argv) > 1 else "dawin-multi-task/checkpoints"))
+    """Print the distance of each choice."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("dawin-multi-task/checkpoints"))
+    base, tuned = read(parser.parse_args().folder)
     tasks = vectors(base, tuned)
     stock = by_tensor(model_stock, tasks)
     rows = {
-        "TIES, against its release (k, sign of zero)": distance(ours("ties", base, tuned), ties_release(tasks)),
-        "TIES, against trimming by tensor (mergekit)": distance(ours("ties", base, tuned), ties_by_tensor(tasks)),
+        "TIES, against its release (k, sign of zero)": distance(ties(base, tuned), ties_release(tasks)),
+        "TIES, against trimming by tensor (mergekit)": distance(ties(base, tuned), ties_by_tensor(tasks)),
         "Model Stock, against t without bounds (mergekit)": distance(stock, by_tensor(stock_unbounded, tasks)),
         "Model Stock, against the mean of angles (FusionBench)": distance(stock, by_tensor(stock_angles, tasks)),
         "Iso-C, full rank, against no cut": distance(
