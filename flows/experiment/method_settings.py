@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
 from flows.experiment.setting_types import Settings
 from tasks.methods.method import MethodOptions
@@ -22,6 +22,11 @@ class _KnownMethods(Settings):
                 reason = f"{name} has no options" if name in METHODS else f"no method {name!r}"
                 raise ValueError(f"{reason}; methods with options are {', '.join(WITH_OPTIONS)}")
         return value
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write the given options alone: read again, the others would count as options that nobody asked for."""
+        return {name: options for name, options in handler(self).items() if name in self.given}
 
     @property
     def by_method(self) -> dict[str, MethodOptions]:

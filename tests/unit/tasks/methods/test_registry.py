@@ -1,5 +1,6 @@
 """The registry of methods: names and members, refusals with reasons, and the references that cells lie in."""
 
+import json
 import re
 
 import pytest
@@ -7,6 +8,7 @@ import tiny
 
 from flows.errors import ExperimentError
 from flows.experiment.file import load_experiment
+from flows.experiment.settings import Experiment
 from flows.planning.check import checked_plan
 from storage.store import Store
 from tasks.methods.greedy_soup import GreedySoupOptions
@@ -75,6 +77,19 @@ def test_options_of_a_method_are_checked(tmp_path, override, message):
     """Unknown methods, methods without options or not asked for, unknown options and bad values are refused."""
     with pytest.raises(ExperimentError, match=message):
         load_experiment(tiny.experiment(tmp_path), (override,))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("baselines=[ties, greedy-soup]", "methods.ties.keep=0.3", "methods.greedy-soup.held_out=one"),
+    ],
+)
+def test_an_experiment_is_read_back_as_it_was_written(tmp_path, overrides):
+    """As parameters of a flow run on a worker, settings come back equal, with the options that the file gives."""
+    experiment = load_experiment(tiny.experiment(tmp_path), overrides)
+    assert Experiment.model_validate_json(json.dumps(experiment.model_dump(mode="json"))) == experiment
 
 
 def test_equal_merges_are_one(tmp_path):
