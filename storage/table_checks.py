@@ -46,10 +46,25 @@ def fault_in_content(content: bytes, schema: pa.Schema, rows: int, key: str) -> 
                 return f"wanted columns {_columns(schema)}, got {_columns(found)}"
             if found.metadata != schema.metadata:  # the table's name and version, and its identity
                 return f"wanted metadata {schema.metadata}, got {found.metadata}"
-            return fault_in_rows(parquet.read(), rows, key)
+            return fault_in_rows(parquet.read(), rows, key) or _fault_for_polars(content, rows)
     except UNREADABLE as error:
         raise_unless_damage(error)
         return f"not readable as Parquet ({first_line(error)})"
+
+
+def _fault_for_polars(content: bytes, rows: int) -> str | None:
+    """Return why polars, which users read tables with, refuses bytes that pyarrow accepts.
+
+    Pages have checksums, but the footer has none: pyarrow passes over some damage there.
+    """
+    import polars as pl  # noqa: PLC0415  needed only where bytes without a manifest lie under a key
+
+    try:
+        found = pl.read_parquet(BytesIO(content)).height
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise_unless_damage(error)
+        return f"not readable as Parquet ({first_line(error)})"
+    return None if found == rows else f"wanted {rows:,} rows, polars reads {found:,}"
 
 
 def fault_in_rows(table: pa.Table, rows: int, key: str) -> str | None:

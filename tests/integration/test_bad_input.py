@@ -99,7 +99,7 @@ CASES = {
     "an unknown setting": (lambda f: rewrite(f / "tiny.yaml", colour="blue"), r"colour: no such setting"),
     "an unknown method": (
         lambda f: rewrite(f / "tiny.yaml", baselines=["wise-fit"]),
-        r"no method 'wise-fit'; there are individual, wise-ft,",
+        r"no method 'wise-fit'; known: individual, wise-ft,",
     ),
     "an unknown model": (
         lambda f: rewrite(f / "tiny.yaml", baselines=["individual/ours"]),

@@ -103,7 +103,7 @@ def test_the_whole_experiment_runs_on_stand_ins(places, capsys):
     (mappings / OBJECTNET_FILES[3]).write_text("\n".join(lines))
     assert main(["run", "imagenet-shifts-vit-b32", "--store", str(places / "store")]) == 0
     shown = capsys.readouterr().out
-    assert "imagenet: 6 samples, where there should be 50,000" in shown
+    assert "imagenet: 6 samples, the catalogue says 50,000" in shown
     assert all(name in shown for name in ("imagenet-v2", "objectnet", "mean ood", "dawin/clusters-3", "dawin/samples"))
 
 
@@ -165,10 +165,10 @@ def test_eight_tasks_run_on_stand_ins(places, capsys):
     for made, (task, classes) in zip(clips[1:], eight_tasks(places / "data").items(), strict=True):
         pickled.write_encoder(models / task / "finetuned.pt", made)
         pickled.write_head(models / f"head_{task}.pt", torch.randn(classes, 16) * 5)
-    overrides = ["merge.clusters=2", "merge.adamerging={steps: 2, batch_size: 2}"]
+    overrides = ["merge.clusters=2", "methods.adamerging={steps: 2, batch_size: 2}"]
     options = [part for override in overrides for part in ("--set", override)]
     assert main(["run", "eight-tasks-vit-b32", "--store", str(places / "store"), *options]) == 0
     shown = capsys.readouterr().out
-    assert "svhn: 6 samples, where there should be 26,032" in shown
+    assert "svhn: 6 samples, the catalogue says 26,032" in shown
     wanted = ("individual/gtsrb", "ties/0.30", "tsv-merge/1.00", "iso-c/1.00", "adamerging/layer-wise++", "mean tasks")
     assert all(name in shown for name in (*wanted, "dawin/clusters-2", "dawin/samples", "eurosat: 6 samples"))

@@ -60,7 +60,7 @@ def test_a_wrong_number_of_runs_in_flight_is_refused(monkeypatch, wanted):
     """The message names the variable, the value that it has, and the values that it may have."""
     monkeypatch.setenv("DAWIN_IN_FLIGHT", wanted)
     with pytest.raises(
-        OrchestrationError, match=f"DAWIN_IN_FLIGHT={wanted}: wanted a whole number from 1 on, such as 64"
+        OrchestrationError, match=f"DAWIN_IN_FLIGHT={wanted}: wanted a positive whole number, such as 64"
     ):
         in_flight()
 

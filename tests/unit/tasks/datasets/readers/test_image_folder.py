@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from reader_contract import LABELS, SETTINGS, ReaderContract, decoded, decoded_alone, samples_in
 
+from storage.files import FileEntry
 from tasks.datasets.decoding import Decoder
-from tasks.datasets.files.folder import Entry, Folder
+from tasks.datasets.files.folder import Folder
 from tasks.datasets.readers.image_folder import READER
 from tasks.datasets.readers.registry import read_samples
 from tasks.errors import DatasetError
@@ -28,7 +29,7 @@ class TestImageFolder(ReaderContract):
 
 
 def folder_of(*paths):
-    return Folder("here", None, "here", {path: Entry(1, "x") for path in paths})
+    return Folder("here", None, "here", {path: FileEntry(path, 1, "x") for path in paths})
 
 
 def test_classes_are_numbered_in_sorted_order_and_samples_in_path_order():
