@@ -97,7 +97,7 @@ MEASURES: dict[str, Measure] = {
 }
 """Name in an experiment's settings to measure."""
 STORED: dict[str, Literal["entropy", "loss"]] = {"entropy": "entropy"}
-"""Measures whose scores are the negative of a stored column, by that column, which is read in the place of the logits."""
+"""Measures whose scores are the negative of a stored column, by that column, which replaces the logits."""
 NAMES = tuple(MEASURES)
 """All measures, as an experiment's settings name them."""
 WITH_JUDGE = ("loss-merged", "loss-merged-hard")
