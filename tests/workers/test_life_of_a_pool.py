@@ -157,7 +157,7 @@ class TestMeanwhile:
         changed, wanted = {
             "api": ({"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "no Prefect API answers there"),
             "pool": ({"DAWIN_GPU_POOL": "nowhere"}, "DAWIN_GPU_POOL=nowhere: no such work pool"),
-            "number": ({"DAWIN_IN_FLIGHT": "0"}, "DAWIN_IN_FLIGHT=0: wanted a whole number from 1 on"),
+            "number": ({"DAWIN_IN_FLIGHT": "0"}, "DAWIN_IN_FLIGHT=0: wanted a positive whole number"),
         }[missing]
         refused(pool, tiny.experiment(tmp_path, samples=6), tmp_path, wanted, **changed)
 
