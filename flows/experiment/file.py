@@ -33,7 +33,7 @@ def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
     directory. `${NAME}` in an address stands for the environment's variable.
 
     Raises:
-        ExperimentError: there is no such file, it is not YAML, or settings are wrong (all faults at once).
+        ExperimentError: the file does not exist, is not YAML, or has wrong settings (all faults at once).
     """
     file = _NAMED / f"{path}.yaml" if path in named_experiments() else Path(path)
     name = _printable(path)

@@ -23,7 +23,7 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401  whatever the text holds
     """Return the values of a YAML document.
 
     Raises:
-        yaml.YAMLError: it is none, a setting is set twice, or it takes more to read than settings do.
+        yaml.YAMLError: the text is not YAML, sets a setting twice, or exceeds the limits.
     """
     if len(text) > _MOST_CHARACTERS:
         raise yaml.YAMLError(f"{len(text):,} characters, wanted at most {_MOST_CHARACTERS:,}")
@@ -34,7 +34,7 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401  whatever the text holds
 
 
 def problem_of(error: yaml.YAMLError) -> str:
-    """Return what is wrong and where, without the lines around it: they may hold a secret."""
+    """Return the problem and its place, without the lines around it, which may hold a secret."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return shown(without_credentials(" ".join(str(error).split())))
     mark = error.problem_mark or error.context_mark
@@ -44,7 +44,7 @@ def problem_of(error: yaml.YAMLError) -> str:
 
 
 class _Strict(yaml.SafeLoader):
-    """Counts what a document comes to while it is composed, before any value is made of it."""
+    """Counts a document's nodes, aliases expanded, before any value is built."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
@@ -52,7 +52,7 @@ class _Strict(yaml.SafeLoader):
         self._depth = self._composed = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401  as yaml has it
-        """See yaml; an alias gives the node that is composed already."""
+        """See yaml; an alias gives the node that was composed before."""
         is_alias = self.check_event(yaml.AliasEvent)
         self._depth, self._composed = self._depth + 1, self._composed + 1
         if self._depth > _DEEPEST:
@@ -68,7 +68,7 @@ class _Strict(yaml.SafeLoader):
         return node
 
     def _count(self, node: yaml.Node, is_alias: bool) -> None:
-        """Add a node to the document's size: of an alias all that it stands for."""
+        """Add a node to the document's size; an alias counts as all the nodes that it stands for."""
         if is_alias and id(node) not in self._sizes:
             raise _refused("an alias of what it stands in", node.start_mark)
         if not is_alias:
@@ -84,7 +84,7 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 
 def _check_node(node: yaml.Node) -> None:
-    """Refuse what plain YAML would take another way than its writer meant."""
+    """Refuse constructs that plain YAML reads differently from the author's intent."""
     if node.tag == f"{_PREFIX}merge":
         raise _refused("merge keys (<<) are not read; write the settings out", node.start_mark)
     if node.tag not in _TAGS | {f"{_PREFIX}timestamp"}:

@@ -82,7 +82,7 @@ def test_nothing_runs_again(table, multi_task):
 
 
 def test_a_task_without_labels_gets_predictions(multi_task, tmp_path):
-    """Results hold no accuracy, and the store one prediction per sample."""
+    """The results hold no accuracy, and the store holds one prediction per sample."""
     store = str(tmp_path / "store")
     folder = tmp_path / "loose"
     folder.mkdir()

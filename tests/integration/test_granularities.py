@@ -1,4 +1,4 @@
-"""Clusters, bins, samples: right numbers by each, and no image decoded more often than promised."""
+"""Clusters, bins and samples give the right numbers, and no image is decoded more often than promised."""
 
 import os
 from pathlib import Path
@@ -46,7 +46,7 @@ def logits_of_merge(images, lam):
 
 
 def test_bins_are_evaluated_with_their_means_in_data_set_order(tmp_path):
-    """Each sample by its bin's model; the error of binning is in the results and as small as it says."""
+    """Each sample is classified by its bin's model, and the results hold the error of binning."""
     from open_clip import image_transform
 
     file, store = tiny.experiment(tmp_path, samples=41), str(tmp_path / "store")
@@ -70,7 +70,7 @@ def test_bins_are_evaluated_with_their_means_in_data_set_order(tmp_path):
 
 
 def test_a_cluster_is_merged_once_and_every_sample_runs_once(tmp_path, monkeypatch):
-    """However many blocks the samples come in; bins once, and once more where a block ends inside of one."""
+    """A cluster is merged once for all blocks of samples; a bin once, and once more where a block ends inside of it."""
     from tasks.merging.merged_models import FlatWeights
     from tasks.streaming.inference import Inference
     from tasks.streaming.merger import Merger
@@ -93,7 +93,7 @@ def test_a_cluster_is_merged_once_and_every_sample_runs_once(tmp_path, monkeypat
 
 
 def test_three_models_by_every_granularity(tmp_path):
-    """As many bins as samples are the samples' own merges."""
+    """Three models with as many bins as samples give the predictions of the samples' own merges."""
     file, store = tiny.experiment(tmp_path), str(tmp_path / "store")
     tiny.checkpoint(tmp_path / "third.pt", 3)
     models = "models=[{name: a, checkpoint: base.pt}, {name: b, checkpoint: tuned.pt}, {name: c, checkpoint: third.pt}]"
@@ -115,7 +115,7 @@ def test_three_models_by_every_granularity(tmp_path):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """An experiment on 20,000 small images, few of them unlike."""
+    """An experiment on 20,000 small images, of which few differ."""
     folder = tmp_path_factory.mktemp("many")
     file = tiny.experiment(folder, samples=3)
     pictures = []
@@ -144,7 +144,7 @@ ALL = "merge.granularity=[clusters, bins, samples]"
 def test_no_image_is_decoded_more_often_than_promised(  # noqa: PLR0917  fixtures
     many, tmp_path, monkeypatch, decodes, settings, most
 ):
-    """A full experiment on 20,000 images: twice; once with the cache, and where nothing waits for a fit."""
+    """Each of 20,000 images is decoded twice, and once with the image cache or where nothing waits for a fit."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     file, datasets = many
     rows = run(file, tmp_path / "store", datasets, "baselines=[]", "workers=0", "batch_size=512", *settings)
@@ -156,7 +156,7 @@ def test_no_image_is_decoded_more_often_than_promised(  # noqa: PLR0917  fixture
 
 
 def test_streaming_gives_what_two_passes_give(tmp_path):
-    """The same predictions and the same identities, so that either finds the other's work done."""
+    """One pass and two passes give equal predictions under equal identities, so each reuses the other's tables."""
     file = tiny.experiment(tmp_path)
     local = ("merge.offset=false", "baselines=[individual, wise-ft, oracle, output-ensemble]")
     streamed = run(file, tmp_path / "streamed", *local, "merge.granularity=[samples]")
@@ -188,7 +188,7 @@ def test_a_streaming_run_that_was_cut_short_continues(tmp_path, decodes):
 
 
 def test_logits_may_be_stored_in_half_the_room(tmp_path):
-    """What follows from them is computed before they are rounded; both kinds are read as one table."""
+    """Entropies and losses are computed before the rounding, and both types are read as one table."""
     file, store = tiny.experiment(tmp_path), str(tmp_path / "store")
     wide = run(file, store, "baselines=[individual, output-ensemble]")
     narrow = run(file, store, "baselines=[individual, output-ensemble]", "logits=fp16")
@@ -208,7 +208,7 @@ def test_logits_may_be_stored_in_half_the_room(tmp_path):
 
 
 def test_a_tower_that_is_not_covered_is_refused_before_anything_runs(tmp_path):
-    """Per sample; by bins it is merged like any other."""
+    """Per-sample merging of an uncovered tower is refused before anything runs; by bins the tower is merged."""
     from open_clip.model import CLIPVisionCfg, _build_vision_tower
 
     file = tiny.experiment(tmp_path)

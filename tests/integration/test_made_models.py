@@ -48,7 +48,7 @@ def test_only_models_that_a_missing_table_needs_are_made(table, multi_task):
 
 
 def test_a_made_model_depends_on_its_inputs_and_nothing_else(multi_task):
-    """Another type of stored logits, or another temperature, trains nothing anew; an option or the precision may."""
+    """Another type of stored logits, or another temperature, needs no new model; another option or precision may."""
     store = Store(str(multi_task / "other"))
 
     def digests(*overrides):

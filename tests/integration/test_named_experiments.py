@@ -1,4 +1,4 @@
-"""Experiments by name: complete, and on a machine without the data a list of what is missing."""
+"""Experiments by name are complete, and on a machine without the data they list every missing input."""
 
 import formats
 import numpy as np
@@ -18,14 +18,14 @@ SHIFTS = ["imagenet-shifts-vit-b16", "imagenet-shifts-vit-b32", "imagenet-shifts
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """Where the variables point to; nothing is there."""
+    """The empty folder that the environment's variables point to."""
     monkeypatch.setenv("DAWIN_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("DAWIN_MODELS", str(tmp_path / "models"))
     return tmp_path
 
 
 def test_every_name_is_a_whole_experiment(places):
-    """Its own name, six data sets of which one is in-distribution, addresses where the variables say."""
+    """It has its own name, six data sets of which one is in-distribution, and addresses below the variables' folders."""
     assert named_experiments() == ["eight-tasks-vit-b32", *SHIFTS]
     for name in SHIFTS:
         experiment = load_experiment(name)
@@ -37,10 +37,10 @@ def test_every_name_is_a_whole_experiment(places):
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
-def test_what_is_missing_is_listed_with_where_to_get_it(places, capsys, command):
-    """Every model and every data set in one message; exit status 2; nothing written."""
+def test_missing_inputs_are_listed_with_their_sources(places, capsys, command):
+    """One message names every model and data set and where to get it; exit status 2, and nothing is written."""
     assert main([command, "imagenet-shifts-vit-b32", "--store", str(places / "store")]) == 2
-    told = capsys.readouterr().err
+    message = capsys.readouterr().err
     for part in (
         "model zeroshot",
         "model finetuned",
@@ -48,13 +48,13 @@ def test_what_is_missing_is_listed_with_where_to_get_it(places, capsys, command)
         "data set objectnet",
         "objectnet.dev",
     ):
-        assert part in told
-    assert told.count("to be had: ") == 8
+        assert part in message
+    assert message.count("to be had: ") == 8
     assert not (places / "store").exists() or not list((places / "store").rglob("*.parquet"))
 
 
 def test_variables_that_are_not_set_are_named(monkeypatch):
-    """All at once."""
+    """One message names all of them, each with an address that needs it."""
     monkeypatch.delenv("DAWIN_DATA", raising=False)
     monkeypatch.delenv("DAWIN_MODELS", raising=False)
     with pytest.raises(
@@ -63,8 +63,8 @@ def test_variables_that_are_not_set_are_named(monkeypatch):
         load_experiment("imagenet-shifts-vit-b32")
 
 
-def test_an_unknown_name_is_told_the_known_ones():
-    """And the files that are there."""
+def test_an_unknown_name_is_refused_with_the_known_ones():
+    """The message lists the built-in experiments and the YAML files nearby."""
     with pytest.raises(
         ExperimentError, match=r"imagenet-shift: no such file; .*by name: eight-tasks-vit-b32, imagenet-shifts"
     ):
@@ -74,7 +74,7 @@ def test_an_unknown_name_is_told_the_known_ones():
 @pytest.mark.xdist_group("granularities")
 @pytest.mark.usefixtures("prefect_api")
 def test_the_whole_experiment_runs_on_stand_ins(places, capsys):
-    """Generated images in the right layouts, small models with a thousand classes; an accuracy for every data set."""
+    """With generated images in the public formats and small models, every data set gets an accuracy."""
     import json
 
     from tasks.datasets.label_spaces import OBJECTNET_FILES
@@ -108,7 +108,7 @@ def test_the_whole_experiment_runs_on_stand_ins(places, capsys):
 
 
 def eight_tasks(data):
-    """Generated images as torchvision and torchgeo lay them out; return how many classes each data set has."""
+    """Write generated images as torchvision and torchgeo store them; return the number of classes by data set."""
     pictures, labels = formats.encoded(6), [0, 1, 2, 0, 1, 2]
     names = ["a/abbey", "b/barn", "c/castle"]
     formats.write_listed(
@@ -139,18 +139,18 @@ def eight_tasks(data):
 
 
 def test_eight_tasks_says_what_is_missing(places, capsys):
-    """Nine checkpoints, eight heads, eight data sets, with where to get them; exit status 2."""
+    """One message names nine checkpoints, eight heads and eight data sets and where to get them; exit status 2."""
     assert main(["plan", "eight-tasks-vit-b32", "--store", str(places / "store")]) == 2
-    told = capsys.readouterr().err
-    assert told.count("to be had: ") == 17
+    message = capsys.readouterr().err
+    assert message.count("to be had: ") == 17
     for part in ("model sun397", "data set gtsrb", "torchvision.datasets.GTSRB", "data set resisc45", "torchgeo"):
-        assert part in told
+        assert part in message
 
 
 @pytest.mark.xdist_group("methods")
 @pytest.mark.usefixtures("prefect_api")
 def test_eight_tasks_run_on_stand_ins(places, capsys):
-    """Pickled encoders and heads, every data set in its public layout; an accuracy for each, and what is amiss."""
+    """With pickled encoders and heads, every data set gets an accuracy, and a note on its number of samples."""
     clips = []
     for seed in range(9):
         torch.manual_seed(0)

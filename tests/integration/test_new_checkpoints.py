@@ -188,7 +188,7 @@ def test_an_event_may_name_one_checkpoint(watched):
 
 
 def test_a_pattern_cannot_be_run(watched, tmp_path):
-    """`run` refuses a pattern, and an experiment may have one alone, and not for the base."""
+    """`run` refuses a pattern, and an experiment may have at most one, and not for the base."""
     file, _, store = watched
     with pytest.raises(ExperimentError, match="is a pattern: dawin watch runs what matches it"):
         checked_plan(load_experiment(file), store)

@@ -183,7 +183,7 @@ def test_a_head_of_its_own(copied):
 
 
 def test_many_small_shards_give_the_same(example, tmp_path):
-    """Objects of seven samples hold the numbers of objects of thousands."""
+    """Tables cut into objects of seven samples hold the same numbers as tables of large objects."""
     _, file, _, rows = example
     store = Store(str(tmp_path / "store"))
     assert table(run_in_shards(file, store.url, 7)) == pytest.approx(table(rows), abs=1e-6)

@@ -66,7 +66,7 @@ def test_the_same_samples_in_the_same_order(places, name):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_only_the_samples_asked_for_are_read(places, name):
-    """Of every 97th sample the image is read and decoded, and of no other; it is that of the image folder."""
+    """Only every 97th image is read and decoded, and it equals the image folder's."""
     samples = samples_of(places, name)
     recording = Recording(samples.images)
     wanted = np.arange(0, SAMPLES, 97)

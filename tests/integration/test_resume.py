@@ -42,7 +42,7 @@ def test_another_number_of_clusters_reuses_every_extraction(copied):
 
 
 def test_a_third_model_is_the_only_one_extracted(copied):
-    """A third model is extracted alone, and the formulas for many models take over."""
+    """A third model is the only one extracted, and the results use the formulas for many models."""
     folder, file, store, _ = copied
     tiny.checkpoint(folder / "third.pt", 3)
     content = yaml.safe_load(Path(file).read_text())
@@ -89,7 +89,7 @@ def test_another_name_or_place_changes_nothing_that_is_computed(copied):
 
 
 def test_the_latest_run_is_the_one_that_was_asked_for_last(copied):
-    """The pointer follows the last run asked for, also if nothing was left to compute, and survives its own loss."""
+    """The pointer follows the last run asked for, even if nothing was left to compute, and its loss is repaired."""
     _, file, store, rows = copied
     first = rows["run_id"][0]
     second = run(file, store, "merge.clusters=3")["run_id"][0]
