@@ -25,7 +25,7 @@ def places(tmp_path, monkeypatch):
 
 
 def test_every_name_is_a_whole_experiment(places):
-    """It has its own name, six data sets of which one is in-distribution, and addresses below the variables' folders."""
+    """Each has its own name, six data sets with one in-distribution, and addresses below the variables' folders."""
     assert named_experiments() == ["eight-tasks-vit-b32", *SHIFTS]
     for name in SHIFTS:
         experiment = load_experiment(name)
