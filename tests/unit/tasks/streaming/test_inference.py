@@ -47,8 +47,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(caplog):
     np.testing.assert_allclose(first, expected, rtol=1e-5)
     np.testing.assert_allclose(second, expected, rtol=1e-5)
     assert narrow.seen == [10, 5, 2, 2, 2, 2, 2] + [2] * 5
-    told = [record.getMessage() for record in caplog.records]
-    assert told == [
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [
         "out of memory with 10 images per call; continuing with 5",
         "out of memory with 5 images per call; continuing with 2",
     ]
