@@ -30,9 +30,18 @@ def evaluate_ensembles(ensembles: Sequence[EnsembleReference], store: Store) -> 
     """Average the stored probabilities of models on one data set, and store the predictions.
 
     Args:
-        ensembles: of the same outputs.
+        ensembles: on the same data set.
         store: holds the outputs, and receives the predictions.
     """
+    by_outputs: dict[tuple[str, ...], list[EnsembleReference]] = {}
+    for ensemble in ensembles:
+        by_outputs.setdefault(tuple(outputs.id for outputs in ensemble.outputs), []).append(ensemble)
+    tallies = [_evaluate(alike, store) for alike in by_outputs.values()]
+    return Tally(sum(t.computed for t in tallies), sum(t.reused for t in tallies))
+
+
+def _evaluate(ensembles: Sequence[EnsembleReference], store: Store) -> Tally:
+    """Evaluate ensembles of the same outputs, which are read once."""
     first = ensembles[0]
     sinks = [_sink(ensemble, store) for ensemble in ensembles]
 

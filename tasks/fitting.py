@@ -111,6 +111,9 @@ def _coefficients(reference: CoefficientsReference, store: Store) -> Floats:
         return drawn_coefficients(reference)
     measure = MEASURES[reference.expertise] if reference.version is None else METHODS[reference.expertise].measure
     measured = [measure(_outputs(reference, store, span)) for span in reference.dataset.spans]
+    wanted = [(span.length, len(reference.outputs)) for span in reference.dataset.spans]
+    if (got := [scores.shape for scores in measured]) != wanted:
+        raise FitError(f"measure {reference.expertise}: wanted scores {wanted[0]} of samples and models, got {got[0]}")
     return measured_coefficients(np.concatenate(measured), offset=reference.with_offset)
 
 

@@ -3,9 +3,10 @@
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import torch
 from prefect import task
@@ -48,14 +49,14 @@ def make_model(made: MadeModel, store: Store, *, reading: Reading) -> Tally:
         return Tally(0, 1)
     log.info("merge: %s of %d models", made.method, len(made.models))
     with ExitStack() as files:
-        base, *tuned = [_opened(model, files) for model in made.models]
-        device = default_device()
+        models = _Models(made.models, files)
+        base, device = models[0], default_device()
         making = Making(
             member=made.method.partition("/")[2],
             options=dict(made.options),
             names=tuple(model.name for model in made.models),
             base=base,
-            tuned=tuned,
+            tuned=models.tuned,
             looks_at=[OpenedDataset(scored, made.models, store, reading, device) for scored in made.looks_at],
             parameters=lambda: _parameters(base, made.models[0]),
             device=device,
@@ -67,13 +68,49 @@ def make_model(made: MadeModel, store: Store, *, reading: Reading) -> Tally:
     return Tally(1, 0)
 
 
-def _opened(model: ModelReference, files: ExitStack) -> Mapping[str, torch.Tensor]:
-    """Return a model's tensors; they are read from the file when they are asked for."""
-    if model.projection:
-        state = load_file(model, read_checkpoint)
-        return {**state, PROJECTION: load_file(model.projection, read_checkpoint)[PROJECTION]}
-    file, path = files.enter_context(verified(model))
-    return open_state(file, model.url, path)
+class _Models(Sequence[Mapping[str, torch.Tensor]]):
+    """Models that are opened when they are asked for.
+
+    A file that can be read tensor by tensor stays open until the model is made. A file that must be read whole is read
+    at each request, so that a method which takes one model at a time has one in memory.
+
+    Args:
+        models: in order.
+        files: keeps files open.
+        opened: states that stay open, by the file's digest.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[ModelReference],
+        files: ExitStack,
+        opened: dict[str, Mapping[str, torch.Tensor]] | None = None,
+    ) -> None:
+        self._models, self._files = models, files
+        self._opened = {} if opened is None else opened
+
+    @property
+    def tuned(self) -> "_Models":
+        """The models after the base."""
+        return _Models(self._models[1:], self._files, self._opened)
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401  a number; see Sequence
+        model = self._models[index]
+        if model.digest in self._opened:
+            return self._opened[model.digest]
+        if model.projection:
+            whole = load_file(model, read_checkpoint)
+            return {**whole, PROJECTION: load_file(model.projection, read_checkpoint)[PROJECTION]}
+        with ExitStack() as file:
+            content, path = file.enter_context(verified(model))
+            state = open_state(content, model.url, path)
+            if not isinstance(state, dict):  # read lazily: the file must stay open
+                self._files.enter_context(file.pop_all())
+                self._opened[model.digest] = state
+        return state
 
 
 def _write(

@@ -5,13 +5,19 @@ A child opens the inputs that the plan names, and refuses those whose digests no
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 
+from flows.errors import OrchestrationError
 from flows.planning.plan import Plan
 from storage import keys
 from storage.errors import damaged
+from storage.schemas import TABLES
 from storage.store import Store
+from tasks.methods.registry import METHODS
+from tasks.numerics.metrics.registry import METRICS
 from tasks.references.json_form import from_json, to_json
+from tasks.references.versions import VERSIONS
 from tasks.streaming.reading import Reading
 
 
@@ -22,6 +28,7 @@ def write_plan(plan: Plan) -> str:
         "outputs": plan.outputs,
         "cells": plan.cells,
         "reading": asdict(plan.reading),
+        "versions": _versions(),
     }
     text = to_json(content).encode()
     key = keys.plan(_digest(text))
@@ -34,6 +41,8 @@ def read_plan(key: str, store: Store) -> Plan:
 
     Raises:
         ObjectMissing: the store holds no such plan.
+        OrchestrationError: this process computes by other versions than the parent that wrote the plan, so its numbers
+            would be stored as those of the parent's versions.
         ObjectDamaged: the content is not that of the key, or another version of this program wrote it. The parent
             writes the plan again when it runs again.
     """
@@ -42,10 +51,31 @@ def read_plan(key: str, store: Store) -> Plan:
         raise damaged(store.address(key), "wanted the plan of that digest, got other bytes")
     try:
         found = from_json(text)
+        _check_versions(found["versions"], store.address(key))
         reading = Reading(**found["reading"])
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(store.address(key), str(error)) from error
     return Plan(store, found["record"], found["outputs"], found["cells"], reading)
+
+
+def _versions() -> dict[str, int]:
+    """Return the versions of everything that a child computes or writes, by name."""
+    computations = {f"computation {name}": version for name, version in VERSIONS.items()}
+    methods = {f"method {name}": method.version for name, method in METHODS.items()}
+    metrics = {f"metric {metric.name}": metric.version for metric in METRICS}
+    tables = {f"table {name}": table.version for name, table in TABLES.items()}
+    return computations | methods | metrics | tables
+
+
+def _check_versions(parents: Mapping[str, int], where: str) -> None:
+    own = _versions()
+    if unlike := sorted(name for name in own.keys() | parents.keys() if own.get(name) != parents.get(name)):
+        name = unlike[0]
+        more = f", and {len(unlike) - 1} more differ" if len(unlike) > 1 else ""
+        raise OrchestrationError(
+            f"{where}: written by another version of dawin: {name} wanted {parents.get(name)}, got {own.get(name)} in "
+            f"this process{more}; install one version on all machines"
+        )
 
 
 def _digest(text: bytes) -> str:

@@ -72,7 +72,7 @@ class AdaMerging(Method):
         is_layer_wise = making.member.startswith("layer")
         merging = LearntCoefficients(
             base,
-            making.tuned,
+            list(making.tuned),
             layer_wise=is_layer_wise,
             start=float(options["start"]),
             keep=float(options["keep"]) if making.member.endswith(_PLUS) else None,

@@ -48,5 +48,6 @@ class TensorwiseMethod(Method):
         """Return the tensors of θ; one tensor of each model is in memory at a time."""
         from tasks.merging.tensorwise import merged_tensors
 
-        rule = self.rule(making.base, making.tuned, self.options(**making.options))
-        return merged_tensors(rule, making.base, making.tuned, of_matrices=self.of_matrices, device=making.device)
+        tuned = list(making.tuned)
+        rule = self.rule(making.base, tuned, self.options(**making.options))
+        return merged_tensors(rule, making.base, tuned, of_matrices=self.of_matrices, device=making.device)

@@ -47,7 +47,7 @@ class Making:
         options: the made model's options.
         names: the models' names, the base first.
         base: θ_0.
-        tuned: M models of the same layout.
+        tuned: M models of the same layout. An item is opened when it is asked for, perhaps read whole: take it once.
         looks_at: the data sets that the method asked for.
         parameters: returns the names of the tensors that are parameters, and no statistics.
         device: where the arithmetic is done.

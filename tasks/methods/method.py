@@ -199,7 +199,8 @@ class Method(ABC):
     def measure(self, outputs: ModelOutputs) -> Floats:
         """Return the scores (n, M) of models on samples, for a method that measures expertise by itself.
 
-        A sample's coefficients are the softmax of its scores over the models.
+        A sample's coefficients are the softmax of its scores over the models. A sample's scores must depend on its own
+        outputs alone: the method is called with a part of a data set at a time.
 
         Args:
             outputs: logits and log-probabilities of M models on n samples.
@@ -232,10 +233,17 @@ class Method(ABC):
         return f"{self.name}/{member}" if member else self.name
 
     def cell(self, member: str, context: Context, suffix: str = "") -> Cell:
-        """Return the cell of a member on one data set."""
+        """Return the cell of a member on one data set.
+
+        Raises:
+            TypeError: the predictions are a made model's outputs, which nothing computes.
+        """
+        predictions = self.predictions(member, context)
+        if isinstance(predictions, OutputsReference) and predictions.model.made:
+            raise TypeError(f"{self.name}: wanted static_merge of the made model, got its outputs")
         return Cell(
             method=f"{self.full_name(member)}{suffix}",
-            predictions=self.predictions(member, context),
+            predictions=predictions,
             uses_labels=self.uses_labels(context.outputs[0].dataset, context.setup),
         )
 

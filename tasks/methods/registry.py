@@ -56,7 +56,7 @@ def matching(name: str, setup: Setup) -> list[Member]:
     """Return the methods that a name stands for: one member, or all of a family; empty if none exists."""
     family, slash, member = name.partition("/")
     method = METHODS.get(family)
-    if method is None:
+    if method is None or (slash and not member):
         return []
     chosen = [member] if slash else list(method.members(setup))
     return [Member(method, one) for one in chosen if method.has(one, setup)]

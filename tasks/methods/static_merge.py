@@ -7,7 +7,7 @@ from tasks.references.predictions import MergeReference, PredictionsReference
 
 ALPHAS = tuple(f"{step / 10:.2f}" for step in range(11))
 SCALES = ALPHAS[1:]
-_TWO_DECIMALS = re.compile(r"\d\.\d\d")
+_TWO_DECIMALS = re.compile(r"[0-9]\.[0-9]{2}")
 
 
 def is_scale(member: str) -> bool:

@@ -33,14 +33,18 @@ def to_json(value: Mapping[str, Any]) -> str:
     """
     records: list[Any] = []
     numbers: dict[str, int] = {}
+    seen: dict[int, int] = {}  # by identity: a plan holds the same objects thousands of times
 
     def written(part: Any) -> Any:  # noqa: ANN401  any field of a reference
+        if id(part) in seen:
+            return {_RECORD: seen[id(part)]}
         if is_dataclass(part) and not isinstance(part, type):
             content = [type(part).__name__, {f.name: written(getattr(part, f.name)) for f in fields(part)}]
             text = json.dumps(content, sort_keys=True)
             if text not in numbers:
                 numbers[text] = len(records)
                 records.append(content)
+            seen[id(part)] = numbers[text]
             return {_RECORD: numbers[text]}
         if isinstance(part, tuple):
             return [written(item) for item in part]

@@ -1,6 +1,7 @@
 """A data set that a method looks at to make its model. This file joins storage, models and data sets."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -63,6 +64,10 @@ class OpenedDataset:
             for batch in images.batches([dataset.whole], shuffled):
                 yield normalized(batch.images, dataset.preprocessing)
 
+    @cached_property
+    def _images(self) -> Images:
+        return Images(self._scored.dataset, self._reading, self._device)
+
     def top1_of(self, model: int) -> float:
         """Return the top-1 accuracy of a fine-tuned model by its number, from its stored outputs.
 
@@ -78,8 +83,7 @@ class OpenedDataset:
 
     def top1(self, state: Mapping[str, torch.Tensor]) -> float:
         """Return the top-1 accuracy of a state on all samples."""
-        dataset = self._scored.dataset
-        images = Images(dataset, self._reading, self._device)
+        dataset, images = self._scored.dataset, self._images
         inference = Inference(dataset.preprocessing, self._scored.precision, self._reading.batch_size, dataset.groups)
         module = self.classifier(state)
         right = [

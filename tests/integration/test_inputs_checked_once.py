@@ -7,6 +7,7 @@ import pytest
 import tiny
 
 from flows.cli import main
+from flows.errors import OrchestrationError
 from flows.experiment.file import load_experiment
 from flows.extract_outputs import extract_outputs
 from flows.planning import checkpoint_records, datasets
@@ -15,6 +16,7 @@ from flows.planning.written_plan import read_plan, write_plan
 from storage.errors import ObjectDamaged
 from storage.store import Store
 from tasks.errors import CheckpointError, DatasetError
+from tasks.methods.registry import METHODS
 from tasks.opening import verified_files
 from tasks.streaming import images
 
@@ -108,3 +110,12 @@ def test_a_damaged_plan_is_no_plan(planned):
         read_plan(key, store)
     assert write_plan(checked_plan(load_experiment(str(folder / "tiny.yaml")), store)) == key
     assert read_plan(key, store).cells
+
+
+def test_a_plan_of_another_version_is_refused(planned, monkeypatch):
+    """A worker with another version would store its numbers as the parent's, so it refuses the plan and says why."""
+    _, store, key = planned
+    monkeypatch.setattr(type(METHODS["ties"]), "version", 7)
+    with pytest.raises(OrchestrationError, match="another version of dawin: method ties wanted 1, got 7 in this proc"):
+        extracted(store, key)
+    assert list(store.keys("outputs")) == []

@@ -1,6 +1,8 @@
 """Models that methods make of others' weights: made once, again only when an input changes, from the right parts."""
 
+import gc
 import json
+import weakref
 
 import pytest
 import safetensors.torch
@@ -12,6 +14,7 @@ from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan
 from storage.blobs import read_blob
 from storage.store import Store
+from tasks import model_merging
 from tasks.errors import DatasetError
 from tasks.streaming.images import Images
 from tasks.streaming.looked_at import OpenedDataset
@@ -115,3 +118,28 @@ def test_a_soup_without_labels_is_refused_at_once(tmp_path):
     experiment = load_experiment(file, (*settings, "methods.greedy-soup.held_out=loose"))
     with pytest.raises(DatasetError, match="loose: images without labels, but baseline greedy-soup chooses by them"):
         checked_plan(experiment, Store(str(tmp_path / "store")))
+
+
+def test_models_that_are_read_whole_are_in_memory_one_at_a_time(tmp_path, monkeypatch):
+    """A greedy soup of pickled checkpoints, which cannot be read lazily, never holds two candidates beside its soup."""
+    models = [{"name": n, "checkpoint": f"{n}.pt"} for n in ("base", "tuned", "third", "fourth")]
+    file = tiny.experiment(tmp_path, samples=12, models=models)
+    for seed, name in ((3, "third"), (4, "fourth")):
+        tiny.checkpoint(tmp_path / f"{name}.pt", seed)
+    alive, most, opened = weakref.WeakSet(), [], model_merging.open_state
+
+    class Counted(dict):
+        __hash__ = object.__hash__
+
+    def counting(*arguments):
+        state = Counted(opened(*arguments))
+        alive.add(state)
+        gc.collect()
+        most.append(len(alive))
+        return state
+
+    monkeypatch.setattr(model_merging, "open_state", counting)
+    settings = ("baselines=[greedy-soup]", "methods.greedy-soup.held_out=one", "merge.granularity=[]")
+    run(file, str(tmp_path / "store"), *settings)
+    assert len(most) >= 4
+    assert max(most[:4]) <= 2  # the base and one candidate, while the soup grows

@@ -35,6 +35,8 @@ def test_a_family_stands_for_its_members():
     assert names("task-arithmetic")[0::9] == ["task-arithmetic/0.10", "task-arithmetic/1.00"]
     assert names("ties/0.35") == ["ties/0.35"]
     assert names("ties/0.3") == []
+    assert names("ties/٣.٣٣") == []
+    assert names("uniform-soup/") == []
     assert names("nothing") == []
 
 
