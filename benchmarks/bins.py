@@ -45,7 +45,7 @@ def main() -> None:
             inference.logits(model, images[start : start + arguments.batch])
 
     def grouped(assignment: Any, coefficients: Any, places: int) -> int:
-        from tasks.streaming.merge_sinks import run_shared
+        from tasks.streaming.merger import run_shared
 
         pool = MergedModels(model, weights, places)
         order = np.argsort(assignment, kind="stable")

@@ -124,7 +124,8 @@ def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     from storage.store import Store
     from tasks.extraction import extract
     from tasks.models.classifier import build_classifier
-    from tasks.streaming.images import OpenedDataset, load_state
+    from tasks.opening.load_models import load_state
+    from tasks.streaming.images import Images
     from tasks.streaming.inference import Inference
 
     torch.set_num_threads(1)
@@ -134,7 +135,7 @@ def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         experiment = _experiment(folder, arguments)
         outputs = checked_plan(experiment, Store(str(folder / "store"))).outputs[0]
         dataset = outputs[0].dataset
-        opened = OpenedDataset(dataset, experiment.reading, arguments.device)
+        opened = Images(dataset, experiment.reading, arguments.device)
         models = [
             build_classifier(load_state(o, Store(f"{folder}/store")), o.model.url, arguments.arch, arguments.device)
             for o in outputs
