@@ -54,13 +54,8 @@ async def run_experiment(experiment: Experiment | str, store: str, plan: str | N
     await check_pool()
     opened = open_store(store)
     found = read_plan(plan, opened) if plan else checked_plan(experiment, opened)
-    for dataset in found.datasets:
-        if dataset.note:
-            log.warning("data set %s: %s", dataset.name, dataset.note)
-    if assumed := found.record.settings["assumed"]:
-        log.warning(
-            "architecture: %s; an open_clip_config.json beside the base, or `architecture`, settles it", assumed
-        )
+    for note in found.notes:
+        log.warning("%s", note)
     await publish_plan(found)
     for _ in range(_REPAIRS):
         try:

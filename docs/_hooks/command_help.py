@@ -10,7 +10,7 @@ from unittest import mock
 from flows.cli import main
 
 _MARK = "::commands"
-_COMMAND = re.compile(r"^ {2,4}([a-z][a-z-]*)(?: {2,}\S|$)", re.MULTILINE)
+_COMMAND = re.compile(r"^ {2,4}([a-z][a-z-]*(?: [a-z]+)?)(?: {2,}\S|$)", re.MULTILINE)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:  # noqa: ANN401  whatever MkDocs passes
@@ -20,7 +20,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:  # noqa: ANN401  whatever 
 
 def command_help() -> str:
     """Return a Markdown section for each command."""
-    return "\n\n".join(f"### `dawin {name}`\n\n```text\n{_help(name)}\n```" for name in commands())
+    return "\n\n".join(f"### `dawin {name}`\n\n```text\n{_help(*name.split())}\n```" for name in commands())
 
 
 def commands() -> list[str]:

@@ -9,7 +9,7 @@ from flows.cli.options import add_experiment, add_store, experiment_of, store_ur
 if TYPE_CHECKING:
     from flows.experiment.settings import Experiment
 
-HELP = "fit a temperature for each model on a labelled data set"
+EXAMPLES = ("dawin calibrate my.yaml --on clean",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-HELP = "write a checkpoint's tower and head to a safetensors file"
+EXAMPLES = ("dawin convert finetuned.pt finetuned.safetensors",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

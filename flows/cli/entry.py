@@ -1,13 +1,13 @@
 """The entry point of `dawin`: the registry of commands, and the exit status of each outcome.
 
-Every command is a module of this package that bears the command's name and holds
+Every command is a module of this package that bears the command's name (`store list` is `store_list.py`) and holds
 
-- `HELP`: one line for the list of commands,
+- `EXAMPLES`: command lines that its help shows, without a prompt,
 - `add_arguments(parser)`: its arguments,
 - `execute(options)`: does the work and returns the exit status.
 
-A new command is a new module and a name in `COMMANDS`. `dawin --help` imports all of these modules, so they import
-polars, torch, Prefect, and the modules of ours that load these, in `execute` only.
+A new command is a new module and a line in `COMMANDS`. `dawin --help` imports none of these modules, and a command its
+own only; they import polars, torch, Prefect, and the modules of ours that load these, in `execute` only.
 """
 
 import argparse
@@ -19,14 +19,24 @@ from typing import Protocol, cast
 
 from flows.cli.terminal import Parser, failure, one_line
 
-COMMANDS = ("quickstart", "run", "plan", "results", "leaderboard", "watch", "calibrate", "inspect", "convert")
-"""Names of the commands, and of their modules, in the order of `dawin --help`."""
+COMMANDS = {
+    "quickstart": "build a small example and run the whole pipeline on it",
+    "run": "run an experiment, reusing everything in the store",
+    "plan": "list the steps of an experiment, done and to do; compute nothing",
+    "results": "show the results of the latest runs",
+    "leaderboard": "compare all runs: one row for each checkpoint and method",
+    "watch": "run an experiment for each new checkpoint under its pattern",
+    "calibrate": "fit a temperature for each model on a labelled data set",
+    "inspect": "describe a checkpoint: its family, tower, head and preprocessing",
+    "convert": "write a checkpoint's tower and head to a safetensors file",
+}
+"""The commands in the order of `dawin --help`, each with its line there."""
 
 
 class Command(Protocol):
     """The attributes of a command's module."""
 
-    HELP: str
+    EXAMPLES: Sequence[str]
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the command's arguments to its parser."""
@@ -45,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when the command has done its work, 1 when a run failed, 2 when the request is wrong. Errors are one line on
         standard error; with the environment variable DAWIN_TRACEBACK set, a failed run raises its error instead.
     """
-    options = parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser(_asked(words)).parse_args(words)
     try:
         status: int = options.execute(options)
     except KeyboardInterrupt:
@@ -62,25 +73,73 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def parser() -> Parser:
-    """Return the parser of `dawin`, with a parser for each registered command."""
-    modules = {name: cast(Command, import_module(f"flows.cli.{name}")) for name in COMMANDS}
+def parser(names: Sequence[str] | None = None) -> Parser:
+    """Return the parser of `dawin`.
+
+    Args:
+        names: the commands whose arguments it knows, and whose modules are imported; None: all. It lists all in any
+            case.
+    """
     width = max(map(len, COMMANDS))
     whole = Parser(
         prog="dawin",
         description="Training-free, per-sample interpolation of CLIP weights.",
         # argparse's own list of commands puts the help of long names on a second line
-        epilog="\n".join(["commands:", *(f"  {name:<{width}}  {one.HELP}" for name, one in modules.items())]),
+        epilog="\n".join(["commands:", *(f"  {name:<{width}}  {line}" for name, line in COMMANDS.items())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    whole.add_argument("--version", action=_Version, help="print the versions of dawin, torch, Prefect and Python")
     commands = whole.add_subparsers(
-        required=True, metavar="COMMAND", help="dawin COMMAND --help describes its arguments"
+        required=True, metavar="COMMAND", help="dawin COMMAND --help describes its arguments and shows examples"
     )
-    for name, module in modules.items():
-        command = commands.add_parser(name, description=f"{module.HELP[:1].upper()}{module.HELP[1:]}.")
-        module.add_arguments(command)
-        command.set_defaults(execute=module.execute)
+    groups: dict[str, argparse._SubParsersAction[Parser]] = {}
+    for name, line in COMMANDS.items():
+        group, _, action = name.rpartition(" ")
+        if group and group not in groups:
+            of_group = commands.add_parser(group, description=f"The commands of `dawin {group}`.")
+            groups[group] = of_group.add_subparsers(required=True, metavar="ACTION", help="one of them")
+        place = groups[group] if group else commands
+        command = place.add_parser(
+            action, help=line, description=f"{_sentence(line)}", formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if names is None or name in names:
+            module = _module(name)
+            command.epilog = "\n".join(["examples:", *(f"  {example}" for example in module.EXAMPLES)])
+            module.add_arguments(command)
+            command.set_defaults(execute=module.execute)
     return whole
+
+
+def _asked(words: Sequence[str]) -> list[str]:
+    """Return the commands that a command line can mean, by its first words."""
+    plain = [word for word in words if not word.startswith("-")]
+    return [name for name in COMMANDS if plain and name.split()[0] == plain[0]]
+
+
+def _module(name: str) -> Command:
+    """Return the module of a command."""
+    return cast(Command, import_module(f"flows.cli.{name.replace(' ', '_')}"))
+
+
+def _sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}."
+
+
+class _Version(argparse.Action):
+    """Prints the versions on which results depend, read from the installed packages without importing them."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        others = ", ".join(f"{name} {version(package)}" for name, package in _VERSIONS.items())
+        print(f"dawin {version('dawin-pipeline')} ({others}, Python {sys.version.split()[0]})")
+        parser.exit()
+
+
+_VERSIONS = {"torch": "torch", "open_clip": "open_clip_torch", "Prefect": "prefect"}
 
 
 def _is_wrong_request(error: Exception) -> bool:

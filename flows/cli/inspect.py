@@ -2,7 +2,10 @@
 
 import argparse
 
-HELP = "describe a checkpoint: its family, tower, head and preprocessing"
+EXAMPLES = (
+    "dawin inspect checkpoints/finetuned.pt",
+    "dawin inspect hf://organisation/repository",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,10 @@ import argparse
 
 from flows.cli.options import add_results, add_store, store_url
 
-HELP = "compare all runs: one row for each checkpoint and method"
+EXAMPLES = (
+    "dawin leaderboard",
+    "dawin leaderboard my-experiment --format csv",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

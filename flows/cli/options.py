@@ -38,6 +38,18 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
 
 
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`, for commands that print facts."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document, for programs")
+
+
+def add_verbosity(parser: argparse.ArgumentParser) -> None:
+    """Add `-q` and `-v`, for commands that run something."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("-q", "--quiet", action="store_true", help="print the results alone")
+    group.add_argument("-v", "--verbose", action="store_true", help="print Prefect's log lines too")
+
+
 def store_url(options: argparse.Namespace) -> str:
     """Return the store's address: `--store`, else the environment variable DAWIN_STORE, else `./dawin-store`."""
     return options.store or os.environ.get("DAWIN_STORE") or DEFAULT_STORE

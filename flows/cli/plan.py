@@ -4,7 +4,10 @@ import argparse
 
 from flows.cli.options import add_experiment, add_store, experiment_of, store_url
 
-HELP = "list the steps of an experiment, done and to do; compute nothing"
+EXAMPLES = (
+    "dawin plan my.yaml",
+    "dawin plan my.yaml --set merge.granularity=[clusters,samples]",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +26,6 @@ def execute(options: argparse.Namespace) -> int:
     plan = checked_plan(experiment, open_store(store_url(options), writable=False), remember=False)
     print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
     print(f"{steps_text(plan)}\n\n{facts_text(plan)}")
-    for dataset in plan.datasets:
-        if dataset.note:
-            print(f"\nnote: data set {dataset.name}: {dataset.note}")
+    for note in plan.notes:
+        print(f"\nnote: {note}")
     return 0

@@ -9,7 +9,10 @@ from flows.cli.options import add_store, store_url
 if TYPE_CHECKING:
     from storage.store import Store
 
-HELP = "build a small example and run the whole pipeline on it"
+EXAMPLES = (
+    "dawin quickstart",
+    "dawin quickstart --multi-task --store /tmp/digits",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

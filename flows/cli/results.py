@@ -4,7 +4,10 @@ import argparse
 
 from flows.cli.options import add_results, add_store, store_url
 
-HELP = "show the results of the latest runs"
+EXAMPLES = (
+    "dawin results",
+    "dawin results my-experiment --format latex",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,11 @@ import argparse
 
 from flows.cli.options import add_experiment, add_store, experiment_of, store_url
 
-HELP = "run an experiment, reusing everything in the store"
+EXAMPLES = (
+    "dawin run my.yaml",
+    "dawin run my.yaml --store s3://bucket/dawin --set merge.clusters=5",
+    "dawin run imagenet-shifts-vit-b32",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 from flows.cli.options import add_experiment, add_store, experiment_of, store_url
 from flows.cli.terminal import one_line
 
-HELP = "run an experiment for each new checkpoint under its pattern"
+EXAMPLES = (
+    "dawin watch watched.yaml --once",
+    "dawin watch watched.yaml --every 60 --store s3://bucket/dawin",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -64,6 +64,15 @@ class Plan:
         """The data sets, in the experiment's order."""
         return [outputs[0].dataset for outputs in self.outputs]
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the results should know before they are computed: warnings, one sentence each."""
+        found = [f"data set {dataset.name}: {dataset.note}" for dataset in self.datasets if dataset.note]
+        if assumed := self.record.settings["assumed"]:
+            remedy = "an open_clip_config.json beside the base, or `architecture`, settles it"
+            found.append(f"architecture: {assumed}; {remedy}")
+        return found
+
     def merges(self, dataset: DatasetReference) -> list[MergeReference]:
         """Return the merges to evaluate on a data set, equal ones once."""
         return _distinct(p for p in self._predictions(dataset) if isinstance(p, MergeReference))

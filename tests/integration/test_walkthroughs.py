@@ -126,10 +126,10 @@ def test_a_family_is_recognised_by_its_names(write, monkeypatch):
 def test_a_command_is_in_the_help_and_runs(write, run, monkeypatch, tmp_path, capsys):
     """The command of the page, in the registry, is listed, prints a store's experiments, and ends wrong requests."""
     write("flows/cli/experiments.py")
-    monkeypatch.setattr(entry, "COMMANDS", (*entry.COMMANDS, "experiments"))
+    monkeypatch.setitem(entry.COMMANDS, "experiments", "list the experiments that have results")
     with pytest.raises(SystemExit):
         entry.main(["--help"])
-    assert "experiments  list the experiments that have results in the store" in capsys.readouterr().out
+    assert "experiments  list the experiments that have results" in capsys.readouterr().out
     _, store = run()
     capsys.readouterr()
     assert entry.main(["experiments", "--store", store]) == 0
