@@ -8,6 +8,7 @@ from flows.planning.check import checked_plan
 from flows.planning.plan import Plan
 from flows.planning.written_plan import write_plan
 from flows.workers.embedded_api import keep_errors_short, prefect_api
+from flows.workers.quick_imports import without_collection
 from storage.pointers import experiments, point_to_latest
 from storage.store import open_store
 
@@ -25,9 +26,10 @@ def run_here(experiment: Experiment, url: str, on_plan: Callable[[Plan], None] |
         Exception: the error of a flow run that failed.
     """
     store = open_store(url)
-    if experiment.name not in experiments(store):
-        _need_prefect()  # something will have to run: the API starts during the check of the inputs
-    plan = checked_plan(experiment, store)
+    with without_collection():
+        if experiment.name not in experiments(store):
+            _need_prefect()  # something will have to run: the API starts during the check of the inputs
+        plan = checked_plan(experiment, store)
     if on_plan:
         on_plan(plan)
     if plan.is_done:
@@ -49,11 +51,12 @@ def _need_prefect() -> None:
 
 def _run_flow(experiment: Experiment, plan: Plan) -> None:
     """Run the flow of an experiment in this process; it does not check again the inputs that were checked here."""
-    _need_prefect()
-    from prefect import tags  # noqa: PLC0415  see above
+    with without_collection():
+        _need_prefect()
+        from prefect import tags  # noqa: PLC0415  see above
 
-    from flows.run_experiment import run_experiment  # noqa: PLC0415
-    from flows.workers.tags import tags_of  # noqa: PLC0415
+        from flows.run_experiment import run_experiment  # noqa: PLC0415
+        from flows.workers.tags import tags_of  # noqa: PLC0415
 
     prefect_api.wait()
     keep_errors_short()

@@ -57,7 +57,7 @@ class EmbeddedApi:
         process: the child process; None: none was started.
     """
 
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "flows.workers.api_server")) -> None:
+    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "flows.workers.api_process")) -> None:
         self._command = command
         self.process: subprocess.Popen[bytes] | None = None
 
