@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "list the steps of an experiment, done and to do; compute nothing",
     "results": "show the results of the latest runs",
     "leaderboard": "compare all runs: one row for each checkpoint and method",
+    "ui": "show the runs of this machine in Prefect's pages",
     "watch": "run an experiment for each new checkpoint under its pattern",
     "calibrate": "fit a temperature for each model on a labelled data set",
     "inspect": "describe a checkpoint: its family, tower, head and preprocessing",

@@ -36,16 +36,17 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
 
 
-async def serve(port: int, command: int = 0) -> None:
+async def serve(port: int, command: int = 0, *, ui: bool = False) -> None:
     """Serve until the command has ended, then set the runs that it left open to Crashed.
 
     Args:
         port: on 127.0.0.1.
         command: file descriptor that closes when the command ends; by default standard input.
+        ui: whether it serves Prefect's pages too; they ask the API at `PREFECT_UI_API_URL`.
     """
     gc.disable()
     owners, database = PREFECT_HOME.value() / "dawin-runs", database_digest()
-    app = create_app(ephemeral=True, final=True)
+    app = create_app(ephemeral=not ui, final=True)
     keep_messages_short()
     server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", log_config=None), owners)
     threading.Thread(target=_end_with_command, args=(server, command), daemon=True).start()
