@@ -1,8 +1,9 @@
 """The experiment file: read, its addresses made absolute, its variables filled in."""
 
+import copy
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,34 @@ def load_experiment(path: str, overrides: tuple[str, ...] = ()) -> Experiment:
         content = parse_yaml(_text_of(file, name))
     except yaml.YAMLError as error:
         raise ExperimentError(f"experiment {name}: not YAML: {problem_of(error)}") from error
-    if not isinstance(content, dict):
-        raise ExperimentError(f"experiment {name}: wanted a mapping of settings, got {type(content).__name__}")
-    _fill_in(content, path)
-    _resolve(content, Path.cwd() if file.parent == _NAMED else file.resolve().parent)
+    return experiment_of_values(
+        content, path, Path.cwd() if file.parent == _NAMED else file.resolve().parent, overrides
+    )
+
+
+def experiment_of_values(content: object, where: str, folder: Path, overrides: tuple[str, ...] = ()) -> Experiment:
+    """Return the experiment of plain values, as a file holds them, with `key=value` settings over it.
+
+    Args:
+        content: the settings.
+        where: their place, for messages.
+        folder: from which relative addresses in the content count.
+        overrides: settings over them, whose relative addresses count from the working directory.
+
+    Raises:
+        ExperimentError: settings are wrong (all faults at once).
+    """
+    if not isinstance(content, Mapping):
+        raise ExperimentError(
+            f"experiment {_printable(where)}: wanted a mapping of settings, got {type(content).__name__}"
+        )
+    content = copy.deepcopy(dict(content))
+    _fill_in(content, where)
+    _resolve(content, folder)
     for override in overrides:
         apply_override(content, override)
     _resolve(content, Path.cwd())
-    return parse_experiment(content, path)
+    return parse_experiment(content, where)
 
 
 def _text_of(file: Path, name: str) -> str:

@@ -1,6 +1,7 @@
 """One run of an experiment from this process: inputs checked, Prefect's API started, missing results computed."""
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from flows.experiment.settings import Experiment
@@ -42,6 +43,7 @@ def run_here(experiment: Experiment, url: str, on_plan: Callable[[Plan], None] |
 def _need_prefect() -> None:
     """Start an API unless one is configured; if a work pool is configured, check it."""
     prefect_api.start()
+    prefect_api.revive()  # of a process that has run before, such as a notebook's
     from flows.workers.pool import check_pool, pool  # noqa: PLC0415  imports Prefect, which reads its settings then
 
     if pool():
@@ -54,11 +56,14 @@ def _run_flow(experiment: Experiment, plan: Plan) -> None:
     with without_collection():
         _need_prefect()
         from prefect import tags  # noqa: PLC0415  see above
+        from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
 
         from flows.run_experiment import run_experiment  # noqa: PLC0415
         from flows.workers.tags import tags_of  # noqa: PLC0415
 
     prefect_api.wait()
     keep_errors_short()
-    with tags(*tags_of(experiment)):
+    # a program may have imported Prefect before, which read its settings then
+    address = temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]})
+    with address, tags(*tags_of(experiment)):
         asyncio.run(run_experiment(experiment, plan.store.url, write_plan(plan)))
