@@ -62,8 +62,9 @@ def test_a_browser_shows_a_recorded_run_on_any_port(home, tmp_path):
         address = line.split(": ")[1].strip()
         assert address == f"http://127.0.0.1:{port}/runs"
         assert "tiny: tuned.pt" in page(address, kept / "runs.png", "tiny: tuned.pt")
-        one = page(f"{address}/flow-run/{run}", kept / "embedded-run.png", "extract one: base, tuned")
-    assert "extract one: base, tuned" in one
+        fitted = "mean entropy coefficients of 6 samples"
+        one = page(f"{address}/flow-run/{run}", kept / "embedded-run.png", fitted)
+    assert fitted in one
     assert "experiment:tiny" in one
 
 
