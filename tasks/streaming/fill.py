@@ -14,6 +14,9 @@ from tasks.progress import work
 from tasks.streaming.sinks import Batch_contra, Sink
 from tasks.streaming.writer import BackgroundWriter
 
+PASSES = "images × models"
+"""The unit of the progress of a pass: a model's outputs, or a merge's predictions, on an image."""
+
 
 class Tally(NamedTuple):
     """Counts of samples × tables: computed by the task, and already in the store."""
@@ -29,6 +32,7 @@ def fill(
     source: Callable[[list[Span]], Iterator[Batch_contra]],
     *,
     description: str,
+    stage: str | None = None,
     run: str | None = None,
 ) -> Tally:
     """Compute the missing spans of tables in one pass over the samples.
@@ -39,6 +43,7 @@ def fill(
         spans: the spans that a complete table covers, in order.
         source: yields the batches of given spans, span by span, within a span in any order.
         description: of the pass, for progress.
+        stage: the part of the run that the pass belongs to, for progress.
         run: id of the flow run, recorded in the manifests.
     """
     missing = {sink.prefix: set(missing_spans(store, sink.prefix, list(spans))) for sink in sinks}
@@ -46,7 +51,7 @@ def fill(
     wanted = sum(span.length for span in spans) * len(sinks)
     computed = sum(span.length for of_table in missing.values() for span in of_table)
     if needed:
-        with work(description, computed) as progress, BackgroundWriter(store, run) as writer:
+        with work(description, computed, stage=stage, unit=PASSES) as progress, BackgroundWriter(store, run) as writer:
             for batch in source(needed):
                 results: dict[str, Any] = {}
                 for sink in sinks:
