@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
-from flows.cli.options import add_experiment, add_store, experiment_of, store_url
+from flows.cli.options import add_experiment, add_store, add_verbosity, experiment_of, store_url
 
 if TYPE_CHECKING:
     from flows.experiment.settings import Experiment
@@ -13,9 +13,10 @@ EXAMPLES = ("dawin calibrate my.yaml --on clean",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `EXPERIMENT`, `--set`, `--store` and `--on`."""
+    """Add `EXPERIMENT`, `--set`, `--store`, `--on`, `-q` and `-v`."""
     add_experiment(parser)
     add_store(parser)
+    add_verbosity(parser)
     parser.add_argument(
         "--on", metavar="DATASET", help="the labelled data set (default: the first of group id, else the first)"
     )
@@ -37,8 +38,8 @@ def execute(options: argparse.Namespace) -> int:
     from flows.calibrate_models import calibrate_models
 
     prefect_api.wait()
-    keep_errors_short()
-    with bars():
+    keep_errors_short(options.verbose)
+    with bars(options):
         found = asyncio.run(calibrate_models(experiment, dataset, store.url, plan))
     print(f"on {dataset}, negative log-likelihood and expected calibration error before → after:\n")
     for name, (fit, before, after) in found.items():

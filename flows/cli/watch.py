@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flows.cli.options import add_experiment, add_store, experiment_of, store_url
+from flows.cli.options import add_experiment, add_store, add_verbosity, experiment_of, store_url
 from flows.cli.terminal import one_line
 
 EXAMPLES = (
@@ -17,9 +17,10 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `EXPERIMENT`, `--set`, `--store`, `--once` and `--every`."""
+    """Add `EXPERIMENT`, `--set`, `--store`, `--once`, `--every`, `-q` and `-v`."""
     add_experiment(parser)
     add_store(parser)
+    add_verbosity(parser)
     parser.add_argument("--once", action="store_true", help="look once and end; without it, look again and again")
     parser.add_argument(
         "--every", type=float, default=300.0, metavar="SECONDS", help="time between two looks (default: 300)"
@@ -41,12 +42,12 @@ def execute(options: argparse.Namespace) -> int:
     from flows.watch_checkpoints import watch_checkpoints
 
     prefect_api.wait()
-    keep_errors_short()
+    keep_errors_short(options.verbose)
     file = _absolute(options.experiment)
 
     def look() -> list[str]:
         prefect_api.revive()
-        with bars():
+        with bars(options, "looking for new checkpoints"):
             return asyncio.run(watch_checkpoints(file, store.url))
 
     if options.once:

@@ -14,13 +14,16 @@ from storage.pointers import experiments, point_to_latest
 from storage.store import open_store
 
 
-def run_here(experiment: Experiment, url: str, on_plan: Callable[[Plan], None] | None = None) -> Plan:
+def run_here(
+    experiment: Experiment, url: str, on_plan: Callable[[Plan], None] | None = None, verbose: bool = False
+) -> Plan:
     """Compute the missing results of an experiment and return its plan.
 
     Args:
         experiment: the settings.
         url: address of the store.
         on_plan: called with the plan after all inputs are checked, before anything is computed.
+        verbose: whether the console shows Prefect's log lines.
 
     Raises:
         InputError: an input is missing, damaged or does not fit; nothing was computed.
@@ -36,7 +39,7 @@ def run_here(experiment: Experiment, url: str, on_plan: Callable[[Plan], None] |
     if plan.is_done:
         point_to_latest(store, experiment.name, plan.record.run_id)
     else:
-        _run_flow(experiment, plan)
+        _run_flow(experiment, plan, verbose)
     return plan
 
 
@@ -51,7 +54,7 @@ def _need_prefect() -> None:
         asyncio.run(check_pool())
 
 
-def _run_flow(experiment: Experiment, plan: Plan) -> None:
+def _run_flow(experiment: Experiment, plan: Plan, verbose: bool) -> None:
     """Run the flow of an experiment in this process; it does not check again the inputs that were checked here."""
     with without_collection():
         _need_prefect()
@@ -62,7 +65,7 @@ def _run_flow(experiment: Experiment, plan: Plan) -> None:
         from flows.workers.tags import tags_of  # noqa: PLC0415
 
     prefect_api.wait()
-    keep_errors_short()
+    keep_errors_short(verbose)
     # a program may have imported Prefect before, which read its settings then
     address = temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]})
     with address, tags(*tags_of(experiment)):

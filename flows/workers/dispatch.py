@@ -27,10 +27,12 @@ from prefect.tasks import Task
 from flows.workers.children import Child
 from flows.workers.pool import DEPLOYMENT, in_flight, pool
 from flows.workers.quick_imports import without_collection
+from tasks.progress import Work, work
 from tasks.streaming.fill import Tally
 
 log = logging.getLogger("dawin.dispatch")
 
+_STAGES = {"extract-outputs": "extract", "merge-weights": "make models", "evaluate-merges": "evaluate"}
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
 _POLLS_A_SECOND = 20  # of all children of a parent together; a single child is polled once per second
@@ -75,6 +77,12 @@ async def _send_all(children: Sequence[Child]) -> None:
     if not children:
         return
     kind = children[0].flow
+    with work(kind, len(children), stage=_STAGES.get(kind), unit="runs") as shown:
+        await _send_and_count(children, kind, shown)
+
+
+async def _send_and_count(children: Sequence[Child], kind: str, shown: Work) -> None:
+    """Send all children, and count those that are done in the UI and on the console."""
     progress = await acreate_progress_artifact(progress=0.0, description=f"0 of {len(children)}: {kind}")
     limit, done = asyncio.Semaphore(in_flight()), 0
     poll_seconds = max(1.0, min(len(children), in_flight()) / _POLLS_A_SECOND)
@@ -86,6 +94,7 @@ async def _send_all(children: Sequence[Child]) -> None:
                 f"{child.flow}/{DEPLOYMENT}", child.name, dict(child.parameters), list(child.tags), poll_seconds
             )
         done += 1
+        shown.advance(1)
         state = f"{done} of {len(children)}: {kind}"
         try:
             await aupdate_progress_artifact(

@@ -176,26 +176,42 @@ prefect_api = EmbeddedApi()
 """The API of this process's command."""
 
 
-def keep_errors_short() -> None:
-    """Leave the report of failed runs on the console to the command line; Prefect's API keeps the tracebacks.
+def keep_errors_short(verbose: bool = False) -> None:
+    """Leave the console to the command line, which reports failed runs in one line; Prefect's API keeps all log lines.
 
     Call this once the settings are final, before the first flow run.
+
+    Args:
+        verbose: whether the console shows the log lines of runs, except for reports of their failure; otherwise it
+            shows the warnings of other libraries than Prefect only.
     """
     from prefect.logging.configuration import setup_logging  # noqa: PLC0415  reads the settings from the environment
 
     logging.raiseExceptions = False  # if the API cannot take a log line, the failure of the run reports the reason
     setup_logging()  # now, because the first flow run would replace the filters below
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_ReportedByTheCommand())
+    consoles = [*logging.getLogger().handlers, *logging.getLogger("prefect._internal").handlers]
+    for handler in consoles:
+        for former in [one for one in handler.filters if isinstance(one, _ReportedByTheCommand)]:
+            handler.removeFilter(former)
+        handler.addFilter(_ReportedByTheCommand(verbose))
 
 
 class _ReportedByTheCommand(logging.Filter):
-    """Removes Prefect's reports of failed runs, which the command line prints in one line."""
+    """Removes Prefect's reports of failed runs, which the command line prints in one line.
+
+    Args:
+        verbose: whether all other lines stay; otherwise Prefect's lines go, and those of others below a warning.
+    """
+
+    def __init__(self, verbose: bool) -> None:
+        super().__init__()
+        self._verbose = verbose
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep all records except Prefect's errors, and its warning that it could not store one of them."""
-        is_prefects = record.name.startswith("prefect")
-        return not is_prefects or (record.levelno < logging.ERROR and _NOT_WRITTEN not in str(record.msg))
+        """Keep the records that a person should see."""
+        if not record.name.startswith("prefect"):
+            return self._verbose or record.levelno >= logging.WARNING
+        return self._verbose and record.levelno < logging.ERROR and _NOT_WRITTEN not in str(record.msg)
 
 
 def _check_home() -> None:

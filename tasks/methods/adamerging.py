@@ -85,7 +85,7 @@ class AdaMerging(Method):
         size, seed = int(options["batch_size"]), int(options["seed"])
         batches = {name: look.batches(size, seed) for name, look in looks.items()}
         steps = int(options["steps"])
-        with work(f"learn {self.full_name(making.member)}", steps) as progress:
+        with work(f"learn {self.full_name(making.member)}", steps, stage="learn", unit="steps") as progress:
             losses = learn(
                 merging,
                 modules,

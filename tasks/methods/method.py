@@ -109,6 +109,8 @@ class Method(ABC):
         per_sample: whether each sample has coefficients of its own, which makes one row per scale of the experiment's
             task vectors.
         is_baseline: whether `baselines` asks for it; DaWin's own granularities are asked for by `merge.granularity`.
+        short_rows: the members that a short table of results has rows for: each of them, or the best one.
+        always_shown: members that it has rows for in any case.
     """
 
     name: ClassVar[str]
@@ -119,6 +121,8 @@ class Method(ABC):
     options: ClassVar[type[MethodOptions]] = MethodOptions
     per_sample: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = True
+    short_rows: ClassVar[Literal["best", "each"]] = "best"
+    always_shown: ClassVar[tuple[str, ...]] = ()
 
     def members(self, setup: Setup) -> Sequence[str]:
         """Return the members that the family's name stands for.

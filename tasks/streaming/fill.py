@@ -18,6 +18,9 @@ from tasks.streaming.writer import BackgroundWriter
 
 log = logging.getLogger("dawin.pass")
 
+PASSES = "images × models"
+"""The unit of the progress of a pass: a model's outputs, or a merge's predictions, on an image."""
+
 
 class Tally(NamedTuple):
     """Counts of samples × tables: computed by the task, and already in the store."""
@@ -33,6 +36,7 @@ def fill(
     source: Callable[[list[Span]], Iterator[Batch_contra]],
     *,
     description: str,
+    stage: str | None = None,
     run: str | None = None,
 ) -> Tally:
     """Compute the missing spans of tables in one pass over the samples.
@@ -43,6 +47,7 @@ def fill(
         spans: the spans that a complete table covers, in order.
         source: yields the batches of given spans, span by span, within a span in any order.
         description: of the pass, for progress.
+        stage: the part of the run that the pass belongs to, for progress.
         run: id of the flow run, recorded in the manifests.
     """
     missing = {sink.prefix: set(missing_spans(store, sink.prefix, list(spans))) for sink in sinks}
@@ -51,7 +56,7 @@ def fill(
     computed = sum(span.length for of_table in missing.values() for span in of_table)
     began = time.monotonic()
     if needed:
-        with work(description, computed) as progress, BackgroundWriter(store, run) as writer:
+        with work(description, computed, stage=stage, unit=PASSES) as progress, BackgroundWriter(store, run) as writer:
             for batch in source(needed):
                 results: dict[str, Any] = {}
                 for sink in sinks:
