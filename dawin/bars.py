@@ -13,11 +13,11 @@ class NotebookBars:
     def __init__(self) -> None:
         self._bars: list[Any] = []
 
-    def started(self, description: str, total: int) -> int:
+    def started(self, description: str, total: int, *, stage: str, unit: str) -> int:
         """Draw the bar of a piece of work, and return its number."""
         from tqdm.auto import tqdm
 
-        self._bars.append(tqdm(total=total, desc=description, leave=False, unit="samples"))
+        self._bars.append(tqdm(total=total, desc=description, leave=False, unit=f" {unit}"))
         return len(self._bars) - 1
 
     def advanced(self, work: int, samples: int) -> None:
