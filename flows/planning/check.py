@@ -3,17 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from flows.errors import ExperimentError
+from flows.errors import ExperimentError, faults_of
 from flows.experiment.input_settings import TextHeadSettings
 from flows.experiment.preprocess_settings import PreprocessSettings
 from flows.experiment.settings import Experiment
-from flows.planning.cells import cells_of
+from flows.planning.cells import cells_of, left_out, present_on
 from flows.planning.checkpoints import Checkpoints
 from flows.planning.datasets import Datasets
 from flows.planning.plan import Plan
 from flows.planning.preprocessing import Chosen, choose_preprocessing
-from storage.errors import ObjectMissing
+from storage.errors import StorageError, StoreUnreachable
 from storage.identity import digest_of
+from storage.places import exists
 from storage.schemas import RESULTS
 from storage.store import Store
 from tasks.datasets.prompts import Prompts, prompts_of
@@ -77,6 +78,8 @@ def checked_plan(
             faults.collect(checkpoints.check_classes, models, heads.get(dataset.name), dataset)
         faults.collect(_check_samples, experiment, dataset)
         faults.collect(_check_methods, experiment, dataset)
+    if len(found) == len(experiment.datasets):
+        faults.collect(_check_rows, experiment, [dataset for dataset, _ in found])
     faults.raise_any()
     scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset, _ in found]
     return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
@@ -118,16 +121,19 @@ class _Faults:
         """Return the function's result, or None when it found a fault."""
         try:
             return function(*arguments)
-        except (InputError, ObjectMissing) as error:
+        except (InputError, StorageError) as error:
             self._errors.append(error)
+            if isinstance(error, StoreUnreachable):
+                self.raise_any()  # every further question would wait as long for no answer
             return None
 
     def raise_any(self) -> None:
-        """Raise one error that lists all faults; if all are of one kind, of that kind."""
-        kinds = {type(error) for error in self._errors}
-        if self._errors:
-            kind = kinds.pop() if len(kinds) == 1 else ExperimentError
-            raise kind("; ".join(dict.fromkeys(str(error) for error in self._errors)))
+        """Raise the only error, or one that lists the faults of all."""
+        errors = list({str(error): error for error in self._errors}.values())
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise ExperimentError(faults=[fault for error in errors for fault in faults_of(error)])
 
 
 def _head(checkpoints: Checkpoints, experiment: Experiment, dataset: str, classes: tuple[str, ...]) -> Head:
@@ -185,6 +191,15 @@ def _check_methods(experiment: Experiment, dataset: DatasetReference) -> None:
         raise DatasetError("; ".join(f"data set {dataset.name}: {reason}" for reason in reasons))
 
 
+def _check_rows(experiment: Experiment, datasets: Sequence[DatasetReference]) -> None:
+    """Refuse an experiment whose methods leave out every data set, so that nothing remains to evaluate."""
+    if experiment.merge.granularity or not datasets:
+        return
+    if not any(present_on(member, dataset, experiment) for member in experiment.members for dataset in datasets):
+        reasons = "; ".join(left_out(experiment, datasets))
+        raise DatasetError(f"baselines: nothing remains to evaluate: {reasons}")
+
+
 def _plan(
     experiment: Experiment,
     store: Store,
@@ -215,4 +230,7 @@ def _plan(
         settings=settings,
         checkpoints=tuple(model.url for model in models),
     )
-    return Plan(store=store, record=record, outputs=tuple(outputs), cells=tuple(cells), reading=experiment.reading)
+    remarks = left_out(experiment, [scored.dataset for scored in everywhere])
+    if not exists(store.url):
+        remarks.append(f"store {store.url}: no such folder yet; a run makes it")
+    return Plan(store, record, tuple(outputs), tuple(cells), experiment.reading, tuple(remarks))
