@@ -48,9 +48,7 @@ def neighbours(url: str) -> list[str]:
 def no_bucket(url: str) -> ObjectMissing:
     """Return the error of a store in a bucket that does not exist."""
     bucket = url.removeprefix("s3://").partition("/")[0]
-    return ObjectMissing(
-        f"{url}: no such bucket: {bucket}; wanted one that exists, check the name and AWS_ENDPOINT_URL"
-    )
+    return ObjectMissing(f"{url}: no such bucket: {bucket}; check its name and AWS_ENDPOINT_URL")
 
 
 def _check_folder(url: str) -> None:

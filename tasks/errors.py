@@ -44,12 +44,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     from difflib import SequenceMatcher  # noqa: PLC0415  for messages only
 
-    asked = _plain(word[:_LONGEST])
-    ratios = {name: SequenceMatcher(None, asked, _plain(name)).ratio() for name in known}
+    word = word[:_LONGEST]
+    stem, _, extension = word.rpartition(".")
+    ending = f".{extension}" if stem and extension.isalpha() else ""  # an extension in common makes no files alike
+    asked = _plain(word.removesuffix(ending))
+    names = {name: _plain(name.removesuffix(ending)) for name in known}
+    ratios = {name: SequenceMatcher(None, asked, plain).ratio() for name, plain in names.items()}
     best = max(ratios.values(), default=0.0)
     near = [name for name, ratio in ratios.items() if ratio >= max(_CLOSE, best - _AS_CLOSE)]
     if not near and len(asked) >= _STEM:
-        near = [name for name in ratios if _plain(name).startswith(asked)]
+        near = [name for name, plain in names.items() if plain.startswith(asked)]
     near = sorted(near, key=lambda name: -ratios[name])[:_MOST]
     return f"; did you mean {' or '.join(near)}?" if near else ""
 

@@ -89,7 +89,7 @@ class Parser(argparse.ArgumentParser):
         if action.option_strings:
             text = f"wanted one of {', '.join(names)}, got '{value}'{near}"
             raise argparse.ArgumentError(action, text)
-        kind = "command" if self.prog == "dawin" else "action"
+        kind = "action" if " " in self.prog else "command"
         self.error(f"no such {kind} '{value}'{near or '; known: ' + ', '.join(names)}")
 
 

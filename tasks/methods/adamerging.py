@@ -53,10 +53,8 @@ class AdaMerging(Method):
         """Return why an option has no effect: `keep` belongs to the members with `++`."""
         if option != "keep" or any(member.endswith(_PLUS) for member in members):
             return None
-        asked = ", ".join(map(self.full_name, members))
-        return (
-            f"belongs to members with {_PLUS}, such as {self.full_name(f'layer-wise{_PLUS}')}; baselines names {asked}"
-        )
+        asked, such = ", ".join(map(self.full_name, members)), self.full_name(f"layer-wise{_PLUS}")
+        return f"has no effect: it belongs to members with {_PLUS}, such as {such}; baselines names {asked}"
 
     def looks_at(self, everywhere: Sequence[ScoredDataset], setup: Setup) -> tuple[ScoredDataset, ...]:
         """Return all data sets."""
