@@ -46,7 +46,8 @@ def run(
     from flows.reports.tables import results_of
     from flows.running.local_run import run_here
 
-    chosen, url = _experiment(experiment, settings), _store(store)
+    url = _store(store)
+    chosen = _experiment(experiment, settings, url)
     with bars(progress):
         plan = in_own_loop(lambda: run_here(chosen, url))
     return results_of(plan.store, chosen.name, plan.record.run_id)
@@ -76,9 +77,11 @@ def plan(
     import polars as pl
 
     from flows.planning.check import checked_plan
-    from storage.store import open_store
+    from flows.planning.requests import store_of
 
-    found = checked_plan(_experiment(experiment, settings), open_store(_store(store), writable=False), remember=False)
+    url = _store(store)
+    chosen = _experiment(experiment, settings, url)
+    found = checked_plan(chosen, store_of(chosen, url, writable=False), remember=False)
     schema = {"stage": pl.String, "dataset": pl.String, "step": pl.String, "samples": pl.Int64, "missing": pl.Int64}
     return pl.DataFrame([tuple(step) for step in found.steps()], schema=schema, orient="row")
 
@@ -113,13 +116,14 @@ def _store(store: str | Path | None) -> str:
 
 
 def _experiment(
-    experiment: "str | Path | Mapping[str, Any] | Experiment", settings: Mapping[str, Any] | None
+    experiment: "str | Path | Mapping[str, Any] | Experiment", settings: Mapping[str, Any] | None, store: str
 ) -> "Experiment":
-    from flows.experiment.file import experiment_of_values, load_experiment
+    from flows.experiment.file import read_request, request_of_values
     from flows.experiment.settings import Experiment
+    from flows.planning.requests import experiment_of
 
     overrides = tuple(f"{name}={json.dumps(value)}" for name, value in (settings or {}).items())
     if isinstance(experiment, str | Path):
-        return load_experiment(str(experiment), overrides)
+        return experiment_of(read_request(str(experiment), overrides), store)
     values = experiment.model_dump(mode="json") if isinstance(experiment, Experiment) else experiment
-    return experiment_of_values(values, "given as values", Path.cwd(), overrides)
+    return experiment_of(request_of_values(values, overrides), store)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from flows.experiment.settings import Experiment
 from flows.planning.check import checked_plan
 from flows.planning.plan import Plan
+from flows.planning.requests import store_of
 from flows.planning.written_plan import write_plan
 from flows.workers.embedded_api import keep_errors_short, prefect_api
 from flows.workers.quick_imports import without_collection
 from storage.pointers import experiments, point_to_latest
-from storage.store import open_store
 
 
 def run_here(
@@ -29,7 +29,7 @@ def run_here(
         InputError: an input is missing, damaged or does not fit; nothing was computed.
         Exception: the error of a flow run that failed.
     """
-    store = open_store(url)
+    store = store_of(experiment, url)
     with without_collection():
         if experiment.name not in experiments(store):
             _need_prefect()  # something will have to run: the API starts during the check of the inputs
