@@ -26,13 +26,13 @@ def execute(options: argparse.Namespace) -> int:
     """Extract the outputs on one data set, then print each model's temperature, loss and calibration error."""
     from flows.cli.bars import bars
     from flows.planning.check import checked_plan
+    from flows.planning.requests import store_of
     from flows.planning.written_plan import write_plan
     from flows.workers.embedded_api import keep_errors_short, prefect_api
-    from storage.store import open_store
 
     experiment = experiment_of(options)
     dataset = _dataset(experiment, options.on)
-    store = open_store(store_url(options))
+    store = store_of(experiment, store_url(options))
     plan = write_plan(checked_plan(experiment.models_on(dataset), store))
     prefect_api.start()
     from flows.calibrate_models import calibrate_models
@@ -51,10 +51,12 @@ def execute(options: argparse.Namespace) -> int:
 def _dataset(experiment: "Experiment", wanted: str | None) -> str:
     """Return the name of the data set to calibrate on."""
     from flows.errors import ExperimentError
+    from tasks.errors import did_you_mean
 
     names = [dataset.name for dataset in experiment.datasets]
     in_distribution = [dataset.name for dataset in experiment.datasets if dataset.group == "id"]
     chosen = wanted or (in_distribution or names)[0]
     if chosen not in names:
-        raise ExperimentError(f"--on {chosen}: no such data set; the experiment has {', '.join(names)}")
+        near = did_you_mean(chosen, names) or ";"
+        raise ExperimentError(f"--on {chosen}: no such data set{near} the experiment has {', '.join(names)}")
     return chosen

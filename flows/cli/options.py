@@ -64,8 +64,9 @@ def experiment_of(options: argparse.Namespace) -> "Experiment":
     """Return the experiment that `EXPERIMENT` names, changed by `--set`.
 
     Raises:
-        ExperimentError: the file is missing or wrong, or a setting is.
+        ExperimentError: the file is missing or wrong, or a setting is; faults of the store and missing inputs are in
+            the same message.
     """
-    from flows.experiment.file import load_experiment
+    from flows.planning.requests import checked_experiment
 
-    return load_experiment(options.experiment, tuple(options.set))
+    return checked_experiment(options.experiment, tuple(options.set), store_url(options))

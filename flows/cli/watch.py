@@ -30,14 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Look for new checkpoints and run the experiment of each, once or until an interrupt."""
     from flows.cli.bars import bars
-    from flows.errors import ExperimentError
+    from flows.planning.requests import store_of
     from flows.workers.embedded_api import keep_errors_short, prefect_api
-    from storage.store import open_store
 
-    experiment_of(options)  # a wrong file is an error now, and not one at every look
-    if options.set:
-        raise ExperimentError("watch: --set is not accepted; a deployment reads the settings from the same file")
-    store = open_store(store_url(options))
+    experiment = experiment_of(options)  # a wrong file is an error now, and not one at every look
+    store = store_of(experiment, store_url(options))
     prefect_api.start()
     from flows.watch_checkpoints import watch_checkpoints
 
@@ -48,7 +45,7 @@ def execute(options: argparse.Namespace) -> int:
     def look() -> list[str]:
         prefect_api.revive()
         with bars(options, "looking for new checkpoints"):
-            return asyncio.run(watch_checkpoints(file, store.url))
+            return asyncio.run(watch_checkpoints(file, store.url, settings=options.set))
 
     if options.once:
         _print_started(look())

@@ -26,6 +26,7 @@ from prefect.tasks import Task
 
 from flows.workers.children import Child
 from flows.workers.pool import DEPLOYMENT, in_flight, pool
+from flows.workers.quick_imports import without_collection
 from tasks.progress import Work, work
 from tasks.streaming.fill import Tally
 
@@ -67,7 +68,8 @@ def child_flow(name: str) -> Flow[..., Coroutine[Any, Any, Tally]]:
     This imports the flow's module and torch. A parent that only sends children does not call it.
     """
     module = name.replace("-", "_")
-    found: Flow[..., Coroutine[Any, Any, Tally]] = getattr(import_module(f"flows.{module}"), module)
+    with without_collection():
+        found: Flow[..., Coroutine[Any, Any, Tally]] = getattr(import_module(f"flows.{module}"), module)
     return found
 
 

@@ -4,6 +4,8 @@ It holds a few batches and one unfinished object per table, whatever the data se
 next run continues after the last committed object.
 """
 
+import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +15,8 @@ from storage.store import Store
 from tasks.progress import work
 from tasks.streaming.sinks import Batch_contra, Sink
 from tasks.streaming.writer import BackgroundWriter
+
+log = logging.getLogger("dawin.pass")
 
 PASSES = "images × models"
 """The unit of the progress of a pass: a model's outputs, or a merge's predictions, on an image."""
@@ -50,6 +54,7 @@ def fill(
     needed = [span for span in spans if any(span in of_table for of_table in missing.values())]
     wanted = sum(span.length for span in spans) * len(sinks)
     computed = sum(span.length for of_table in missing.values() for span in of_table)
+    began = time.monotonic()
     if needed:
         with work(description, computed, stage=stage, unit=PASSES) as progress, BackgroundWriter(store, run) as writer:
             for batch in source(needed):
@@ -59,4 +64,7 @@ def fill(
                         results[sink.prefix] = sink.compute(batch, results)
                         writer.write(sink, batch, results[sink.prefix])
                         progress.advance(len(batch.sample_index))
+        seconds = time.monotonic() - began
+        rate = computed / max(seconds, 1e-3)
+        log.info("%s: %d predictions in %.1f s, %.0f a second", description, computed, seconds, rate)
     return Tally(computed, wanted - computed)
