@@ -44,7 +44,7 @@ def print_results(
     hidden = ""
     names = rows["experiment"].unique(maintain_order=True).to_list()
     if not names and datasets:
-        print_unlabelled(console, samples_command or "", datasets, store)
+        print_unlabelled(console, "", datasets, store, command=samples_command)
     elif not names:
         console.print(Text("no labels, so no accuracies; the predictions are in the store"))
     for number, name in enumerate(names):
@@ -58,8 +58,8 @@ def print_results(
         hidden = print_table(console, summary, all_columns=all_rows, known=known)
         if hidden and says_more:
             console.print(Text(f"--all shows {hidden}", "dim"))
-        command = samples_command or samples_command_of(name)
-        print_unlabelled(console, command, {one: digests[one] for one in summary.unlabelled}, store)
+        unlabelled = {one: digests[one] for one in summary.unlabelled}
+        print_unlabelled(console, name, unlabelled, store, command=samples_command)
     return hidden
 
 
@@ -91,14 +91,17 @@ def print_table(console: Console, summary: Summary, *, all_columns: bool = False
     return layout.hidden(columns)
 
 
-def print_unlabelled(console: Console, command: str, digests: Mapping[str, str], store: Store) -> None:
+def print_unlabelled(
+    console: Console, experiment: str, digests: Mapping[str, str], store: Store, *, command: str | None = None
+) -> None:
     """Print where the predictions on data sets without labels are; nothing if no such set exists.
 
     Args:
         console: the place to print to.
-        command: writes the predictions to a file.
+        experiment: its name.
         digests: the digest of each data set without labels by its name.
         store: holds the predictions.
+        command: writes the predictions to a file; None: the command without `--store`.
     """
     if not digests:
         return
@@ -106,4 +109,4 @@ def print_unlabelled(console: Console, command: str, digests: Mapping[str, str],
     console.print(Text(f"{', '.join(digests)} {verb} no labels, so no accuracies; the predictions are in"))
     for digest in digests.values():
         console.print(Text(f"  {store.address(f'predictions/dataset={digest}')}"), soft_wrap=True)
-    console.print(Text(f"  {command}"), soft_wrap=True)
+    console.print(Text(f"  {command or samples_command_of(experiment)}"), soft_wrap=True)

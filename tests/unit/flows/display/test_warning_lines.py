@@ -23,7 +23,9 @@ def test_a_warning_is_shown_once_on_one_line(lines):
         log.warning("data set %s:\n no optimum", "one")
     log.warning("data set two: no optimum")
     log.info("skipped")
-    assert lines == ["data set one: no optimum", "data set two: no optimum"]
+    log.warning("data set \x1b[31mred: no optimum")
+    assert lines[:2] == ["data set one: no optimum", "data set two: no optimum"]
+    assert "\x1b" not in lines[2]
 
 
 def test_a_warning_of_python_is_shown_without_its_place_in_the_source(lines):
