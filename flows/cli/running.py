@@ -48,7 +48,6 @@ def _show_results(plan: Plan, screen: Screen, file: str | None, options: argpars
         all_rows=getattr(options, "all", False),
         datasets={dataset.name: dataset.digest for dataset in plan.datasets},
         known=screen.known,
-        says_more=quiet or not file,
         samples_command=samples_command_of(name, store),
     )
     if quiet:
@@ -57,7 +56,7 @@ def _show_results(plan: Plan, screen: Screen, file: str | None, options: argpars
     for line in kept(plan):
         console.print(line, soft_wrap=True)
     if file:
-        for line in next_steps(plan, file=file, store=store, hidden=hidden, width=console.width):
+        for line in next_steps(plan, file=file, store=store, hides=bool(hidden), width=console.width):
             console.print(line, soft_wrap=True)
 
 

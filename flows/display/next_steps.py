@@ -22,19 +22,19 @@ def kept(plan: Plan) -> Iterator[Text]:
     yield field("results", shown_address(plan.store.address(plan.record.key)))
 
 
-def next_steps(plan: Plan, *, file: str, store: str | None, hidden: str, width: int) -> Iterator[Text]:
+def next_steps(plan: Plan, *, file: str, store: str | None, hides: bool, width: int) -> Iterator[Text]:
     """Yield three commands that make sense after a run.
 
     Args:
         plan: of the run.
         file: the experiment file, or the name of a built-in experiment.
         store: the value of `--store`; None: the commands find the store without it.
-        hidden: what the table has left out, in words; empty if nothing.
+        hides: whether the table has left out methods or data sets.
         width: columns of the terminal; remarks that do not fit are left out.
     """
     dawin, at = program(), _option(store)
     name = shlex.quote(plan.record.experiment)
-    table = ("--all", hidden) if hidden else ("--format markdown", "the table for a page")
+    table = ("--all", "every method and data set") if hides else ("--format markdown", "the table for a page")
     commands = [
         (f"{dawin} results {name} {table[0]}{at}", table[1]),
         (f"{dawin} run {shlex.quote(file)} --set {_change(plan)}{at}", "computes only the difference"),

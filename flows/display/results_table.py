@@ -21,7 +21,6 @@ def print_results(
     all_rows: bool = False,
     datasets: Mapping[str, str] | None = None,
     known: Sequence[str] = (),
-    says_more: bool = True,
     samples_command: str | None = None,
 ) -> str:
     """Print the results of one or several experiments: a table for each, and the lines that explain it.
@@ -35,7 +34,6 @@ def print_results(
         datasets: the digest of every data set by its name, in order, also of those without labels; None: those that
             have any rows.
         known: warnings that were shown above; notes that say the same are left out.
-        says_more: whether a line counts the methods and data sets that are left out.
         samples_command: writes the predictions of an experiment to a file; None: the command without `--store`.
 
     Returns:
@@ -56,7 +54,7 @@ def print_results(
         if len(names) > 1:
             console.print(Text(name, "bold"))
         hidden = print_table(console, summary, all_columns=all_rows, known=known)
-        if hidden and says_more:
+        if hidden:
             console.print(Text(f"--all shows {hidden}", "dim"))
         unlabelled = {one: digests[one] for one in summary.unlabelled}
         print_unlabelled(console, name, unlabelled, store, command=samples_command)
