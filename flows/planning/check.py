@@ -78,6 +78,8 @@ def checked_plan(
         faults.collect(_check_samples, experiment, dataset)
         faults.collect(_check_methods, experiment, dataset)
     faults.raise_any()
+    for dataset, _ in found if remember else ():
+        datasets.write_names(dataset, store)
     scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset, _ in found]
     return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
 
