@@ -21,6 +21,7 @@ from flows.cli.terminal import Parser, failure, one_line
 
 COMMANDS = {
     "quickstart": "build a small example and run the whole pipeline on it",
+    "init": "write an experiment file for the checkpoints and images in a folder",
     "run": "run an experiment, reusing everything in the store",
     "plan": "list the steps of an experiment, done and to do; compute nothing",
     "results": "show the results of the latest runs",
@@ -29,6 +30,9 @@ COMMANDS = {
     "calibrate": "fit a temperature for each model on a labelled data set",
     "inspect": "describe a checkpoint: its family, tower, head and preprocessing",
     "convert": "write a checkpoint's tower and head to a safetensors file",
+    "store list": "list the experiments, runs and tables of a store",
+    "schema": "print the JSON Schema of the experiment file, or of what --json prints",
+    "completion": "print a script that completes commands in bash, zsh or fish",
 }
 """The commands in the order of `dawin --help`, each with its line there."""
 

@@ -61,7 +61,10 @@ class TarImages:
 
     def keys(self, indices: NDArray[np.int64]) -> list[str]:
         """Return the tar file's path and the key of each sample, as in `test-000.tar#000017`."""
-        return [f"{self.shards[shard][0]}#{self.sample_keys[i]}" for i, shard in zip(indices, self.places[indices, 0], strict=True)]
+        return [
+            f"{self.shards[shard][0]}#{self.sample_keys[i]}"
+            for i, shard in zip(indices, self.places[indices, 0], strict=True)
+        ]
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return the path, size and etag of every file, and the numbers of the samples."""
