@@ -66,7 +66,7 @@ def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
 
 
 def _rows(store: Store, experiment: str | None) -> pl.DataFrame:
-    """Return the top-1 rows of all runs, with accuracies in percent, the checkpoints' names, and the time of the run."""
+    """Return the top-1 rows of all runs: accuracies in percent, names of the checkpoints, time of the run."""
     prefix = "results" if experiment is None else keys.runs(experiment)
     rows = scan_objects(store, RESULTS, sound_keys(store, prefix)).filter(pl.col("metric") == "top1")
     return rows.with_columns(

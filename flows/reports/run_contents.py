@@ -5,7 +5,7 @@ from typing import NamedTuple
 from flows.reports.chosen_results import Choice, check_choice, experiment_and_run
 from flows.reports.tables import experiments_with_results, results_of
 from storage import keys
-from storage.manifests import Manifest, read_manifest
+from storage.manifests import read_manifest
 from storage.pointers import latest_run
 from storage.store import Store
 
@@ -39,23 +39,18 @@ def predicted(store: Store, choice: Choice) -> list[Predicted]:
         own = run_id or latest_run(store, name)
         manifest = read_manifest(store, keys.results(name, own))
         places = manifest.identity.get("samples") or _places_of_rows(store, name, own)
-        found += [
-            Predicted(name, own, *what.rsplit(" on ", 1), prefix, _logits(manifest)) for what, prefix in places.items()
-        ]
+        logits = str(manifest.identity["settings"].get("logits", "fp32"))
+        found += [Predicted(name, own, method, dataset, prefix, logits) for method, dataset, prefix in places]
     check_choice(choice, list(dict.fromkeys(p.method for p in found)), list(dict.fromkeys(p.dataset for p in found)))
     return [p for p in found if choice.keeps_method(p.method) and choice.keeps_dataset(p.dataset)]
 
 
-def _logits(manifest: Manifest) -> str:
-    return str(manifest.identity["settings"].get("logits", "fp32"))
-
-
-def _places_of_rows(store: Store, experiment: str, run_id: str) -> dict[str, str]:
-    """Return the prefixes of predictions by the result rows, for results whose manifest does not list them."""
+def _places_of_rows(store: Store, experiment: str, run_id: str) -> list[list[str]]:
+    """Return methods, data sets and prefixes by the result rows, for results whose manifest does not list them."""
     rows = results_of(store, experiment, run_id)
     columns = ("method", "dataset", "samples_table", "samples_id", "dataset_digest", "weights")
-    found = {}
-    for row in rows.select(columns).iter_rows(named=True):
+    found = []
+    for row in rows.select(columns).unique(maintain_order=True).iter_rows(named=True):
         table, digest, identifier = row["samples_table"], row["dataset_digest"], row["samples_id"]
         is_model = table == "outputs"
         prefix = (
@@ -63,5 +58,5 @@ def _places_of_rows(store: Store, experiment: str, run_id: str) -> dict[str, str
             if is_model
             else keys.derived(table, digest, identifier)
         )
-        found[f"{row['method']} on {row['dataset']}"] = prefix
+        found.append([row["method"], row["dataset"], prefix])
     return found

@@ -1,4 +1,4 @@
-"""The content of a store: experiments, their runs, and the objects of each table; read from names and manifests alone."""
+"""The content of a store: experiments, runs, and the objects of each table; by names and manifests alone."""
 
 from datetime import datetime
 
@@ -40,8 +40,9 @@ def _experiment(store: Store, name: str, own: list[str]) -> StoredExperiment:
 
 
 def _run(run_id: str, manifest: Manifest | None, latest: str) -> StoredRun:
-    cells = manifest.identity.get("predictions", {}) if manifest else {}
-    pairs = [str(cell).rsplit(" on ", 1) for cell in cells]
+    identity = manifest.identity if manifest else {}
+    listed = identity.get("samples") or [str(cell).rsplit(" on ", 1) for cell in identity.get("predictions", ())]
+    pairs = [(method, dataset) for method, dataset, *_ in listed]
     return StoredRun(
         run_id=run_id,
         created_at=datetime.fromisoformat(manifest.created_at) if manifest else None,
