@@ -122,4 +122,6 @@ def _given(given: str, search: Callable[[Mapping[str, Sequence[str]]], list[str]
     path = Path(given).absolute()
     if "://" in given or not path.is_dir() or any((path / name).is_file() for name in CHECKPOINT_FILES):
         return [given if "://" in given else str(path)]
-    return [str(path / place) if place else str(path) for place in search(files_below(path))] or [str(path)]
+    # the folder is named, so that it may be a data set itself
+    tree = {f"{path.name}/{folder}".rstrip("/"): names for folder, names in files_below(path).items()}
+    return [str(path.parent / place) for place in search(tree)] or [str(path)]

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from flows.cli import main
+from flows.errors import ExperimentError
 from flows.experiment import file
 from flows.experiment.file import named_experiments, parse_experiment
 from flows.experiment.schema import SCHEMA_MARK, experiment_schema, schema_text
-from flows.errors import ExperimentError
 from flows.quickstart import multi_task, one_task
 
 SCHEMA = experiment_schema()
