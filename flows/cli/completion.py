@@ -39,7 +39,7 @@ def script(shell: str) -> str:
     whole, names = parser(), " ".join(named_experiments())
     _mark(whole)
     fish = f"string split ' ' '{names}'; __fish_complete_path (commandline -ct)"
-    preamble = {
+    preamble: Any = {  # which the library takes, and declares as text
         "bash": f'_dawin_experiments() {{ compgen -W "{names}" -- "$1"; compgen -f -- "$1"; }}',
         "zsh": f'_dawin_experiments() {{ compadd {names}; _files -g "*.y*ml"; }}',
         "fish": f"function _dawin_experiments; {fish}; end",

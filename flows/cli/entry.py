@@ -13,7 +13,7 @@ own only; they import polars, torch, Prefect, and the modules of ours that load 
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -132,8 +132,8 @@ def _sentence(line: str) -> str:
 class _WithoutCommands(argparse.RawDescriptionHelpFormatter):
     """Leaves the list of commands to the epilog: argparse's own puts the help of long names on a second line."""
 
-    def _iter_indented_subactions(self, _action: argparse.Action) -> Iterator[argparse.Action]:
-        return iter(())
+    def _iter_indented_subactions(self, _action: argparse.Action) -> Generator[argparse.Action, None, None]:
+        yield from ()
 
 
 class _Version(argparse.Action):

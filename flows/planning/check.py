@@ -78,8 +78,7 @@ def checked_plan(
         faults.collect(_check_samples, experiment, dataset)
         faults.collect(_check_methods, experiment, dataset)
     faults.raise_any()
-    for dataset, _ in found if remember else ():
-        datasets.write_names(dataset, store)
+    datasets.write_names([dataset for dataset, _ in found] if remember else [], store)
     scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset, _ in found]
     return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
 

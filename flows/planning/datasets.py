@@ -1,5 +1,6 @@
 """The data sets of experiments: their samples listed, their numbers compared with the catalogue's."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -48,10 +49,11 @@ class Datasets:
             self._found[asked] = self._listed(settings, preprocessing)
         return self._found[asked]
 
-    def write_names(self, dataset: DatasetReference, store: Store) -> None:
-        """Write the names of a data set's samples into a store that does not hold them; each is looked for once."""
-        if (samples := self._unnamed.pop(dataset.digest, None)) is not None:
-            write_names(store, NamesReference(of=dataset), samples)
+    def write_names(self, found: Sequence[DatasetReference], store: Store) -> None:
+        """Write the names of data sets' samples into a store that does not hold them; each is looked for once."""
+        for dataset in found:
+            if (samples := self._unnamed.pop(dataset.digest, None)) is not None:
+                write_names(store, NamesReference(of=dataset), samples)
 
     def _listed(self, settings: DatasetSettings, preprocessing: Preprocessing) -> Found:
         space = settings.scored_space

@@ -17,7 +17,7 @@ from flows.reports.json_models import (
 from tasks.models.architecture import described
 
 if TYPE_CHECKING:
-    from flows.calibrate_models import Calibrated
+    from tasks.numerics.calibration import Calibration
 
 
 def plan_document(plan: Plan) -> PlanDocument:
@@ -59,17 +59,25 @@ def inspect_document(facts: Mapping[str, Any]) -> InspectDocument:
     )
 
 
-def calibrate_document(experiment: str, dataset: str, found: "Mapping[str, Calibrated]") -> CalibrateDocument:
-    """Return the temperatures of models, with losses and calibration errors before and after."""
+def calibrate_document(
+    experiment: str, dataset: str, found: Mapping[str, tuple[Calibration, float, float]]
+) -> CalibrateDocument:
+    """Return the temperatures of models, with losses and calibration errors before and after.
+
+    Args:
+        experiment: name of the experiment.
+        dataset: name of the data set that the temperatures were fitted to.
+        found: by model, the fit and the expected calibration errors before and after it.
+    """
     models = [
         CalibratedModel(
             name=name,
-            temperature=one.fit.temperature,
-            loss_before=one.fit.before,
-            loss_after=one.fit.after,
-            error_before=one.error_before,
-            error_after=one.error_after,
+            temperature=fit.temperature,
+            loss_before=fit.before,
+            loss_after=fit.after,
+            error_before=error_before,
+            error_after=error_after,
         )
-        for name, one in found.items()
+        for name, (fit, error_before, error_after) in found.items()
     ]
     return CalibrateDocument(experiment=experiment, dataset=dataset, models=models)

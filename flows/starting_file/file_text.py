@@ -8,6 +8,7 @@ import yaml
 
 from flows.starting_file.datasets_found import FoundDataset
 from flows.starting_file.draft import TEMPLATE, Draft, Head
+from storage.text import shown
 
 SCHEMA_FILE = "dawin.schema.json"
 _LATEST_COLUMN = 60  # of comments
@@ -56,7 +57,7 @@ def _aligned(lines: Sequence[str]) -> Iterator[str]:
 def _wrapped(head: str, text: str) -> list[str]:
     """Return a comment in lines of bounded width."""
     lines, indent = [head.rstrip()], "#   "
-    for word in text.split():
+    for word in shown(text, 4000).split():
         if len(lines[-1]) + len(word) >= _WIDTH:
             lines.append(indent + word)
         else:
@@ -72,7 +73,11 @@ def scalar(text: str) -> str:
         ('checkpoints/base.pt', '"a: b"', '"null"')
     """
     is_plain = re.fullmatch(r"[A-Za-z0-9./_][A-Za-z0-9._/+-]*", text) and yaml.safe_load(text) == text
-    return text if is_plain else json.dumps(text, ensure_ascii=False)
+    return text if is_plain else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def _models(draft: Draft) -> Iterator[str]:
@@ -127,7 +132,7 @@ def _head(name: str, head: Head) -> Iterator[str]:
         yield _line(f"  {name}: {scalar(head.setting)}", head.remark)
         return
     yield _line(f"  {name}:", head.remark)
-    classes = ", ".join(json.dumps(one, ensure_ascii=False) for one in head.classes)
+    classes = ", ".join(map(_quoted, head.classes))
     yield _line(f"    templates: [{json.dumps(TEMPLATE)}]", "the prompts; {} is the name")
     yield f"    # the names of the classes, in the order of the labels\n    classes: [{classes}]"
 
