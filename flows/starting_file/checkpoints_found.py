@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.planning.checkpoint_records import checkpoint_file
 from flows.planning.confined_check import Check
-from flows.starting_file.names import distinct_names, plain, words
+from flows.starting_file.slugs import distinct_names, plain, words
 from flows.starting_file.tree import CHECKPOINT_SUFFIXES
 from storage.errors import StorageError
 from storage.locations import Location

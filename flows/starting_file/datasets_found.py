@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from flows.experiment.preprocess_settings import PreprocessSettings
 from flows.planning.preprocessing import choose_preprocessing
-from flows.starting_file.names import distinct_names, plain, words
+from flows.starting_file.slugs import distinct_names, plain, words
 from storage.errors import StorageError
 from storage.files import FileEntry
 from tasks.datasets.catalogue import CATALOGUE

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import yaml
 
 from flows.starting_file.datasets_found import FoundDataset
-from flows.starting_file.draft import TEMPLATE, Draft, Head
+from flows.starting_file.decisions import TEMPLATE, Draft, Head
 from storage.text import shown
 
 SCHEMA_FILE = "dawin.schema.json"

@@ -10,7 +10,7 @@ from flows.planning.checkpoint_records import CHECKPOINT_FILES
 from flows.planning.confined_check import Check
 from flows.starting_file.checkpoints_found import FoundCheckpoints, found_checkpoints
 from flows.starting_file.datasets_found import FoundDataset, dataset_places, listed_datasets
-from flows.starting_file.names import slug
+from flows.starting_file.slugs import slug
 from flows.starting_file.tree import CHECKPOINT_SUFFIXES, checkpoint_paths, files_below
 from tasks.datasets.files.image_files import IMAGE_SUFFIXES
 

@@ -11,7 +11,7 @@ from flows.planning.check import checked_plan
 from flows.planning.checkpoints import Checkpoints
 from flows.planning.confined_check import Check, confined_check
 from flows.starting_file.checkpoints_found import remembering
-from flows.starting_file.draft import Draft, drafted
+from flows.starting_file.decisions import Draft, drafted
 from flows.starting_file.file_text import SCHEMA_FILE, file_text
 from flows.starting_file.inputs import Inputs, Request, checkpoints_of, datasets_of
 from flows.starting_file.tree import files_below

@@ -154,11 +154,29 @@ class Method(ABC):
         return None
 
     def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
-        """Return why it cannot be evaluated on a data set, worded to follow the data set's name; None if it can.
+        """Return why a data set makes the method impossible, worded to follow the data set's name; None if none does.
 
         Args:
             dataset: one of the experiment's data sets, listed.
             setup: the experiment's choices.
+        """
+        return None
+
+    def leaves_out(self, dataset: DatasetReference, setup: Setup) -> str | None:
+        """Return why the results have no row of the method on a data set, such as `no labels`; None if they have one.
+
+        Args:
+            dataset: one of the experiment's data sets, listed.
+            setup: the experiment's choices.
+        """
+        return None
+
+    def idle(self, option: str, members: Sequence[str]) -> str | None:
+        """Return why an option has no effect on members, worded to follow its name; None if it has one.
+
+        Args:
+            option: name of one of the method's options, which the experiment sets.
+            members: those that the experiment asks for, as written after the slash.
         """
         return None
 
