@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.cli.options import add_json, add_results, add_store, store_url
+from flows.cli.options import add_all, add_json, add_results, add_store, store_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset", nargs="+", action="extend", default=[], metavar="D", help="data sets, or patterns (default: all)"
     )
-    parser.add_argument("--all", action="store_true", help="a row for each method, where the table has one a family")
+    add_all(parser)
     parser.add_argument(
         "--samples", action="store_true", help="write the prediction of every sample, with its name, to the file of -o"
     )

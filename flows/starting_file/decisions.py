@@ -188,7 +188,8 @@ def _baselines(
     for name in _TASKS if multi_task else several:
         method = METHODS[name]
         is_covered = not (method.per_sample and found.models[0].summary["uncovered"])
-        refused = any(method.refusal_on(_reference(one), setup) for one in datasets)
+        asked = [_reference(one) for one in datasets]
+        refused = any(method.refusal_on(one, setup) or method.leaves_out(one, setup) for one in asked)
         if fault(name, setup) is None and is_covered and not refused:
             chosen.append(name)
     return tuple(chosen)
