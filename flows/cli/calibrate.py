@@ -4,18 +4,19 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
-from flows.cli.options import add_experiment, add_store, add_verbosity, experiment_of, store_url
+from flows.cli.options import add_experiment, add_json, add_store, add_verbosity, experiment_of, store_url
 
 if TYPE_CHECKING:
     from flows.experiment.settings import Experiment
 
-EXAMPLES = ("dawin calibrate my.yaml --on clean",)
+EXAMPLES = ("dawin calibrate my.yaml --on clean", "dawin calibrate my.yaml --json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `EXPERIMENT`, `--set`, `--store`, `--on`, `-q` and `-v`."""
+    """Add `EXPERIMENT`, `--set`, `--store`, `--on`, `--json`, `-q` and `-v`."""
     add_experiment(parser)
     add_store(parser)
+    add_json(parser)
     add_verbosity(parser)
     parser.add_argument(
         "--on", metavar="DATASET", help="the labelled data set (default: the first of group id, else the first)"
@@ -41,6 +42,11 @@ def execute(options: argparse.Namespace) -> int:
     keep_errors_short(options.verbose)
     with bars(options):
         found = asyncio.run(calibrate_models(experiment, dataset, store.url, plan))
+    if options.json:
+        from flows.reports.json_documents import calibrate_document
+
+        print(calibrate_document(experiment.name, dataset, found).model_dump_json(indent=2))
+        return 0
     print(f"on {dataset}, negative log-likelihood and expected calibration error before → after:\n")
     for name, (fit, before, after) in found.items():
         loss = f"{fit.before:.4f} → {fit.after:.4f}"
