@@ -1,7 +1,6 @@
 """`dawin calibrate`: fit a temperature for each model of an experiment on a labelled data set."""
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING
 
 from flows.cli.options import add_experiment, add_store, experiment_of, store_url
@@ -24,22 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Extract the outputs on one data set, then print each model's temperature, loss and calibration error."""
     from flows.cli.bars import bars
-    from flows.planning.check import checked_plan
-    from flows.planning.written_plan import write_plan
-    from flows.workers.embedded_api import keep_errors_short, prefect_api
-    from storage.store import open_store
+    from flows.running.local_calibration import calibrate_here
 
     experiment = experiment_of(options)
     dataset = _dataset(experiment, options.on)
-    store = open_store(store_url(options))
-    plan = write_plan(checked_plan(experiment.models_on(dataset), store))
-    prefect_api.start()
-    from flows.calibrate_models import calibrate_models
-
-    prefect_api.wait()
-    keep_errors_short()
     with bars():
-        found = asyncio.run(calibrate_models(experiment, dataset, store.url, plan))
+        found = calibrate_here(experiment, dataset, store_url(options))
     print(f"on {dataset}, negative log-likelihood and expected calibration error before → after:\n")
     for name, (fit, before, after) in found.items():
         loss = f"{fit.before:.4f} → {fit.after:.4f}"
