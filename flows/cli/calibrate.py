@@ -1,7 +1,6 @@
 """`dawin calibrate`: fit a temperature for each model of an experiment on a labelled data set."""
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING
 
 from flows.cli.options import add_experiment, add_json, add_store, add_verbosity, experiment_of, store_url
@@ -26,22 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Extract the outputs on one data set, then print each model's temperature, loss and calibration error."""
     from flows.cli.bars import bars
-    from flows.planning.check import checked_plan
-    from flows.planning.requests import store_of
-    from flows.planning.written_plan import write_plan
-    from flows.workers.embedded_api import keep_errors_short, prefect_api
+    from flows.running.local_calibration import calibrate_here
 
     experiment = experiment_of(options)
     dataset = _dataset(experiment, options.on)
-    store = store_of(experiment, store_url(options))
-    plan = write_plan(checked_plan(experiment.models_on(dataset), store))
-    prefect_api.start()
-    from flows.calibrate_models import calibrate_models
-
-    prefect_api.wait()
-    keep_errors_short(options.verbose)
     with bars(options):
-        found = asyncio.run(calibrate_models(experiment, dataset, store.url, plan))
+        found = calibrate_here(experiment, dataset, store_url(options), options.verbose)
     if options.json:
         from flows.reports.json_documents import calibrate_document
 
