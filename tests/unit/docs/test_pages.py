@@ -9,7 +9,7 @@ from pages import DOCS, ROOT, pages
 
 from storage.schemas import TABLES
 
-FILES = re.compile(r"`((?:flows|tasks|storage|infra|benchmarks|tests)/[\w./@-]+\.\w+)`")
+FILES = re.compile(r"`((?:flows|tasks|storage|infra|benchmarks|tests|examples)/[\w./@-]+\.\w+)`")
 TYPES = {
     pa.string(): "string",
     pa.float64(): "float64",
