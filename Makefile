@@ -17,6 +17,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing PyTorch with its CUDA libraries, Prefect and the rest into $(VENV), once: 7 GB, 3 to 4 minutes; pip is silent meanwhile"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs]'
+	@$(BIN)/python -m flows.workers.empty_database > /dev/null
 	@touch $@
 	@echo "installed: $(BIN)/dawin --help lists the commands"
 

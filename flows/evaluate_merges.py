@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows.planning.written_plan import read_plan
+from flows.reports.run_log import log_accuracies, predictions_by_method
 from storage.spans import Span
 from storage.store import Store
 from tasks import evaluation
@@ -22,4 +23,6 @@ async def evaluate_merges(plan: str, dataset: str, store: str, samples: tuple[in
     found = read_plan(plan, Store(store)).on(dataset)
     missing = found.missing(found.merges(found.datasets[0]))
     span = Span(*samples) if samples else None
-    return evaluation.evaluate_merges(missing, found.store, reading=found.reading, samples=span)
+    tally = evaluation.evaluate_merges(missing, found.store, reading=found.reading, samples=span)
+    log_accuracies(predictions_by_method(found.cells, missing), found.store)
+    return tally

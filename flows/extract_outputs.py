@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows.planning.written_plan import read_plan
+from flows.reports.run_log import log_accuracies, outputs_by_model, predictions_by_method
 from storage.soundness import is_committed
 from storage.spans import Span
 from storage.store import Store
@@ -28,4 +29,6 @@ async def extract_outputs(plan: str, dataset: str, store: str, samples: tuple[in
     made = [judge for judge, model in judges if model and is_committed(found.store, model.key)]
     missing, merges = found.missing([*found.outputs[0], *made]), found.streamed(reference)
     span = Span(*samples) if samples else None
-    return extract(missing, found.store, reading=found.reading, merges=merges, samples=span)
+    tally = extract(missing, found.store, reading=found.reading, merges=merges, samples=span)
+    log_accuracies([*outputs_by_model(missing), *predictions_by_method(found.cells, merges)], found.store)
+    return tally

@@ -6,6 +6,7 @@ from flows.planning.written_plan import read_plan
 from storage.store import Store
 from tasks.errors import ModelMismatch
 from tasks.model_merging import make_model
+from tasks.progress import work
 from tasks.streaming.fill import Tally
 
 
@@ -22,6 +23,8 @@ async def merge_weights(plan: str, model: str, store: str) -> Tally:
     made = {one.digest: one for one in found.made_models}
     if model not in made:
         raise ModelMismatch(f"{plan}: makes no model {model}; it makes {', '.join(made) or 'none'}")
-    return make_model.with_options(task_run_name=f"make {made[model].method}")(
-        made[model], found.store, reading=found.reading
-    )
+    name = f"make {made[model].method}"
+    with work(name, 1, stage="make models", unit="models") as progress:
+        tally = make_model.with_options(task_run_name=name)(made[model], found.store, reading=found.reading)
+        progress.advance(1)
+    return tally

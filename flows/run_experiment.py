@@ -24,6 +24,7 @@ from storage.soundness import report_again
 from storage.store import open_store
 from tasks.ensembling import evaluate_ensembles
 from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
+from tasks.progress import work
 from tasks.references.datasets import DatasetReference
 from tasks.references.results import RunRecord
 
@@ -89,7 +90,9 @@ async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
             name = f"mix outputs of {dataset.name}"
             evaluate_ensembles.with_options(task_run_name=name)(ensembles, plan.store)
     name = f"aggregate {experiment.name}"
-    await aggregate_results.with_options(flow_run_name=name)(plan=key, store=plan.store.url)
+    with work(name, len(plan.cells), stage="aggregate", unit="cells") as progress:
+        await aggregate_results.with_options(flow_run_name=name)(plan=key, store=plan.store.url)
+        progress.advance(len(plan.cells))
     return plan.record
 
 
@@ -121,14 +124,22 @@ def _missing(plan: Plan) -> Counter[Step]:
 
 def _fit(plan: Plan, dataset: DatasetReference) -> bool:
     """Fit the missing tables of a data set; return whether a mixture was among them."""
-    mixtures = plan.missing(plan.mixtures(dataset))
-    for coefficients in plan.missing(plan.coefficients(dataset)):
-        name = f"fit {coefficients.expertise} coefficients of {dataset.name}"
-        fit_coefficients.with_options(task_run_name=name)(coefficients, plan.store)
-    for mixture in mixtures:
-        name = f"fit {mixture.components} clusters of {dataset.name}"
-        fit_mixture.with_options(task_run_name=name)(mixture, plan.store)
-    for bins in plan.missing(plan.bins(dataset)):
-        name = f"cut {bins.bins} bins of {dataset.name}"
-        fit_bins.with_options(task_run_name=name)(bins, plan.store)
+    coefficients = plan.missing(plan.coefficients(dataset))
+    mixtures, bins = plan.missing(plan.mixtures(dataset)), plan.missing(plan.bins(dataset))
+    if not (coefficients or mixtures or bins):
+        return False
+    count = len(coefficients) + len(mixtures) + len(bins)
+    with work(f"fit {dataset.name}", count, stage="fit", unit="tables") as progress:
+        for one in coefficients:
+            name = f"fit {one.expertise} coefficients of {dataset.name}"
+            fit_coefficients.with_options(task_run_name=name)(one, plan.store)
+            progress.advance(1)
+        for mixture in mixtures:
+            name = f"fit {mixture.components} clusters of {dataset.name}"
+            fit_mixture.with_options(task_run_name=name)(mixture, plan.store)
+            progress.advance(1)
+        for binned in bins:
+            name = f"cut {binned.bins} bins of {dataset.name}"
+            fit_bins.with_options(task_run_name=name)(binned, plan.store)
+            progress.advance(1)
     return bool(mixtures)

@@ -1,6 +1,7 @@
 """Flow: one look for new checkpoints; each starts a run of its experiment, once."""
 
 import logging
+from collections.abc import Sequence
 
 from prefect import flow, tags
 from prefect.client.orchestration import get_client
@@ -25,7 +26,9 @@ log = logging.getLogger("dawin.watch")
 
 
 @flow(name="watch-checkpoints", flow_run_name="watch {experiment}")
-async def watch_checkpoints(experiment: str, store: str, checkpoint: str | None = None) -> list[str]:
+async def watch_checkpoints(
+    experiment: str, store: str, checkpoint: str | None = None, settings: Sequence[str] = ()
+) -> list[str]:
     """Start a run for every new checkpoint and return their addresses.
 
     The runs are those of the deployment `run-experiment/scheduled`; where it does not exist, they run in this process,
@@ -36,6 +39,8 @@ async def watch_checkpoints(experiment: str, store: str, checkpoint: str | None 
             pattern is watched, as in deployments made without an experiment.
         store: address of the store.
         checkpoint: address of the one checkpoint to look at, as an event names it; None: all.
+        settings: such as `merge.clusters=5`, over those of the file. Each run gets its experiment with these settings,
+            here and as a run of the deployment.
 
     Raises:
         ChildFailed: runs in this process failed; the others ran all the same.
@@ -44,7 +49,7 @@ async def watch_checkpoints(experiment: str, store: str, checkpoint: str | None 
         log.info("no experiment is watched")
         return []
     opened = open_store(store)
-    found = list(new_checkpoints(load_experiment(experiment), opened, checkpoint))
+    found = list(new_checkpoints(load_experiment(experiment, tuple(settings)), opened, checkpoint))
     elsewhere = await _is_deployed()
     started, failed = [], []
     for new in found:

@@ -1,6 +1,7 @@
 """Addresses (`path`, `file://`, `memory://`, `s3://`, `hf://`), the file systems behind them, and their errors."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from storage.hub import fetch
 from storage.text import shown
 
 SCHEMES = ("file", "memory", "s3", "hf")
+_BROKEN = re.compile(r"(file|memory|s3|hf|gs|gcs|https?)(?!://)(:/{0,2}|/{2,})(?=[^/])", re.IGNORECASE)
 _NO_ANSWER = (ConnectionError, TimeoutError, botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
 _CREDENTIALS_HINT = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
 
@@ -48,14 +50,24 @@ def absolute(address: str, base: str | Path | None = None) -> str:
         'file:///data/labels'
     """
     refuse_credentials(address)
-    scheme, printable = scheme_of(address), shown(without_credentials(address))
+    printable, start = _printable(address), Path(base or Path.cwd())
+    meant = None if os.path.lexists(start / address.replace("\0", "")) else _misspelt(address)
+    refuse_credentials(meant or "")
+    scheme = scheme_of(meant or address)
     if scheme not in SCHEMES:
+        lower = address.replace(scheme, scheme.lower(), 1)
+        near = f"; did you mean {_printable(lower)}?" if scheme.lower() in SCHEMES else ""
         wanted = ", ".join(SCHEMES)
-        raise StoreUnreachable(f"{printable}: scheme '{shown(scheme, 30)}' is not known, wanted one of {wanted}")
+        raise StoreUnreachable(f"{printable}: scheme '{shown(scheme, 30)}' is not known, wanted one of {wanted}{near}")
     if "\0" in address or not address or not _is_utf8(address):
         raise StoreUnreachable(f"'{printable}': not an address, wanted text in UTF-8")
+    if meant:
+        raise StoreUnreachable(
+            f"{printable}: wanted a path or {scheme}://, got {scheme} without ://; did you mean {_printable(meant)}? "
+            f"A folder of that name is ./{printable}"
+        )
     if scheme == "file":
-        return "file://" + _local(address.removeprefix("file://"), Path(base or Path.cwd()), printable)
+        return "file://" + _local(address.removeprefix("file://"), start, printable)
     place = address.removeprefix(f"{scheme}://").strip("/")
     if not place:
         raise StoreUnreachable(f"{printable}: wanted {scheme}://, then a name, got no name")
@@ -70,6 +82,20 @@ def _local(path: str, base: Path, printable: str) -> str:
         return os.path.abspath(Path(path).expanduser())
     except RuntimeError as error:
         raise StoreUnreachable(f"{printable}: {error}") from error
+
+
+def _misspelt(address: str) -> str | None:
+    """Return the address that one with a broken `://` can be meant as, such as `s3:/bucket` or `s3//bucket`."""
+    found = _BROKEN.match(address)
+    if found is None:
+        return None
+    scheme = found[1].lower()
+    root = "/" if scheme == "file" and "/" in found[2] else ""
+    return f"{scheme}://{root}{address[found.end() :]}"
+
+
+def _printable(address: str) -> str:
+    return shown(without_credentials(address))
 
 
 def _is_utf8(address: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from storage.errors import ObjectExists, ObjectMissing, StorageError, StoreDenied
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
 from storage.local_writing import TEMPORARY, move_file, write_file
+from storage.places import check_place, no_bucket
 from storage.s3_reading import get_with_mark
 
 
@@ -265,7 +266,7 @@ def _stored(info: Mapping[str, Any]) -> Stored:
 
 
 def open_store(url: str, *, writable: bool = True) -> Store:
-    """Return the store at a URL, after a test that it can be written.
+    """Return the store at a URL, after a test that it can be used.
 
     Args:
         url: as for `Store`.
@@ -273,7 +274,8 @@ def open_store(url: str, *, writable: bool = True) -> Store:
             not after hours of computing.
 
     Raises:
-        StoreDenied: the address contains credentials, or the place cannot be written.
+        StoreDenied: the address contains credentials, is that of a file, or the place cannot be written.
+        ObjectMissing: the bucket does not exist.
         StoreUnreachable: it is not an address, its scheme is unknown, or the endpoint does not answer.
 
     Example:
@@ -281,11 +283,14 @@ def open_store(url: str, *, writable: bool = True) -> Store:
         Store(url='memory://example-of-a-store')
     """
     store = Store(url)
+    check_place(store.url, writable=writable)
     if writable:
         probe = f"{TEMPORARY}/{uuid.uuid4().hex}"
         try:
             store.replace(probe, b"")
             store.delete(probe)
+        except ObjectMissing as error:
+            raise no_bucket(store.url) from error
         except StorageError as error:
             raise type(error)(str(error).replace(f"/{probe}", "")) from error
     return store

@@ -49,7 +49,8 @@ def _evaluate(ensembles: Sequence[EnsembleReference], store: Store) -> Tally:
         return (_read(first, store, span) for span in spans)
 
     description = f"mix outputs of {first.dataset.name}"
-    return fill(store, sinks, first.dataset.spans, source, description=description, run=flow_run.id)
+    spans, run = first.dataset.spans, flow_run.id
+    return fill(store, sinks, spans, source, description=description, stage="mix outputs", run=run)
 
 
 class StoredOutputs(NamedTuple):

@@ -45,5 +45,6 @@ def evaluate_merges(
         dataset.spans_within(samples),
         lambda spans: blocks(images.batches(spans, order), BLOCK),
         description=f"evaluate {dataset.name}",
+        stage="evaluate",
         run=flow_run.id,
     )

@@ -61,6 +61,7 @@ def extract(
         dataset.spans_within(samples),
         lambda spans: blocks(images.batches(spans), BLOCK if merges else 1),
         description=f"extract {dataset.name}",
+        stage="extract",
         run=flow_run.id,
     )
     return Tally(done.computed, dataset.samples * (len(outputs) + len(merges)) - done.computed)

@@ -36,13 +36,16 @@ log = logging.getLogger("dawin.fitting")
 @task(name="fit coefficients", cache_policy=NO_CACHE)
 def fit_coefficients(reference: CoefficientsReference, store: Store) -> Tally:
     """Compute every sample's coefficients from the models' outputs, and store them."""
-    samples = reference.dataset.samples
-    if is_committed(store, _whole(reference.prefix, reference.dataset)):
+    dataset, samples = reference.dataset, reference.dataset.samples
+    if is_committed(store, _whole(reference.prefix, dataset)):
         return Tally(0, samples)
     if len(reference.outputs) > 2 and reference.offset:
         log.warning("offset: defined for two models, without effect for %d", len(reference.outputs))
     coefficients = _coefficients(reference, store)
     _write(store, reference, COEFFICIENTS, {"coefficients": coefficients}, {"coefficients": coefficients.shape[1]})
+    names = [outputs.model.name for outputs in reference.outputs]
+    shares = ", ".join(f"{name} {mean:.2f}" for name, mean in zip(names, coefficients.mean(axis=0), strict=True))
+    log.info("data set %s: mean %s coefficients of %d samples: %s", dataset.name, reference.expertise, samples, shares)
     return Tally(samples, 0)
 
 
@@ -70,6 +73,8 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
         )
     for warning in caught:
         log.warning("data set %s: %s", dataset.name, warning.message)
+    sizes = ", ".join(str(count) for count in np.bincount(clustering.assignment, minlength=len(clustering.weights)))
+    log.info("data set %s: %d clusters of %s samples", dataset.name, len(clustering.weights), sizes)
     if not has_components:  # a killed run may have written them
         _write_components(store, reference, clustering)
     columns = {

@@ -15,12 +15,14 @@ log = logging.getLogger("dawin.progress")
 class Listener(Protocol):
     """A receiver of progress, of several pieces of work at the same time."""
 
-    def started(self, description: str, total: int) -> int:
+    def started(self, description: str, total: int, *, stage: str, unit: str) -> int:
         """Begin a piece of work.
 
         Args:
             description: a few words that name the work.
-            total: its size in units: samples, steps of a training, or classes of a head.
+            total: its size in units.
+            stage: the part of a run that the work belongs to, such as `extract`; several pieces belong to one stage.
+            unit: of the total, in the plural: images, steps of a training, classes of a head.
 
         Returns:
             The number that identifies the work in the other calls.
@@ -50,7 +52,7 @@ class LogLines:
         self._done: dict[int, int] = {}
         self._logged_at: dict[int, float] = {}
 
-    def started(self, description: str, total: int) -> int:
+    def started(self, description: str, total: int, *, stage: str, unit: str) -> int:
         """See `Listener`."""
         self._started.append((description, total))
         number = len(self._started) - 1
@@ -88,15 +90,17 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 @contextmanager
-def work(description: str, total: int) -> Iterator["Work"]:
+def work(description: str, total: int, *, stage: str | None = None, unit: str = "images") -> Iterator["Work"]:
     """Announce a piece of work and yield the object that counts its progress.
 
     Args:
         description: a few words that name the work.
-        total: its size in units: samples, steps of a training, or classes of a head.
+        total: its size in units.
+        stage: the part of a run that the work belongs to; None: the work is a stage of its own.
+        unit: of the total, in the plural: images, steps of a training, classes of a head.
     """
     listener = _listener.get(_default)
-    number = listener.started(description, total)
+    number = listener.started(description, total, stage=stage or description, unit=unit)
     try:
         yield Work(listener, number)
     finally:

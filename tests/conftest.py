@@ -68,7 +68,9 @@ def prefect_api(tmp_path_factory):
         patch.setenv("PREFECT_API_URL", url)
         # a session of its own: an interrupt from the keyboard ends the tests, which then end it
         server = subprocess.Popen(
-            [sys.executable, "-m", "flows.workers.api_server", str(port)], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-m", "flows.workers.api_process", str(port)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
         )
         try:
             _wait_for(f"{url}/health", server)

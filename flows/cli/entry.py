@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
-from flows.cli.terminal import Parser, failure, one_line
+from flows.cli.terminal import Parser, failure, print_refusal
 
 COMMANDS = {
     "quickstart": "build a small example and run the whole pipeline on it",
@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "list the steps of an experiment, done and to do; compute nothing",
     "results": "show the results of the latest runs",
     "leaderboard": "compare all runs: one row for each checkpoint and method",
+    "ui": "show the runs of this machine in Prefect's pages",
     "watch": "run an experiment for each new checkpoint under its pattern",
     "calibrate": "fit a temperature for each model on a labelled data set",
     "inspect": "describe a checkpoint: its family, tower, head and preprocessing",
@@ -53,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 when the command has done its work, 1 when a run failed, 2 when the request is wrong. Errors are one line on
-        standard error; with the environment variable DAWIN_TRACEBACK set, a failed run raises its error instead.
+        standard error, and on a terminal one line for each fault of a request. With the environment variable
+        DAWIN_TRACEBACK set, a failed run raises its error instead.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parser(_asked(words)).parse_args(words)
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         if _is_wrong_request(error):
-            print(f"dawin: {one_line(error)}", file=sys.stderr)
+            print_refusal(error)
             return 2
         if os.environ.get("DAWIN_TRACEBACK"):
             raise

@@ -50,6 +50,11 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-v", "--verbose", action="store_true", help="print Prefect's log lines too")
 
 
+def add_all(parser: argparse.ArgumentParser) -> None:
+    """Add `--all`, for commands that print a short table."""
+    parser.add_argument("--all", action="store_true", help="print every method and data set, not the short table")
+
+
 def store_url(options: argparse.Namespace) -> str:
     """Return the store's address: `--store`, else the environment variable DAWIN_STORE, else `./dawin-store`."""
     return options.store or os.environ.get("DAWIN_STORE") or DEFAULT_STORE
@@ -59,8 +64,9 @@ def experiment_of(options: argparse.Namespace) -> "Experiment":
     """Return the experiment that `EXPERIMENT` names, changed by `--set`.
 
     Raises:
-        ExperimentError: the file is missing or wrong, or a setting is.
+        ExperimentError: the file is missing or wrong, or a setting is; faults of the store and missing inputs are in
+            the same message.
     """
-    from flows.experiment.file import load_experiment
+    from flows.planning.requests import checked_experiment
 
-    return load_experiment(options.experiment, tuple(options.set))
+    return checked_experiment(options.experiment, tuple(options.set), store_url(options))

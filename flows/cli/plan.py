@@ -19,11 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Check the inputs of an experiment, then print its steps, its tower and its preprocessing."""
     from flows.planning.check import checked_plan
+    from flows.planning.requests import store_of
     from flows.reports.plan_text import facts_text, steps_text
-    from storage.store import open_store
 
     experiment = experiment_of(options)
-    plan = checked_plan(experiment, open_store(store_url(options), writable=False), remember=False)
+    store = store_of(experiment, store_url(options), writable=False)
+    plan = checked_plan(experiment, store, remember=False)
     print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
     print(f"{steps_text(plan)}\n\n{facts_text(plan)}")
     for note in plan.notes:

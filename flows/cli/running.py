@@ -1,34 +1,62 @@
-"""What `dawin run` and `dawin quickstart` show of a run: progress, the steps that are reused, the results."""
+"""A run of an experiment with its display: header, progress, results, and where they are kept."""
+
+import argparse
+import os
 
 from flows.cli.bars import bars
+from flows.display.consoles import standard_output
+from flows.display.next_steps import kept, next_steps
+from flows.display.results_table import print_results
 from flows.experiment.settings import Experiment
 from flows.planning.plan import Plan
-from flows.reports.plan_text import steps_text
-from flows.reports.tables import render, results_of
+from flows.reports.tables import results_of
 from flows.running.local_run import run_here
 
 
-def run_and_show(experiment: Experiment, url: str) -> Plan:
-    """Compute the missing results of an experiment, print all of them, and return the plan.
+def run_and_show(
+    experiment: Experiment, url: str, *, file: str | None = None, options: argparse.Namespace | None = None
+) -> Plan:
+    """Compute the missing results of an experiment, print its results, and return the plan.
 
     Args:
         experiment: the settings.
         url: address of the store.
+        file: the experiment file, or the name of a built-in experiment, for the next commands; None: none are shown.
+        options: `quiet`, `verbose`, `all` and `store` of the command, where it has them.
 
     Raises:
         InputError: an input is missing, damaged or does not fit; nothing was computed.
         Exception: the error of a flow run that failed.
     """
-    with bars():
-        plan = run_here(experiment, url, _show_plan)
-    store = plan.store
-    print(f"\n{render(results_of(store, experiment.name, plan.record.run_id), 'table')}\n")
-    print("top-1 accuracy, %; (labels): uses the true labels, no method for unlabelled data")
-    print(f"results: {store.address(plan.record.key)}")
+    with bars(options, "checking the inputs") as screen:
+        plan = run_here(experiment, url, lambda found: screen.plan(found, pool=_pool()), screen.is_verbose)
+    rows = results_of(plan.store, experiment.name, plan.record.run_id)
+    everything = bool(getattr(options, "all", False))
+    digests = {dataset.name: dataset.digest for dataset in plan.datasets}
+    console, quiet = standard_output(), bool(getattr(options, "quiet", False))
+    if not quiet:
+        console.print()
+    shows_next = file is not None and not quiet
+    hidden = print_results(
+        console,
+        rows,
+        plan.store,
+        all_rows=everything,
+        datasets=digests,
+        known=screen.known,
+        says_more=not shows_next,
+    )
+    if not quiet:
+        console.print()
+        for line in kept(plan):
+            console.print(line, soft_wrap=True)
+    if file and not quiet:
+        store = getattr(options, "store", None)
+        for line in next_steps(plan, file=file, store=store, hidden=hidden, width=console.width):
+            console.print(line, soft_wrap=True)
     return plan
 
 
-def _show_plan(plan: Plan) -> None:
-    if plan.is_done:
-        print("nothing to run, all of it is in the store:\n")
-        print(steps_text(plan))
+def _pool() -> str | None:
+    """Return the work pool that runs the models, without an import of Prefect."""
+    return os.environ.get("DAWIN_GPU_POOL") or None

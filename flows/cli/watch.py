@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flows.cli.options import add_experiment, add_store, experiment_of, store_url
+from flows.cli.options import add_experiment, add_store, add_verbosity, experiment_of, store_url
 from flows.cli.terminal import one_line
 
 EXAMPLES = (
@@ -17,9 +17,10 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `EXPERIMENT`, `--set`, `--store`, `--once` and `--every`."""
+    """Add `EXPERIMENT`, `--set`, `--store`, `--once`, `--every`, `-q` and `-v`."""
     add_experiment(parser)
     add_store(parser)
+    add_verbosity(parser)
     parser.add_argument("--once", action="store_true", help="look once and end; without it, look again and again")
     parser.add_argument(
         "--every", type=float, default=300.0, metavar="SECONDS", help="time between two looks (default: 300)"
@@ -29,25 +30,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Look for new checkpoints and run the experiment of each, once or until an interrupt."""
     from flows.cli.bars import bars
-    from flows.errors import ExperimentError
+    from flows.planning.requests import store_of
     from flows.workers.embedded_api import keep_errors_short, prefect_api
-    from storage.store import open_store
 
-    experiment_of(options)  # a wrong file is an error now, and not one at every look
-    if options.set:
-        raise ExperimentError("watch: --set is not accepted; a deployment reads the settings from the same file")
-    store = open_store(store_url(options))
+    experiment = experiment_of(options)  # a wrong file is an error now, and not one at every look
+    store = store_of(experiment, store_url(options))
     prefect_api.start()
     from flows.watch_checkpoints import watch_checkpoints
 
     prefect_api.wait()
-    keep_errors_short()
+    keep_errors_short(options.verbose)
     file = _absolute(options.experiment)
 
     def look() -> list[str]:
         prefect_api.revive()
-        with bars():
-            return asyncio.run(watch_checkpoints(file, store.url))
+        with bars(options, "looking for new checkpoints"):
+            return asyncio.run(watch_checkpoints(file, store.url, settings=options.set))
 
     if options.once:
         _print_started(look())

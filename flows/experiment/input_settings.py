@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from flows.experiment.setting_types import MOST_ITEMS, Address, Name, Settings, Words
 from tasks.datasets.catalogue import CATALOGUE, Record
+from tasks.errors import did_you_mean
 
 ZERO_SHOT = "zero-shot"
 """A head made of the catalogue's class names and prompt templates."""
@@ -47,7 +48,8 @@ class DatasetSettings(Settings):
     @classmethod
     def _known(cls, value: str | None) -> str | None:
         if value is not None and value not in CATALOGUE:
-            raise ValueError(f"no data set {value!r} in the catalogue; known: {', '.join(CATALOGUE)}")
+            near = did_you_mean(value, CATALOGUE) or f"; known: {', '.join(CATALOGUE)}"
+            raise ValueError(f"no data set {value!r} in the catalogue{near}")
         return value
 
     @property

@@ -1,6 +1,6 @@
 """Settings of the merge: how DaWin interpolates weights."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StrictInt, field_validator
 
@@ -24,7 +24,7 @@ class MergeSettings(Settings):
     """Offset adjustment of the coefficients; defined for two models, without effect for more."""
     granularity: tuple[Literal["clusters", "bins", "samples"], ...] = ("clusters",)
     """One merged model per cluster, per bin of similar coefficients, or per sample; one or several of them."""
-    clusters: StrictInt | Literal["auto"] = 3
+    clusters: Annotated[StrictInt, Field(ge=1)] | Literal["auto"] = 3
     """Number of clusters per data set; `auto` takes the number of lowest BIC."""
     m_step: Literal["moments", "mle"] | None = None
     """How clusters are fitted; null: by moments for two models, as published, by maximum likelihood for more."""
@@ -43,11 +43,4 @@ class MergeSettings(Settings):
     def _distinct(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if not value or len({f"{scale:.2f}" for scale in value}) < len(value):
             raise ValueError(f"wanted one scale or several that differ in two decimals, got {list(value)}")
-        return value
-
-    @field_validator("clusters")
-    @classmethod
-    def _at_least_one(cls, value: int | Literal["auto"]) -> int | Literal["auto"]:
-        if value != "auto" and value < 1:
-            raise ValueError(f"wanted at least 1 or auto, got {value}")
         return value

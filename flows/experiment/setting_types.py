@@ -8,8 +8,10 @@ MOST_ITEMS = 1000  # models, data sets, methods, prompts: far more than anybody 
 
 # begins with a letter: a hive partition of digits alone would be read as a number; names are parts of paths, which file
 # systems bound at 255 bytes
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9._-]*$", max_length=100)]
-Address = Annotated[str, Field(min_length=1, max_length=4096)]  # characters: the longest path of Linux
+NAME_PATTERN = r"^[a-z][a-z0-9._-]*$"
+LONGEST_ADDRESS = 4096  # characters: the longest path of Linux
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
+Address = Annotated[str, Field(min_length=1, max_length=LONGEST_ADDRESS)]
 Words = Annotated[str, Field(max_length=1000)]  # characters of a text for readers
 Scale = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Channel = Annotated[float, Field(allow_inf_nan=False)]

@@ -1,6 +1,5 @@
 """The settings of an experiment: what is merged, on which data, and what it is compared with."""
 
-from collections import Counter
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -8,10 +7,11 @@ from pydantic import Field, field_validator, model_validator
 from flows.experiment.input_settings import ZERO_SHOT, DatasetSettings, ModelSettings, TextHeadSettings
 from flows.experiment.merge_settings import MergeSettings
 from flows.experiment.method_settings import MethodsSettings
+from flows.experiment.names import faults_of_names, is_pattern
 from flows.experiment.preprocess_settings import PreprocessSettings
 from flows.experiment.setting_types import MOST_ITEMS, Address, Name, Settings, Words
 from tasks.methods.method import Setup
-from tasks.methods.registry import Member, fault, matching
+from tasks.methods.registry import Member, matching
 from tasks.references.datasets import Precision
 from tasks.streaming.reading import Reading
 
@@ -63,46 +63,14 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _names(self) -> "Experiment":
-        faults = [*self._faults_of_names(), *self._faults_of_methods()]
-        if faults:
-            raise ValueError("; ".join(faults))
+        if faults := faults_of_names(self):
+            raise ValueError("; ".join(fault.text for fault in faults))
         return self
-
-    def _faults_of_names(self) -> list[str]:
-        faults = []
-        if len(set(self.merge.granularity)) < len(self.merge.granularity):
-            faults.append(f"merge.granularity: each at most once, got {', '.join(self.merge.granularity)}")
-        for kind, items in (("models", self.models), ("datasets", self.datasets)):
-            seen = Counter(item.name for item in items)
-            faults += [f"{kind}: {times} have the name {n!r}" for n, times in sorted(seen.items()) if times > 1]
-        known = [dataset.name for dataset in self.datasets]
-        faults += [f"heads: no data set {n!r}; known: {', '.join(known)}" for n in self.heads if n not in (*known, "*")]
-        if self.merge.kind == "task-vectors" and len(self.models) < 3:
-            faults.append(
-                f"merge.kind: task-vectors needs a base and at least two tasks, got {len(self.models)} models"
-            )
-        patterns = [model.name for model in self.models if _is_pattern(model.checkpoint)]
-        if len(patterns) > 1 or self.models[0].name in patterns:
-            faults.append(
-                f"models: at most one checkpoint may be a pattern, and not the base's; got {', '.join(patterns)}"
-            )
-        return faults
-
-    def _faults_of_methods(self) -> list[str]:
-        faults = [f"baselines: {reason}" for name in self.baselines if (reason := fault(name, self.setup))]
-        if not self.merge.granularity and not self.baselines:
-            faults.append("merge.granularity, baselines: both are empty, so nothing would be evaluated")
-        asked = {member.method.name for member in self.members}
-        faults += [
-            f"methods.{name}: options of a method that baselines does not name"
-            for name in sorted(self.methods.given - asked)
-        ]
-        return faults
 
     @property
     def watched(self) -> ModelSettings | None:
         """The model whose checkpoint is a pattern: each file that matches it is an experiment of its own."""
-        return next((model for model in self.models if _is_pattern(model.checkpoint)), None)
+        return next((model for model in self.models if is_pattern(model.checkpoint)), None)
 
     def with_checkpoint(self, checkpoint: str) -> "Experiment":
         """Return the experiment with one checkpoint in the pattern's place."""
@@ -155,7 +123,3 @@ class Experiment(Settings):
                 "methods": MethodsSettings(),
             }
         )
-
-
-def _is_pattern(checkpoint: str) -> bool:
-    return "*" in checkpoint.rpartition("/")[2]

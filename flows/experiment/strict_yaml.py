@@ -1,10 +1,10 @@
 """YAML as experiment files need it: plain values, each setting once, nothing that grows when it is read."""
 
-from collections import Counter
 from typing import Any
 
 import yaml
 
+from flows.experiment.yaml_wording import Refused
 from storage.credentials import without_credentials
 from storage.text import shown
 
@@ -16,6 +16,8 @@ _DEEPEST = 32  # lists and mappings inside of one another
 _LONGEST_NUMBER = 100  # characters; base 60 and millions of digits take longer the more there are, squared
 _PREFIX = "tag:yaml.org,2002:"
 _NUMBERS = {f"{_PREFIX}int", f"{_PREFIX}float"}
+_KINDS = {"int": "whole number", "float": "number", "timestamp": "date", "bool": "true or false"}
+_SHORT = 80  # characters of a value that a message shows
 _TAGS = {f"{_PREFIX}{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 
 
@@ -30,17 +32,7 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401  whatever the text holds
     try:
         return yaml.load(text, _Strict)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:  # a tag on another's value
-        raise yaml.YAMLError(f"a value that is not of its kind ({type(error).__name__}: {error})") from error
-
-
-def problem_of(error: yaml.YAMLError) -> str:
-    """Return the problem and its place, without the lines around it, which may hold a secret."""
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return shown(without_credentials(" ".join(str(error).split())))
-    mark = error.problem_mark or error.context_mark
-    place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    problem = " ".join(part for part in (error.context, error.problem) if part)
-    return f"{shown(without_credentials(problem))}{place}"
+        raise yaml.YAMLError("a value that is not of its kind") from error
 
 
 class _Strict(yaml.SafeLoader):
@@ -66,6 +58,18 @@ class _Strict(yaml.SafeLoader):
                 _check_node(node)
             self._count(node, is_alias)
         return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401  as yaml has it
+        """See yaml; a number or date that does not exist is refused with its place."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            if not isinstance(node, yaml.ScalarNode):
+                raise
+            kind = _KINDS.get(node.tag.removeprefix(_PREFIX), "value")
+            value = shown(without_credentials(node.value), _SHORT)
+            problem = f"a value that is not of its kind: wanted a {kind}, got '{value}'; a text needs quotes"
+            raise _refused(problem, node.start_mark) from error
 
     def _count(self, node: yaml.Node, is_alias: bool) -> None:
         """Add a node to the document's size; an alias counts as all the nodes that it stands for."""
@@ -95,9 +99,12 @@ def _check_node(node: yaml.Node) -> None:
         keys = [key for key, _ in node.value]
         if odd := next((key for key in keys if not isinstance(key, yaml.ScalarNode)), None):
             raise _refused("a list or a mapping as the name of a setting", odd.start_mark)
-        if twice := [name for name, times in Counter(key.value for key in keys).items() if times > 1]:
-            raise _refused(f"{min(twice)} is set twice", node.start_mark)
+        seen = set[str]()
+        for key in keys:
+            if key.value in seen:
+                raise _refused(f"{key.value} is set twice", key.start_mark)
+            seen.add(key.value)
 
 
-def _refused(problem: str, mark: Any) -> yaml.MarkedYAMLError:  # noqa: ANN401  yaml's class of places
-    return yaml.MarkedYAMLError(None, None, problem, mark)
+def _refused(problem: str, mark: Any) -> Refused:  # noqa: ANN401  yaml's class of places
+    return Refused(None, None, problem, mark)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from flows.experiment.settings import Experiment
 from tasks.methods.dawin import METHOD as DAWIN
 from tasks.methods.method import Context, Outputs
+from tasks.methods.registry import Member
 from tasks.methods.weight_average import METHOD as AVERAGE
 from tasks.numerics.measures import STORED, WITH_JUDGE
 from tasks.references.coefficients import CoefficientsReference
-from tasks.references.datasets import ScoredDataset
+from tasks.references.datasets import DatasetReference, ScoredDataset
 from tasks.references.outputs import OutputsReference
 from tasks.references.results import Cell
 
@@ -23,12 +24,32 @@ def cells_of(experiment: Experiment, outputs: Outputs, everywhere: Sequence[Scor
     """
     scales = experiment.merge.scale if experiment.merge.kind == "task-vectors" else (None,)
     contexts = [_context(experiment, outputs, everywhere, scale) for scale in scales]
-    found = [member.cell(contexts[0]) for member in experiment.members if not member.method.per_sample]
+    members = [member for member in experiment.members if present_on(member, outputs[0].dataset, experiment)]
+    found = [member.cell(contexts[0]) for member in members if not member.method.per_sample]
     for context in contexts:
         suffix = f"/scale-{context.scale:.2f}" if len(scales) > 1 else ""
-        found += [member.cell(context, suffix) for member in experiment.members if member.method.per_sample]
+        found += [member.cell(context, suffix) for member in members if member.method.per_sample]
         found += [DAWIN.cell(member, context, suffix) for member in DAWIN.members(context.setup)]
     return found
+
+
+def present_on(member: Member, dataset: DatasetReference, experiment: Experiment) -> bool:
+    """Return whether results have a row of a method on a data set."""
+    return member.method.leaves_out(dataset, experiment.setup) is None
+
+
+def left_out(experiment: Experiment, datasets: Sequence[DatasetReference]) -> list[str]:
+    """Return a note for each data set on which methods have no row, with the reason."""
+    notes = []
+    for dataset in datasets:
+        reasons = dict[str, list[str]]()
+        for member in experiment.members:
+            if reason := member.method.leaves_out(dataset, experiment.setup):
+                reasons.setdefault(reason, []).append(member.name)
+        for reason, names in reasons.items():
+            are = "is" if len(names) == 1 else "are"
+            notes.append(f"data set {dataset.name}: {reason}, so {' and '.join(names)} {are} left out there")
+    return notes
 
 
 def _context(

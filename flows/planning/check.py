@@ -1,23 +1,24 @@
 """From an experiment to a plan: every input checked, every table named, nothing computed yet."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flows.errors import ExperimentError
 from flows.experiment.input_settings import TextHeadSettings
 from flows.experiment.preprocess_settings import PreprocessSettings
 from flows.experiment.settings import Experiment
-from flows.planning.cells import cells_of
+from flows.planning.cells import cells_of, left_out, present_on
 from flows.planning.checkpoints import Checkpoints
+from flows.planning.collected_faults import Faults
 from flows.planning.datasets import Datasets
 from flows.planning.plan import Plan
 from flows.planning.preprocessing import Chosen, choose_preprocessing
-from storage.errors import ObjectMissing
 from storage.identity import digest_of
+from storage.places import exists
 from storage.schemas import RESULTS
 from storage.store import Store
 from tasks.datasets.prompts import Prompts, prompts_of
-from tasks.errors import DatasetError, FitError, InputError, ModelMismatch
+from tasks.errors import DatasetError, FitError, ModelMismatch
 from tasks.numerics.metrics.registry import METRICS
 from tasks.references.datasets import SHARD, DatasetReference, ScoredDataset
 from tasks.references.heads import Head
@@ -25,8 +26,6 @@ from tasks.references.models import ModelReference
 from tasks.references.outputs import OutputsReference
 from tasks.references.results import RunRecord
 from tasks.references.versions import computation
-
-T = TypeVar("T")
 
 _SOME_SIZE = 224  # pixels; lists images while no tower is known
 
@@ -56,30 +55,35 @@ def checked_plan(
     Raises:
         InputError: an input is missing, damaged or does not fit the others; one message lists all such faults.
     """
-    if watched := experiment.watched:
-        raise ExperimentError(
-            f"model {watched.name}: checkpoint {watched.checkpoint} is a pattern: dawin watch runs what matches it"
-        )
+    _refuse_pattern(experiment)
     checkpoints = checkpoints or Checkpoints(store, experiment.architecture, remember)
     datasets = datasets or Datasets(shard)
-    faults = _Faults()
+    faults = Faults()
     models = [model for m in experiment.models if (model := faults.collect(checkpoints.model, m))]
     chosen = faults.collect(_preprocessing, checkpoints, experiment, models)
     # without a usable model the preprocessing is unknown; missing folders are reported nevertheless
     known = chosen or choose_preprocessing(PreprocessSettings(), _SOME_SIZE, {}, None, [])
     looks = [faults.collect(datasets.find, one, known.preprocessing) for one in experiment.datasets]
     found = [look for look in looks if look is not None]
-    named = [(dataset.name, classes) for dataset, classes in found if experiment.head_of(dataset.name) is not None]
-    heads = {n: head for n, classes in named if (head := faults.collect(_head, checkpoints, experiment, n, classes))}
+    heads = _heads(checkpoints, experiment, {dataset.name: classes for dataset, classes in found}, faults)
     _check_models(checkpoints, experiment, models, faults)
     for dataset, _ in found:
         if dataset.name in heads or experiment.head_of(dataset.name) is None:
             faults.collect(checkpoints.check_classes, models, heads.get(dataset.name), dataset)
         faults.collect(_check_samples, experiment, dataset)
         faults.collect(_check_methods, experiment, dataset)
+    if len(found) == len(experiment.datasets):
+        faults.collect(_check_rows, experiment, [dataset for dataset, _ in found])
     faults.raise_any()
     scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset, _ in found]
     return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
+
+
+def _refuse_pattern(experiment: Experiment) -> None:
+    if watched := experiment.watched:
+        raise ExperimentError(
+            f"model {watched.name}: checkpoint {watched.checkpoint} is a pattern: dawin watch runs what matches it"
+        )
 
 
 def _scored(experiment: Experiment, dataset: DatasetReference, head: Head | None) -> ScoredDataset:
@@ -108,26 +112,17 @@ def _facts(checkpoints: Checkpoints, models: Sequence[ModelReference], chosen: C
     }
 
 
-class _Faults:
-    """Collects faults, so that one error reports them all."""
-
-    def __init__(self) -> None:
-        self._errors: list[Exception] = []
-
-    def collect(self, function: Callable[..., T], *arguments: Any) -> T | None:  # noqa: ANN401
-        """Return the function's result, or None when it found a fault."""
-        try:
-            return function(*arguments)
-        except (InputError, ObjectMissing) as error:
-            self._errors.append(error)
-            return None
-
-    def raise_any(self) -> None:
-        """Raise one error that lists all faults; if all are of one kind, of that kind."""
-        kinds = {type(error) for error in self._errors}
-        if self._errors:
-            kind = kinds.pop() if len(kinds) == 1 else ExperimentError
-            raise kind("; ".join(dict.fromkeys(str(error) for error in self._errors)))
+def _heads(
+    checkpoints: Checkpoints, experiment: Experiment, classes: Mapping[str, tuple[str, ...]], faults: Faults
+) -> dict[str, Head]:
+    """Return the heads outside the checkpoints by data set; the file of a head is missed without its images too."""
+    heads = dict[str, Head]()
+    for name in (dataset.name for dataset in experiment.datasets):
+        wanted = experiment.head_of(name)
+        if (name in classes and wanted is not None) or isinstance(wanted, str):
+            head = faults.collect(_head, checkpoints, experiment, name, classes.get(name, ()))
+            heads |= {name: head} if head else {}
+    return heads
 
 
 def _head(checkpoints: Checkpoints, experiment: Experiment, dataset: str, classes: tuple[str, ...]) -> Head:
@@ -153,7 +148,7 @@ def _merges_per_sample(experiment: Experiment) -> bool:
 
 
 def _check_models(
-    checkpoints: Checkpoints, experiment: Experiment, models: Sequence[ModelReference], faults: _Faults
+    checkpoints: Checkpoints, experiment: Experiment, models: Sequence[ModelReference], faults: Faults
 ) -> None:
     """Collect the faults of models that do not fit together, or cannot be merged as the experiment wants."""
     faults.collect(checkpoints.check_layouts, models)
@@ -183,6 +178,15 @@ def _check_methods(experiment: Experiment, dataset: DatasetReference) -> None:
     reasons = [reason for method in methods if (reason := method.refusal_on(dataset, experiment.setup))]
     if reasons:
         raise DatasetError("; ".join(f"data set {dataset.name}: {reason}" for reason in reasons))
+
+
+def _check_rows(experiment: Experiment, datasets: Sequence[DatasetReference]) -> None:
+    """Refuse an experiment whose methods leave out every data set, so that nothing remains to evaluate."""
+    if experiment.merge.granularity or not datasets:
+        return
+    if not any(present_on(member, dataset, experiment) for member in experiment.members for dataset in datasets):
+        reasons = "; ".join(left_out(experiment, datasets))
+        raise DatasetError(f"baselines: nothing remains to evaluate: {reasons}")
 
 
 def _plan(
@@ -215,4 +219,7 @@ def _plan(
         settings=settings,
         checkpoints=tuple(model.url for model in models),
     )
-    return Plan(store=store, record=record, outputs=tuple(outputs), cells=tuple(cells), reading=experiment.reading)
+    remarks = left_out(experiment, [scored.dataset for scored in everywhere])
+    if not exists(store.url):
+        remarks.append(f"store {store.url}: no such folder yet; a run makes it")
+    return Plan(store, record, tuple(outputs), tuple(cells), experiment.reading, tuple(remarks))

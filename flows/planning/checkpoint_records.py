@@ -13,7 +13,8 @@ from storage.errors import ObjectMissing, StorageError
 from storage.identity import digest_of, digest_of_file
 from storage.locations import Location
 from storage.store import Store
-from tasks.errors import CheckpointError
+from storage.text import shown
+from tasks.errors import CheckpointError, did_you_mean
 from tasks.references.models import ModelReference
 
 log = logging.getLogger("dawin.checkpoints")
@@ -44,6 +45,22 @@ def checkpoint_file(url: str, label: str) -> Location:
         raise CheckpointError(f"{label}: checkpoint {error}") from error
 
 
+def fingerprint_of(location: Location, label: str) -> str:
+    """Return the fingerprint of a checkpoint's file, which is not read.
+
+    Args:
+        location: the file.
+        label: names it in messages.
+
+    Raises:
+        CheckpointError: no such file; the message lists its neighbours.
+    """
+    try:
+        return location.fingerprint()
+    except ObjectMissing as error:
+        raise CheckpointError(f"{label}: checkpoint {location.url}: no such file{_neighbours(location)}") from error
+
+
 class CheckpointRecords:
     """Findings about checkpoints. Each file is read at most once, and never again while the store remembers it.
 
@@ -62,11 +79,7 @@ class CheckpointRecords:
         Raises:
             CheckpointError: no such file; the message lists its neighbours.
         """
-        try:
-            fingerprint = location.fingerprint()
-        except ObjectMissing as error:
-            neighbours = _neighbours(location)
-            raise CheckpointError(f"{label}: checkpoint {location.url}: no such file{neighbours}") from error
+        fingerprint = fingerprint_of(location, label)
         key = keys.checkpoint(f"etag-{digest_of({'url': location.url, 'etag': fingerprint})}")
         if not location.is_local and (found := self._remembered(key)):
             return str(found["sha256"])
@@ -140,9 +153,10 @@ def _hashed(url: str, _fingerprint: str) -> str:
 
 def _neighbours(location: Location) -> str:
     """Return the files beside a missing one, in words."""
-    folder, _, _ = location.url.rpartition("/")
+    folder, _, name = location.url.rpartition("/")
     try:
         found = [entry.path for entry in Location(folder).files() if "/" not in entry.path]
     except StorageError:
         return f"; {folder} does not exist"
-    return f"; {folder} holds {', '.join(found[:5]) or 'no files'}{' …' if len(found) > 5 else ''}"
+    near = did_you_mean(name, found) or ";"
+    return f"{near} {folder} holds {', '.join(map(shown, found[:5])) or 'no files'}{' …' if len(found) > 5 else ''}"

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import NamedTuple
 
-from flows.errors import ExperimentError
+from flows.errors import ExperimentError, faults_of
 from flows.experiment.settings import Experiment
 from flows.planning.check import checked_plan
 from flows.planning.checkpoint_records import CHECKPOINT_FILES
@@ -74,9 +74,9 @@ def new_checkpoints(experiment: Experiment, store: Store, only: str | None = Non
         try:
             plan = checked_plan(own, store, checkpoints=checkpoints, datasets=datasets)
             is_done = plan.has_results
-        except _SHARED:
-            raise
         except Exception as error:  # as in `_digest`
+            if all(isinstance(fault.error, _SHARED) for fault in faults_of(error)):
+                raise
             shared.raise_shared(error)
             _pass_over(url, error)
             continue
@@ -111,8 +111,8 @@ class _SharedFaults:
 
 
 def _faults(error: Exception) -> set[str]:
-    """Return the faults that an error of `checked_plan` lists."""
-    return set(str(error).split("; "))
+    """Return the faults that an error of `checked_plan` lists, and the parts of those with several."""
+    return {part for fault in faults_of(error) for part in fault.text.split("; ")}
 
 
 def _digest(experiment: Experiment, checkpoints: Checkpoints, url: str) -> str | None:

@@ -52,6 +52,8 @@ class Plan:
     """For each data set, the outputs of every model."""
     cells: tuple[Cell, ...]
     reading: Reading
+    remarks: tuple[str, ...] = ()
+    """Findings of the check that are no faults, such as methods that leave out a data set."""
 
     def on(self, dataset: str) -> "Plan":
         """Return the part of the plan that concerns one data set."""
@@ -68,6 +70,7 @@ class Plan:
     def notes(self) -> list[str]:
         """What a reader of the results should know before they are computed: warnings, one sentence each."""
         found = [f"data set {dataset.name}: {dataset.note}" for dataset in self.datasets if dataset.note]
+        found += self.remarks
         if assumed := self.record.settings["assumed"]:
             remedy = "an open_clip_config.json beside the base, or `architecture`, settles it"
             found.append(f"architecture: {assumed}; {remedy}")

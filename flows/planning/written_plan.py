@@ -28,6 +28,7 @@ def write_plan(plan: Plan) -> str:
         "outputs": plan.outputs,
         "cells": plan.cells,
         "reading": asdict(plan.reading),
+        "remarks": plan.remarks,
         "versions": _versions(),
     }
     text = to_json(content).encode()
@@ -55,7 +56,7 @@ def read_plan(key: str, store: Store) -> Plan:
         reading = Reading(**found["reading"])
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(store.address(key), str(error)) from error
-    return Plan(store, found["record"], found["outputs"], found["cells"], reading)
+    return Plan(store, found["record"], found["outputs"], found["cells"], reading, tuple(found.get("remarks", ())))
 
 
 def _versions() -> dict[str, int]:

@@ -76,7 +76,7 @@ def train(
     optimizer = torch.optim.AdamW(chosen, lr=rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=epochs * -(-count // _BATCH))
     classifier.train()
-    with work(f"train on {subject}", epochs * count) as progress:
+    with work(f"train on {subject}", epochs * count, stage="train") as progress:
         for images, labels in (batch for _ in range(epochs) for batch in _batches(epoch(random), random)):
             loss = functional.cross_entropy(classifier(to_tensor(images)), torch.from_numpy(labels))
             optimizer.zero_grad()

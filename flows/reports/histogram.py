@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaln, xlog1py, xlogy
 
 from tasks.numerics.checks import Floats
 
@@ -34,7 +34,10 @@ def histogram(
     if weights is not None and concentration is not None:
         rest = concentration.sum(axis=1, keepdims=True) - concentration
         lines = [
-            sum(w * beta.pdf(points, a, b) for w, a, b in zip(weights, concentration[:, m], rest[:, m], strict=True))
+            sum(
+                w * _beta_density(points, a, b)
+                for w, a, b in zip(weights, concentration[:, m], rest[:, m], strict=True)
+            )
             for m in drawn
         ]
     top = max(float(max(values.max() for values in densities)), 1e-9) * 1.1
@@ -62,6 +65,12 @@ def _text(x: float, y: float, text: str, color: str, anchor: str = "middle") -> 
 
 def _legend(row: int, name: str) -> str:
     return _text(_WIDTH - _EDGE, 14 * (row + 1), name, _COLORS[row % len(_COLORS)], "end")
+
+
+def _beta_density(x: Floats, a: float, b: float) -> Floats:
+    """Return the density of Beta(a, b) at points inside (0, 1)."""
+    density: Floats = np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
+    return density
 
 
 def _bars(values: Floats, top: float, color: str, opacity: float) -> str:

@@ -8,11 +8,13 @@ from tabulate import tabulate
 from flows.errors import ExperimentError
 from storage import keys
 from storage.errors import ObjectMissing, StorageError
+from storage.places import exists, neighbours
 from storage.pointers import experiments, latest_run
 from storage.scan import scan_objects
 from storage.schemas import RESULTS
 from storage.soundness import states
 from storage.store import Store
+from tasks.errors import did_you_mean
 
 log = logging.getLogger("dawin.report")
 
@@ -63,13 +65,17 @@ def experiments_with_results(store: Store, experiment: str | None = None) -> lis
         ExperimentError: the store has no results of it; the message lists those that it has.
     """
     known = experiments(store)
+    if not exists(store.url):
+        folder = store.url.rpartition("/")[2]
+        raise ExperimentError(f"store {store.url}: no such folder{did_you_mean(folder, neighbours(store.url))}")
     if not known:
         raise ExperimentError(f"{store.url}: no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`")
     if experiment is None:
         return known
     if experiment not in known:
         raise ExperimentError(
-            f"no results of experiment {experiment!r} in {store.url}; it has results of {', '.join(known)}"
+            f"no results of experiment {experiment!r} in {store.url}{did_you_mean(experiment, known) or ';'} it has "
+            f"results of {', '.join(known)}"
         )
     return [experiment]
 

@@ -1,4 +1,4 @@
-"""Prefect's API in a process of its own: `python -m flows.workers.api_server PORT`.
+"""Prefect's API in a process of its own, which `api_process.py` starts.
 
 It serves one command, which holds the other end of its standard input, and ends when that closes. Python's automatic
 garbage collection is off in this process: `api_database.py` gives the reason and collects garbage itself.
@@ -8,18 +8,18 @@ import asyncio
 import gc
 import os
 import socket
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
 from prefect.server.api.server import create_app
-from prefect.settings import PREFECT_HOME
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME
 
 from flows.workers.abandoned_runs import close_own_runs, close_runs_of_ended_owners, sign_runs
 from flows.workers.api_database import collect_when_idle, database_digest, patient_database
 from flows.workers.api_messages import keep_messages_short
+from flows.workers.empty_database import copy_empty_database
 from flows.workers.run_owner import one_at_a_time, owner_file
 
 
@@ -32,19 +32,21 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         with one_at_a_time(self._folder):
+            copy_empty_database(PREFECT_API_DATABASE_CONNECTION_URL.value())
             await super().startup(sockets)
 
 
-async def serve(port: int, command: int = 0) -> None:
+async def serve(port: int, command: int = 0, *, ui: bool = False) -> None:
     """Serve until the command has ended, then set the runs that it left open to Crashed.
 
     Args:
         port: on 127.0.0.1.
         command: file descriptor that closes when the command ends; by default standard input.
+        ui: whether it serves Prefect's pages too; they ask the API at `PREFECT_UI_API_URL`.
     """
     gc.disable()
     owners, database = PREFECT_HOME.value() / "dawin-runs", database_digest()
-    app = create_app(ephemeral=True, final=True)
+    app = create_app(ephemeral=not ui, final=True)
     keep_messages_short()
     server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", log_config=None), owners)
     threading.Thread(target=_end_with_command, args=(server, command), daemon=True).start()
@@ -74,7 +76,3 @@ def _end_with_command(server: _Server, command: int) -> None:
     while os.read(command, 1):  # unbuffered: a buffer's lock would block this process if it ends first
         pass
     server.should_exit = True
-
-
-if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))

@@ -26,10 +26,13 @@ from prefect.tasks import Task
 
 from flows.workers.children import Child
 from flows.workers.pool import DEPLOYMENT, in_flight, pool
+from flows.workers.quick_imports import without_collection
+from tasks.progress import Work, work
 from tasks.streaming.fill import Tally
 
 log = logging.getLogger("dawin.dispatch")
 
+_STAGES = {"extract-outputs": "extract", "merge-weights": "make models", "evaluate-merges": "evaluate"}
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
 _POLLS_A_SECOND = 20  # of all children of a parent together; a single child is polled once per second
@@ -65,7 +68,8 @@ def child_flow(name: str) -> Flow[..., Coroutine[Any, Any, Tally]]:
     This imports the flow's module and torch. A parent that only sends children does not call it.
     """
     module = name.replace("-", "_")
-    found: Flow[..., Coroutine[Any, Any, Tally]] = getattr(import_module(f"flows.{module}"), module)
+    with without_collection():
+        found: Flow[..., Coroutine[Any, Any, Tally]] = getattr(import_module(f"flows.{module}"), module)
     return found
 
 
@@ -73,6 +77,12 @@ async def _send_all(children: Sequence[Child]) -> None:
     if not children:
         return
     kind = children[0].flow
+    with work(kind, len(children), stage=_STAGES.get(kind), unit="runs") as shown:
+        await _send_and_count(children, kind, shown)
+
+
+async def _send_and_count(children: Sequence[Child], kind: str, shown: Work) -> None:
+    """Send all children, and count those that are done in the UI and on the console."""
     progress = await acreate_progress_artifact(progress=0.0, description=f"0 of {len(children)}: {kind}")
     limit, done = asyncio.Semaphore(in_flight()), 0
     poll_seconds = max(1.0, min(len(children), in_flight()) / _POLLS_A_SECOND)
@@ -84,6 +94,7 @@ async def _send_all(children: Sequence[Child]) -> None:
                 f"{child.flow}/{DEPLOYMENT}", child.name, dict(child.parameters), list(child.tags), poll_seconds
             )
         done += 1
+        shown.advance(1)
         state = f"{done} of {len(children)}: {kind}"
         try:
             await aupdate_progress_artifact(

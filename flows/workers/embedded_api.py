@@ -51,22 +51,28 @@ class EmbeddedApi:
     """Prefect's API of one command: the one that `PREFECT_API_URL` names, or a child process that ends with this one.
 
     Args:
-        command: starts the child process; its last argument will be the port.
+        command: starts the child process; the port follows as an argument.
+        ui: whether the child process serves Prefect's pages too.
 
     Attributes:
         process: the child process; None: none was started.
     """
 
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "flows.workers.api_server")) -> None:
-        self._command = command
+    def __init__(
+        self, command: Sequence[str] = (sys.executable, "-m", "flows.workers.api_process"), *, ui: bool = False
+    ) -> None:
+        self._command, self._ui = command, ui
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, port: int | None = None) -> None:
         """Start the child process, unless `PREFECT_API_URL` names an API, which must answer now.
 
         Call this before the first import of prefect, which reads its settings from the environment at that time. The
         child takes seconds to start: `wait` waits until it answers. It has a session of its own, so that an interrupt
         from the keyboard ends the run, and not the API to which the run reports its end.
+
+        Args:
+            port: on 127.0.0.1; None: any free one.
 
         Raises:
             OrchestrationError: the API at `PREFECT_API_URL` does not answer, or `PREFECT_HOME` cannot be written.
@@ -79,9 +85,7 @@ class EmbeddedApi:
                 raise OrchestrationError(f"PREFECT_API_URL={url}: no Prefect API answers there")
             return
         _check_home()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port() if port is None else port
         os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
         self.process = self._start_process(port)
 
@@ -139,10 +143,10 @@ class EmbeddedApi:
     def _start_process(self, port: int) -> subprocess.Popen[bytes]:
         """Start the child process; it ends when the pipe to it closes, for whatever reason this process ends."""
         process = subprocess.Popen(
-            [*self._command, str(port)],
+            [*self._command, str(port), *(["--ui"] if self._ui else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,  # see `trouble`
-            env={**os.environ, **_SERVICES},
+            env={**os.environ, **_SERVICES, "PREFECT_UI_API_URL": f"http://127.0.0.1:{port}/api"},
             start_new_session=True,
         )
         assert process.stdout is not None
@@ -150,30 +154,64 @@ class EmbeddedApi:
         return process
 
 
+def free_port(wanted: int = 0) -> int:
+    """Return a port of 127.0.0.1 on which nothing listens.
+
+    Args:
+        wanted: the port to check; 0: any.
+
+    Raises:
+        OrchestrationError: another process uses the port.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port whose connections are closing is free
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise OrchestrationError(f"port {wanted}: cannot be used ({error.strerror}); wanted a free one") from error
+        return int(probe.getsockname()[1])
+
+
 prefect_api = EmbeddedApi()
 """The API of this process's command."""
 
 
-def keep_errors_short() -> None:
-    """Leave the report of failed runs on the console to the command line; Prefect's API keeps the tracebacks.
+def keep_errors_short(verbose: bool = False) -> None:
+    """Leave the console to the command line, which reports failed runs in one line; Prefect's API keeps all log lines.
 
     Call this once the settings are final, before the first flow run.
+
+    Args:
+        verbose: whether the console shows the log lines of runs, except for reports of their failure; otherwise it
+            shows the warnings of other libraries than Prefect only.
     """
     from prefect.logging.configuration import setup_logging  # noqa: PLC0415  reads the settings from the environment
 
     logging.raiseExceptions = False  # if the API cannot take a log line, the failure of the run reports the reason
     setup_logging()  # now, because the first flow run would replace the filters below
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_ReportedByTheCommand())
+    consoles = [*logging.getLogger().handlers, *logging.getLogger("prefect._internal").handlers]
+    for handler in consoles:
+        for former in [one for one in handler.filters if isinstance(one, _ReportedByTheCommand)]:
+            handler.removeFilter(former)
+        handler.addFilter(_ReportedByTheCommand(verbose))
 
 
 class _ReportedByTheCommand(logging.Filter):
-    """Removes Prefect's reports of failed runs, which the command line prints in one line."""
+    """Removes Prefect's reports of failed runs, which the command line prints in one line.
+
+    Args:
+        verbose: whether all other lines stay; otherwise Prefect's lines go, and those of others below a warning.
+    """
+
+    def __init__(self, verbose: bool) -> None:
+        super().__init__()
+        self._verbose = verbose
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep all records except Prefect's errors, and its warning that it could not store one of them."""
-        is_prefects = record.name.startswith("prefect")
-        return not is_prefects or (record.levelno < logging.ERROR and _NOT_WRITTEN not in str(record.msg))
+        """Keep the records that a person should see."""
+        if not record.name.startswith("prefect"):
+            return self._verbose or record.levelno >= logging.WARNING
+        return self._verbose and record.levelno < logging.ERROR and _NOT_WRITTEN not in str(record.msg)
 
 
 def _check_home() -> None:

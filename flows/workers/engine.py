@@ -7,7 +7,6 @@ and leaves the memory to the operating system.
 """
 
 import atexit
-import gc
 import os
 import runpy
 import sys
@@ -16,6 +15,8 @@ import traceback
 from contextlib import suppress
 from importlib import import_module
 
+from flows.workers.quick_imports import without_collection
+
 
 def load(flow: str | None) -> None:
     """Import Prefect and a flow without garbage collection; the engine reports an import that fails.
@@ -23,13 +24,10 @@ def load(flow: str | None) -> None:
     Args:
         flow: name of the flow, `verb-noun` for `flows/verb_noun.py`; None: only Prefect.
     """
-    gc.disable()
-    with suppress(Exception):
+    with without_collection(), suppress(Exception):
         import_module("prefect.flow_engine")
         if flow:
             import_module(f"flows.{flow.replace('-', '_')}")
-    gc.freeze()
-    gc.enable()
 
 
 def run() -> int:

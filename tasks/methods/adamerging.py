@@ -49,6 +49,13 @@ class AdaMerging(Method):
         """Return `task-wise` and `layer-wise`, each plain and with `++`."""
         return [f"{part}-wise{plus}" for plus in ("", _PLUS) for part in ("task", "layer")]
 
+    def idle(self, option: str, members: Sequence[str]) -> str | None:
+        """Return why an option has no effect: `keep` belongs to the members with `++`."""
+        if option != "keep" or any(member.endswith(_PLUS) for member in members):
+            return None
+        asked, such = ", ".join(map(self.full_name, members)), self.full_name(f"layer-wise{_PLUS}")
+        return f"has no effect: it belongs to members with {_PLUS}, such as {such}; baselines names {asked}"
+
     def looks_at(self, everywhere: Sequence[ScoredDataset], setup: Setup) -> tuple[ScoredDataset, ...]:
         """Return all data sets."""
         return tuple(everywhere)
@@ -85,7 +92,7 @@ class AdaMerging(Method):
         size, seed = int(options["batch_size"]), int(options["seed"])
         batches = {name: look.batches(size, seed) for name, look in looks.items()}
         steps = int(options["steps"])
-        with work(f"learn {self.full_name(making.member)}", steps) as progress:
+        with work(f"learn {self.full_name(making.member)}", steps, stage="learn", unit="steps") as progress:
             losses = learn(
                 merging,
                 modules,

@@ -17,6 +17,7 @@ class DaWin(Method):
     paper = Oracle.paper
     per_sample = True
     is_baseline = False
+    short_rows = "each"
 
     def members(self, setup: Setup) -> Sequence[str]:
         """Return a member for each granularity of the experiment."""

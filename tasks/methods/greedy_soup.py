@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tasks.errors import did_you_mean
 from tasks.methods.method import Context, Method, MethodOptions, Setup
 from tasks.methods.static_merge import static_merge
 from tasks.methods.uniform_soup import PAPER
@@ -41,8 +42,8 @@ class GreedySoup(Method):
         if held_out is None:
             return "needs a labelled data set to choose by: set methods.greedy-soup.held_out"
         if held_out not in setup.datasets:
-            known = ", ".join(setup.datasets)
-            return f"needs a data set to choose by, got methods.greedy-soup.held_out={held_out}; known: {known}"
+            near = did_you_mean(held_out, setup.datasets) or f"; known: {', '.join(setup.datasets)}"
+            return f"needs a data set to choose by, got methods.greedy-soup.held_out={held_out}{near}"
         return None
 
     def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:

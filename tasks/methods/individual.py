@@ -12,6 +12,7 @@ class Individual(Method):
     name = "individual"
     title = "Individual models"
     summary = "Each model alone, the base included."
+    short_rows = "each"
 
     def members(self, setup: Setup) -> Sequence[str]:
         """Return the models' names."""

@@ -109,6 +109,8 @@ class Method(ABC):
         per_sample: whether each sample has coefficients of its own, which makes one row per scale of the experiment's
             task vectors.
         is_baseline: whether `baselines` asks for it; DaWin's own granularities are asked for by `merge.granularity`.
+        short_rows: the members that a short table of results has rows for: each of them, or the best one.
+        always_shown: members that it has rows for in any case.
     """
 
     name: ClassVar[str]
@@ -119,6 +121,8 @@ class Method(ABC):
     options: ClassVar[type[MethodOptions]] = MethodOptions
     per_sample: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = True
+    short_rows: ClassVar[Literal["best", "each"]] = "best"
+    always_shown: ClassVar[tuple[str, ...]] = ()
 
     def members(self, setup: Setup) -> Sequence[str]:
         """Return the members that the family's name stands for.
@@ -150,11 +154,29 @@ class Method(ABC):
         return None
 
     def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
-        """Return why it cannot be evaluated on a data set, worded to follow the data set's name; None if it can.
+        """Return why a data set makes the method impossible, worded to follow the data set's name; None if none does.
 
         Args:
             dataset: one of the experiment's data sets, listed.
             setup: the experiment's choices.
+        """
+        return None
+
+    def leaves_out(self, dataset: DatasetReference, setup: Setup) -> str | None:
+        """Return why the results have no row of the method on a data set, such as `no labels`; None if they have one.
+
+        Args:
+            dataset: one of the experiment's data sets, listed.
+            setup: the experiment's choices.
+        """
+        return None
+
+    def idle(self, option: str, members: Sequence[str]) -> str | None:
+        """Return why an option has no effect on members, worded to follow its name; None if it has one.
+
+        Args:
+            option: name of one of the method's options, which the experiment sets.
+            members: those that the experiment asks for, as written after the slash.
         """
         return None
 

@@ -26,9 +26,9 @@ class Oracle(Method):
         """Return `samples`."""
         return ("samples",)
 
-    def refusal_on(self, dataset: DatasetReference, setup: Setup) -> str | None:
-        """Return why it cannot be evaluated: the data set has no labels."""
-        return "images without labels, but baseline oracle needs them" if dataset.classes is None else None
+    def leaves_out(self, dataset: DatasetReference, setup: Setup) -> str | None:
+        """Return why it leaves a data set out: the images have no labels."""
+        return "no labels" if dataset.classes is None else None
 
     def uses_labels(self, dataset: DatasetReference, setup: Setup) -> bool:
         """Return True: every coefficient depends on a label."""

@@ -14,6 +14,7 @@ class WiseFT(Method):
     title = "WiSE-FT"
     summary = "One interpolation (1 − α) θ_0 + α θ_1 for all samples; several fine-tuned models are averaged first."
     paper = Paper("Robust fine-tuning of zero-shot models", "CVPR", 2022, "https://arxiv.org/abs/2109.01903")
+    always_shown = ("0.50",)
 
     def members(self, setup: Setup) -> Sequence[str]:
         """Return α from 0.00 to 1.00 in steps of a tenth."""

@@ -7,6 +7,9 @@ it and has to start fast.
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from tasks.errors import CheckpointError
@@ -54,6 +57,14 @@ def _check(name: str, value: Any) -> None:  # noqa: ANN401  JSON
         pass
     elif not isinstance(value, int | float) or not 0 <= value <= most:
         raise CheckpointError(f"architecture: {name} wanted as a number from 0 to {most}, got {str(value)[:40]}")
+
+
+@lru_cache(maxsize=1)
+def open_clip_models() -> list[str]:
+    """Return the names of open_clip's models, sorted, from the files of its package."""
+    package = find_spec("open_clip")
+    places = package.submodule_search_locations if package else None
+    return sorted(file.stem for place in places or () for file in (Path(place) / "model_configs").glob("*.json"))
 
 
 def as_text(configuration: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import entropy
+from scipy.special import entr
 
 from tasks.numerics.checks import Floats
 
@@ -132,7 +132,8 @@ def _chance(labels: Integers, by_certainty: list[ModelPredictions], classes: int
     surest, samples = by_certainty[0], len(labels)
     counts = np.bincount(labels, minlength=classes)
     frequencies = [np.bincount(model.predicted, minlength=classes) / samples for model in by_certainty]
-    if surest.certainty < _SURE or entropy(frequencies[0]) < _SPREAD * entropy(counts) or not entropy(counts):
+    of_labels = float(entr(counts / samples).sum())
+    if surest.certainty < _SURE or not of_labels or float(entr(frequencies[0]).sum()) < _SPREAD * of_labels:
         return None
     for model, frequency in zip(by_certainty, frequencies, strict=True):
         expected = float(frequency @ counts) / samples  # the accuracy of predictions independent of the labels

@@ -40,7 +40,7 @@ def _make(reference: TextHeadReference) -> dict[str, torch.Tensor]:
     count, templates = len(reference.classes), len(reference.templates)
     log.info("head of %d classes × %d prompt templates: made by %s", count, templates, reference.text.url)
     checkpoint = load_file(reference.text, read_family)
-    with work("make head", count) as progress:
+    with work("make head", count, stage="make heads", unit="classes") as progress:
         return zero_shot_head(
             checkpoint.tensors,
             reference.classes,

@@ -4,6 +4,8 @@ It holds a few batches and one unfinished object per table, whatever the data se
 next run continues after the last committed object.
 """
 
+import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +15,11 @@ from storage.store import Store
 from tasks.progress import work
 from tasks.streaming.sinks import Batch_contra, Sink
 from tasks.streaming.writer import BackgroundWriter
+
+log = logging.getLogger("dawin.pass")
+
+PASSES = "images × models"
+"""The unit of the progress of a pass: a model's outputs, or a merge's predictions, on an image."""
 
 
 class Tally(NamedTuple):
@@ -29,6 +36,7 @@ def fill(
     source: Callable[[list[Span]], Iterator[Batch_contra]],
     *,
     description: str,
+    stage: str | None = None,
     run: str | None = None,
 ) -> Tally:
     """Compute the missing spans of tables in one pass over the samples.
@@ -39,14 +47,16 @@ def fill(
         spans: the spans that a complete table covers, in order.
         source: yields the batches of given spans, span by span, within a span in any order.
         description: of the pass, for progress.
+        stage: the part of the run that the pass belongs to, for progress.
         run: id of the flow run, recorded in the manifests.
     """
     missing = {sink.prefix: set(missing_spans(store, sink.prefix, list(spans))) for sink in sinks}
     needed = [span for span in spans if any(span in of_table for of_table in missing.values())]
     wanted = sum(span.length for span in spans) * len(sinks)
     computed = sum(span.length for of_table in missing.values() for span in of_table)
+    began = time.monotonic()
     if needed:
-        with work(description, computed) as progress, BackgroundWriter(store, run) as writer:
+        with work(description, computed, stage=stage, unit=PASSES) as progress, BackgroundWriter(store, run) as writer:
             for batch in source(needed):
                 results: dict[str, Any] = {}
                 for sink in sinks:
@@ -54,4 +64,7 @@ def fill(
                         results[sink.prefix] = sink.compute(batch, results)
                         writer.write(sink, batch, results[sink.prefix])
                         progress.advance(len(batch.sample_index))
+        seconds = time.monotonic() - began
+        rate = computed / max(seconds, 1e-3)
+        log.info("%s: %d predictions in %.1f s, %.0f a second", description, computed, seconds, rate)
     return Tally(computed, wanted - computed)

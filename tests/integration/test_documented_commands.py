@@ -75,8 +75,6 @@ def test_the_commands_of_a_page_run_in_their_order(page, tmp_path, monkeypatch, 
 @pytest.mark.usefixtures("prefect_api")
 def test_the_programs_of_a_page_run_in_the_same_folder(page, tmp_path, bucket):
     """The Python blocks of a page run one after the other, and leave results with rows behind."""
-    if importlib.util.find_spec("dawin") is None:
-        pytest.skip("the module `dawin` does not exist yet: remove this line with the module")
     documented.prepare(tmp_path, page, bucket)
     names = {}
     with contextlib.chdir(tmp_path):

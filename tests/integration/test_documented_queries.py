@@ -27,8 +27,9 @@ def folder(tmp_path_factory, prefect_api):
     )
     Path(made).rename(folder / "my.yaml")
     with contextlib.chdir(folder):
-        for block in blocks("reference/flows.md", "python"):
-            exec(compile(block, "reference/flows.md", "exec"), {})
+        names = {}
+        for block in blocks("reference/python.md", "python"):
+            exec(compile(block, "reference/python.md", "exec"), names)
     return folder
 
 

@@ -64,9 +64,10 @@ def prepare(folder: Path, page, bucket):
     (folder / "my.yaml").write_text(own_experiment(page))
     _write(folder / "watched.yaml", name="watched", finetuned="s3://bucket/finetuned/*", datasets={"clean": "id"})
     _write_quickstart(folder / "dawin-quickstart")
-    for name in ("checkpoints", "images"):
-        source = folder / "dawin-quickstart" / name
-        shutil.copytree(source, folder / "my-models" / name)
+    shutil.copytree(folder / "dawin-quickstart", folder / "my-models")
+    (folder / "my-models" / "digits.yaml").unlink()
+    if "init" in AWAITED:
+        _write_example(folder / "my-models" / "my-models.yaml")
 
 
 def _write_quickstart(folder: Path):
@@ -79,9 +80,14 @@ def _write_quickstart(folder: Path):
     for number, name in enumerate(("clean", "inverted")):
         tiny.image_folder(folder / "images" / name, 30, number)
         _label_by_predictions(folder / "images" / name)
+    _write_example(folder / "digits.yaml")
+
+
+def _write_example(file: Path):
+    """Write the experiment of the models and images beside it."""
     _write(
-        folder / "digits.yaml",
-        name="digits",
+        file,
+        name=file.stem,
         zeroshot="checkpoints/zeroshot.pt",
         finetuned="checkpoints/finetuned.pt",
         datasets={"clean": "id", "inverted": "ood"},

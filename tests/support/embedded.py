@@ -24,7 +24,7 @@ class Api:
     def __init__(self, home, port):
         self.url = f"http://127.0.0.1:{port}/api"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "flows.workers.api_server", str(port)],
+            [sys.executable, "-m", "flows.workers.api_process", str(port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,9 +1,6 @@
 """The life of a pool, in order: a new checkpoint; processes that die; ten new checkpoints while the server is down."""
 
-import html
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from browser import CHROMIUM, page
 from pools import (
     MINUTES,
     add_checkpoint,
@@ -114,29 +112,13 @@ def unlucky(pool, place):
 class TestMeanwhile:
     """Tests that run while the pool waits for a missing heartbeat."""
 
-    def page(self, url, picture, wanted):
-        """Return the text of a page of the UI once it holds the wanted text, and keep a picture of it."""
-        shown = ""
-        command = [shutil.which("chromium"), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-sync"]
-        command += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-        for budget in (8_000, 20_000, 40_000):  # ms, of the page's virtual time
-            options = ["--window-size=1400,1000", f"--virtual-time-budget={budget}", f"--screenshot={picture}"]
-            ended = subprocess.run(
-                [*command, *options, "--dump-dom", url], capture_output=True, text=True, check=False, timeout=120
-            )
-            text = re.sub(r"<(script|style).*?</\1>", "", ended.stdout, flags=re.S)
-            shown = html.unescape(re.sub(r"<[^>]+>", " ", text))
-            if wanted in shown:
-                break
-        return shown
-
-    @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium to open the UI")
+    @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium to open the UI")
     def test_the_ui_shows_a_run_its_children_and_its_results(self, pool, tmp_path):
         """A browser shows the parent, its results and its histogram; the pictures go to DAWIN_SCREENSHOTS."""
         kept = Path(os.environ.get("DAWIN_SCREENSHOTS", tmp_path))
         kept.mkdir(parents=True, exist_ok=True)
         parent = runs(pool, "run-experiment", "COMPLETED", tag="checkpoint:7.pt")[0]
-        shown = self.page(f"{pool.url}/runs/flow-run/{parent['id']}", kept / "run.png", "extract one")
+        shown = page(f"{pool.url}/runs/flow-run/{parent['id']}", kept / "run.png", "extract one")
         assert "watched: 7.pt" in shown
         assert "checkpoint:7.pt" in shown
         assert "extract one: base, tuned" in shown
@@ -148,7 +130,7 @@ class TestMeanwhile:
         looks = {"results-watched": "dawin/samples", "coefficients-watched-one": "weights"}
         for artifact, content in looks.items():
             address = f"{pool.url}/artifacts/artifact/{found[artifact]}"
-            assert content in self.page(address, kept / f"{artifact}.png", content)
+            assert content in page(address, kept / f"{artifact}.png", content)
         assert all((kept / f"{name}.png").stat().st_size > 10_000 for name in ("run", *looks))
 
     @pytest.mark.parametrize("missing", ["api", "pool", "number"])

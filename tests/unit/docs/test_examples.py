@@ -9,7 +9,7 @@ from pages import blocks, with_blocks
 
 from flows.experiment.file import load_experiment
 
-RUN_ELSEWHERE = {"results.md", "reference/flows.md"}
+RUN_ELSEWHERE = {"results.md", "reference/python.md"}
 """Pages whose examples read a store: `tests/integration/test_documented_queries.py` runs them, and
 `test_documented_commands.py` those of README."""
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import binomtest
 
-from tasks.numerics.metrics.accuracy import TOP1, TOP5, top_k
+from tasks.numerics.metrics.accuracy import TOP1, TOP5, top_k, wilson_interval
 
 
 def test_accuracy_has_wilsons_interval():
@@ -15,6 +16,14 @@ def test_accuracy_has_wilsons_interval():
     assert estimate.value == 0.8
     assert estimate.ci_low == pytest.approx(0.4902, abs=1e-4)
     assert estimate.ci_high == pytest.approx(0.9433, abs=1e-4)
+
+
+@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.8, 0.95]))
+def test_the_interval_is_scipys(counts, confidence):
+    """It equals the interval of `scipy.stats`, which takes too long to import, at both ends and between them."""
+    hits, samples = counts
+    wanted = binomtest(hits, samples).proportion_ci(confidence, method="wilson")
+    assert wilson_interval(hits, samples, confidence) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
 
 
 def test_top_5_counts_labels_among_the_first_five():

@@ -1,0 +1,66 @@
+"""The end of a run's display: where everything is kept, and three commands that continue from here."""
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.text import Text
+
+from flows.display.header import field, shown_address
+from flows.planning.plan import Plan
+
+_OTHER_CLUSTERS = (5, 3)
+
+
+def kept(plan: Plan) -> Iterator[Text]:
+    """Yield the lines that say where the store and the results of a run are."""
+    yield field("store", shown_address(plan.store.url))
+    yield field("results", shown_address(plan.store.address(plan.record.key)))
+
+
+def next_steps(plan: Plan, *, file: str, store: str | None, hidden: str, width: int) -> Iterator[Text]:
+    """Yield three commands that make sense after a run.
+
+    Args:
+        plan: of the run.
+        file: the experiment file, or the name of a built-in experiment.
+        store: the value of `--store`; None: the commands find the store without it.
+        hidden: what the table has left out, in words; empty if nothing.
+        width: columns of the terminal; remarks that do not fit are left out.
+    """
+    dawin, at = program(), f" --store {shlex.quote(store)}" if store else ""
+    name = shlex.quote(plan.record.experiment)
+    table = ("--all", hidden) if hidden else ("--format markdown", "the table for a page")
+    commands = [
+        (f"{dawin} results {name} {table[0]}{at}", table[1]),
+        (f"{dawin} run {shlex.quote(file)} --set {_change(plan)}{at}", "computes only the difference"),
+        (f"{dawin} ui", "shows the runs in Prefect's page"),
+    ]
+    longest = max(len(command) for command, _ in commands)
+    lines = [field("" if i else "next", f"{command:<{longest}}") for i, (command, _) in enumerate(commands)]
+    for line, (_, remark) in zip(lines, commands, strict=True):
+        if all(len(line) + 2 + len(other) <= width for _, other in commands):
+            line.append(f"  {remark}", "dim")
+        line.rstrip()
+        yield line
+
+
+def program() -> str:
+    """Return how a user calls this program here: by its name if the shell finds it, else by its path."""
+    if shutil.which("dawin"):
+        return "dawin"
+    path = Path(sys.argv[0])
+    if path.name != "dawin":
+        return "python -m flows.cli"
+    return os.path.relpath(path) if path.is_absolute() else str(path)
+
+
+def _change(plan: Plan) -> str:
+    """Return a setting that another run could change."""
+    merge = plan.record.settings["merge"]
+    if "clusters" in merge["granularity"]:
+        return f"merge.clusters={next(k for k in _OTHER_CLUSTERS if k != merge['clusters'])}"
+    return "merge.granularity=[clusters]"

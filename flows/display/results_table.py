@@ -1,0 +1,103 @@
+"""Results as text: the short table, as wide as the console, and the lines below it."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+from rich.console import Console
+from rich.text import Text
+
+from flows.display.table_layout import chosen_layout
+from flows.reports.summary import Summary, summary_of
+from storage.store import Store
+
+
+def print_results(
+    console: Console,
+    rows: pl.DataFrame,
+    store: Store,
+    *,
+    metric: str = "top1",
+    all_rows: bool = False,
+    datasets: Mapping[str, str] | None = None,
+    known: Sequence[str] = (),
+    says_more: bool = True,
+) -> str:
+    """Print the results of one or several experiments: a table for each, and the lines that explain it.
+
+    Args:
+        console: on a terminal the best values are bold; elsewhere a `*` marks them.
+        rows: results, as from `flows.reports.tables.results_of`, of all methods and metrics.
+        store: holds the predictions, to which the lines point.
+        metric: the metric of the table.
+        all_rows: whether every method has a row, and further tables show the columns that do not fit.
+        datasets: the digest of every data set by its name, in order, also of those without labels; None: those that
+            have any rows.
+        known: warnings that were shown above; notes that say the same are left out.
+        says_more: whether a line counts the methods and data sets that are left out.
+
+    Returns:
+        What is left out, in words; empty if nothing.
+    """
+    hidden = ""
+    names = rows["experiment"].unique(maintain_order=True).to_list()
+    if not names:
+        console.print(Text("no labels, so no accuracies; the predictions are in the store"))
+    for number, name in enumerate(names):
+        mine = rows.filter(experiment=name)
+        digests = datasets or dict(mine.select("dataset", "dataset_digest").unique(maintain_order=True).iter_rows())
+        summary = summary_of(mine, metric=metric, all_rows=all_rows, datasets=tuple(digests))
+        if number:
+            console.print()
+        if len(names) > 1:
+            console.print(Text(name, "bold"))
+        hidden = print_table(console, summary, all_columns=all_rows, known=known)
+        if hidden and says_more:
+            console.print(Text(f"--all shows {hidden}", "dim"))
+        print_unlabelled(console, name, {one: digests[one] for one in summary.unlabelled}, store)
+    return hidden
+
+
+def print_table(console: Console, summary: Summary, *, all_columns: bool = False, known: Sequence[str] = ()) -> str:
+    """Print a table and the lines that explain it.
+
+    Args:
+        console: its width limits the columns; on a terminal the best values are bold, elsewhere a `*` marks them.
+        summary: the table's content.
+        all_columns: whether columns that do not fit are shown in further tables.
+        known: warnings that were shown above; notes that say the same are left out.
+
+    Returns:
+        What is left out, in words; empty if nothing.
+    """
+    if not summary.rows:
+        return ""
+    layout = chosen_layout(summary, console.width, plain=not console.is_terminal)
+    parts = layout.parts(console.width)
+    shown = parts if all_columns else parts[:1]
+    for number, part in enumerate(shown):
+        if number:
+            console.print()
+        for line in layout.lines(part):
+            console.print(line, soft_wrap=True)
+    columns = [i for part in shown for i in part]
+    for line in layout.notes(columns, known):
+        console.print(line)
+    return layout.hidden(columns)
+
+
+def print_unlabelled(console: Console, experiment: str, digests: Mapping[str, str], store: Store) -> None:
+    """Print where the predictions on data sets without labels are; nothing if no such set exists.
+
+    Args:
+        console: the place to print to.
+        experiment: its name.
+        digests: the digest of each data set without labels by its name.
+        store: holds the predictions.
+    """
+    if not digests:
+        return
+    verb = "has" if len(digests) == 1 else "have"
+    console.print(Text(f"{', '.join(digests)} {verb} no labels, so no accuracies; the predictions are in"))
+    for digest in digests.values():
+        console.print(Text(f"  {store.address(f'predictions/dataset={digest}')}"), soft_wrap=True)
+    console.print(Text(f"  dawin results {experiment} --samples -o predictions.parquet  writes them to one file"))

@@ -1,0 +1,210 @@
+"""The short table of results: which methods have a row, which columns exist, and which value of each column is best.
+
+This is data, not text: `flows.display` draws it, and knows how many columns fit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from tasks.methods.registry import METHODS
+
+_EACH = 4  # members: a family that shows each of them shows the first and the best where it has more
+_FRACTIONS = ("top1", "top5")
+ID = "id"
+"""Name of the group of in-distribution data sets, whose accuracy chooses the best member of a family."""
+
+
+class Column(NamedTuple):
+    """A data set, or the mean of a group of them."""
+
+    name: str
+    datasets: tuple[str, ...]
+    """The data sets whose values it shows: one, or those of the mean."""
+    samples: int | None
+    """Samples of the data set; None for a mean."""
+    has_labels: bool = True
+
+
+class Figure(NamedTuple):
+    """A value of the table."""
+
+    value: float
+    """Accuracies in percent, other metrics as they are."""
+    margin: float | None
+    """Half the width of the 95 % interval; None without an interval."""
+    shown: str
+    """The value in three significant digits."""
+    is_best: bool = False
+    """Whether no row shows a larger accuracy in this column, rows of methods that use labels aside."""
+
+
+class Row(NamedTuple):
+    """A method."""
+
+    method: str
+    remark: str
+    """Why this member of its family has a row, such as `best on clean`; empty where nothing was chosen."""
+    uses_labels: bool
+    figures: tuple[Figure | None, ...]
+    """One for each column; None where no value exists."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The short table of one experiment's results, or the whole one."""
+
+    experiment: str
+    metric: str
+    columns: tuple[Column, ...]
+    """Means and single data sets of a group first, then the other data sets in the experiment's order."""
+    rows: tuple[Row, ...]
+    hidden: int
+    """Number of methods without a row."""
+    notes: tuple[tuple[str, str], ...]
+    """Data sets of the table, and the notes on them."""
+
+    @property
+    def unlabelled(self) -> list[str]:
+        """Names of the data sets without labels, which have no accuracies."""
+        return [column.name for column in self.columns if not column.has_labels]
+
+
+def summary_of(
+    rows: pl.DataFrame, *, metric: str = "top1", all_rows: bool = False, datasets: Sequence[str] = ()
+) -> Summary:
+    """Return the short table of one experiment's results.
+
+    A family of methods has one row: its best member by the mean accuracy on the in-distribution data sets (group
+    `id`), or on all data sets where that group does not exist. A method's file says whether its family shows each
+    member, and which members are shown in any case.
+
+    Args:
+        rows: results of one experiment, all methods and metrics, as from `flows.reports.tables.results_of`.
+        metric: the metric of the values.
+        all_rows: whether every method has a row.
+        datasets: all data sets in order, also those without labels; by default those that have any rows.
+
+    Raises:
+        ValueError: the rows belong to several experiments.
+    """
+    names = rows["experiment"].unique().to_list() if len(rows) else [""]
+    if len(names) > 1:
+        raise ValueError(f"rows: wanted one experiment, got {', '.join(sorted(names))}")
+    chosen = rows.filter(metric=metric)
+    found = {(row["method"], row["dataset"]): row for row in chosen.iter_rows(named=True)}
+    columns = _columns(chosen, rows, datasets)
+    methods = list(dict.fromkeys(method for method, _ in found))
+    labelled = list(dict.fromkeys(dataset for _, dataset in found))
+    judged = chosen.filter(group=ID)["dataset"].unique(maintain_order=True).to_list() or labelled
+    scores = {method: _mean([found.get((method, name)) for name in judged]) for method in methods}
+    picked = dict.fromkeys(methods, "") if all_rows else _picked(methods, scores, _criterion(chosen, judged))
+    oracles = {row["method"] for row in found.values() if row["uses_labels"]}
+    shown = [
+        Row(method, remark, method in oracles, tuple(_figure(found, method, column, metric) for column in columns))
+        for method, remark in picked.items()
+    ]
+    notes = {row["dataset"]: row["note"] for row in rows.iter_rows(named=True) if row["note"]}
+    return Summary(
+        experiment=names[0],
+        metric=metric,
+        columns=columns,
+        rows=tuple(_with_best(shown) if metric in _FRACTIONS else shown),
+        hidden=len(methods) - len(picked),
+        notes=tuple(notes.items()),
+    )
+
+
+def _columns(chosen: pl.DataFrame, rows: pl.DataFrame, datasets: Sequence[str]) -> tuple[Column, ...]:
+    """Return the columns: one key column for each group, then the data sets that no key column shows."""
+    samples = dict(chosen.select("dataset", "samples").iter_rows())
+    groups: dict[str, list[str]] = {}
+    for name, group in chosen.select("dataset", "group").unique(maintain_order=True).iter_rows():
+        groups.setdefault(group, []).append(name)
+    means = [
+        Column(f"mean {group}" if len(groups) > 1 else "mean", tuple(names), None)
+        for group, names in groups.items()
+        if len(names) > 1
+    ]
+    single = [Column(names[0], (names[0],), samples[names[0]]) for names in groups.values() if len(names) == 1]
+    have_labels = {*rows.filter(metric="top1")["dataset"], *samples}
+    order = list(datasets) or rows["dataset"].unique(maintain_order=True).to_list()
+    others = [name for name in order if name not in {column.name for column in single}]
+    return (
+        *sorted([*single, *means], key=lambda column: list(samples).index(column.datasets[0])),
+        *(Column(name, (name,), samples.get(name), name in have_labels) for name in others),
+    )
+
+
+def _criterion(chosen: pl.DataFrame, judged: Sequence[str]) -> str:
+    """Return, in words, by what the best member of a family is chosen."""
+    if len(judged) == 1:
+        return f"best on {judged[0]}"
+    return f"best mean {ID}" if ID in chosen["group"] else "best mean"
+
+
+def _picked(methods: Sequence[str], scores: Mapping[str, float], criterion: str) -> dict[str, str]:
+    """Return the methods that have a row, in order, each with its remark."""
+    families: dict[str, list[str]] = {}
+    for method in methods:
+        families.setdefault(method.partition("/")[0], []).append(method)
+    picked = dict[str, str]()
+    for name, members in families.items():
+        family = METHODS.get(name)
+        if family and family.short_rows == "each" and (len(members) <= _EACH or not family.is_baseline):
+            picked |= dict.fromkeys(members, "")
+            continue
+        best = max(members, key=lambda method: scores[method])  # the first of equal ones
+        kept = {f"{name}/{member}" for member in family.always_shown} if family else set()
+        kept |= {members[0]} if family and family.short_rows == "each" else set()
+        remarks = {method: criterion if method == best else "" for method in members if method in kept | {best}}
+        picked |= remarks if len(members) > 1 else dict.fromkeys(members, "")
+    return picked
+
+
+def _mean(found: Sequence[Mapping[str, Any] | None]) -> float:
+    """Return the mean value of cells; minus infinity where one of them does not exist."""
+    values = [row["value"] for row in found if row is not None]
+    return sum(values) / len(values) if values and len(values) == len(found) else float("-inf")
+
+
+def _figure(
+    found: Mapping[tuple[str, str], Mapping[str, Any]], method: str, column: Column, metric: str
+) -> Figure | None:
+    """Return the value of a method in a column; None if a data set of the column has none."""
+    cells = [cell for name in column.datasets if (cell := found.get((method, name)))]
+    if not cells or len(cells) < len(column.datasets):
+        return None
+    unit = 100.0 if metric in _FRACTIONS else 1.0
+    value = unit * sum(cell["value"] for cell in cells) / len(cells)
+    low, high = cells[0]["ci_low"], cells[0]["ci_high"]
+    # the images of several data sets are often the same ones under several shifts: a mean's interval is not known
+    margin = unit * (high - low) / 2 if column.samples is not None and None not in (low, high) else None
+    return Figure(value, margin, significant(value))
+
+
+def _with_best(rows: Sequence[Row]) -> list[Row]:
+    """Mark the best figures of each column: all that show the largest number, unless every row shows it."""
+    compared = [row for row in rows if not row.uses_labels]
+    best = list[str | None]()
+    for figures in zip(*(row.figures for row in compared), strict=True):
+        found = [figure for figure in figures if figure]
+        differ = len({figure.shown for figure in found}) > 1
+        best.append(max(found, key=lambda figure: figure.value).shown if differ else None)
+    return [row if row.uses_labels else row._replace(figures=_marked(row.figures, best)) for row in rows]
+
+
+def _marked(figures: Sequence[Figure | None], best: Sequence[str | None]) -> tuple[Figure | None, ...]:
+    return tuple(f and f._replace(is_best=f.shown == largest) for f, largest in zip(figures, best, strict=True))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return a number in a number of significant digits.
+
+    Example:
+        >>> [significant(value) for value in (97.34, 97.0, 100.0, 9.876, 0.5)]
+        ['97.3', '97.0', '100', '9.88', '0.500']
+    """
+    return f"{value:#.{digits}g}".removesuffix(".")
