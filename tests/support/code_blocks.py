@@ -14,6 +14,8 @@ PAGES = [
 """Every page, by its path from the root."""
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
 
+_TARGET = re.compile(r" > ([\w./-]+)$")
+
 
 class Block(NamedTuple):
     """A fenced code block."""
@@ -47,9 +49,14 @@ class Command(NamedTuple):
     output: str
 
     @property
+    def target(self):
+        """The file that the output is written to, after `>`; None: it is shown."""
+        return _TARGET.search(self.text)[1] if _TARGET.search(self.text) else None
+
+    @property
     def words(self):
-        """The words of the command line, without a path before `dawin`."""
-        words = shlex.split(self.text)
+        """The words of the command line, without a path before `dawin` and without the file after `>`."""
+        words = shlex.split(_TARGET.sub("", self.text))
         return ["dawin", *words[1:]] if words[0] in ("dawin", ".venv/bin/dawin") else words
 
     @property

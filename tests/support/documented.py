@@ -31,8 +31,10 @@ NOT_RUN = {
 """Patterns of whole commands that are not run, with the reason."""
 ON_A_POOL = "sends its work to a pool; tests/workers run experiments on one"
 """Why `dawin` is not run below a line that sets the address of a server."""
-AWAITED = {"init", "schema", "store"}
-"""Commands that pages show and that do not exist yet. Once a command exists, remove it here: then it is run."""
+AWAITED = (r"dawin (init|schema|store|completion)\b.*", r"dawin results .*--(json|samples|method|metric)\b.*")
+"""Patterns of commands that pages show and that do not exist yet. Once one exists, remove it here: then it is run."""
+AFTER_THE_QUICKSTART = {"docs/commands.md", "docs/results.md"}
+"""Pages whose commands read the results of the quickstart's example: it is run before them."""
 WITH_PROGRAMS = {"README.md"}
 """Pages whose Python blocks read `my.yaml`: they are run in this folder."""
 
@@ -66,7 +68,7 @@ def prepare(folder: Path, page, bucket):
     _write_quickstart(folder / "dawin-quickstart")
     shutil.copytree(folder / "dawin-quickstart", folder / "my-models")
     (folder / "my-models" / "digits.yaml").unlink()
-    if "init" in AWAITED:
+    if is_awaited("dawin init my-models"):
         _write_example(folder / "my-models" / "my-models.yaml")
 
 
@@ -111,10 +113,15 @@ def _write(file: Path, *, name, finetuned, datasets, zeroshot="zeroshot.pt"):
         "models": [{"name": "zeroshot", "checkpoint": zeroshot}, {"name": "finetuned", "checkpoint": finetuned}],
         "datasets": [{"name": n, "images": f"images/{n}", "group": group} for n, group in datasets.items()],
         "merge": {"granularity": ["clusters", "samples"], "clusters": 3},
-        "baselines": ["individual", "output-ensemble"],
+        "baselines": ["individual", "wise-ft/0.50", "output-ensemble"],
         "batch_size": 16,
     }
     file.write_text(yaml.safe_dump(content))
+
+
+def is_awaited(text):
+    """Return whether a command does not exist yet."""
+    return any(re.fullmatch(pattern, text, re.DOTALL) for pattern in AWAITED)
 
 
 def reason_not_to_run(command, *, on_a_pool):
