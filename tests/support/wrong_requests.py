@@ -27,6 +27,11 @@ FILES = {
         r"merge\.clusers: no such setting; did you mean clusters\?",
     ),
     "a setting in the wrong section": ({"clusters": 3}, r"clusters: no such setting; did you mean merge\.clusters\?"),
+    "a setting of an earlier version": (
+        {"merge": {"ties_keep": 0.3, "adamerging": {"steps": 5}}},
+        r"merge\.ties_keep: no such setting; it is methods\.ties\.keep now; "
+        r"merge\.adamerging: no such setting; did you mean methods\.adamerging\?",
+    ),
     "a setting that resembles none": (
         {"preprocess": {"colour": 1}},
         r"preprocess\.colour: no such setting; known: size, mean, std, interpolation, resize_mode, fill, tag",
