@@ -15,10 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Print the facts of a checkpoint, one to a line."""
-    from flows.planning.checkpoint_records import checkpoint_file
+    from flows.planning.checkpoint_records import existing_checkpoint
     from tasks.opening.inspect_checkpoint import inspect_checkpoint
 
-    for name, value in inspect_checkpoint(checkpoint_file(options.checkpoint, "inspect")).items():
+    for name, value in inspect_checkpoint(existing_checkpoint(options.checkpoint, "inspect")).items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         print(f"{name:<11} {shown}")
     return 0

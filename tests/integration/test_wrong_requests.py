@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 import yaml
-from wrong_requests import COMMANDS, EVERYTHING, FILES, PARTS, WRONG, datasets, models, pattern_of
+from wrong_requests import COMMANDS, EVERYTHING, FILES, OF_INPUTS, PARTS, WRONG, datasets, models, pattern_of
 
 from flows.cli import main
 
@@ -56,7 +56,7 @@ def test_a_wrong_file_is_refused_with_the_wanted_and_the_actual_value(folder, tm
     changes, wanted = FILES[case]
     file = written(folder, changes)
     line = refused(capsys, "plan", file, "--store", str(tmp_path / "store"))
-    is_of_inputs = case in ("a missing checkpoint", "a missing folder of images")  # the settings are right
+    is_of_inputs = case in OF_INPUTS  # the settings are right
     title = "" if is_of_inputs else rf"experiment {re.escape(file)}: "
     assert re.fullmatch(title + pattern_of(folder, wanted), line), line
     assert list(tmp_path.iterdir()) == []
