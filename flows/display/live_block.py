@@ -14,7 +14,7 @@ from flows.display.numbers import counted, duration, rate
 from flows.display.stages import Stage, Stages
 
 _BAR = 24
-_NAME = 11  # the longest name of a stage
+_NAME = 13  # the longest name of a stage
 
 
 class LiveBlock:
@@ -73,7 +73,7 @@ def summary_line(stage: Stage, is_finished: bool) -> Text:
     if not is_finished:
         count = f"{stage.done:,} of {stage.total:,} {stage.unit}"
     speed = rate(stage.done, stage.seconds)
-    words = f"{stage.name:<{_NAME}}  {count:<28} {duration(stage.seconds):>10}  {speed:>9}".rstrip()
+    words = f"{stage.name:<{_NAME}}  {count:<27} {duration(stage.seconds):>10}  {speed:>9}".rstrip()
     return Text.assemble(mark, words)
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-_ORDER = ("render", "train", "extract", "make heads", "make models", "learn", "fit", "calibrate", "evaluate")
+_ORDER = ("train", "extract", "make heads", "make models", "learn", "fit", "evaluate", "mix outputs", "aggregate")
 
 
 @dataclass
@@ -85,10 +85,10 @@ class Stages:
 
     @property
     def all(self) -> list[Stage]:
-        """The stages that are planned or have begun, in the order of a run."""
+        """The stages that are planned or have begun, in the order of a run; those of no run come first."""
         with self._lock:
             found = list(self._stages.values())
-        return sorted(found, key=lambda stage: _ORDER.index(stage.name) if stage.name in _ORDER else len(_ORDER))
+        return sorted(found, key=lambda stage: _ORDER.index(stage.name) if stage.name in _ORDER else -1)
 
     def plan(self, stages: Iterable[Stage]) -> None:
         """Add stages that will begin, with their planned counts; those without work are left out."""

@@ -83,6 +83,15 @@ def test_work_without_a_stage_is_a_stage_of_its_own():
     assert [(stage.name, stage.unit, stage.done) for stage in stages.all] == [("something", "images", 5)]
 
 
+def test_stages_are_listed_in_the_order_of_a_run_and_others_before():
+    """The plan announces them in any order, and an example is built before its run."""
+    stages = Stages()
+    stages.plan([Stage(name, "images", 1) for name in ("evaluate", "extract")])
+    for name in ("render images", "train"):
+        stages.ended(stages.started(name, 1, stage=name, unit="images"))
+    assert [stage.name for stage in stages.all] == ["render images", "train", "extract", "evaluate"]
+
+
 def test_plain_lines_are_one_at_the_begin_one_at_the_end_and_one_every_15_seconds(clock):
     """Without control characters."""
     stream = io.StringIO()

@@ -6,13 +6,16 @@ import pytest
 import tiny
 from prefect.states import Failed
 
+from flows.display.stages import Stages
 from flows.errors import OrchestrationError
 from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan
-from flows.workers.children import Children
-from flows.workers.dispatch import ChildCancelled, ChildFailed, child_flow, is_worth_another
+from flows.workers import dispatch as module
+from flows.workers.children import Child, Children
+from flows.workers.dispatch import ChildCancelled, ChildFailed, child_flow, dispatch, is_worth_another
 from flows.workers.pool import in_flight, pool
 from storage.store import Store
+from tasks.progress import listening
 
 
 @pytest.mark.parametrize(("failure", "again"), [(ChildFailed, True), (ChildCancelled, False), (OSError, True)])
@@ -71,3 +74,27 @@ def test_an_empty_pool_is_no_pool(monkeypatch):
     monkeypatch.delenv("DAWIN_IN_FLIGHT", raising=False)
     assert pool() is None
     assert in_flight() == 64
+
+
+def test_children_that_end_on_a_pool_advance_the_stage_of_their_flow(monkeypatch):
+    """Their images are counted on the workers, so the parent counts runs."""
+
+    class Sent:
+        def with_options(self, **_):
+            return self
+
+        async def __call__(self, *_):
+            pass
+
+    async def artifact(**_):
+        pass
+
+    monkeypatch.setattr(module, "_sent", Sent())
+    monkeypatch.setattr(module, "acreate_progress_artifact", artifact)
+    monkeypatch.setattr(module, "aupdate_progress_artifact", artifact)
+    monkeypatch.setenv("DAWIN_GPU_POOL", "gpu")
+    stages = Stages()
+    with listening(stages):
+        asyncio.run(dispatch([Child("extract-outputs", f"extract {n}", (), {}) for n in range(3)]))
+    (stage,) = stages.all
+    assert (stage.name, stage.unit, stage.done, stage.total, stage.is_finished) == ("extract", "runs", 3, 3, True)
