@@ -80,7 +80,7 @@ def _tried(file: Path, store: Store, check: Check) -> tuple[list[str], list[str]
         plan = checked_plan(experiment, store, remember=False, checkpoints=checkpoints)
     except (InputError, StorageError) as error:
         return [f"`dawin plan` refuses this file: {shown(str(error), 2000)}."], []
-    return [], [f"{note}." for note in plan.notes]
+    return [], [f"{note}." for note in plan.notes if not note.startswith("store ")]  # a store is made by a run
 
 
 def _write_schema(file: Path) -> None:
