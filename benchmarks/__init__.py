@@ -1,1 +1,1 @@
-"""One program for each figure in README.md: `python -m benchmarks.NAME`."""
+"""One program for each figure in docs/performance.md: `python -m benchmarks.NAME`."""

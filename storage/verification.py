@@ -1,6 +1,6 @@
 """Compare objects with the size and the SHA-256 in their manifests, once per process while they do not change.
 
-A SHA-256 takes a second for 1.2 GB on one core (measured on the machine of the README's figures). `DAWIN_VERIFY=size`
+A SHA-256 takes a second for 1.2 GB on one core (measured on the machine of docs/performance.md). `DAWIN_VERIFY=size`
 restricts the comparison to sizes.
 """
 

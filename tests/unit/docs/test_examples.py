@@ -4,12 +4,14 @@ import doctest
 
 import pytest
 import yaml
+from code_blocks import all_blocks
 from pages import blocks, with_blocks
 
 from flows.experiment.file import load_experiment
 
 RUN_ELSEWHERE = {"results.md", "reference/python.md"}
-"""Pages whose examples read a store: `tests/integration/test_documented_queries.py` runs them."""
+"""Pages whose examples read a store: `tests/integration/test_documented_queries.py` runs them, and
+`test_documented_commands.py` those of README."""
 
 WHOLE = {
     "name": "whole",
@@ -37,12 +39,11 @@ def test_programs_run(page):
     assert len(names) > 1
 
 
-@pytest.mark.parametrize("page", with_blocks("yaml"))
-def test_experiments_are_valid(page, tmp_path, monkeypatch):
-    """Every YAML block is an experiment, or becomes one when it is put over a whole one."""
+@pytest.mark.parametrize("block", all_blocks("yaml"), ids=str)
+def test_experiments_are_valid(block, tmp_path, monkeypatch):
+    """Every YAML block of every page is an experiment, or becomes one when it is put over a whole one."""
     monkeypatch.setenv("DAWIN_MODELS", "/models")
     monkeypatch.setenv("DAWIN_DATA", "/data")
-    for block in blocks(page, "yaml"):
-        file = tmp_path / "experiment.yaml"
-        file.write_text(yaml.safe_dump({**WHOLE, **yaml.safe_load(block)}))
-        assert len(load_experiment(str(file)).models) >= 2
+    file = tmp_path / "experiment.yaml"
+    file.write_text(yaml.safe_dump({**WHOLE, **yaml.safe_load(block.text)}))
+    assert len(load_experiment(str(file)).models) >= 2

@@ -4,11 +4,12 @@ import re
 
 import pyarrow as pa
 import pytest
+from code_blocks import PAGES
 from pages import DOCS, ROOT, pages
 
 from storage.schemas import TABLES
 
-FILES = re.compile(r"`((?:flows|tasks|storage|infra|benchmarks|tests)/[\w./@-]+\.\w+)`")
+FILES = re.compile(r"`((?:flows|tasks|storage|infra|benchmarks|tests|examples)/[\w./@-]+\.\w+)`")
 TYPES = {
     pa.string(): "string",
     pa.float64(): "float64",
@@ -22,25 +23,51 @@ TYPES = {
 """Columns' types as `tables.md` calls them."""
 
 
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", PAGES)
 def test_make_targets_exist(page):
     """A page that says `make X` names a target of the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:`|\$ )make ([a-z-]+)", pages()[page])) <= targets
+    assert set(re.findall(r"(?:`|\$ )make ([a-z-]+)", (ROOT / page).read_text())) <= targets
 
 
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", PAGES)
 def test_benchmarks_exist(page):
     """A page that says `python -m benchmarks.X` names a program of that folder."""
     programs = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
-    assert set(re.findall(r"python -m benchmarks\.(\w+)", pages()[page])) <= programs
+    assert set(re.findall(r"python -m benchmarks\.(\w+)", (ROOT / page).read_text())) <= programs
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if page != "extending.md"])
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/extending.md"])
 def test_files_exist(page):
     """A page that names a file of the project names one that exists; `extending.md` names files to be written."""
-    named = FILES.findall(pages()[page])
+    named = FILES.findall((ROOT / page).read_text())
     assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("docs/")])
+def test_links_of_pages_outside_of_the_site_lead_somewhere(page):
+    """Links and pictures of README and its like are files here, with the named heading; MkDocs checks `docs/`."""
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text()):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path
+        slugs = _slugs(target) if anchor and target.is_file() else set()
+        if not target.exists() or (anchor and anchor not in slugs):
+            broken.append(link)
+    assert broken == []
+
+
+def _slugs(page):
+    """Return the anchors of the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_readme_fits_two_screens():
+    """README has at most 120 lines; everything else is in `docs/`."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
