@@ -66,9 +66,6 @@ def test_the_commands_of_a_page_run_in_their_order(page, tmp_path, monkeypatch, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("DAWIN_STORE", raising=False)
     with contextlib.chdir(tmp_path):
-        if page in documented.AFTER_THE_QUICKSTART:
-            assert main(["run", "dawin-quickstart/digits.yaml"]) == 0
-            capsys.readouterr()
         for block in [block for block in blocks_of(page) if block.language == "console"]:
             _run_block(block, capsys)
 

@@ -33,8 +33,6 @@ ON_A_POOL = "sends its work to a pool; tests/workers run experiments on one"
 """Why `dawin` is not run below a line that sets the address of a server."""
 AWAITED = (r"dawin (init|schema|store|completion)\b.*", r"dawin results .*--(json|samples|method|metric)\b.*")
 """Patterns of commands that pages show and that do not exist yet. Once one exists, remove it here: then it is run."""
-AFTER_THE_QUICKSTART = {"docs/commands.md", "docs/results.md"}
-"""Pages whose commands read the results of the quickstart's example: it is run before them."""
 WITH_PROGRAMS = {"README.md"}
 """Pages whose Python blocks read `my.yaml`: they are run in this folder."""
 
