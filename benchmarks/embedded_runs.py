@@ -99,7 +99,7 @@ def run_once(number: int, experiment: Path, store: Path, environment: Mapping[st
     """Run `dawin run` to its end and return the times of its lines."""
     began = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "run", str(experiment), "--store", str(store)],
+        [sys.executable, "-m", "flows.cli", "run", "-v", str(experiment), "--store", str(store)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

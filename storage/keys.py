@@ -26,10 +26,10 @@ def outputs(dataset: str, weights: str, identifier: str) -> str:
 
 
 def derived(table: str, dataset: str, identifier: str) -> str:
-    """Return the prefix of a table that is computed from outputs, on one data set.
+    """Return the prefix of a table of one data set other than outputs.
 
     Args:
-        table: `coefficients`, `mixtures`, `components`, `bins` or `predictions`.
+        table: `coefficients`, `mixtures`, `components`, `bins`, `predictions` or `samples`.
         dataset: the data set's digest.
         identifier: the digest of everything that the table depends on.
 

@@ -114,6 +114,16 @@ COMPONENTS = TableSchema(
     {"concentration": pa.float64(), "coefficients": pa.float64()},
 )
 PREDICTIONS = TableSchema("predictions", 1, _PREDICTION)
+SAMPLES = TableSchema(
+    "samples",
+    1,
+    (
+        _INDEX,
+        _column("name", pa.string()),  # inside the data set: a path, or a shard with the sample's key or row
+        _column("label", pa.int32(), nullable=True),
+        _column("label_name", pa.string(), nullable=True),  # null without a label, and where classes are numbers
+    ),
+)
 RESULTS = TableSchema(
     "results",
     2,
@@ -142,4 +152,4 @@ RESULTS = TableSchema(
     ),
 )
 
-TABLES = {t.name: t for t in (OUTPUTS["fp32"], COEFFICIENTS, MIXTURES, COMPONENTS, BINS, PREDICTIONS, RESULTS)}
+TABLES = {t.name: t for t in (OUTPUTS["fp32"], COEFFICIENTS, MIXTURES, COMPONENTS, BINS, PREDICTIONS, SAMPLES, RESULTS)}

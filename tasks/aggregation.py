@@ -57,7 +57,14 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
 
 def _identity(record: RunRecord, cells: Sequence[Cell]) -> dict[str, Any]:
     predictions = {f"{cell.method} on {_dataset(cell).name}": cell.predictions.id for cell in cells}
-    return {"experiment": record.experiment, "settings": record.settings, "predictions": predictions}
+    # where each method's samples are, in order: data sets without labels have no rows that say it
+    places = [[cell.method, _dataset(cell).name, cell.predictions.prefix] for cell in cells]
+    return {
+        "experiment": record.experiment,
+        "settings": record.settings,
+        "predictions": predictions,
+        "samples": places,
+    }
 
 
 def _dataset(cell: Cell) -> DatasetReference:

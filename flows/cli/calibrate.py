@@ -1,21 +1,21 @@
 """`dawin calibrate`: fit a temperature for each model of an experiment on a labelled data set."""
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING
 
-from flows.cli.options import add_experiment, add_store, add_verbosity, experiment_of, store_url
+from flows.cli.options import add_experiment, add_json, add_store, add_verbosity, experiment_of, store_url
 
 if TYPE_CHECKING:
     from flows.experiment.settings import Experiment
 
-EXAMPLES = ("dawin calibrate my.yaml --on clean",)
+EXAMPLES = ("dawin calibrate my.yaml --on clean", "dawin calibrate my.yaml --json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `EXPERIMENT`, `--set`, `--store`, `--on`, `-q` and `-v`."""
+    """Add `EXPERIMENT`, `--set`, `--store`, `--on`, `--json`, `-q` and `-v`."""
     add_experiment(parser)
     add_store(parser)
+    add_json(parser)
     add_verbosity(parser)
     parser.add_argument(
         "--on", metavar="DATASET", help="the labelled data set (default: the first of group id, else the first)"
@@ -25,22 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Extract the outputs on one data set, then print each model's temperature, loss and calibration error."""
     from flows.cli.bars import bars
-    from flows.planning.check import checked_plan
-    from flows.planning.requests import store_of
-    from flows.planning.written_plan import write_plan
-    from flows.workers.embedded_api import keep_errors_short, prefect_api
+    from flows.running.local_calibration import calibrate_here
 
     experiment = experiment_of(options)
     dataset = _dataset(experiment, options.on)
-    store = store_of(experiment, store_url(options))
-    plan = write_plan(checked_plan(experiment.models_on(dataset), store))
-    prefect_api.start()
-    from flows.calibrate_models import calibrate_models
-
-    prefect_api.wait()
-    keep_errors_short(options.verbose)
     with bars(options):
-        found = asyncio.run(calibrate_models(experiment, dataset, store.url, plan))
+        found = calibrate_here(experiment, dataset, store_url(options), options.verbose)
+    if options.json:
+        from flows.reports.json_documents import calibrate_document
+
+        print(calibrate_document(experiment.name, dataset, found).model_dump_json(indent=2))
+        return 0
     print(f"on {dataset}, negative log-likelihood and expected calibration error before → after:\n")
     for name, (fit, before, after) in found.items():
         loss = f"{fit.before:.4f} → {fit.after:.4f}"

@@ -13,7 +13,7 @@ own only; they import polars, torch, Prefect, and the modules of ours that load 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -21,6 +21,7 @@ from flows.cli.terminal import Parser, failure, print_refusal
 
 COMMANDS = {
     "quickstart": "build a small example and run the whole pipeline on it",
+    "init": "write an experiment file for the checkpoints and images in a folder",
     "run": "run an experiment, reusing everything in the store",
     "plan": "list the steps of an experiment, done and to do; compute nothing",
     "results": "show the results of the latest runs",
@@ -30,6 +31,9 @@ COMMANDS = {
     "calibrate": "fit a temperature for each model on a labelled data set",
     "inspect": "describe a checkpoint: its family, tower, head and preprocessing",
     "convert": "write a checkpoint's tower and head to a safetensors file",
+    "store list": "list the experiments, runs and tables of a store",
+    "schema": "print the JSON Schema of the experiment file, or of --json",
+    "completion": "print a script that completes commands in bash, zsh or fish",
 }
 """The commands in the order of `dawin --help`, each with its line there."""
 
@@ -86,9 +90,8 @@ def parser(names: Sequence[str] | None = None) -> Parser:
     whole = Parser(
         prog="dawin",
         description="Training-free, per-sample interpolation of CLIP weights.",
-        # argparse's own list of commands puts the help of long names on a second line
         epilog="\n".join(["commands:", *(f"  {name:<{width}}  {line}" for name, line in COMMANDS.items())]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_WithoutCommands,
     )
     whole.add_argument("--version", action=_Version, help="print the versions of dawin, torch, Prefect and Python")
     commands = whole.add_subparsers(
@@ -98,7 +101,8 @@ def parser(names: Sequence[str] | None = None) -> Parser:
     for name, line in COMMANDS.items():
         group, _, action = name.rpartition(" ")
         if group and group not in groups:
-            of_group = commands.add_parser(group, description=f"The commands of `dawin {group}`.")
+            title = f"The commands of `dawin {group}`."
+            of_group = commands.add_parser(group, help=title, description=title)
             groups[group] = of_group.add_subparsers(required=True, metavar="ACTION", help="one of them")
         place = groups[group] if group else commands
         command = place.add_parser(
@@ -125,6 +129,13 @@ def _module(name: str) -> Command:
 
 def _sentence(line: str) -> str:
     return f"{line[:1].upper()}{line[1:]}."
+
+
+class _WithoutCommands(argparse.RawDescriptionHelpFormatter):
+    """Leaves the list of commands to the epilog: argparse's own puts the help of long names on a second line."""
+
+    def _iter_indented_subactions(self, _action: argparse.Action) -> Generator[argparse.Action, None, None]:
+        yield from ()
 
 
 class _Version(argparse.Action):

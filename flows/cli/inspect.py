@@ -2,23 +2,31 @@
 
 import argparse
 
+from flows.cli.options import add_json
+
 EXAMPLES = (
     "dawin inspect checkpoints/finetuned.pt",
-    "dawin inspect hf://organisation/repository",
+    "dawin inspect hf://organisation/repository --json",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `URI`."""
+    """Add `URI` and `--json`."""
     parser.add_argument("checkpoint", metavar="URI", help="a file, or a folder as on the Hugging Face Hub")
+    add_json(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Print the facts of a checkpoint, one to a line."""
+    """Print the facts of a checkpoint, one to a line or as one JSON document."""
     from flows.planning.checkpoint_records import checkpoint_file
     from tasks.opening.inspect_checkpoint import inspect_checkpoint
 
-    for name, value in inspect_checkpoint(checkpoint_file(options.checkpoint, "inspect")).items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        print(f"{name:<11} {shown}")
+    facts = inspect_checkpoint(checkpoint_file(options.checkpoint, "inspect"))
+    if options.json:
+        from flows.reports.json_documents import inspect_document
+
+        print(inspect_document(facts).model_dump_json(indent=2))
+        return 0
+    for name, value in facts.items():
+        print(f"{name:<11} {'none' if value is None else value}")
     return 0

@@ -2,18 +2,20 @@
 
 import argparse
 
-from flows.cli.options import add_experiment, add_store, experiment_of, store_url
+from flows.cli.options import add_experiment, add_json, add_store, experiment_of, store_url
 
 EXAMPLES = (
     "dawin plan my.yaml",
     "dawin plan my.yaml --set merge.granularity=[clusters,samples]",
+    "dawin plan my.yaml --json",
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `EXPERIMENT`, `--set` and `--store`."""
+    """Add `EXPERIMENT`, `--set`, `--store` and `--json`."""
     add_experiment(parser)
     add_store(parser)
+    add_json(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -25,6 +27,11 @@ def execute(options: argparse.Namespace) -> int:
     experiment = experiment_of(options)
     store = store_of(experiment, store_url(options), writable=False)
     plan = checked_plan(experiment, store, remember=False)
+    if options.json:
+        from flows.reports.json_documents import plan_document
+
+        print(plan_document(plan).model_dump_json(indent=2))
+        return 0
     print(f"{experiment.name}, run {plan.record.run_id}, store {plan.store.url}\n")
     print(f"{steps_text(plan)}\n\n{facts_text(plan)}")
     for note in plan.notes:

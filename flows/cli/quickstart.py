@@ -1,13 +1,14 @@
 """`dawin quickstart`: build a small real example and run the whole pipeline on it."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.cli.options import add_store, store_url
+from flows.cli.options import add_store, add_verbosity, store_url
 
 if TYPE_CHECKING:
-    from storage.store import Store
+    from flows.quickstart.example import Example
 
 EXAMPLES = (
     "dawin quickstart",
@@ -16,38 +17,55 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--multi-task` and `--store`."""
+    """Add `--multi-task`, `--store`, `-q` and `-v`."""
     parser.add_argument(
         "--multi-task", action="store_true", help="four tasks, and every method that merges models of several tasks"
     )
     add_store(parser)
+    add_verbosity(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Build the example unless it is complete, run its experiment and print the next steps."""
-    from flows.cli.bars import bars
+    """Build the example unless it is complete, then run its experiment and show the results."""
     from flows.cli.running import run_and_show
     from flows.experiment.file import load_experiment
     from flows.quickstart import multi_task, one_task
-    from flows.workers.embedded_api import prefect_api
 
-    example = multi_task.EXAMPLE if options.multi_task else one_task.EXAMPLE
-    if example.is_built:
+    example, url = multi_task.EXAMPLE if options.multi_task else one_task.EXAMPLE, store_url(options)
+    if not example.is_built:
+        _build(example, url, options)
+    elif not options.quiet:
         print(f"example: {example.folder} is complete, nothing to train")
-    else:
-        work = f"rendering the digits and training {example.models} into {example.folder}"
-        print(f"example: {work} (about a minute)", flush=True)
-        prefect_api.start()
-        with bars():
-            example.build()
-    plan = run_and_show(load_experiment(str(example.file)), store_url(options))
-    _print_next_steps(plan.store, example.file)
+    run_and_show(load_experiment(str(example.file)), url, file=str(example.file), options=options)
     return 0
 
 
-def _print_next_steps(store: "Store", file: Path) -> None:
-    readable = store.url.removeprefix("file://")
-    print(f"store:   {store.url}")
-    print(f'polars:  pl.scan_parquet("{readable}/results/**/*.parquet", hive_partitioning=True).collect()')
-    print("runs:    .venv/bin/prefect server start, then http://127.0.0.1:4200")
-    print(f"next:    .venv/bin/dawin run {file} --set merge.clusters=5")
+def _build(example: "Example", url: str, options: argparse.Namespace) -> None:
+    """Build an example, and say what is done unless quiet; the embedded API starts meanwhile."""
+    from flows.cli.bars import bars
+    from flows.workers.embedded_api import prefect_api
+
+    if not options.quiet:
+        work = f"rendering digits and training {example.models} into {example.folder}"
+        print(f"example: {work} (less than a minute)", flush=True)
+    prefect_api.start()
+    fitted: dict[str, float] = {}
+
+    def fit(file: Path, dataset: str) -> Mapping[str, float]:
+        fitted.update(_temperatures(file, dataset, url, options.verbose))
+        return fitted
+
+    with bars(options):
+        example.build(fit)
+    if fitted and not options.quiet:
+        listed = ", ".join(f"{model} {temperature:.3g}" for model, temperature in fitted.items())
+        print(f"calibrated on held-out images, temperatures: {listed}")
+
+
+def _temperatures(file: Path, dataset: str, url: str, verbose: bool) -> dict[str, float]:
+    """Return the temperature of each model of an experiment file, fitted on one of its data sets."""
+    from flows.experiment.file import load_experiment
+    from flows.running.local_calibration import calibrate_here
+
+    found = calibrate_here(load_experiment(str(file)), dataset, url, verbose)
+    return {model: calibrated.fit.temperature for model, calibrated in found.items()}

@@ -5,8 +5,9 @@ import os
 
 from flows.cli.bars import bars
 from flows.display.consoles import standard_output
-from flows.display.next_steps import kept, next_steps
+from flows.display.next_steps import kept, next_steps, samples_command_of
 from flows.display.results_table import print_results
+from flows.display.screen import Screen
 from flows.experiment.settings import Experiment
 from flows.planning.plan import Plan
 from flows.reports.tables import results_of
@@ -30,31 +31,33 @@ def run_and_show(
     """
     with bars(options, "checking the inputs") as screen:
         plan = run_here(experiment, url, lambda found: screen.plan(found, pool=_pool()), screen.is_verbose)
-    rows = results_of(plan.store, experiment.name, plan.record.run_id)
-    everything = bool(getattr(options, "all", False))
-    digests = {dataset.name: dataset.digest for dataset in plan.datasets}
-    console, quiet = standard_output(), bool(getattr(options, "quiet", False))
+    _show_results(plan, screen, file, options or argparse.Namespace())
+    return plan
+
+
+def _show_results(plan: Plan, screen: Screen, file: str | None, options: argparse.Namespace) -> None:
+    """Print the results on standard output; unless the run is quiet, also their place and the next commands."""
+    name, console = plan.record.experiment, standard_output()
+    quiet, store = getattr(options, "quiet", False), getattr(options, "store", None)
     if not quiet:
         console.print()
-    shows_next = file is not None and not quiet
     hidden = print_results(
         console,
-        rows,
+        results_of(plan.store, name, plan.record.run_id),
         plan.store,
-        all_rows=everything,
-        datasets=digests,
+        all_rows=getattr(options, "all", False),
+        datasets={dataset.name: dataset.digest for dataset in plan.datasets},
         known=screen.known,
-        says_more=not shows_next,
+        samples_command=samples_command_of(name, store),
     )
-    if not quiet:
-        console.print()
-        for line in kept(plan):
+    if quiet:
+        return
+    console.print()
+    for line in kept(plan):
+        console.print(line, soft_wrap=True)
+    if file:
+        for line in next_steps(plan, file=file, store=store, hides=bool(hidden), width=console.width):
             console.print(line, soft_wrap=True)
-    if file and not quiet:
-        store = getattr(options, "store", None)
-        for line in next_steps(plan, file=file, store=store, hidden=hidden, width=console.width):
-            console.print(line, soft_wrap=True)
-    return plan
 
 
 def _pool() -> str | None:

@@ -7,8 +7,10 @@ from rich.text import Text
 
 from flows.display.numbers import counted
 from flows.planning.plan import MERGED, Plan, Step
+from storage.text import shown
 
 _LABEL = 8
+_LONGEST = 4_096  # characters, as of a path
 
 
 def header(plan: Plan, steps: Sequence[Step], *, is_done: bool, pool: str | None) -> list[Text]:
@@ -40,10 +42,11 @@ def field(name: str, value: str) -> Text:
 
 def shown_address(url: str) -> str:
     """Return a path for an address on this machine, relative if it is below the working directory; else the address."""
-    path = Path(url.removeprefix("file://"))
     if not url.startswith("file://"):
-        return url
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+        return shown(url, _LONGEST)
+    path = Path(url.removeprefix("file://"))
+    inside = path != Path.cwd() and path.is_relative_to(Path.cwd())
+    return shown(str(path.relative_to(Path.cwd()) if inside else path), _LONGEST)
 
 
 def device_in_words() -> str:

@@ -13,6 +13,7 @@ from flows.display.header import field, shown_address
 from flows.planning.plan import Plan
 
 _OTHER_CLUSTERS = (5, 3)
+_SCRIPT = "dawin"
 
 
 def kept(plan: Plan) -> Iterator[Text]:
@@ -21,19 +22,19 @@ def kept(plan: Plan) -> Iterator[Text]:
     yield field("results", shown_address(plan.store.address(plan.record.key)))
 
 
-def next_steps(plan: Plan, *, file: str, store: str | None, hidden: str, width: int) -> Iterator[Text]:
+def next_steps(plan: Plan, *, file: str, store: str | None, hides: bool, width: int) -> Iterator[Text]:
     """Yield three commands that make sense after a run.
 
     Args:
         plan: of the run.
         file: the experiment file, or the name of a built-in experiment.
         store: the value of `--store`; None: the commands find the store without it.
-        hidden: what the table has left out, in words; empty if nothing.
+        hides: whether the table has left out methods or data sets.
         width: columns of the terminal; remarks that do not fit are left out.
     """
-    dawin, at = program(), f" --store {shlex.quote(store)}" if store else ""
+    dawin, at = program(), _option(store)
     name = shlex.quote(plan.record.experiment)
-    table = ("--all", hidden) if hidden else ("--format markdown", "the table for a page")
+    table = ("--all", "every method and data set") if hides else ("--format markdown", "the table for a page")
     commands = [
         (f"{dawin} results {name} {table[0]}{at}", table[1]),
         (f"{dawin} run {shlex.quote(file)} --set {_change(plan)}{at}", "computes only the difference"),
@@ -48,12 +49,26 @@ def next_steps(plan: Plan, *, file: str, store: str | None, hidden: str, width: 
         yield line
 
 
+def samples_command_of(experiment: str, store: str | None = None) -> str:
+    """Return the command that writes the predictions of each sample to a file.
+
+    Args:
+        experiment: its name.
+        store: the value of `--store`; None: the command finds the store without it.
+    """
+    return f"{program()} results {shlex.quote(experiment)} --samples -o predictions.parquet{_option(store)}"
+
+
+def _option(store: str | None) -> str:
+    return f" --store {shlex.quote(store)}" if store else ""
+
+
 def program() -> str:
     """Return how a user calls this program here: by its name if the shell finds it, else by its path."""
-    if shutil.which("dawin"):
-        return "dawin"
+    if shutil.which(_SCRIPT):
+        return _SCRIPT
     path = Path(sys.argv[0])
-    if path.name != "dawin":
+    if path.name != _SCRIPT:
         return "python -m flows.cli"
     return os.path.relpath(path) if path.is_absolute() else str(path)
 

@@ -8,7 +8,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> [duration(s) for s in (0.4, 12.3, 75, 3700)]
-        ['0.4 s', '12 s', '1 min 15 s', '1 h 2 min']
+        ['0.4 s', '12 s', '1 min 15 s', '1 h 1 min']
     """
     if seconds < 9.95:
         return f"{seconds:.1f} s"

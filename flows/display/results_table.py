@@ -6,6 +6,7 @@ import polars as pl
 from rich.console import Console
 from rich.text import Text
 
+from flows.display.next_steps import samples_command_of
 from flows.display.table_layout import chosen_layout
 from flows.reports.summary import Summary, summary_of
 from storage.store import Store
@@ -20,7 +21,7 @@ def print_results(
     all_rows: bool = False,
     datasets: Mapping[str, str] | None = None,
     known: Sequence[str] = (),
-    says_more: bool = True,
+    samples_command: str | None = None,
 ) -> str:
     """Print the results of one or several experiments: a table for each, and the lines that explain it.
 
@@ -33,14 +34,16 @@ def print_results(
         datasets: the digest of every data set by its name, in order, also of those without labels; None: those that
             have any rows.
         known: warnings that were shown above; notes that say the same are left out.
-        says_more: whether a line counts the methods and data sets that are left out.
+        samples_command: writes the predictions of an experiment to a file; None: the command without `--store`.
 
     Returns:
         What is left out, in words; empty if nothing.
     """
     hidden = ""
     names = rows["experiment"].unique(maintain_order=True).to_list()
-    if not names:
+    if not names and datasets:
+        print_unlabelled(console, "", datasets, store, command=samples_command)
+    elif not names:
         console.print(Text("no labels, so no accuracies; the predictions are in the store"))
     for number, name in enumerate(names):
         mine = rows.filter(experiment=name)
@@ -51,9 +54,10 @@ def print_results(
         if len(names) > 1:
             console.print(Text(name, "bold"))
         hidden = print_table(console, summary, all_columns=all_rows, known=known)
-        if hidden and says_more:
+        if hidden:
             console.print(Text(f"--all shows {hidden}", "dim"))
-        print_unlabelled(console, name, {one: digests[one] for one in summary.unlabelled}, store)
+        unlabelled = {one: digests[one] for one in summary.unlabelled}
+        print_unlabelled(console, name, unlabelled, store, command=samples_command)
     return hidden
 
 
@@ -85,7 +89,9 @@ def print_table(console: Console, summary: Summary, *, all_columns: bool = False
     return layout.hidden(columns)
 
 
-def print_unlabelled(console: Console, experiment: str, digests: Mapping[str, str], store: Store) -> None:
+def print_unlabelled(
+    console: Console, experiment: str, digests: Mapping[str, str], store: Store, *, command: str | None = None
+) -> None:
     """Print where the predictions on data sets without labels are; nothing if no such set exists.
 
     Args:
@@ -93,6 +99,7 @@ def print_unlabelled(console: Console, experiment: str, digests: Mapping[str, st
         experiment: its name.
         digests: the digest of each data set without labels by its name.
         store: holds the predictions.
+        command: writes the predictions to a file; None: the command without `--store`.
     """
     if not digests:
         return
@@ -100,4 +107,4 @@ def print_unlabelled(console: Console, experiment: str, digests: Mapping[str, st
     console.print(Text(f"{', '.join(digests)} {verb} no labels, so no accuracies; the predictions are in"))
     for digest in digests.values():
         console.print(Text(f"  {store.address(f'predictions/dataset={digest}')}"), soft_wrap=True)
-    console.print(Text(f"  dawin results {experiment} --samples -o predictions.parquet  writes them to one file"))
+    console.print(Text(f"  {command or samples_command_of(experiment)}"), soft_wrap=True)

@@ -77,10 +77,20 @@ class Screen:
             self.stages.plan(planned_stages(plan, steps))
             self._shows_device = pool is None and not self._quiet
 
+    def expect(self, stage: str, total: int, unit: str = "images") -> None:
+        """Expect a stage of work that no plan names, so that its bar has the whole length from the begin.
+
+        Args:
+            stage: its name, as `tasks.progress.work` has it.
+            total: its size in units.
+            unit: in the plural.
+        """
+        self.stages.plan([Stage(stage, unit, total)])
+
     @property
     def known(self) -> tuple[str, ...]:
         """The warnings that a person has seen on the terminal, so that the results below need not repeat them."""
-        return tuple(self.warnings.shown) if self._console.is_terminal and not self._quiet else ()
+        return tuple(self.warnings.printed) if self._console.is_terminal and not self._quiet else ()
 
     def _observe(self, stage: Stage, event: str) -> None:
         if self._shows_device and "torch" in sys.modules:

@@ -6,10 +6,12 @@ from rich.text import Text
 
 from flows.display.numbers import counted
 from flows.reports.summary import Column, Figure, Row, Summary
+from storage.text import shown
 
 _GAP = 2  # spaces between columns
 _MARGINS_UP_TO = 110  # columns of a line with intervals; longer ones are hard to follow
 _METRICS = {"top1": "top-1 accuracy, %", "top5": "top-5 accuracy, %"}
+_LONGEST = 2_000  # characters of a note
 _NONE = "–"
 
 
@@ -35,7 +37,7 @@ class Layout:
         self._one_size = next(iter(sizes)) if len(sizes) == 1 else None
         self._widths = [
             max(
-                len(column.name),
+                len(shown(column.name)),
                 len(self._below(column)),
                 *(len(self._value(row.figures[i])) for row in summary.rows),
             )
@@ -59,7 +61,7 @@ class Layout:
     def lines(self, part: Sequence[int]) -> Iterator[Text]:
         """Yield the lines of the table with these columns."""
         columns = [self._summary.columns[i] for i in part]
-        yield self._line(Text("method"), [Text(column.name) for column in columns], part)
+        yield self._line(Text("method"), [Text(shown(column.name)) for column in columns], part)
         if any(self._below(column) for column in columns):
             yield self._line(Text(), [Text(self._below(column), "dim") for column in columns], part)
         yield Text("─" * self._width(part), "dim")
@@ -95,7 +97,7 @@ class Layout:
             seen = [text.removeprefix(f"data set {name}: ") for text in known]
             note = "; ".join(part for part in whole.split("; ") if not any(part in text for text in seen))
             noted.setdefault(note, []).extend([name] if name in names and note else [])
-        yield from (Text(f"{', '.join(alike)}: {note}") for note, alike in noted.items() if alike)
+        yield from (Text(shown(f"{', '.join(alike)}: {note}", _LONGEST)) for note, alike in noted.items() if alike)
 
     def hidden(self, part: Sequence[int]) -> str:
         """Return, in words, how much tables with these columns leave out; empty if nothing."""
@@ -116,7 +118,9 @@ class Layout:
 
     def _name(self, row: Row) -> Text:
         remark = row.remark if self._long else row.remark[:4]
-        return Text.assemble(row.method, (f" ({remark})" if remark else "", "dim"), " (labels)" * row.uses_labels)
+        return Text.assemble(
+            shown(row.method), (f" ({remark})" if remark else "", "dim"), " (labels)" * row.uses_labels
+        )
 
     def _below(self, column: Column) -> str:
         """Return the second line of a column's header."""

@@ -5,6 +5,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from storage.credentials import without_credentials
+from storage.text import shown
+
+_LONGEST = 2_000  # characters
 _SOURCE = re.compile(r"^.*?:\d+: ")  # of a Python warning: file and line
 
 
@@ -18,7 +22,7 @@ class WarningLines(logging.Handler):
     def __init__(self, show: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
         self._show = show
-        self.shown: dict[str, None] = {}
+        self.printed: dict[str, None] = {}
         """The warnings so far, in order."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -30,9 +34,9 @@ class WarningLines(logging.Handler):
 
     def warn(self, text: str) -> None:
         """Print a warning, unless it was printed before."""
-        line = " ".join(text.split())
-        if line not in self.shown:
-            self.shown[line] = None
+        line = shown(without_credentials(" ".join(text.split())), _LONGEST)
+        if line not in self.printed:
+            self.printed[line] = None
             self._show(line)
 
 

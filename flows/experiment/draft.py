@@ -1,6 +1,7 @@
 """A faulty experiment file: its valid part, so that names and inputs are checked although other settings are wrong."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -19,6 +20,11 @@ from flows.experiment.wording import faults_in
 T = TypeVar("T", bound=BaseModel)
 
 _HEAD: TypeAdapter[Any] = TypeAdapter(Address | TextHeadSettings)
+
+
+@cache
+def _schema() -> Schema:
+    return Schema(Experiment.model_json_schema())
 
 
 def valid_part(content: Mapping[str, Any]) -> Experiment:
@@ -45,7 +51,7 @@ def faults_of(content: Mapping[str, Any], error: ValidationError) -> list[Fault]
         error: of their validation.
     """
     details = [detail for detail in error.errors() if detail["loc"]]  # the others are of names, which follow
-    faults = faults_in(details, Schema(Experiment.model_json_schema()), content)
+    faults = faults_in(details, _schema(), content)
     wrong = {str(fault.path[1]) for fault in faults if fault.path[:1] == ("methods",) and len(fault.path) > 1}
     known = Known(_names(content, "models", 2), _names(content, "datasets", 1), frozenset(wrong))
     found = [fault for fault in faults_of_names(valid_part(content), known) if not _is_invalid(fault, content)]

@@ -22,7 +22,7 @@ from tasks.errors import did_you_mean
 _NAMED = Path(__file__).parent / "named"
 _MOST_BYTES = 1024**2  # of a file; the parser limits the characters
 _MOST_NEAR = 10  # files that a message names in the place of one that is missing
-_MOST_FAULTS = 20  # of settings and names, that a message lists
+_MOST_FAULTS = 20  # of settings and names, and as many of inputs, that a message lists
 
 
 class Request(NamedTuple):
@@ -100,12 +100,13 @@ def _request(content: dict[str, Any], where: str, folder: Path, overrides: tuple
 
 def error_of(title: str, faults: list[Fault]) -> ExperimentError:
     """Return the error that lists faults, with a number in the place of those beyond the limit."""
-    of_inputs = [fault for fault in faults if fault.error is not None]
-    of_settings = [fault for fault in faults if fault.error is None]
-    if (more := len(of_settings) - _MOST_FAULTS) > 0:
-        of_settings[_MOST_FAULTS:] = [Fault(f"and {more} more")]
-        faults = [*of_settings, *of_inputs]
-    return ExperimentError(faults=faults, title=title)
+    kept = list({fault.text: fault for fault in faults}.values())
+    for is_of_input in (False, True):
+        beyond = [fault for fault in kept if (fault.error is not None) is is_of_input][_MOST_FAULTS:]
+        if beyond:
+            kept = [fault for fault in kept if fault not in beyond]
+            kept.append(Fault(f"and {len(beyond)} more {'inputs' if is_of_input else 'settings'}"))
+    return ExperimentError(faults=kept, title=title)
 
 
 def named_experiments() -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from flows.errors import Fault
+from flows.experiment.wording import printable
 from tasks.errors import did_you_mean
 from tasks.methods.method import Setup
 from tasks.methods.registry import METHODS, Member, existing, fault, matching
@@ -13,6 +14,9 @@ from tasks.models.architecture import open_clip_models
 
 if TYPE_CHECKING:
     from flows.experiment.settings import Experiment
+
+
+_MOST = 2000  # characters of a fault, which may list what exists
 
 
 class Known(NamedTuple):
@@ -40,13 +44,9 @@ def faults_of_names(experiment: "Experiment", known: Known | None = None) -> lis
             experiment's.
     """
     found = known or Known([m.name for m in experiment.models], [d.name for d in experiment.datasets])
-    faults = [
-        *_architecture(experiment),
-        *_repeated(experiment, found),
-        *_heads(experiment, found),
-        *_models(experiment, found),
-    ]
-    return [*faults, *_methods(experiment, found)]
+    faults = [*_architecture(experiment), *_repeated(experiment, found), *_heads(experiment, found)]
+    faults += [*_models(experiment, found), *_methods(experiment, found)]
+    return [fault._replace(text=printable(fault.text, _MOST)) for fault in faults]
 
 
 def _architecture(experiment: "Experiment") -> list[Fault]:

@@ -37,7 +37,9 @@ def apply_overrides(content: dict[str, Any], overrides: Iterable[str], *, syntax
 def marked(fault: Fault, overrides: Iterable[str]) -> Fault:
     """Return a fault; its text begins with `--set` if a setting from the command line has it."""
     for override in overrides:
-        path = tuple(int(part) if part.isdecimal() else part for part in override.partition("=")[0].split("."))
+        path = tuple(
+            int(part) if part.isdecimal() and len(part) < 10 else part for part in override.partition("=")[0].split(".")
+        )
         if fault.path[: len(path)] == path and not fault.text.startswith("--set "):
             return fault._replace(text=f"--set {fault.text}")
     return fault

@@ -21,4 +21,6 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class Settings(BaseModel):
     """A section of the experiment file: frozen, and without room for misspelt names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), serialize_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), serialize_by_alias=True, use_attribute_docstrings=True
+    )

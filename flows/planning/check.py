@@ -75,6 +75,7 @@ def checked_plan(
     if len(found) == len(experiment.datasets):
         faults.collect(_check_rows, experiment, [dataset for dataset, _ in found])
     faults.raise_any()
+    datasets.write_names([dataset for dataset, _ in found] if remember else [], store)
     scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset, _ in found]
     return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
 

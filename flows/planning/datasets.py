@@ -1,14 +1,19 @@
 """The data sets of experiments: their samples listed, their numbers compared with the catalogue's."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from flows.experiment.input_settings import DatasetSettings
 from storage.errors import ObjectMissing
+from storage.store import Store
 from tasks.datasets.preprocessing import Preprocessing
+from tasks.datasets.samples import Samples
 from tasks.errors import DatasetError
 from tasks.opening.list_samples import list_dataset
+from tasks.opening.write_names import write_names
 from tasks.references.datasets import SHARD, DatasetReference
+from tasks.references.names import NamesReference
 
 OBJECTNET_BORDER = 2  # pixels of red around each picture, which its authors added to find models trained on it
 
@@ -31,6 +36,7 @@ class Datasets:
     def __init__(self, shard: int = SHARD) -> None:
         self._shard = shard
         self._found: dict[tuple[DatasetSettings, Preprocessing], Found] = {}
+        self._unnamed: dict[str, Samples] = {}  # listed samples, by digest, until their names are written
 
     def find(self, settings: DatasetSettings, preprocessing: Preprocessing) -> Found:
         """Return a data set as it is prepared for the models; images are listed, not read.
@@ -42,6 +48,12 @@ class Datasets:
         if asked not in self._found:
             self._found[asked] = self._listed(settings, preprocessing)
         return self._found[asked]
+
+    def write_names(self, found: Sequence[DatasetReference], store: Store) -> None:
+        """Write the names of data sets' samples into a store that does not hold them; each is looked for once."""
+        for dataset in found:
+            if (samples := self._unnamed.pop(dataset.digest, None)) is not None:
+                write_names(store, NamesReference(of=dataset), samples)
 
     def _listed(self, settings: DatasetSettings, preprocessing: Preprocessing) -> Found:
         space = settings.scored_space
@@ -68,4 +80,5 @@ class Datasets:
             expected=record.expected(settings.limit) if record else (),
             shard=self._shard,
         )
+        self._unnamed[listed.digest] = listed.samples
         return Found(reference, listed.samples.classes if listed.samples.named else ())

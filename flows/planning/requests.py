@@ -105,13 +105,15 @@ class _Look:
 
     def __init__(self) -> None:
         self._is_offline = False
+        self._looked = set[tuple[tuple[str, str], str]]()
 
     def fault(
         self, path: tuple[str, str], address: str, find: Callable[..., object], *arguments: object
     ) -> Fault | None:
         """Return the fault of an input at an address; None if it exists, or if its address is wrong already."""
-        if has_variable(address) or not _is_address(address):
+        if (path, address) in self._looked or has_variable(address) or not _is_address(address):
             return None
+        self._looked.add((path, address))
         scheme = scheme_of(address)
         if scheme == "hf" or (scheme == "s3" and self._is_offline):  # on the Hub, to look is to download
             return None

@@ -9,11 +9,12 @@ import safetensors.torch
 import torch
 
 from flows.quickstart.example import Example, write_images
-from flows.quickstart.images import LOOKS, Digits, digits, shift
+from flows.quickstart.images import Digits, parts
+from flows.quickstart.looks import LOOKS, shift
 from flows.quickstart.training import SEED, Epoch, looking, new_classifier, train
 from tasks.models.classifier import ImageClassifier
 
-_CORRUPTIONS = ["clean", "noisy", "blurred", "inverted", "occluded"]  # the classes of the task `corruption`
+_CORRUPTIONS = ["clean", "noise-100", "blurred", "inverted", "occluded"]  # the classes of the task `corruption`
 Draw = Callable[[Digits, np.random.Generator], Digits]
 """Makes a task's images and labels of digits."""
 
@@ -36,7 +37,7 @@ def _corruption(shown: Digits, random: np.random.Generator) -> Digits:
     """Give each image one of five looks."""
     looks = random.integers(0, len(_CORRUPTIONS), len(shown.labels))
     chosen = zip(shown.images, looks, strict=True)
-    images = np.stack([shift(image[None], _CORRUPTIONS[k], random)[0] for image, k in chosen])
+    images = np.stack([shift(image[None], LOOKS[_CORRUPTIONS[k]], random)[0] for image, k in chosen])
     return Digits(images, looks)
 
 
@@ -48,41 +49,22 @@ _TASKS: dict[str, tuple[Draw, int]] = {
 }
 """How a task's images and labels are made, and its number of classes."""
 
-_EXPERIMENT = {
-    "name": "digit-tasks",
-    "models": [{"name": n, "checkpoint": f"checkpoints/{n}.safetensors"} for n in ("start", *_TASKS)],
-    "heads": {name: f"heads/{name}.safetensors" for name in _TASKS},
-    "datasets": [{"name": name, "images": f"images/{name}", "group": "tasks"} for name in _TASKS],
-    "merge": {
-        "kind": "task-vectors",
-        "granularity": ["clusters", "bins", "samples"],
-        "clusters": 4,
-        "bins": 16,
-        "scale": 0.3,
-    },
-    "methods": {"greedy-soup": {"held_out": "digit"}},
-    "baselines": [
-        "individual", "weight-average", "uniform-soup", "greedy-soup", "model-stock", "task-arithmetic", "ties/0.30",
-        "ties/1.00", "tsv-merge", "iso-c", "adamerging", "output-ensemble", "classifier-selection", "random/uniform",
-        "oracle",
-    ],
-}  # fmt: skip
-
 
 def _fill(folder: Path) -> None:
     """Write the start, and for each task its test images, its tower and its head."""
-    training, test = digits(SEED)
+    digits = parts(SEED)
+    training = digits.training
     start = new_classifier(SEED)
-    train(start, looking(training, list(LOOKS)), epochs=20, rate=2e-3, seed=SEED, subject="all looks")
+    train(start, looking(training, list(LOOKS.values())), epochs=20, rate=2e-3, seed=SEED, work_name="train start")
     _write(folder / "checkpoints" / "start.safetensors", _tower(start))
     for number, (name, (draw, classes)) in enumerate(_TASKS.items()):
-        write_images(folder / "images" / name, draw(test, np.random.default_rng([SEED, number])))
+        write_images(folder / "images" / name, draw(digits.test, np.random.default_rng([SEED, number])))
         tuned = new_classifier(SEED + number, classes)
         tuned.visual = copy.deepcopy(start.visual)
         passes = _passes(training, draw)
         # like a zero-shot head: made for the start, and fixed while the tower is tuned
-        train(tuned, passes, epochs=6, rate=2e-2, seed=SEED, subject=f"{name}, the head", part=tuned.head)
-        train(tuned, passes, epochs=10, rate=1e-3, seed=SEED, subject=f"{name}, the tower", part=tuned.visual)
+        train(tuned, passes, epochs=6, rate=2e-2, seed=SEED, work_name=f"train {name}, the head", part=tuned.head)
+        train(tuned, passes, epochs=10, rate=1e-3, seed=SEED, work_name=f"train {name}, the tower", part=tuned.visual)
         _write(folder / "checkpoints" / f"{name}.safetensors", _tower(tuned))
         _write(folder / "heads" / f"{name}.safetensors", dict(tuned.head.state_dict()))
 
@@ -100,4 +82,6 @@ def _write(path: Path, state: dict[str, torch.Tensor]) -> None:
     safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
 
 
-EXAMPLE = Example(Path("dawin-multi-task"), "five small models", _EXPERIMENT, _fill)
+EXAMPLE = Example(
+    folder=Path("dawin-multi-task"), models="five small models", experiment="digit-tasks.yaml", fill=_fill
+)

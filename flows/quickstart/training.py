@@ -1,6 +1,7 @@
 """Training of small models, in a minute, on images that are drawn again for each epoch."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -8,15 +9,16 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from flows.quickstart.images import SIZE, Digits, shift
+from flows.quickstart.images import SIZE, Digits
+from flows.quickstart.looks import Look, shift
 from tasks.models.classifier import ImageClassifier
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 from tasks.models.tower import TowerShape, build_tower
 from tasks.progress import work
 
 SEED = 1  # of the split, the weights, the looks and the order of images
-SHAPE = TowerShape(image_size=SIZE, patch_size=8, width=128, layers=2, heads=2, mlp_ratio=4.0, output_dim=64)
-_BATCH = 128
+SHAPE = TowerShape(image_size=SIZE, patch_size=8, width=96, layers=2, heads=3, mlp_ratio=4.0, output_dim=64)
+_BATCH = 64
 _LOGIT_SCALE = 20.0  # features have unit length: with unit rows in the head all predictions would be near uniform
 
 
@@ -33,7 +35,7 @@ Epoch = Callable[[np.random.Generator], Digits]
 """Draws the images and labels of one epoch."""
 
 
-def looking(digits: Digits, looks: Sequence[str]) -> Epoch:
+def looking(digits: Digits, looks: Sequence[Look]) -> Epoch:
     """Return epochs in which each image has one of the given looks, drawn at random."""
 
     def drawn(random: np.random.Generator) -> Digits:
@@ -53,7 +55,7 @@ def train(
     epochs: int,
     rate: float,
     seed: int,
-    subject: str,
+    work_name: str,
     part: nn.Module | None = None,
 ) -> None:
     """Train a classifier in place, with AdamW and one cycle of the learning rate.
@@ -64,7 +66,7 @@ def train(
         epochs: number of epochs.
         rate: the largest learning rate.
         seed: of the draws and of the order.
-        subject: the name of the training set in the progress display.
+        work_name: the words that name the training in the display of progress.
         part: the module that is trained; None: all.
     """
     random = np.random.default_rng(seed)
@@ -76,7 +78,7 @@ def train(
     optimizer = torch.optim.AdamW(chosen, lr=rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=epochs * -(-count // _BATCH))
     classifier.train()
-    with work(f"train on {subject}", epochs * count, stage="train") as progress:
+    with _one_thread(), work(work_name, epochs * count, stage="train") as progress:
         for images, labels in (batch for _ in range(epochs) for batch in _batches(epoch(random), random)):
             loss = functional.cross_entropy(classifier(to_tensor(images)), torch.from_numpy(labels))
             optimizer.zero_grad()
@@ -85,6 +87,17 @@ def train(
             schedule.step()
             progress.advance(len(labels))
     classifier.eval().requires_grad_(False)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread inside the block: small batches gain nothing by more, and sums depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def to_tensor(images: NDArray[np.uint8]) -> torch.Tensor:

@@ -2,11 +2,42 @@
 
 import polars as pl
 
+from flows.reports.json_models import LeaderboardDocument, LeaderboardRow
 from flows.reports.tables import experiments_with_results
 from storage import keys
 from storage.scan import scan_objects, sound_keys
 from storage.schemas import RESULTS
 from storage.store import Store
+
+_BY = ["at", "experiment", "checkpoint", "method", "run_id"]
+
+
+def leaderboard_document(store: Store, experiment: str | None = None) -> LeaderboardDocument:
+    """Return the leaderboard for programs: accuracies by data set, and their means by group.
+
+    Args:
+        store: the store.
+        experiment: name of an experiment; None: all.
+
+    Raises:
+        ExperimentError, StorageError: as `leaderboard`.
+    """
+    experiments_with_results(store, experiment)
+    rows = []
+    for (at, name, checkpoint, method, run_id), mine in _rows(store, experiment).group_by(_BY, maintain_order=True):
+        means = mine.group_by("group", maintain_order=True).agg(pl.col("value").mean())
+        rows.append(
+            LeaderboardRow(
+                at=at,
+                experiment=name,
+                run_id=run_id,
+                checkpoint=checkpoint,
+                method=method,
+                datasets=dict(mine.select("dataset", "value").iter_rows()),
+                groups=dict(means.iter_rows()),
+            )
+        )
+    return LeaderboardDocument(sorted(rows, key=lambda row: (row.at, row.run_id)))
 
 
 def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
@@ -25,9 +56,20 @@ def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
         StorageError: all results are damaged; if only some are, they are warnings in the log.
     """
     experiments_with_results(store, experiment)
+    named, by = _rows(store, experiment), _BY
+    wide = named.pivot("dataset", index=by, values="value", aggregate_function="first", maintain_order=True)
+    means = named.group_by(*by, "group").agg(pl.col("value").mean())
+    groups = means.pivot("group", index=by, values="value", aggregate_function="first")
+    renamed = {name: f"mean {name}" for name in groups.columns if name not in by}
+    joined = wide.join(groups.rename(renamed), on=by, how="left").sort("at", "run_id", maintain_order=True)
+    return joined.with_columns(pl.col("at").dt.strftime("%Y-%m-%d %H:%M")).drop("run_id")
+
+
+def _rows(store: Store, experiment: str | None) -> pl.DataFrame:
+    """Return the top-1 rows of all runs: accuracies in percent, names of the checkpoints, time of the run."""
     prefix = "results" if experiment is None else keys.runs(experiment)
     rows = scan_objects(store, RESULTS, sound_keys(store, prefix)).filter(pl.col("metric") == "top1")
-    named = rows.with_columns(
+    return rows.with_columns(
         checkpoint=pl.col("checkpoints")
         .list.slice(1)
         .list.eval(pl.element().str.split("/").list.last())
@@ -35,10 +77,3 @@ def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
         value=pl.col("value") * 100,
         at=pl.col("created_at").min().over("experiment", "run_id"),
     ).collect()
-    by = ["at", "experiment", "checkpoint", "method", "run_id"]
-    wide = named.pivot("dataset", index=by, values="value", aggregate_function="first", maintain_order=True)
-    means = named.group_by(*by, "group").agg(pl.col("value").mean())
-    groups = means.pivot("group", index=by, values="value", aggregate_function="first")
-    renamed = {name: f"mean {name}" for name in groups.columns if name not in by}
-    joined = wide.join(groups.rename(renamed), on=by, how="left").sort("at", "run_id", maintain_order=True)
-    return joined.with_columns(pl.col("at").dt.strftime("%Y-%m-%d %H:%M")).drop("run_id")

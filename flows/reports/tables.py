@@ -20,6 +20,7 @@ log = logging.getLogger("dawin.report")
 
 _STYLES = {"table": "simple", "markdown": "github", "latex": "latex_booktabs"}
 _ORACLE_MARK = " (labels)"
+_FRACTIONS = ("top1", "top5")
 
 
 def results_of(store: Store, experiment: str | None = None, run_id: str | None = None) -> pl.DataFrame:
@@ -87,15 +88,16 @@ def _fault(store: Store, key: str) -> StorageError | None:
 
 
 def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
-    """Return one row for each method: a metric on each data set and its mean over each group, in percent.
+    """Return one row for each method: a metric on each data set and its mean over each group.
 
     Args:
         rows: results of one experiment, as from `results_of`.
         metric: the metric, such as top1.
 
     Returns:
-        Columns `method`, one for each data set and `mean <group>` for each group, in the order of the rows. A group's
-        mean gives each data set the same weight. Methods that use labels are marked.
+        Columns `method`, one for each data set and `mean <group>` for each group, in the order of the rows. Accuracies
+        are percentages, other metrics are as they are stored. A group's mean gives each data set the same weight.
+        Methods that use labels are marked.
     """
     chosen = rows.filter(pl.col("metric") == metric)
     order = chosen["dataset"].unique(maintain_order=True).to_list()
@@ -104,7 +106,7 @@ def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
         pl.col("uses_labels").any().over("experiment", "method")
     )  # even if it uses the labels of some data sets only
     method = pl.col("method") + pl.when(marked).then(pl.lit(_ORACLE_MARK)).otherwise(pl.lit(""))
-    shown = chosen.with_columns(method=method, value=pl.col("value") * 100)
+    shown = chosen.with_columns(method=method, value=pl.col("value") * unit_of(metric))
     table = shown.pivot("dataset", index="method", values="value", aggregate_function="first", maintain_order=True)
     means = [
         pl.mean_horizontal(shown.filter(group=group)["dataset"].unique(maintain_order=True).to_list()).alias(
@@ -115,34 +117,42 @@ def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
     return table.select("method", *order).with_columns(means)
 
 
-def render(rows: pl.DataFrame, style: str) -> str:
+def unit_of(metric: str) -> float:
+    """Return the factor from a metric's stored values to those of a table: 100 for accuracies, shown in percent."""
+    return 100.0 if metric in _FRACTIONS else 1.0
+
+
+def render(rows: pl.DataFrame, style: str, *, metric: str = "top1") -> str:
     """Return results as text.
 
     Args:
         rows: results, as from `results_of`.
-        style: one of `FORMATS`; `csv` and `json` hold all rows and columns, the others the table of top-1 accuracies.
+        style: one of `FORMATS`; `csv` and `json` hold all rows and columns, the others the table of one metric.
+        metric: the metric of a table.
     """
     if style == "csv":
         flat = rows.with_columns(pl.col(pl.List(pl.String)).list.join("|"))
         return flat.write_csv().rstrip()  # `print` ends the last line
     if style == "json":
         return rows.write_json()
-    if "top1" not in rows["metric"]:
+    if metric not in rows["metric"]:
         return "no labels, so no accuracies: the predictions are in the store"
     parts = []
-    for (experiment,), mine in rows.filter(metric="top1").group_by("experiment", maintain_order=True):
-        text = table_of(wide(mine), style)
+    digits = 2 if metric in _FRACTIONS else 4
+    for (experiment,), mine in rows.filter(metric=metric).group_by("experiment", maintain_order=True):
+        text = table_of(wide(mine, metric), style, digits)
         text = "\n\n".join([text, *(f"{dataset}: {note}" for dataset, note in _notes(mine))])
         parts.append(text if rows["experiment"].n_unique() == 1 else f"{experiment}\n\n{text}")
     return "\n\n".join(parts)
 
 
-def table_of(table: pl.DataFrame, style: str) -> str:
-    """Return a table as text, with floats in two decimals.
+def table_of(table: pl.DataFrame, style: str, digits: int = 2) -> str:
+    """Return a table as text.
 
     Args:
         table: any table.
         style: one of `FORMATS`; `csv` and `json` keep all digits.
+        digits: decimals of the other formats.
 
     Example:
         >>> print(table_of(pl.DataFrame({"method": ["individual/base"], "one": [93.333]}), "markdown"))
@@ -154,7 +164,7 @@ def table_of(table: pl.DataFrame, style: str) -> str:
         return table.write_csv().rstrip()
     if style == "json":
         return table.write_json()
-    return tabulate(table.rows(), headers=table.columns, tablefmt=_STYLES[style], floatfmt=".2f")
+    return tabulate(table.rows(), headers=table.columns, tablefmt=_STYLES[style], floatfmt=f".{digits}f")
 
 
 def _notes(rows: pl.DataFrame) -> list[tuple[str, str]]:

@@ -31,6 +31,10 @@ class StoredImages(Protocol):
         """Return the name by which messages call an image, such as its path."""
         ...
 
+    def keys(self, indices: NDArray[np.int64]) -> list[str]:
+        """Return the name of each of these images inside the data set; no two images share one."""
+        ...
+
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return JSON values that change whenever one of these images does; the digest of a data set covers them."""
         ...

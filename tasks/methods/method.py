@@ -37,7 +37,7 @@ class Paper(NamedTuple):
 class MethodOptions(BaseModel):
     """Options of a method: its own key below `methods` in the experiment file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, kw_only=True)

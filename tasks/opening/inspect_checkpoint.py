@@ -27,8 +27,20 @@ class DescribedCheckpoint(NamedTuple):
     description: Description
 
 
+class HeadShape(NamedTuple):
+    """The shape of a classification head."""
+
+    classes: int
+    features: int
+
+    def __str__(self) -> str:
+        return f"{self.classes} classes of {self.features} features"
+
+
 def inspect_checkpoint(location: Location) -> dict[str, Any]:
     """Return the facts of a checkpoint, or of a file that holds a head alone, by name.
+
+    `head` is a `HeadShape`, or None where the checkpoint holds no head; the other facts are plain values.
 
     Raises:
         CheckpointError: the file cannot be read as a checkpoint.
@@ -40,7 +52,7 @@ def inspect_checkpoint(location: Location) -> dict[str, Any]:
         "file": location.url,
         "family": found.family,
         **({} if found.family == HEAD_ALONE else _tower_facts(found, location, description)),
-        "head": f"{head.shape[0]} classes of {head.shape[1]} features" if head is not None else "none",
+        "head": HeadShape(*head.shape) if head is not None else None,
         "tensors": len(found.tensors),
         "text tower": any(not name.startswith("visual.") and name not in HEAD for name in found.tensors),
         "types": ", ".join(types),

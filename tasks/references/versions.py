@@ -9,6 +9,7 @@ computed from it stay.
 
 VERSIONS = {
     "samples": 1,  # which samples a data set has, their order, their labels, and how pictures become pixels
+    "names": 1,  # the names of a data set's samples
     "head": 2,  # a classification head made of class names
     "outputs": 2,
     "coefficients": 2,

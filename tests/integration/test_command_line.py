@@ -48,16 +48,16 @@ def test_the_plan_of_a_finished_run_has_nothing_to_run(finished, capsys):
     ]
 
 
-def test_a_second_run_shows_the_same_table_and_the_skipped_steps(finished, capsys):
-    """It starts no flow run."""
+def test_a_second_run_shows_the_same_table_and_that_nothing_is_left(finished, capsys):
+    """It starts no flow run; with `-q` the table is all that it prints."""
     file, store = finished
-    assert main(["results", "tiny", "--store", store]) == 0
-    table = capsys.readouterr().out.strip()
+    assert main(["run", "-q", file, "--store", store]) == 0
+    table = capsys.readouterr()
     assert main(["run", file, "--store", store]) == 0
-    shown = capsys.readouterr().out
-    assert "nothing to run" in shown
-    assert "extract   two          tuned              skipped, in the store" in shown
-    assert table in shown
+    shown = capsys.readouterr()
+    assert "to run  nothing: the store holds all of it (840 forward passes, 19 methods)" in shown.err
+    assert table.out in shown.out
+    assert table.err == ""
 
 
 def test_results_come_in_every_format(finished, capsys):

@@ -28,7 +28,7 @@ def test_a_run_waits_for_a_locked_database_and_loses_no_state(tmp_path):
     file, home = tiny.experiment(tmp_path / "example", samples=6), tmp_path / "prefect"
     tiny.describe(tmp_path / "example")
     run = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "run", file, "--store", str(tmp_path / "store")],
+        [sys.executable, "-m", "flows.cli", "run", "-v", file, "--store", str(tmp_path / "store")],
         env={**environment(home), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

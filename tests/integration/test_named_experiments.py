@@ -60,7 +60,8 @@ def test_variables_that_are_not_set_are_named(monkeypatch):
 def test_an_unknown_name_is_refused_with_the_known_ones():
     """The message lists the built-in experiments and the YAML files nearby."""
     with pytest.raises(
-        ExperimentError, match=r"imagenet-shift: no such file; .*by name: eight-tasks-vit-b32, imagenet-shifts"
+        ExperimentError,
+        match=r"imagenet-shift: no such file; did you mean imagenet-shifts-vit-b16 or .*by name: eight-tasks-vit-b32",
     ):
         load_experiment("imagenet-shift")
 

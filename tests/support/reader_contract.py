@@ -75,6 +75,14 @@ class ReaderContract:
         assert samples.classes == tuple(self.classes)
         np.testing.assert_array_equal(decoded(samples), decoded_alone(self.images()))
 
+    def test_every_sample_has_a_name_of_its_own_inside_the_data_set(self, example):
+        """No name begins with the place of the data set, so that the same images elsewhere have the same names."""
+        samples = samples_in(example)
+        names = samples.images.keys(samples.rows)
+        assert len(set(names)) == len(names) == len(self.labels)
+        assert not any(name.startswith("/") or str(example) in name for name in names)
+        assert samples.images.keys(samples.rows[2:3]) == names[2:3]
+
     def test_another_process_decodes_the_same_images(self, example):
         """A pickled decoder needs nothing of the process that listed the data set."""
         samples = samples_in(example)

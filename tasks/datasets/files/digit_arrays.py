@@ -48,6 +48,10 @@ class ArrayImages:
         """Return the file's path and the number of the image."""
         return f"{self.folder.root}/{shown(self.path)}, image {index}"
 
+    def keys(self, indices: NDArray[np.int64]) -> list[str]:
+        """Return the file's path and the number of each image, as in `t10k-images-idx3-ubyte#17`."""
+        return [f"{self.path}#{index}" for index in indices]
+
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return sizes and etags of the files of images and labels, and the numbers of the images."""
         return [self.path, [[entry.size, entry.etag] for entry in self.entries], indices.tolist()]

@@ -54,6 +54,10 @@ class ImageFiles:
         """Return the file's path."""
         return f"{self.folder.root}/{shown(self.paths[index])}"
 
+    def keys(self, indices: NDArray[np.int64]) -> list[str]:
+        """Return the path of each file, relative to the data set's folder."""
+        return [self.paths[i] for i in indices]
+
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return the path, size and etag of each file."""
         return [[self.paths[i], self.entries[i].size, self.entries[i].etag] for i in indices]

@@ -78,6 +78,13 @@ class ParquetImages:
         first = int(self.starts[np.flatnonzero(self.places[:, 0] == shard)[0]])
         return f"{self.folder.root}/{shown(self.shards[shard][0])}, row {index - first}"
 
+    def keys(self, indices: NDArray[np.int64]) -> list[str]:
+        """Return the file's path and the row of each image, as in `test-00000-of-00002.parquet#17`."""
+        shards = self.places[np.searchsorted(self.starts, indices, "right") - 1, 0]
+        firsts = self.starts[np.searchsorted(self.places[:, 0], shards)]
+        rows = (indices - firsts).tolist()
+        return [f"{self.shards[shard][0]}#{row}" for shard, row in zip(shards.tolist(), rows, strict=True)]
+
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return the path, size and etag of every file, and the rows."""
         return [[[path, entry.size, entry.etag] for path, entry in self.shards], self.column, runs(indices)]

@@ -38,13 +38,13 @@ class TarImages:
         folder: the folder of the files.
         shards: path, size and etag of each file.
         places: (n, 3) each image's shard, first byte and size.
-        keys: the samples' keys.
+        sample_keys: the samples' keys.
     """
 
     folder: Folder
     shards: tuple[tuple[str, FileEntry], ...]
     places: NDArray[np.int64]
-    keys: tuple[str, ...]
+    sample_keys: tuple[str, ...]
 
     def read(self, indices: Sequence[int]) -> list[StoredImage]:
         """See `StoredImages`."""
@@ -57,7 +57,14 @@ class TarImages:
     def name(self, index: int) -> str:
         """Return the tar file's path and the sample's key."""
         path, _ = self.shards[int(self.places[index, 0])]
-        return f"{self.folder.root}/{shown(path)}, sample {shown(self.keys[index])}"
+        return f"{self.folder.root}/{shown(path)}, sample {shown(self.sample_keys[index])}"
+
+    def keys(self, indices: NDArray[np.int64]) -> list[str]:
+        """Return the tar file's path and the key of each sample, as in `test-000.tar#000017`."""
+        return [
+            f"{self.shards[shard][0]}#{self.sample_keys[i]}"
+            for i, shard in zip(indices, self.places[indices, 0], strict=True)
+        ]
 
     def content(self, indices: NDArray[np.int64]) -> list[Any]:
         """Return the path, size and etag of every file, and the numbers of the samples."""

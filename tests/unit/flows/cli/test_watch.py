@@ -36,7 +36,7 @@ def test_a_watch_revives_its_api_at_every_look(monkeypatch, tmp_path, capsys):
             raise KeyboardInterrupt
         raise OrchestrationError("no room")
 
-    monkeypatch.setattr("flows.workers.embedded_api.keep_errors_short", lambda: None)
+    monkeypatch.setattr("flows.workers.embedded_api.keep_errors_short", lambda verbose: None)
     for name in ("start", "wait"):
         monkeypatch.setattr(prefect_api, name, lambda: None)
     monkeypatch.setattr(prefect_api, "revive", revive)

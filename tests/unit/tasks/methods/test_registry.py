@@ -68,11 +68,14 @@ def test_methods_that_make_sense_have_no_fault():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("methods.tie.keep=0.3", "methods: no method 'tie'; methods with options are ties, greedy-soup, adamerging"),
-        ("methods.oracle.keep=0.3", "methods: oracle has no options; methods with options are ties"),
+        ("methods.tie.keep=0.3", r"methods.tie: no method 'tie'; did you mean ties\?"),
+        (
+            "methods.oracle.keep=0.3",
+            "methods.oracle: oracle has no options; methods with options are ties",
+        ),
         ("methods.ties.keep=0.3", "methods.ties: options of a method that baselines does not name"),
         ("methods.ties.share=0.3", "methods.ties.share: no such setting"),
-        ("methods.ties.keep=2", "methods.ties.keep: .*less than or equal to 1"),
+        ("methods.ties.keep=2", "methods.ties.keep: wanted a number above 0, at most 1, got 2"),
     ],
 )
 def test_options_of_a_method_are_checked(tmp_path, override, message):

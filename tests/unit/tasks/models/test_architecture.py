@@ -226,7 +226,7 @@ def test_inspect_counts_the_vision_tower_alone(tmp_path):
     assert (shown["text tower"], shown["head"]) == (True, "none")
     torch.save({"weight": torch.zeros(5, 24)}, tmp_path / "head.pt")
     head = inspect_checkpoint(Location(str(tmp_path / "head.pt")))
-    assert (head["family"], head["head"], "tower" in head) == ("head", "5 classes of 24 features", False)
+    assert (head["family"], str(head["head"]), "tower" in head) == ("head", "5 classes of 24 features", False)
     torch.save({n: t for n, t in made.items() if n != "visual.proj"}, tmp_path / "bare.pt")
     bare = inspect_checkpoint(Location(str(tmp_path / "bare.pt")))
     assert "layers 2, heads 2" in bare["tower"]

@@ -186,8 +186,8 @@ def test_the_catalogue_sets_what_is_not_set(tmp_path, caplog):
     assert plan.datasets[0].note == "6 samples, the catalogue says 10,000"
     plan, _ = loaded(file, f"datasets={known}")
     assert (plan.datasets[0].group, plan.datasets[0].label_space, plan.datasets[0].note) == ("id", None, None)
-    with pytest.raises(InputError, match=r"no data set 'minst' in the catalogue; known: imagenet, imagenet-v2"):
-        load_experiment(file, ("datasets.0.catalogue=minst",))
+    with pytest.raises(InputError, match=r"no data set 'digits' in the catalogue; known: imagenet, imagenet-v2"):
+        load_experiment(file, ("datasets.0.catalogue=digits",))
     assert all(record.source and record.samples for record in CATALOGUE.values())
 
 

@@ -67,6 +67,7 @@ def test_samples_without_a_best_temperature_are_refused(logits, labels, message)
 def test_the_command_prints_a_temperature_for_each_model(tmp_path, capsys):
     """On the in-distribution data set, a head with logits three times as large has three times the temperature."""
     from flows.cli import main
+    from flows.reports.json_models import CalibrateDocument
 
     file, store = tiny.experiment(tmp_path, samples=60), str(tmp_path / "store")
     steep = tiny.soup_state(1)
@@ -79,6 +80,10 @@ def test_the_command_prints_a_temperature_for_each_model(tmp_path, capsys):
     assert "on one, negative log-likelihood" in shown
     base, tuned = (float(re.search(rf"{name} +temperature: ([0-9.]+)", shown)[1]) for name in ("base", "tuned"))
     assert tuned == pytest.approx(3 * base, rel=1e-2)
+    assert main(["calibrate", file, "--store", store, "--json"]) == 0
+    document = CalibrateDocument.model_validate_json(capsys.readouterr().out)
+    assert [f"{model.temperature:.4f}" for model in document.models] == [f"{base:.4f}", f"{tuned:.4f}"]
+    assert all(model.loss_after <= model.loss_before for model in document.models)
     assert main(["calibrate", file, "--store", store, "--on", "three"]) == 2
     assert "--on three: no such data set; the experiment has one, two" in capsys.readouterr().err
 

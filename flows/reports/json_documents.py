@@ -1,0 +1,83 @@
+"""The documents of `--json`, filled in: the facts that commands print, for programs."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flows.planning.plan import Plan
+from flows.reports.json_models import (
+    CalibratedModel,
+    CalibrateDocument,
+    ForwardPasses,
+    HeadDocument,
+    InspectDocument,
+    PlanDocument,
+    PlannedStep,
+    Preprocessing,
+)
+from tasks.models.architecture import described
+
+if TYPE_CHECKING:
+    from tasks.numerics.calibration import Calibration
+
+
+def plan_document(plan: Plan) -> PlanDocument:
+    """Return a plan: its steps, tower, preprocessing and notes."""
+    settings, passes = plan.record.settings, plan.forward_passes
+    return PlanDocument(
+        experiment=plan.record.experiment,
+        run_id=plan.record.run_id,
+        store=plan.store.url,
+        is_done=plan.is_done,
+        steps=[PlannedStep(**{**step._asdict(), "dataset": step.dataset or None}) for step in plan.steps()],
+        forward_passes=ForwardPasses(needed=passes.needed, reused=passes.reused),
+        tower=described(settings["architecture"]),
+        assumed=settings["assumed"],
+        images=Preprocessing(**settings["preprocess"]),
+        notes=plan.notes,
+    )
+
+
+def inspect_document(facts: Mapping[str, Any]) -> InspectDocument:
+    """Return the facts of a checkpoint.
+
+    Args:
+        facts: from `tasks.opening.inspect_checkpoint.inspect_checkpoint`.
+    """
+    head = facts["head"]
+    return InspectDocument(
+        file=facts["file"],
+        family=facts["family"],
+        tower=facts.get("tower"),
+        tower_source=facts.get("from"),
+        images=facts.get("images"),
+        head=HeadDocument(**head._asdict()) if head else None,
+        tensors=facts["tensors"],
+        text_tower=facts["text tower"],
+        types=facts["types"].split(", "),
+        bytes=facts["bytes"],
+        digest=facts["digest"],
+    )
+
+
+def calibrate_document(
+    experiment: str, dataset: str, found: Mapping[str, tuple[Calibration, float, float]]
+) -> CalibrateDocument:
+    """Return the temperatures of models, with losses and calibration errors before and after.
+
+    Args:
+        experiment: name of the experiment.
+        dataset: name of the data set that the temperatures were fitted to.
+        found: by model, the fit and the expected calibration errors before and after it.
+    """
+    models = [
+        CalibratedModel(
+            name=name,
+            temperature=fit.temperature,
+            loss_before=fit.before,
+            loss_after=fit.after,
+            error_before=error_before,
+            error_after=error_after,
+        )
+        for name, (fit, error_before, error_after) in found.items()
+    ]
+    return CalibrateDocument(experiment=experiment, dataset=dataset, models=models)

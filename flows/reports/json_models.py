@@ -1,0 +1,295 @@
+"""The JSON documents that commands print with `--json`: one model for each, which also documents it.
+
+`dawin schema --of COMMAND` prints the JSON Schema of a command's document.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, RootModel
+
+
+class Document(BaseModel):
+    """A part of a document. Programs may rely on the names and types of its fields."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class PlannedStep(Document):
+    """A line of a plan: a stage on a data set, and how much of it is missing."""
+
+    stage: str
+    """`extract`, `merge`, `fit` or `evaluate`."""
+    dataset: str | None
+    """Name of the data set; null for a model that is made once for all data sets."""
+    label: str
+    """The models or tables of the step, in words."""
+    samples: int
+    """Samples times tables; for a step of the stage `merge` the number of models."""
+    missing: int
+    """Number of those that are not in the store."""
+
+
+class ForwardPasses(Document):
+    """How often an image goes through a model."""
+
+    needed: int
+    """Passes that a run computes."""
+    reused: int
+    """Passes whose results the store holds."""
+
+
+class Preprocessing(Document):
+    """How images become tensors."""
+
+    size: int
+    """Side of the square, pixels."""
+    mean: list[float]
+    """Mean of each channel, on a scale of 0 to 1."""
+    std: list[float]
+    """Standard deviation of each channel, on a scale of 0 to 1."""
+    interpolation: str
+    """Interpolation of the resizing."""
+    resize_mode: str
+    """`shortest`, `longest` or `squash`."""
+    fill: int
+    """Grey level that `longest` fills with."""
+    source: str
+    """Where the values come from, in words."""
+
+
+class PlanDocument(Document):
+    """`dawin plan --json`: the steps of an experiment, done and to do."""
+
+    experiment: str
+    """Name of the experiment."""
+    run_id: str
+    """Identifier that the run has in results."""
+    store: str
+    """Address of the store."""
+    is_done: bool
+    """Whether the store holds everything, so that a run computes nothing."""
+    steps: list[PlannedStep]
+    """The steps, in the order of the stages."""
+    forward_passes: ForwardPasses
+    """The passes of images through models, all steps together."""
+    tower: str
+    """The vision tower of the models, in words."""
+    assumed: str | None
+    """The parts of the tower that nothing describes, in words; null: nothing had to be assumed."""
+    images: Preprocessing
+    """The preprocessing of the images."""
+    notes: list[str]
+    """Warnings, one sentence each."""
+
+
+class HeadDocument(Document):
+    """The classification head in a checkpoint."""
+
+    classes: int
+    """Number of classes."""
+    features: int
+    """Number of features that it takes."""
+
+
+class InspectDocument(Document):
+    """`dawin inspect --json`: the facts of a checkpoint, or of a file that holds a head alone."""
+
+    file: str
+    """Address of the file."""
+    family: str
+    """Family of the checkpoint; `head` for a head alone."""
+    tower: str | None
+    """The vision tower, in words; null for a head alone."""
+    tower_source: str | None
+    """Where the description of the tower comes from; null where its tensors do not identify it."""
+    images: str | None
+    """Where the description of the preprocessing comes from, in words; null for a head alone."""
+    head: HeadDocument | None
+    """The head; null where the checkpoint holds none."""
+    tensors: int
+    """Number of tensors."""
+    text_tower: bool
+    """Whether tensors of a text tower are among them."""
+    types: list[str]
+    """Types of the tensors."""
+    bytes: int
+    """Size of the tensors."""
+    digest: str
+    """SHA-256 of the file."""
+
+
+class ResultRow(Document):
+    """One method on one data set by one metric: a row of the table `results`."""
+
+    experiment: str
+    """Name of the experiment."""
+    run_id: str
+    """Identifier of the run."""
+    method: str
+    """Name of the method."""
+    dataset: str
+    """Name of the data set."""
+    group: str
+    """Group of the data set."""
+    metric: str
+    """Name of the metric."""
+    value: float
+    """A fraction for accuracies, a difference of coefficients for their errors."""
+    ci_low: float | None
+    """Lower end of the 95 % interval; null where the value is no estimate."""
+    ci_high: float | None
+    """Upper end of the 95 % interval."""
+    samples: int
+    """Samples that the value was computed from."""
+    uses_labels: bool
+    """Whether the method uses the true labels."""
+    samples_table: str
+    """Table of the method's samples."""
+    samples_id: str
+    """Partition `id` of these samples."""
+    dataset_digest: str
+    """Partition `dataset` of these samples."""
+    note: str | None
+    """Doubts about the data set."""
+    models: list[str]
+    """Names of the models that take part, the base first."""
+    weights: list[str]
+    """SHA-256 of their checkpoints."""
+    checkpoints: list[str]
+    """Addresses of the run's checkpoints, the base first."""
+    precision: str
+    """Precision of the models' arithmetic."""
+    settings: str
+    """All settings that the run depends on, as JSON text."""
+    software: str
+    """Versions of this project and of torch."""
+    created_at: datetime
+    """When the row was written."""
+
+
+class ResultsDocument(RootModel[list[ResultRow]]):
+    """`dawin results --json`: rows of the table `results`."""
+
+
+class LeaderboardRow(Document):
+    """One method in one run: its accuracies on every data set."""
+
+    at: datetime
+    """Time of the run, UTC."""
+    experiment: str
+    """Name of the experiment."""
+    run_id: str
+    """Identifier of the run."""
+    checkpoint: str
+    """File names of the fine-tuned checkpoints."""
+    method: str
+    """Name of the method."""
+    datasets: dict[str, float]
+    """Top-1 accuracy on each data set, %."""
+    groups: dict[str, float]
+    """Mean of the accuracies of each group's data sets, %."""
+
+
+class LeaderboardDocument(RootModel[list[LeaderboardRow]]):
+    """`dawin leaderboard --json`: every run, every checkpoint and every method."""
+
+
+class StoredRun(Document):
+    """A run whose results are in a store."""
+
+    run_id: str
+    """Identifier of the run."""
+    created_at: datetime | None
+    """When its results were written, UTC; null where their manifest cannot be read."""
+    is_latest: bool
+    """Whether it is the run that commands show by default."""
+    datasets: list[str]
+    """Names of its data sets."""
+    methods: list[str]
+    """Names of its methods."""
+
+
+class StoredExperiment(Document):
+    """An experiment with results in a store."""
+
+    name: str
+    """Name of the experiment."""
+    runs: list[StoredRun]
+    """Its runs, the oldest first."""
+
+
+class StoredTable(Document):
+    """A kind of object in a store."""
+
+    name: str
+    """Name of the table, or of the folder."""
+    objects: int
+    """Number of objects; manifests are not counted."""
+    bytes: int
+    """Size of the objects, without their manifests."""
+    unfinished: int
+    """Objects among them without a manifest: a run that was interrupted left them, or one is writing them now."""
+
+
+class StoreDocument(Document):
+    """`dawin store list --json`: the content of a store."""
+
+    store: str
+    """Address of the store."""
+    experiments: list[StoredExperiment]
+    """The experiments with results, by name."""
+    tables: list[StoredTable]
+    """Everything that the store holds, by table."""
+    objects: int
+    """Number of all objects."""
+    bytes: int
+    """Size of all objects and of their manifests."""
+
+
+class CalibratedModel(Document):
+    """The temperature of a model."""
+
+    name: str
+    """Name of the model."""
+    temperature: float
+    """The temperature of lowest loss."""
+    loss_before: float
+    """Mean negative log-likelihood with temperature 1, nats."""
+    loss_after: float
+    """The same with the fitted temperature."""
+    error_before: float
+    """Expected calibration error with temperature 1."""
+    error_after: float
+    """The same with the fitted temperature."""
+
+
+class CalibrateDocument(Document):
+    """`dawin calibrate --json`: the temperature of each model."""
+
+    experiment: str
+    """Name of the experiment."""
+    dataset: str
+    """Name of the data set that the temperatures were fitted to."""
+    models: list[CalibratedModel]
+    """The models, the base first."""
+
+
+DOCUMENTS: dict[str, type[BaseModel]] = {
+    "plan": PlanDocument,
+    "inspect": InspectDocument,
+    "results": ResultsDocument,
+    "leaderboard": LeaderboardDocument,
+    "store-list": StoreDocument,
+    "calibrate": CalibrateDocument,
+}
+"""The document of each command that takes `--json`."""
+
+
+def schema_of(command: str) -> dict[str, Any]:
+    """Return the JSON Schema of a command's document.
+
+    Args:
+        command: one of `DOCUMENTS`.
+    """
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **DOCUMENTS[command].model_json_schema()}

@@ -1,0 +1,62 @@
+"""The methods and data sets of runs, and where the predictions of each are: by the manifests of results, unread."""
+
+from typing import NamedTuple
+
+from flows.reports.chosen_results import Choice, check_choice, experiment_and_run
+from flows.reports.tables import experiments_with_results, results_of
+from storage import keys
+from storage.manifests import read_manifest
+from storage.pointers import latest_run
+from storage.store import Store
+
+
+class Predicted(NamedTuple):
+    """One method's predictions on one data set, as a run's results name them."""
+
+    experiment: str
+    run_id: str
+    method: str
+    dataset: str
+    prefix: str
+    logits: str
+    """Type of the stored logits of the run, which decides the schema of outputs."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the data set."""
+        return next(part.removeprefix("dataset=") for part in self.prefix.split("/") if part.startswith("dataset="))
+
+
+def predicted(store: Store, choice: Choice) -> list[Predicted]:
+    """Return the predictions of a choice, in the order of the results.
+
+    Raises:
+        ExperimentError: the choice names something that does not exist; the message lists what does.
+    """
+    experiment, run_id = experiment_and_run(store, choice)
+    found = []
+    for name in experiments_with_results(store, experiment):
+        own = run_id or latest_run(store, name)
+        manifest = read_manifest(store, keys.results(name, own))
+        places = manifest.identity.get("samples") or _places_of_rows(store, name, own)
+        logits = str(manifest.identity["settings"].get("logits", "fp32"))
+        found += [Predicted(name, own, method, dataset, prefix, logits) for method, dataset, prefix in places]
+    check_choice(choice, list(dict.fromkeys(p.method for p in found)), list(dict.fromkeys(p.dataset for p in found)))
+    return [p for p in found if choice.keeps_method(p.method) and choice.keeps_dataset(p.dataset)]
+
+
+def _places_of_rows(store: Store, experiment: str, run_id: str) -> list[list[str]]:
+    """Return methods, data sets and prefixes by the result rows, for results whose manifest does not list them."""
+    rows = results_of(store, experiment, run_id)
+    columns = ("method", "dataset", "samples_table", "samples_id", "dataset_digest", "weights")
+    found = []
+    for row in rows.select(columns).unique(maintain_order=True).iter_rows(named=True):
+        table, digest, identifier = row["samples_table"], row["dataset_digest"], row["samples_id"]
+        is_model = table == "outputs"
+        prefix = (
+            keys.outputs(digest, row["weights"][0][:16], identifier)
+            if is_model
+            else keys.derived(table, digest, identifier)
+        )
+        found.append([row["method"], row["dataset"], prefix])
+    return found
