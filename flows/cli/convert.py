@@ -14,9 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Write the safetensors file, then print its family and source."""
-    from flows.planning.checkpoint_records import checkpoint_file
+    from flows.planning.checkpoint_records import existing_checkpoint
     from tasks.opening.convert_checkpoint import convert_checkpoint
 
-    header = convert_checkpoint(checkpoint_file(options.checkpoint, "convert"), Path(options.target))
+    header = convert_checkpoint(existing_checkpoint(options.checkpoint, "convert"), Path(options.target))
     print(f"{options.target}: {header['family']}, from {header['source']}")
     return 0

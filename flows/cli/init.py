@@ -1,6 +1,7 @@
 """`dawin init`: write an experiment file for the checkpoints and images in a folder."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,8 +66,15 @@ def execute(options: argparse.Namespace) -> int:
         multi_task=options.multi_task,
     )
     store = open_store(store_url(options), writable=False)
-    _print_written(write_file(request, store, lambda file: print(f"reading {file}", file=sys.stderr, flush=True)))
+    _print_written(write_file(request, store, _print_file))
     return 0
+
+
+def _print_file(path: str) -> None:
+    """Print the name of a checkpoint that is about to be read: a large one takes a while."""
+    from storage.text import shown
+
+    print(f"reading {shown(path)}", file=sys.stderr, flush=True)
 
 
 def _print_written(written: "Written") -> None:
@@ -82,4 +90,5 @@ def _print_written(written: "Written") -> None:
     for number, question in enumerate(written.questions):
         print(f"{'' if number else chr(10)}TODO: {shown(question, 2000)}")
     verb = "then" if written.plans else "after that"
-    print(f"\nnext: dawin plan {written.file}\n{verb}: dawin run {written.file}")
+    file = shlex.quote(str(written.file))
+    print(f"\nnext: dawin plan {file}\n{verb}: dawin run {file}")

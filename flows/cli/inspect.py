@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Print the facts of a checkpoint, one to a line or as one JSON document."""
-    from flows.planning.checkpoint_records import checkpoint_file
+    from flows.planning.checkpoint_records import existing_checkpoint
     from tasks.opening.inspect_checkpoint import inspect_checkpoint
 
-    facts = inspect_checkpoint(checkpoint_file(options.checkpoint, "inspect"))
+    facts = inspect_checkpoint(existing_checkpoint(options.checkpoint, "inspect"))
     if options.json:
         from flows.reports.json_documents import inspect_document
 

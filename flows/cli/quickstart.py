@@ -29,9 +29,9 @@ def execute(options: argparse.Namespace) -> int:
     """Build the example unless it is complete, then run its experiment and show the results."""
     from flows.cli.running import run_and_show
     from flows.experiment.file import load_experiment
-    from flows.quickstart import multi_task, one_task
+    from flows.quickstart.examples import MULTI_TASK, ONE_TASK
 
-    example, url = multi_task.EXAMPLE if options.multi_task else one_task.EXAMPLE, store_url(options)
+    example, url = MULTI_TASK if options.multi_task else ONE_TASK, store_url(options)
     if not example.is_built:
         _build(example, url, options)
     elif not options.quiet:

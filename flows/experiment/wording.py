@@ -21,6 +21,10 @@ _SHORT = 80  # characters of a value that a message shows
 _SPECIFIC = ("value_error", "extra_forbidden", "invalid_key", "missing", "too_long", "too_short", "string_too_long")
 
 
+# settings of earlier files, which resemble their present names too little to be recognised
+_RENAMED = {"merge.ties_keep": "methods.ties.keep", "merge.held_out": "methods.greedy-soup.held_out"}
+
+
 def printable(text: str, most: int = 200) -> str:
     """Return a text of a user's as messages show it."""
     return shown(without_credentials(text), most)
@@ -113,6 +117,8 @@ def _unknown(name: str, section: tuple[str | int, ...], schema: Schema, listed: 
         near = "" if name in METHODS else did_you_mean(name, known)
         return f"{reason}{near or '; methods with options are ' + ', '.join(known)}"
     near = did_you_mean(name, known) or schema.elsewhere(name, section)
+    if now := _RENAMED.get(".".join(map(str, (*section, name)))):
+        near = f"; it is {now} now"
     if not near and section not in listed:  # once is enough: files with many unknown settings exist
         listed.add(section)
         near = f"; known: {', '.join(known)}"

@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
+from flows.experiment.input_settings import ZERO_SHOT
 from flows.planning.confined_check import Check
 from storage import keys
 from storage.errors import ObjectMissing, StorageError
@@ -27,6 +28,8 @@ CHECKPOINT_FILES = (
     "open_clip_pytorch_model.bin",
 )
 _SUMMARY_VERSION = 4
+HEAD = "head of "
+"""The beginning of a head's label in messages; the data set's name follows."""
 
 
 def checkpoint_file(url: str, label: str) -> Location:
@@ -58,7 +61,19 @@ def fingerprint_of(location: Location, label: str) -> str:
     try:
         return location.fingerprint()
     except ObjectMissing as error:
-        raise CheckpointError(f"{label}: checkpoint {location.url}: no such file{_neighbours(location)}") from error
+        fault = f"checkpoint {location.url}: no such file{_neighbours(location, label)}"
+        raise CheckpointError(f"{label}: {fault}") from error
+
+
+def existing_checkpoint(url: str, label: str) -> Location:
+    """Return the file of a checkpoint as `checkpoint_file` does, after a look whether it exists.
+
+    Raises:
+        CheckpointError: no such file; the message lists its neighbours.
+    """
+    location = checkpoint_file(url, label)
+    fingerprint_of(location, label)
+    return location
 
 
 class CheckpointRecords:
@@ -151,12 +166,13 @@ def _hashed(url: str, _fingerprint: str) -> str:
         return digest_of_file(file)
 
 
-def _neighbours(location: Location) -> str:
-    """Return the files beside a missing one, in words."""
+def _neighbours(location: Location, label: str) -> str:
+    """Return the files beside a missing one, in words, and those that it can be meant as."""
     folder, _, name = location.url.rpartition("/")
     try:
         found = [entry.path for entry in Location(folder).files() if "/" not in entry.path]
     except StorageError:
         return f"; {folder} does not exist"
-    near = did_you_mean(name, found) or ";"
+    known = [*found, ZERO_SHOT] if label.startswith(HEAD) else found
+    near = did_you_mean(name, known) or ";"
     return f"{near} {folder} holds {', '.join(map(shown, found[:5])) or 'no files'}{' …' if len(found) > 5 else ''}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flows.experiment.input_settings import ModelSettings
-from flows.planning.checkpoint_records import CheckpointRecords, checkpoint_file
+from flows.planning.checkpoint_records import HEAD, CheckpointRecords, checkpoint_file
 from flows.planning.confined_check import Check, check_here
 from storage.locations import Location
 from storage.store import Store
@@ -129,8 +129,8 @@ class Checkpoints:
             CheckpointError: it is missing, damaged, or holds no head.
         """
         if url not in self._head_references:
-            location = checkpoint_file(url, f"head of {dataset}")
-            digest = self._records.digest(location, f"head of {dataset}")
+            location = checkpoint_file(url, f"{HEAD}{dataset}")
+            digest = self._records.digest(location, f"{HEAD}{dataset}")
             self._heads[digest] = self._records.summary(location, digest, "head", None)
             self._head_references[url] = FileReference(url=location.url, digest=digest)
         return self._head_references[url]
@@ -141,7 +141,7 @@ class Checkpoints:
         Raises:
             CheckpointError: the checkpoint is not good, or has no text tower.
         """
-        label = f"head of {dataset}"
+        label = f"{HEAD}{dataset}"
         if url is not None:
             location = checkpoint_file(url, label)
             text = FileReference(url=location.url, digest=self._records.digest(location, label))

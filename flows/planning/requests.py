@@ -14,7 +14,7 @@ from flows.experiment.file import Request, error_of, read_request
 from flows.experiment.input_settings import TextHeadSettings
 from flows.experiment.names import is_pattern
 from flows.experiment.settings import Experiment
-from flows.planning.checkpoint_records import checkpoint_file, fingerprint_of
+from flows.planning.checkpoint_records import HEAD, existing_checkpoint
 from flows.planning.datasets import Datasets
 from storage.errors import StorageError, StoreUnreachable
 from storage.filesystem import absolute, scheme_of
@@ -89,11 +89,13 @@ def missing_inputs(experiment: Experiment) -> list[Fault]:
     for model in experiment.models:
         place = ("models", model.name)
         if not is_pattern(model.checkpoint):
-            found.append(look.fault(place, model.checkpoint, _find_checkpoint, model.checkpoint, f"model {model.name}"))
+            found.append(
+                look.fault(place, model.checkpoint, existing_checkpoint, model.checkpoint, f"model {model.name}")
+            )
     for name, head in experiment.heads.items():
         address = head.text if isinstance(head, TextHeadSettings) else head
         if address is not None:
-            found.append(look.fault(("heads", name), address, _find_checkpoint, address, f"head of {name}"))
+            found.append(look.fault(("heads", name), address, existing_checkpoint, address, f"{HEAD}{name}"))
     for dataset in experiment.datasets:
         place = ("datasets", dataset.name)
         found.append(look.fault(place, dataset.images, datasets.find, dataset, _ANY))
@@ -131,10 +133,6 @@ def _is_address(address: str) -> bool:
     except StorageError:
         return False
     return True
-
-
-def _find_checkpoint(url: str, label: str) -> None:
-    fingerprint_of(checkpoint_file(url, label), label)
 
 
 def _with_inputs(request: Request) -> list[Fault]:

@@ -1,23 +1,15 @@
 """An example on disk: images, checkpoints, and an experiment file that is written last."""
 
-import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
-from PIL import Image
-
 from flows.errors import ExperimentError
-from flows.quickstart.images import Digits
-from flows.quickstart.training import SHAPE
-from tasks.models.descriptions import CLIP_MEAN, CLIP_STD, OPEN_CLIP
 
 _MARK = ".dawin-example"
 _EXPERIMENTS = Path(__file__).parent / "experiments"
-_WRITTEN_AT = 946_684_800  # seconds, January 2000: times of change are part of a data set's identity
 
 Fit = Callable[[Path, str], Mapping[str, float]]
 """Returns the temperature of each model of an experiment file, fitted on one of its data sets."""
@@ -73,7 +65,6 @@ class Example(NamedTuple):
         """
         _begin(self.folder)
         self.fill(self.folder)
-        _describe(self.folder / "checkpoints")
         temperatures: Mapping[str, float] = {}
         if self.calibration:
             shutil.copyfile(_EXPERIMENTS / self.calibration.experiment, self.folder / self.calibration.experiment)
@@ -92,15 +83,6 @@ def experiment_text(name: str, temperatures: Mapping[str, float]) -> str:
     return Template((_EXPERIMENTS / name).read_text()).substitute(rounded)
 
 
-def write_images(folder: Path, digits: Digits) -> None:
-    """Write an image folder with one directory for each class; files of the same images are the same, times too."""
-    for i, (image, label) in enumerate(zip(digits.images, digits.labels, strict=True)):
-        path = folder / str(label) / f"{i:04d}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path)
-        os.utime(path, (_WRITTEN_AT, _WRITTEN_AT))
-
-
 def _begin(folder: Path) -> None:
     """Make an empty folder for an example; replace one that an interrupted build has left."""
     mark = folder / _MARK
@@ -112,9 +94,3 @@ def _begin(folder: Path) -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     mark.write_text("an example of dawin quickstart; its experiment file is written last\n")
-
-
-def _describe(checkpoints: Path) -> None:
-    """Write open_clip's configuration beside the checkpoints: tensors do not show heads, activation, preprocessing."""
-    content = {"model_cfg": SHAPE.configuration, "preprocess_cfg": {"mean": CLIP_MEAN, "std": CLIP_STD}}
-    (checkpoints / OPEN_CLIP).write_text(json.dumps(content, indent=1))

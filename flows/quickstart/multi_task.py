@@ -8,10 +8,10 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from flows.quickstart.example import Example, write_images
 from flows.quickstart.images import Digits, parts
 from flows.quickstart.looks import LOOKS, shift
 from flows.quickstart.training import SEED, Epoch, looking, new_classifier, train
+from flows.quickstart.written_files import describe, write_images
 from tasks.models.classifier import ImageClassifier
 
 _CORRUPTIONS = ["clean", "noise-100", "blurred", "inverted", "occluded"]  # the classes of the task `corruption`
@@ -50,7 +50,7 @@ _TASKS: dict[str, tuple[Draw, int]] = {
 """How a task's images and labels are made, and its number of classes."""
 
 
-def _fill(folder: Path) -> None:
+def fill(folder: Path) -> None:
     """Write the start, and for each task its test images, its tower and its head."""
     digits = parts(SEED)
     training = digits.training
@@ -67,6 +67,7 @@ def _fill(folder: Path) -> None:
         train(tuned, passes, epochs=10, rate=1e-3, seed=SEED, work_name=f"train {name}, the tower", part=tuned.visual)
         _write(folder / "checkpoints" / f"{name}.safetensors", _tower(tuned))
         _write(folder / "heads" / f"{name}.safetensors", dict(tuned.head.state_dict()))
+    describe(folder / "checkpoints")
 
 
 def _passes(training: Digits, draw: Draw) -> Epoch:
@@ -80,8 +81,3 @@ def _tower(classifier: ImageClassifier) -> dict[str, torch.Tensor]:
 def _write(path: Path, state: dict[str, torch.Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
-
-
-EXAMPLE = Example(
-    folder=Path("dawin-multi-task"), models="five small models", experiment="digit-tasks.yaml", fill=_fill
-)

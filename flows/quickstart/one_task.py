@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from flows.quickstart.example import Calibration, Example, write_images
 from flows.quickstart.images import Digits, Parts, parts
 from flows.quickstart.looks import BROAD, LOOKS, MILD, shift
 from flows.quickstart.training import SEED, looking, new_classifier, train
+from flows.quickstart.written_files import describe, write_images
 from tasks.models.classifier import ImageClassifier
 from tasks.progress import work
 
@@ -60,7 +60,7 @@ def trained_pair(digits: Parts, seed: int) -> Pair:
     return Pair(base, tuned)
 
 
-def _fill(folder: Path) -> None:
+def fill(folder: Path) -> None:
     """Write the test images under each look, the held-out images, and the two checkpoints."""
     digits = parts(SEED)
     for look, shown in shown_sets(digits.test, SEED).items():
@@ -68,6 +68,7 @@ def _fill(folder: Path) -> None:
     write_images(folder / "held-out", digits.held_out)
     for name, model in trained_pair(digits, SEED)._asdict().items():
         _write_checkpoint(folder / "checkpoints" / f"{name}.pt", model)
+    describe(folder / "checkpoints")
 
 
 def _write_checkpoint(path: Path, classifier: ImageClassifier) -> None:
@@ -78,12 +79,3 @@ def _write_checkpoint(path: Path, classifier: ImageClassifier) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(renamed, path)
-
-
-EXAMPLE = Example(
-    folder=Path("dawin-quickstart"),
-    models="two small models",
-    experiment="digits.yaml",
-    fill=_fill,
-    calibration=Calibration("calibration.yaml", "held-out"),
-)

@@ -60,7 +60,7 @@ def inspect_document(facts: Mapping[str, Any]) -> InspectDocument:
 
 
 def calibrate_document(
-    experiment: str, dataset: str, found: Mapping[str, tuple[Calibration, float, float]]
+    experiment: str, dataset: str, found: "Mapping[str, tuple[Calibration, float, float]]"
 ) -> CalibrateDocument:
     """Return the temperatures of models, with losses and calibration errors before and after.
 

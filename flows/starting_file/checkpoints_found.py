@@ -12,6 +12,7 @@ from flows.starting_file.slugs import distinct_names, plain, words
 from flows.starting_file.tree import CHECKPOINT_SUFFIXES
 from storage.errors import StorageError
 from storage.locations import Location
+from storage.text import shown
 from tasks.errors import CheckpointError
 from tasks.merging.state_differences import differences
 from tasks.opening.model_descriptions import read_beside
@@ -106,7 +107,7 @@ def found_checkpoints(
         try:
             kind, summary = _look(checkpoint_file(address_of(path), path), _is_named_head(path), check)
         except (CheckpointError, StorageError) as error:
-            left_out.append(f"{path}: {error}")
+            left_out.append(f"{path}: {str(error).replace(f'{shown(Location(address_of(path)).url)}: ', '')}")
             continue
         if kind == "head":
             heads.append(FoundHead(_stem(path), address_of(path), summary["classes"], summary["features"]))

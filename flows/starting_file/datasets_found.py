@@ -46,7 +46,8 @@ class FoundDataset:
     def described(self) -> str:
         """The layout and the size in words."""
         labels = f"{self.classes:,} classes" if self.classes else "no labels"
-        return f"{self.layout}, {labels}, {self.samples:,} images"
+        remark = f"; {self.remark}" if self.remark else ""
+        return f"{self.layout}, {labels}, {self.samples:,} images{remark}"
 
     @property
     def is_in_distribution(self) -> bool:
@@ -209,4 +210,4 @@ def _catalogued(name: str, samples: int, classes: int | None) -> tuple[str | Non
     if samples in record.samples and classes in (None, record.classes):
         return entry, None
     expected = " or ".join(f"{count:,}" for count in record.samples)
-    return None, f"not the catalogue's {entry}, which has {record.classes:,} classes and {expected} images"
+    return None, f"not all of {entry} ({record.classes:,} classes, {expected} images)"

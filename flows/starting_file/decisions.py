@@ -238,5 +238,4 @@ def _questions(
             "no data set's name says that it is in-distribution (such as clean, val or test). Write `group: id` at the "
             "one whose images are like those of the fine-tuning; `dawin calibrate` and the table of results use it."
         )
-    asked += [f"data set {one.name}: {one.remark}." for one in datasets if one.remark]
     return asked

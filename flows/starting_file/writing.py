@@ -1,5 +1,6 @@
 """Write a first experiment file: look over a folder, decide, write, and try whether the file plans as it is."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,9 @@ def write_file(request: Request, store: Store, on_file: Callable[[str], None] = 
     found = checkpoints_of(request, tree, inputs, check, on_file)
     datasets, left_out = datasets_of(request, tree, inputs, found)
     draft = drafted(request.name, found, datasets, left_out, multi_task=request.multi_task)
-    command = " ".join(["dawin init", *(["--multi-task"] if request.multi_task else []), shown(str(request.folder))])
+    command = " ".join(
+        ["dawin init", *(["--multi-task"] if request.multi_task else []), shown(shlex.quote(str(request.folder)))]
+    )
     with file.open("x") as new:  # another process may have written it meanwhile
         new.write(file_text(draft, command, file.name, draft.questions))
     # without a head, the plan would say once more what the draft says
@@ -80,7 +83,7 @@ def _tried(file: Path, store: Store, check: Check) -> tuple[list[str], list[str]
         plan = checked_plan(experiment, store, remember=False, checkpoints=checkpoints)
     except (InputError, StorageError) as error:
         return [f"`dawin plan` refuses this file: {shown(str(error), 2000)}."], []
-    return [], [f"{note}." for note in plan.notes]
+    return [], [f"{note}." for note in plan.notes if not note.startswith("store ")]  # a store is made by a run
 
 
 def _write_schema(file: Path) -> None:

@@ -83,8 +83,6 @@ def _run_block(block, capsys):
                 on_a_pool |= not variables.keys().isdisjoint({"PREFECT_API_URL", "DAWIN_GPU_POOL"})
                 for name, value in variables.items() if not on_a_pool else ():
                     exported.setenv(name, value)
-            elif documented.is_awaited(" ".join(command.words)):
-                continue
             elif documented.reason_not_to_run(command, on_a_pool=on_a_pool) is None:
                 _run(command, capsys)
 
@@ -110,9 +108,6 @@ def test_every_command_is_run_or_known(block, number):
     if variables is not None:
         known = set(VARIABLE.findall((ROOT / "docs" / "commands.md").read_text() + (ROOT / "prefect.yaml").read_text()))
         assert variables.keys() <= known | {"PREFECT_API_DATABASE_CONNECTION_URL"}
-    elif command.is_dawin and documented.is_awaited(" ".join(command.words)):
-        with pytest.raises(SystemExit):  # it exists by now, where this fails: remove it there
-            entry.parser().parse_args(command.words[1:])
     elif command.is_dawin:
         assert entry.parser().parse_args(command.words[1:]).execute
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 import yaml
-from wrong_requests import COMMANDS, EVERYTHING, FILES, PARTS, WRONG, datasets, models, pattern_of
+from wrong_requests import COMMANDS, EVERYTHING, FILES, OF_INPUTS, PARTS, WRONG, datasets, models, pattern_of
 
 from flows.cli import main
 
@@ -56,7 +56,7 @@ def test_a_wrong_file_is_refused_with_the_wanted_and_the_actual_value(folder, tm
     changes, wanted = FILES[case]
     file = written(folder, changes)
     line = refused(capsys, "plan", file, "--store", str(tmp_path / "store"))
-    is_of_inputs = case in ("a missing checkpoint", "a missing folder of images")  # the settings are right
+    is_of_inputs = case in OF_INPUTS  # the settings are right
     title = "" if is_of_inputs else rf"experiment {re.escape(file)}: "
     assert re.fullmatch(title + pattern_of(folder, wanted), line), line
     assert list(tmp_path.iterdir()) == []
@@ -211,3 +211,15 @@ def test_labels_are_wanted_of_the_data_set_that_a_soup_chooses_by(folder, tmp_pa
     file = written(folder, {**options, "datasets": datasets(images=str(loose))})
     line = refused(capsys, "plan", file, "--store", str(tmp_path / "store"))
     assert line == "data set two: images without labels, but baseline greedy-soup chooses by them"
+
+
+def test_a_wrong_request_is_refused_without_torch_and_prefect(folder):
+    """Its message takes no longer than a right request's plan, whatever is wrong."""
+    program = (
+        "import sys\nfrom flows.cli import main\n"
+        f"status = main({['plan', written(folder, EVERYTHING), *WRONG]!r})\n"
+        "print(status, sorted({'torch', 'open_clip', 'prefect'} & sys.modules.keys()))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "2 []\n"
+    assert ended.stderr.count("\n") == 1

@@ -31,9 +31,7 @@ NOT_RUN = {
 """Patterns of whole commands that are not run, with the reason."""
 ON_A_POOL = "sends its work to a pool; tests/workers run experiments on one"
 """Why `dawin` is not run below a line that sets the address of a server."""
-AWAITED = (r"dawin (init|schema|store|completion)\b.*", r"dawin results .*--(json|samples|method|metric)\b.*")
-"""Patterns of commands that pages show and that do not exist yet. Once one exists, remove it here: then it is run."""
-AFTER_THE_QUICKSTART = {"docs/commands.md", "docs/results.md"}
+AFTER_THE_QUICKSTART = {"docs/commands.md"}
 """Pages whose commands read the results of the quickstart's example: it is run before them."""
 WITH_PROGRAMS = {"README.md"}
 """Pages whose Python blocks read `my.yaml`: they are run in this folder."""
@@ -68,8 +66,6 @@ def prepare(folder: Path, page, bucket):
     _write_quickstart(folder / "dawin-quickstart")
     shutil.copytree(folder / "dawin-quickstart", folder / "my-models")
     (folder / "my-models" / "digits.yaml").unlink()
-    if is_awaited("dawin init my-models"):
-        _write_example(folder / "my-models" / "my-models.yaml")
 
 
 def _write_quickstart(folder: Path):
@@ -82,14 +78,9 @@ def _write_quickstart(folder: Path):
     for number, name in enumerate(("clean", "inverted")):
         tiny.image_folder(folder / "images" / name, 30, number)
         _label_by_predictions(folder / "images" / name)
-    _write_example(folder / "digits.yaml")
-
-
-def _write_example(file: Path):
-    """Write the experiment of the models and images beside it."""
     _write(
-        file,
-        name=file.stem,
+        folder / "digits.yaml",
+        name="digits",
         zeroshot="checkpoints/zeroshot.pt",
         finetuned="checkpoints/finetuned.pt",
         datasets={"clean": "id", "inverted": "ood"},
@@ -117,11 +108,6 @@ def _write(file: Path, *, name, finetuned, datasets, zeroshot="zeroshot.pt"):
         "batch_size": 16,
     }
     file.write_text(yaml.safe_dump(content))
-
-
-def is_awaited(text):
-    """Return whether a command does not exist yet."""
-    return any(re.fullmatch(pattern, text, re.DOTALL) for pattern in AWAITED)
 
 
 def reason_not_to_run(command, *, on_a_pool):

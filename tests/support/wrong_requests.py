@@ -27,6 +27,11 @@ FILES = {
         r"merge\.clusers: no such setting; did you mean clusters\?",
     ),
     "a setting in the wrong section": ({"clusters": 3}, r"clusters: no such setting; did you mean merge\.clusters\?"),
+    "a setting of an earlier version": (
+        {"merge": {"ties_keep": 0.3, "adamerging": {"steps": 5}}},
+        r"merge\.ties_keep: no such setting; it is methods\.ties\.keep now; "
+        r"merge\.adamerging: no such setting; did you mean methods\.adamerging\?",
+    ),
     "a setting that resembles none": (
         {"preprocess": {"colour": 1}},
         r"preprocess\.colour: no such setting; known: size, mean, std, interpolation, resize_mode, fill, tag",
@@ -82,6 +87,10 @@ FILES = {
         {"heads": {"twoo": "zero-shot"}},
         r"heads: no data set 'twoo'; did you mean two\?",
     ),
+    "a misspelt word for heads made of class names": (
+        {"heads": {"two": "zeroshot"}},
+        rf"head of two: checkpoint {{folder}}/zeroshot: no such file; did you mean zero-shot\? {HOLDS}",
+    ),
     "a held-out data set that does not exist": (
         {"baselines": ["greedy-soup"], "methods": {"greedy-soup": {"held_out": "onee"}}},
         r"baselines: greedy-soup needs a data set to choose by, got methods\.greedy-soup\.held_out=onee; "
@@ -135,6 +144,13 @@ FILES = {
 }
 """By name: changes of the settings, or the whole text of the file; and the message after the file's name."""
 
+OF_INPUTS = {
+    "a missing checkpoint",
+    "a missing folder of images",
+    "a misspelt word for heads made of class names",
+}
+"""The files whose settings are right, so that the message does not begin with the file's name."""
+
 COMMANDS = {
     "a misspelt command": (["rum", "my.yaml"], r"no such command 'rum'; did you mean run\?"),
     "a command that resembles none": (["xyzzy"], r"no such command 'xyzzy'; known: quickstart, run, plan, .*"),
@@ -176,6 +192,15 @@ COMMANDS = {
         ["calibrate", "{folder}/tiny.yaml", "--on", "onee", "--store", "{folder}/none"],
         r"--on onee: no such data set; did you mean one\? the experiment has one, two",
     ),
+    "a checkpoint to inspect": (
+        ["inspect", "{folder}/tunde.pt"],
+        r"inspect: checkpoint file://{folder}/tunde\.pt: no such file; did you mean tuned\.pt\? file:.* holds .*",
+    ),
+    "a checkpoint to convert": (
+        ["convert", "s3:/bucket/tuned.pt", "x.safetensors"],
+        r"s3:/bucket/tuned\.pt: wanted a path or s3://, got s3 without ://; did you mean s3://bucket/tuned\.pt\? .*",
+    ),
+    "one word too many": (["run", "my.yaml", "your.yaml"], r"unrecognized arguments: your\.yaml"),
     "a store that is a file": (
         ["plan", "{folder}/tiny.yaml", "--store", "{folder}/base.pt"],
         r"store file://{folder}/base\.pt: wanted a folder, but it is a file",

@@ -9,6 +9,7 @@ import stand_ins
 import tiny
 
 from flows.experiment.file import load_experiment
+from flows.experiment.schema import schema_text
 from flows.planning.check import checked_plan
 from storage.store import open_store
 
@@ -78,3 +79,8 @@ def test_every_example_is_in_the_table():
     """The table of `examples/README.md` lists every file, and no other."""
     listed = re.findall(r"^\| \[`([\w.-]+)`\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
     assert sorted(listed) == FILES
+
+
+def test_the_schema_beside_the_examples_is_that_of_this_version():
+    """`examples/dawin.schema.json` is what `dawin schema` prints; print it there again after a change of a setting."""
+    assert (EXAMPLES / "dawin.schema.json").read_text() == schema_text()

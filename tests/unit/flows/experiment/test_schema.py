@@ -13,7 +13,8 @@ from flows.errors import ExperimentError
 from flows.experiment import file
 from flows.experiment.file import named_experiments, parse_experiment
 from flows.experiment.schema import SCHEMA_MARK, experiment_schema, schema_text
-from flows.quickstart import multi_task, one_task
+from flows.quickstart.example import experiment_text
+from flows.quickstart.examples import MULTI_TASK, ONE_TASK
 
 SCHEMA = experiment_schema()
 SMALL = {
@@ -27,8 +28,9 @@ def experiments():
     """Every experiment that comes with the project, by name."""
     folder = Path(file.__file__).parent / "named"
     named = {name: yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in named_experiments()}
-    written = {one.EXAMPLE.experiment["name"]: dict(one.EXAMPLE.experiment) for one in (one_task, multi_task)}
-    return {**named, **written}
+    temperatures = {"zeroshot": 1.1, "finetuned": 0.9}
+    texts = [experiment_text(one.experiment, temperatures) for one in (ONE_TASK, MULTI_TASK)]
+    return named | {content["name"]: content for content in map(yaml.safe_load, texts)}
 
 
 def with_setting(path, value):

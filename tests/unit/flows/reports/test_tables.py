@@ -71,3 +71,19 @@ def test_an_empty_store_is_an_error_that_names_the_commands_to_run(read, tmp_pat
     store = Store(str(tmp_path))
     with pytest.raises(ExperimentError, match=rf"{tmp_path}: no results yet; `dawin run EXPERIMENT\.yaml`"):
         read(store, "digits")
+
+
+@pytest.mark.parametrize("read", [results_of, leaderboard])
+def test_a_misspelt_experiment_leads_to_the_one_with_results(read, tmp_path, monkeypatch):
+    """The message also lists all experiments that have results."""
+    monkeypatch.setattr("flows.reports.tables.experiments", lambda _: ["digits", "tiny"])
+    wanted = r"'digit' in file://\S+; did you mean digits\? it has results of digits, tiny"
+    with pytest.raises(ExperimentError, match=wanted):
+        read(Store(str(tmp_path)), "digit")
+
+
+def test_a_folder_that_does_not_exist_leads_to_the_one_beside_it(tmp_path):
+    """It is not taken for an empty store."""
+    (tmp_path / "dawin-store").mkdir()
+    with pytest.raises(ExperimentError, match=r"dawin-sotre: no such folder; did you mean dawin-store\?"):
+        results_of(Store(str(tmp_path / "dawin-sotre")))

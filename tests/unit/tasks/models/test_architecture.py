@@ -223,7 +223,7 @@ def test_inspect_counts_the_vision_tower_alone(tmp_path):
     torch.save(made, tmp_path / "clip.pt")
     shown = inspect_checkpoint(Location(str(tmp_path / "clip.pt")))
     assert "layers 2, heads 2" in shown["tower"]
-    assert (shown["text tower"], shown["head"]) == (True, "none")
+    assert (shown["text tower"], shown["head"]) == (True, None)
     torch.save({"weight": torch.zeros(5, 24)}, tmp_path / "head.pt")
     head = inspect_checkpoint(Location(str(tmp_path / "head.pt")))
     assert (head["family"], str(head["head"]), "tower" in head) == ("head", "5 classes of 24 features", False)
