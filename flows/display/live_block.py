@@ -58,6 +58,8 @@ class LiveBlock:
                 grid.add_row(self._spinner, _bar(stage, self._console.width))
             else:
                 grid.add_row(self._spinner if stage is first else "", Text(stage.name, "dim"))
+        if first is None:  # between two stages, or at the end
+            grid.add_row(self._spinner, "")
         return grid
 
 
