@@ -1,4 +1,4 @@
-"""The cost of orchestration: the quickstart's six data sets with Prefect, against the bare computation.
+"""The cost of orchestration: the quickstart's data sets with Prefect, against the bare computation.
 
 Both processes start with a new store and a trained example, import their libraries and compute the same tables. The
 bare one calls the functions of the tasks in sequence; the other one also starts the embedded API.
