@@ -13,8 +13,9 @@ from flows.errors import ExperimentError
 from flows.experiment import file
 from flows.experiment.file import named_experiments, parse_experiment
 from flows.experiment.schema import SCHEMA_MARK, experiment_schema, schema_text
-from flows.quickstart import multi_task, one_task
+from flows.quickstart.example import experiment_text
 
+ROOT = Path(__file__).parents[4]
 SCHEMA = experiment_schema()
 SMALL = {
     "name": "small",
@@ -26,9 +27,12 @@ SMALL = {
 def experiments():
     """Every experiment that comes with the project, by name."""
     folder = Path(file.__file__).parent / "named"
-    named = {name: yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in named_experiments()}
-    written = {one.EXAMPLE.experiment["name"]: dict(one.EXAMPLE.experiment) for one in (one_task, multi_task)}
-    return {**named, **written}
+    named = {name: (folder / f"{name}.yaml").read_text() for name in named_experiments()}
+    examples = {path.name: path.read_text() for path in (ROOT / "examples").glob("*.yaml")}
+    quickstart = ROOT / "flows" / "quickstart" / "experiments"
+    temperatures = {"zeroshot": 1.25, "finetuned": 0.75}
+    written = {path.name: experiment_text(path.name, temperatures) for path in quickstart.glob("*.yaml")}
+    return {name: yaml.safe_load(text) for name, text in {**named, **examples, **written}.items()}
 
 
 def with_setting(path, value):
@@ -50,7 +54,7 @@ def test_the_schema_is_a_schema():
 
 @pytest.mark.parametrize("name", experiments())
 def test_the_schema_accepts_every_experiment_of_the_project(name):
-    """The named experiments, and those of the quickstart."""
+    """The named experiments, the examples, and those of the quickstart."""
     content = json.loads(json.dumps(experiments()[name]))
     jsonschema.validate(content, SCHEMA, cls=jsonschema.Draft202012Validator)
 
