@@ -14,8 +14,8 @@ from flows.experiment import file
 from flows.experiment.file import named_experiments, parse_experiment
 from flows.experiment.schema import SCHEMA_MARK, experiment_schema, schema_text
 from flows.quickstart.example import experiment_text
-from flows.quickstart.examples import MULTI_TASK, ONE_TASK
 
+ROOT = Path(__file__).parents[4]
 SCHEMA = experiment_schema()
 SMALL = {
     "name": "small",
@@ -27,10 +27,12 @@ SMALL = {
 def experiments():
     """Every experiment that comes with the project, by name."""
     folder = Path(file.__file__).parent / "named"
-    named = {name: yaml.safe_load((folder / f"{name}.yaml").read_text()) for name in named_experiments()}
-    temperatures = {"zeroshot": 1.1, "finetuned": 0.9}
-    texts = [experiment_text(one.experiment, temperatures) for one in (ONE_TASK, MULTI_TASK)]
-    return named | {content["name"]: content for content in map(yaml.safe_load, texts)}
+    named = {name: (folder / f"{name}.yaml").read_text() for name in named_experiments()}
+    examples = {path.name: path.read_text() for path in (ROOT / "examples").glob("*.yaml")}
+    quickstart = ROOT / "flows" / "quickstart" / "experiments"
+    temperatures = {"zeroshot": 1.25, "finetuned": 0.75}
+    written = {path.name: experiment_text(path.name, temperatures) for path in quickstart.glob("*.yaml")}
+    return {name: yaml.safe_load(text) for name, text in {**named, **examples, **written}.items()}
 
 
 def with_setting(path, value):
@@ -52,7 +54,7 @@ def test_the_schema_is_a_schema():
 
 @pytest.mark.parametrize("name", experiments())
 def test_the_schema_accepts_every_experiment_of_the_project(name):
-    """The named experiments, and those of the quickstart."""
+    """The named experiments, the examples, and those of the quickstart."""
     content = json.loads(json.dumps(experiments()[name]))
     jsonschema.validate(content, SCHEMA, cls=jsonschema.Draft202012Validator)
 
