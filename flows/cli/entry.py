@@ -68,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("dawin: interrupted; the next run continues from the objects in the store", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader of the output, such as `head`, has what it wants
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain when it flushes the output at its end
+        return 0
     except Exception as error:
         if _is_wrong_request(error):
             print_refusal(error)

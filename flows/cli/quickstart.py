@@ -30,8 +30,10 @@ def execute(options: argparse.Namespace) -> int:
     from flows.cli.running import run_and_show
     from flows.experiment.file import load_experiment
     from flows.quickstart.examples import MULTI_TASK, ONE_TASK
+    from storage.store import open_store
 
     example, url = MULTI_TASK if options.multi_task else ONE_TASK, store_url(options)
+    open_store(url, writable=False)  # one that cannot be used is refused before anything is built
     if not example.is_built:
         _build(example, url, options)
     elif not options.quiet:
@@ -59,7 +61,7 @@ def _build(example: "Example", url: str, options: argparse.Namespace) -> None:
         example.build(fit)
     if fitted and not options.quiet:
         listed = ", ".join(f"{model} {temperature:.3g}" for model, temperature in fitted.items())
-        print(f"calibrated on held-out images, temperatures: {listed}")
+        print(f"calibrated on held-out images, temperatures: {listed}", flush=True)
 
 
 def _temperatures(file: Path, dataset: str, url: str, verbose: bool) -> dict[str, float]:

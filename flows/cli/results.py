@@ -57,6 +57,8 @@ def execute(options: argparse.Namespace) -> int:
     from flows.reports.chosen_results import Choice
     from storage.store import open_store
 
+    if options.json and options.format not in ("table", "json"):
+        raise ExperimentError(f"results: wanted --json or --format {options.format}, got both")
     if options.samples != (options.output is not None):
         raise ExperimentError("results: --samples and -o FILE belong together, as in --samples -o predictions.parquet")
     store = open_store(store_url(options), writable=False)

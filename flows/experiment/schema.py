@@ -1,6 +1,7 @@
 """The JSON Schema of the experiment file, for editors and other programs."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from flows.experiment.settings import Experiment
@@ -8,6 +9,10 @@ from tasks.methods.registry import METHODS
 
 SCHEMA_MARK = "dawin experiment"
 """The title of the schema."""
+SCHEMA_FILE = "dawin.schema.json"
+"""Name of the file beside experiment files that holds the schema of the installed version, for editors."""
+SCHEMA_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
+"""First line of an experiment file, which editors read."""
 
 
 def experiment_schema() -> dict[str, Any]:
@@ -29,6 +34,13 @@ def experiment_schema() -> dict[str, Any]:
 def schema_text() -> str:
     """Return the JSON Schema of the experiment file as text."""
     return json.dumps(experiment_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def write_schema(folder: Path) -> None:
+    """Write the schema into a folder of experiment files, unless a file of that name is somebody else's."""
+    file = folder / SCHEMA_FILE
+    if not file.exists() or SCHEMA_MARK in file.read_text(errors="replace"):
+        file.write_text(schema_text())
 
 
 def _baseline() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from string import Template
 from typing import NamedTuple
 
 from flows.errors import ExperimentError
+from flows.experiment.schema import SCHEMA_LINE, write_schema
 
 _MARK = ".dawin-example"
 _EXPERIMENTS = Path(__file__).parent / "experiments"
@@ -65,10 +66,12 @@ class Example(NamedTuple):
         """
         _begin(self.folder)
         self.fill(self.folder)
+        write_schema(self.folder)
         temperatures: Mapping[str, float] = {}
         if self.calibration:
-            shutil.copyfile(_EXPERIMENTS / self.calibration.experiment, self.folder / self.calibration.experiment)
-            temperatures = fit(self.folder / self.calibration.experiment, self.calibration.dataset)
+            file = self.folder / self.calibration.experiment
+            file.write_text(experiment_text(file.name, {}))
+            temperatures = fit(file, self.calibration.dataset)
         self.file.write_text(experiment_text(self.experiment, temperatures))
 
 
@@ -80,7 +83,7 @@ def experiment_text(name: str, temperatures: Mapping[str, float]) -> str:
         temperatures: the temperature of each model that the file leaves open, by the model's name.
     """
     rounded = {model: f"{temperature:.4f}" for model, temperature in temperatures.items()}
-    return Template((_EXPERIMENTS / name).read_text()).substitute(rounded)
+    return f"{SCHEMA_LINE}\n#\n{Template((_EXPERIMENTS / name).read_text()).substitute(rounded)}"
 
 
 def _begin(folder: Path) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import yaml
 
+from flows.experiment.schema import SCHEMA_LINE
 from flows.starting_file.datasets_found import FoundDataset
 from flows.starting_file.decisions import TEMPLATE, Draft, Head
 from storage.text import shown
 
-SCHEMA_FILE = "dawin.schema.json"
 _LATEST_COLUMN = 60  # of comments
 _MARK = "\0"  # between a setting and its comment, until all are aligned
 _WIDTH = 120
@@ -26,7 +26,7 @@ def file_text(draft: Draft, command: str, file: str, questions: Sequence[str]) -
         questions: what its reader should settle, each a sentence.
     """
     lines = [
-        f"# yaml-language-server: $schema={SCHEMA_FILE}",
+        SCHEMA_LINE,
         "# (with this line, editors complete and check the settings: the YAML extension of VS Code, and others)",
         "#",
         f"# Written by `{command}`.",

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from flows.errors import ExperimentError
 from flows.experiment.file import load_experiment
-from flows.experiment.schema import SCHEMA_MARK, schema_text
+from flows.experiment.schema import write_schema
 from flows.planning.check import checked_plan
 from flows.planning.checkpoints import Checkpoints
 from flows.planning.confined_check import Check, confined_check
 from flows.starting_file.checkpoints_found import remembering
 from flows.starting_file.decisions import Draft, drafted
-from flows.starting_file.file_text import SCHEMA_FILE, file_text
+from flows.starting_file.file_text import file_text
 from flows.starting_file.inputs import Inputs, Request, checkpoints_of, datasets_of
 from flows.starting_file.tree import files_below
 from storage.errors import StorageError
@@ -61,7 +61,7 @@ def write_file(request: Request, store: Store, on_file: Callable[[str], None] = 
     faults, notes = _tried(file, store, check) if draft.has_heads else ([], [])
     questions = (*draft.questions, *faults, *notes)
     file.write_text(file_text(draft, command, file.name, questions))
-    _write_schema(file.with_name(SCHEMA_FILE))
+    write_schema(file.parent)
     return Written(file, draft, questions, plans=draft.has_heads and not faults)
 
 
@@ -84,9 +84,3 @@ def _tried(file: Path, store: Store, check: Check) -> tuple[list[str], list[str]
     except (InputError, StorageError) as error:
         return [f"`dawin plan` refuses this file: {shown(str(error), 2000)}."], []
     return [], [f"{note}." for note in plan.notes if not note.startswith("store ")]  # a store is made by a run
-
-
-def _write_schema(file: Path) -> None:
-    """Write the schema of experiment files, unless a file of that name is somebody else's."""
-    if not file.exists() or SCHEMA_MARK in file.read_text(errors="replace"):
-        file.write_text(schema_text())

@@ -16,7 +16,7 @@ from checkpoints import HUGGING_FACE_VISION, clip
 
 from flows.cli import main
 from flows.experiment.file import load_experiment
-from flows.starting_file.file_text import SCHEMA_FILE
+from flows.experiment.schema import SCHEMA_FILE
 
 
 @pytest.fixture
