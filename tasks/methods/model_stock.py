@@ -4,10 +4,10 @@ The authors published no code, and the paper gives the angle between two models 
 Choices, and those of other toolkits (`python -m benchmarks.method_choices` measures how far apart the merged task
 vectors are on the multi-task quickstart):
 
-- More than two models: the mean of the pairs' cosines, as in mergekit. FusionBench averages the pairs' angles: 0.005
+- More than two models: the mean of the pairs' cosines, as in mergekit. FusionBench averages the pairs' angles: 0.008
   away.
 - Negative mean cosine: t = 0, the base; t is kept within [0, 1] throughout. mergekit does not bound t, which is
-  negative there and grows without limit where 1 + (N − 1) cos θ is near 0: 0.033 away.
+  negative there and grows without limit where 1 + (N − 1) cos θ is near 0: 0.011 away.
 - A task vector that is zero in a tensor has no angle: t = 0, the base's tensor. mergekit counts its cosines as 0.
 """
 
