@@ -207,7 +207,7 @@ def test_one_experiments_damage_does_not_hide_other_experiments(damaged, capsys,
 
 
 @pytest.mark.parametrize("verify", ["sha256", "size"])
-def test_damage_that_only_reading_shows_is_repaired_in_the_same_run(example, damaged, verify, monkeypatch, caplog):
+def test_damage_that_only_reading_shows_is_repaired_in_the_same_run(example, damaged, verify, monkeypatch, capsys):
     """A reader takes the commit back, and the run computes the object again instead of failing."""
     file, store = damaged
     monkeypatch.setenv("DAWIN_VERIFY", verify)
@@ -216,11 +216,12 @@ def test_damage_that_only_reading_shows_is_repaired_in_the_same_run(example, dam
     for table in ("coefficients", "results"):
         delete(store, objects(store, table)[0])
     assert main(["run", file, "--store", store.url]) == 0
-    assert f"{store.address(harmed)}: damaged, column entropy: wanted finite numbers, got nan in row 3" in caplog.text
+    warned = capsys.readouterr().err
+    assert f"{store.address(harmed)}: damaged, column entropy: wanted finite numbers, got nan in row 3" in warned
     assert_repaired(store, example[1])
 
 
-def test_on_s3_damage_that_no_listing_shows_is_repaired_in_the_same_run(example, s3, caplog):
+def test_on_s3_damage_that_no_listing_shows_is_repaired_in_the_same_run(example, s3, capsys):
     """A plan reads no object there; a task and a child flow each find one flipped bit, and the run repairs both."""
     file, undisturbed = example
     store = Store(f"{s3}/store")
@@ -232,12 +233,13 @@ def test_on_s3_damage_that_no_listing_shows_is_repaired_in_the_same_run(example,
     for table in ("bins", "results"):
         delete(store, objects(store, table)[0])
     assert main(["run", file, "--store", store.url]) == 0
-    assert all(f"{store.address(key)}: damaged, wanted SHA-256" in caplog.text for key in harmed)
+    warned = capsys.readouterr().err
+    assert all(f"{store.address(key)}: damaged, wanted SHA-256" in warned for key in harmed)
     assert_repaired(store, undisturbed)
 
 
 @pytest.mark.parametrize("how", ["on a pool", "read by two"])
-def test_damage_that_another_reader_found_first_is_repaired_in_the_same_run(example, damaged, how, monkeypatch, caplog):
+def test_damage_that_another_reader_found_first_is_repaired_in_the_same_run(example, damaged, how, monkeypatch, capsys):
     """The run repairs it although a child on a pool hides its error, or a second reader finds no commit any more."""
     file, store = damaged
     harmed = objects(store, "mixtures")[0]
@@ -259,9 +261,10 @@ def test_damage_that_another_reader_found_first_is_repaired_in_the_same_run(exam
     monkeypatch.setattr(run_experiment, "dispatch", elsewhere)
     monkeypatch.setattr(run_experiment, "pool", lambda: "pool")
     assert main(["run", file, "--store", store.url]) == 0
+    warned = capsys.readouterr().err
     assert len(failures) == 1
     missing = f"{store.address(harmed.rpartition('/')[0])}: 0 samples are committed"
-    assert ("damaged objects of mixtures one" if how == "on a pool" else missing) in caplog.text
+    assert ("damaged objects of mixtures one" if how == "on a pool" else missing) in warned
     assert_repaired(store, example[1])
 
 
