@@ -93,7 +93,7 @@ def test_eight_tasks_run_on_stand_ins(places, capsys):
     stand_ins.eight_tasks(places / "models", places / "data")
     overrides = ["merge.clusters=2", "methods.adamerging={steps: 2, batch_size: 2}"]
     options = [part for override in overrides for part in ("--set", override)]
-    assert main(["run", "eight-tasks-vit-b32", "--store", str(places / "store"), *options]) == 0
+    assert main(["run", "eight-tasks-vit-b32", "--store", str(places / "store"), "--all", *options]) == 0
     shown = capsys.readouterr().out
     assert "svhn: 6 samples, the catalogue says 26,032" in shown
     wanted = ("individual/gtsrb", "ties/0.30", "tsv-merge/1.00", "iso-c/1.00", "adamerging/layer-wise++", "mean tasks")

@@ -75,7 +75,7 @@ def test_the_command_line_passes_its_settings_on(watched, monkeypatch, capsys):
         return ["s3://bucket/a.pt"]
 
     monkeypatch.setattr(module, "watch_checkpoints", look)
-    monkeypatch.setattr("flows.workers.embedded_api.keep_errors_short", lambda: None)
+    monkeypatch.setattr("flows.workers.embedded_api.keep_errors_short", lambda verbose: None)
     for name in ("start", "wait", "revive"):
         monkeypatch.setattr(prefect_api, name, lambda: None)
     file, store = watched

@@ -26,6 +26,7 @@ NOT_RUN = {
     r"python infra/heartbeats\.py": "the same",
     r"curl -X POST \$PREFECT_API_URL/events .*": "the same; tests/workers sends this event",
     r"(\.venv/bin/)?python -m benchmarks\.\w+.*": "measures for minutes",
+    r"dawin ui": "serves pages until it is interrupted; tests/integration/test_ui.py opens them",
     r"dawin watch watched\.yaml": "looks again and again until it is interrupted",
 }
 """Patterns of whole commands that are not run, with the reason."""
@@ -66,6 +67,7 @@ def prepare(folder: Path, page, bucket):
     _write_quickstart(folder / "dawin-quickstart")
     shutil.copytree(folder / "dawin-quickstart", folder / "my-models")
     (folder / "my-models" / "digits.yaml").unlink()
+    (folder / "my-models" / "calibration.yaml").unlink()
 
 
 def _write_quickstart(folder: Path):
@@ -75,15 +77,13 @@ def _write_quickstart(folder: Path):
     surer["classification_head.weight"] *= 1.5
     torch.save(surer, folder / "checkpoints" / "finetuned.pt")
     tiny.describe(folder / "checkpoints")
-    for number, name in enumerate(("clean", "inverted")):
-        tiny.image_folder(folder / "images" / name, 30, number)
-        _label_by_predictions(folder / "images" / name)
+    for number, name in enumerate(("images/clean", "images/inverted", "held-out")):
+        tiny.image_folder(folder / name, 30, number)
+        _label_by_predictions(folder / name)
+    checkpoints = {name: f"checkpoints/{name}.pt" for name in ("zeroshot", "finetuned")}
+    _write(folder / "digits.yaml", name="digits", datasets={"clean": "id", "inverted": "ood"}, **checkpoints)
     _write(
-        folder / "digits.yaml",
-        name="digits",
-        zeroshot="checkpoints/zeroshot.pt",
-        finetuned="checkpoints/finetuned.pt",
-        datasets={"clean": "id", "inverted": "ood"},
+        folder / "calibration.yaml", name="digits-calibration", datasets={"held-out": "id"}, images="", **checkpoints
     )
 
 
@@ -98,11 +98,11 @@ def _label_by_predictions(images: Path):
         path.rename(images / f"class{int(logits.argmax())}" / path.name)
 
 
-def _write(file: Path, *, name, finetuned, datasets, zeroshot="zeroshot.pt"):
+def _write(file: Path, *, name, finetuned, datasets, zeroshot="zeroshot.pt", images="images/"):
     content = {
         "name": name,
         "models": [{"name": "zeroshot", "checkpoint": zeroshot}, {"name": "finetuned", "checkpoint": finetuned}],
-        "datasets": [{"name": n, "images": f"images/{n}", "group": group} for n, group in datasets.items()],
+        "datasets": [{"name": n, "images": f"{images}{n}", "group": group} for n, group in datasets.items()],
         "merge": {"granularity": ["clusters", "samples"], "clusters": 3},
         "baselines": ["individual", "wise-ft/0.50", "output-ensemble"],
         "batch_size": 16,

@@ -153,7 +153,7 @@ OF_INPUTS = {
 
 COMMANDS = {
     "a misspelt command": (["rum", "my.yaml"], r"no such command 'rum'; did you mean run\?"),
-    "a command that resembles none": (["xyzzy"], r"no such command 'xyzzy'; known: quickstart, run, plan, .*"),
+    "a command that resembles none": (["xyzzy"], r"no such command 'xyzzy'; known: quickstart, init, run, plan, .*"),
     "a misspelt option": (["run", "my.yaml", "--sotre", "x"], r"run: no such option --sotre; did you mean --store\?"),
     "a misspelt format": (
         ["results", "--format", "tabel"],
