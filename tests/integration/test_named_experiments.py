@@ -96,5 +96,6 @@ def test_eight_tasks_run_on_stand_ins(places, capsys):
     assert main(["run", "eight-tasks-vit-b32", "--store", str(places / "store"), "--all", *options]) == 0
     shown = capsys.readouterr().out
     assert "svhn: 6 samples, the catalogue says 26,032" in shown
-    wanted = ("individual/gtsrb", "ties/0.30", "tsv-merge/1.00", "iso-c/1.00", "adamerging/layer-wise++", "mean tasks")
-    assert all(name in shown for name in (*wanted, "dawin/clusters-2", "dawin/samples", "eurosat: 6 samples"))
+    wanted = ("individual/gtsrb", "ties/0.30", "tsv-merge/1.00", "iso-c/1.00", "adamerging/layer-wise++", " mean ")
+    wanted += ("dawin/clusters-2", "dawin/samples", "eurosat: 6 samples")
+    assert [name for name in wanted if name not in shown] == []
