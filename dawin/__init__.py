@@ -14,6 +14,10 @@ Example:
 `import dawin` loads neither torch nor Prefect; the functions load them when they need them.
 """
 
+from importlib.metadata import version
+
 from dawin.functions import plan, results, run
 
-__all__ = ["plan", "results", "run"]
+__version__ = version("dawin-pipeline")
+
+__all__ = ["__version__", "plan", "results", "run"]

@@ -74,6 +74,18 @@ class Location:
             f"{self.url}: a folder without {' or '.join(names)}; it holds {', '.join(map(shown, held[:5]))}"
         )
 
+    def file_names(self) -> list[str]:
+        """Return the names of the files directly in this folder, sorted; folders inside it are not looked into.
+
+        Raises:
+            ObjectMissing: no such folder.
+        """
+        filesystem, path = open_filesystem(self.url)
+        with readable_errors(self.url):
+            if not filesystem.isdir(path):
+                raise ObjectMissing(f"{self.url}: no such folder")
+            return sorted(_file_name(entry) for entry in filesystem.ls(path, detail=True) if entry["type"] == "file")
+
     def fingerprint(self) -> str:
         """Return a text that changes when the file's content does, without reading the file.
 
@@ -143,6 +155,10 @@ class Location:
             ObjectMissing: the location does not exist, or no file matches the pattern.
         """
         return self.find().entries
+
+
+def _file_name(entry: dict[str, Any]) -> str:
+    return str(entry["name"]).rstrip("/").rpartition("/")[2]
 
 
 def _of_info(path: str, info: dict[str, Any], root: str) -> FileEntry:

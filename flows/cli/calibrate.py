@@ -36,6 +36,8 @@ def execute(options: argparse.Namespace) -> int:
 
         print(calibrate_document(experiment.name, dataset, found).model_dump_json(indent=2))
         return 0
+    if options.on is None:
+        print(f"note: {dataset} was chosen; if results are reported on it, name held-out images with --on instead\n")
     print(f"on {dataset}, negative log-likelihood and expected calibration error before → after:\n")
     for name, (fit, before, after) in found.items():
         loss = f"{fit.before:.4f} → {fit.after:.4f}"

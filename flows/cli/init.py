@@ -78,6 +78,7 @@ def _print_file(path: str) -> None:
 
 
 def _print_written(written: "Written") -> None:
+    from flows.display.next_steps import program
     from storage.text import shown
 
     draft = written.draft
@@ -90,5 +91,5 @@ def _print_written(written: "Written") -> None:
     for number, question in enumerate(written.questions):
         print(f"{'' if number else chr(10)}TODO: {shown(question, 2000)}")
     verb = "then" if written.plans else "after that"
-    file = shlex.quote(str(written.file))
-    print(f"\nnext: dawin plan {file}\n{verb}: dawin run {file}")
+    dawin, file = program(), shlex.quote(str(written.file))
+    print(f"\nnext: {dawin} plan {file}\n{verb}: {dawin} run {file}")

@@ -19,9 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print the facts of a checkpoint, one to a line or as one JSON document."""
     from flows.planning.checkpoint_records import existing_checkpoint
-    from tasks.opening.inspect_checkpoint import inspect_checkpoint
 
-    facts = inspect_checkpoint(existing_checkpoint(options.checkpoint, "inspect"))
+    checkpoint = existing_checkpoint(options.checkpoint, "inspect")
+    from tasks.opening.inspect_checkpoint import (
+        inspect_checkpoint,  # loads torch, which a missing file need not wait for
+    )
+
+    facts = inspect_checkpoint(checkpoint)
     if options.json:
         from flows.reports.json_documents import inspect_document
 

@@ -56,7 +56,8 @@ def _show_results(plan: Plan, screen: Screen, file: str | None, options: argpars
     for line in kept(plan):
         console.print(line, soft_wrap=True)
     if file:
-        for line in next_steps(plan, file=file, store=store, hides=bool(hidden), width=console.width):
+        changed = getattr(options, "set", [])
+        for line in next_steps(plan, file=file, store=store, hides=bool(hidden), width=console.width, settings=changed):
             console.print(line, soft_wrap=True)
 
 

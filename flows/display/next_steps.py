@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -22,7 +22,9 @@ def kept(plan: Plan) -> Iterator[Text]:
     yield field("results", shown_address(plan.store.address(plan.record.key)))
 
 
-def next_steps(plan: Plan, *, file: str, store: str | None, hides: bool, width: int) -> Iterator[Text]:
+def next_steps(
+    plan: Plan, *, file: str, store: str | None, hides: bool, width: int, settings: Sequence[str] = ()
+) -> Iterator[Text]:
     """Yield three commands that make sense after a run.
 
     Args:
@@ -31,14 +33,15 @@ def next_steps(plan: Plan, *, file: str, store: str | None, hides: bool, width: 
         store: the value of `--store`; None: the commands find the store without it.
         hides: whether the table has left out methods or data sets.
         width: columns of the terminal; remarks that do not fit are left out.
+        settings: those that the command line has put over the file's, as `--set` takes them.
     """
     dawin, at = program(), _option(store)
-    name = shlex.quote(plan.record.experiment)
+    name, same = shlex.quote(plan.record.experiment), "".join(f" --set {shlex.quote(one)}" for one in settings)
     table = ("--all", "every method and data set") if hides else ("--format markdown", "the table for a page")
     commands = [
         (f"{dawin} results {name} {table[0]}{at}", table[1]),
-        (f"{dawin} run {shlex.quote(file)} --set {_change(plan)}{at}", "computes only the difference"),
-        (f"{dawin} ui", "shows the runs in Prefect's page"),
+        (f"{dawin} run {shlex.quote(file)}{same} --set {_change(plan)}{at}", "computes only the difference"),
+        (f"{dawin} ui", "shows the runs in Prefect's pages"),
     ]
     longest = max(len(command) for command, _ in commands)
     lines = [field("" if i else "next", f"{command:<{longest}}") for i, (command, _) in enumerate(commands)]
@@ -70,7 +73,8 @@ def program() -> str:
     path = Path(sys.argv[0])
     if path.name != _SCRIPT:
         return "python -m flows.cli"
-    return os.path.relpath(path) if path.is_absolute() else str(path)
+    near = os.path.relpath(path)
+    return str(path.absolute()) if near.startswith("..") else near
 
 
 def _change(plan: Plan) -> str:

@@ -170,7 +170,7 @@ def _neighbours(location: Location, label: str) -> str:
     """Return the files beside a missing one, in words, and those that it can be meant as."""
     folder, _, name = location.url.rpartition("/")
     try:
-        found = [entry.path for entry in Location(folder).files() if "/" not in entry.path]
+        found = Location(folder).file_names()
     except StorageError:
         return f"; {folder} does not exist"
     known = [*found, ZERO_SHOT] if label.startswith(HEAD) else found

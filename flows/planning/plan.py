@@ -72,7 +72,10 @@ class Plan:
         found = [f"data set {dataset.name}: {dataset.note}" for dataset in self.datasets if dataset.note]
         found += self.remarks
         if assumed := self.record.settings["assumed"]:
-            remedy = "an open_clip_config.json beside the base, or `architecture`, settles it"
+            remedy = (
+                "an open_clip_config.json beside the base settles it, or `architecture`: an open_clip name, such as "
+            )
+            remedy += "ViT-B-32 (GELU) or ViT-B-32-quickgelu"
             found.append(f"architecture: {assumed}; {remedy}")
         return found
 

@@ -54,7 +54,7 @@ def make_empty_database() -> Path:
     target = empty_database()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as home:
-        os.environ["PREFECT_HOME"] = home
+        os.environ.update(PREFECT_HOME=home, DO_NOT_TRACK="1", PREFECT_SERVER_ANALYTICS_ENABLED="false")
         from prefect.server.database import provide_database_interface  # noqa: PLC0415  reads the variable now
 
         async def create() -> None:
