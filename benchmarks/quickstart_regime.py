@@ -1,9 +1,10 @@
 """Whether the quickstart's two models are in the regime of robust fine-tuning, for several seeds.
 
 A seed decides the split of the digits, the looks, the weights and the order of training. On the test part the tuned
-model has to gain at least 8 points of top-1 on clean digits over the base, to lose at most 5 on the mean of the shifts,
-and each model has to be the only one that is right on at least 5 % of the shifted images. Rendering, shifts, model
-size and training of the quickstart were chosen by the gain and the loss alone; no merged model is evaluated here.
+model has to gain at least 8 points of top-1 on clean digits over the base, and to lose at most 5 on the mean of the
+shifts.
+Rendering, shifts, model size and training of the quickstart were chosen by these two numbers alone; no merged model is
+evaluated here. The table also shows, and does not judge, how many of the shifted images one model alone gets right.
 The exit status is 1 if a seed fails.
 """
 
@@ -17,7 +18,7 @@ import numpy as np
 from benchmarks.options import options, settle
 from benchmarks.reporting import report
 
-LEAST_GAIN, MOST_LOSS, LEAST_ALONE = 8.0, 5.0, 5.0  # points of top-1, points of top-1, % of the shifted images
+LEAST_GAIN, MOST_LOSS = 8.0, 5.0  # points of top-1
 
 
 def main() -> int:
@@ -60,8 +61,7 @@ def measured(seed: int) -> dict[str, Any]:
 
 def holds(row: Mapping[str, Any]) -> bool:
     """Return whether the regime holds for a row of `measured`."""
-    alone = min(row["zeroshot alone right %"], row["finetuned alone right %"])
-    return bool(row["gain on clean"] >= LEAST_GAIN and row["loss on shifts"] <= MOST_LOSS and alone >= LEAST_ALONE)
+    return bool(row["gain on clean"] >= LEAST_GAIN and row["loss on shifts"] <= MOST_LOSS)
 
 
 def right_of(model: Any, sets: Mapping[str, Any]) -> dict[str, Any]:

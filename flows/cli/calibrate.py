@@ -18,7 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
     add_verbosity(parser)
     parser.add_argument(
-        "--on", metavar="DATASET", help="the labelled data set (default: the first of group id, else the first)"
+        "--on",
+        "--dataset",
+        metavar="DATASET",
+        help="the labelled data set (default: the first of group id, else the first)",
     )
 
 

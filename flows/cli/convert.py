@@ -15,8 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Write the safetensors file, then print its family and source."""
     from flows.planning.checkpoint_records import existing_checkpoint
-    from tasks.opening.convert_checkpoint import convert_checkpoint
 
-    header = convert_checkpoint(existing_checkpoint(options.checkpoint, "convert"), Path(options.target))
+    checkpoint = existing_checkpoint(options.checkpoint, "convert")
+    from tasks.opening.convert_checkpoint import convert_checkpoint  # loads torch
+
+    header = convert_checkpoint(checkpoint, Path(options.target))
     print(f"{options.target}: {header['family']}, from {header['source']}")
     return 0

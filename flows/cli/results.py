@@ -23,6 +23,11 @@ EXAMPLES = (
     "dawin results my-experiment --samples -o predictions.parquet",
 )
 
+_NOTHING = (
+    "results: none of these methods has predictions on these data sets; one that needs labels is left out where a data "
+    "set has none"
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `EXPERIMENT`, `--format`, `--json`, `--store`, the filters and `--samples`."""
@@ -76,8 +81,11 @@ def execute(options: argparse.Namespace) -> int:
 def _write_samples(options: argparse.Namespace, store: "Store", choice: "Choice") -> int:
     """Write the predictions of all samples to a file, and print its address and size."""
     from flows.errors import ExperimentError
+    from flows.reports.run_contents import predicted
     from flows.reports.sample_table import write_samples
 
+    if not predicted(store, choice):
+        raise ExperimentError(_NOTHING)
     if options.metric or options.json:
         raise ExperimentError("results: --samples takes neither --metric nor --json; the file holds every column")
     rows = write_samples(store, choice, options.output)
@@ -86,11 +94,14 @@ def _write_samples(options: argparse.Namespace, store: "Store", choice: "Choice"
 
 
 def _print_results(options: argparse.Namespace, store: "Store", choice: "Choice") -> int:
+    from flows.errors import ExperimentError
     from flows.reports.chosen_results import check_metric, chosen_results
     from flows.reports.run_contents import predicted
     from flows.reports.tables import render
 
     contents = predicted(store, choice)
+    if not contents:
+        raise ExperimentError(_NOTHING)
     rows, style = chosen_results(store, choice), "json" if options.json else options.format
     if options.metric:
         check_metric(rows, options.metric)
@@ -110,6 +121,7 @@ def _print_tables(
     from rich.text import Text
 
     from flows.display.consoles import standard_output
+    from flows.display.next_steps import samples_command_of
     from flows.display.results_table import print_results, print_unlabelled
 
     console, every = standard_output(), options.all or bool(options.method)
@@ -118,9 +130,13 @@ def _print_tables(
         digests = {one.dataset: one.digest for one in contents if one.experiment == name}
         if len(experiments) > 1:
             console.print(Text(name, "bold"))
+        command = samples_command_of(name, options.store)
         if len(mine := rows.filter(experiment=name)):
-            print_results(console, mine, store, metric=options.metric or "top1", all_rows=every, datasets=digests)
+            metric = options.metric or "top1"
+            print_results(
+                console, mine, store, metric=metric, all_rows=every, datasets=digests, samples_command=command
+            )
         else:
-            print_unlabelled(console, name, digests, store)
+            print_unlabelled(console, name, digests, store, command=command)
         if name != experiments[-1]:
             console.print()

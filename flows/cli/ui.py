@@ -10,7 +10,15 @@ _PORT = 4200  # where Prefect's own server listens
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--port`."""
-    parser.add_argument("--port", type=int, help=f"port on 127.0.0.1 (default: {_PORT}, or a free one if that is used)")
+    parser.add_argument(
+        "--port", type=_port_number, help=f"port on 127.0.0.1 (default: {_PORT}, or a free one if that is used)"
+    )
+
+
+def _port_number(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"wanted a number from 1 to {2**16 - 1}, got {text!r}")
+    return int(text)
 
 
 def execute(options: argparse.Namespace) -> int:

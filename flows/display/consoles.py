@@ -11,12 +11,17 @@ _UNLIMITED = 10_000  # columns of a file or a pipe: its reader wraps long lines,
 
 def standard_output() -> Console:
     """Return the console of results."""
-    return console_of(sys.stdout)
+    return console_of(sys.stdout or _closed())
 
 
 def standard_error() -> Console:
     """Return the console of progress and warnings."""
-    return console_of(sys.stderr)
+    return console_of(sys.stderr or _closed())
+
+
+def _closed() -> TextIO:
+    """Return a stream for the place of one that the caller has closed (`2>&-`)."""
+    return open(os.devnull, "w")
 
 
 def console_of(stream: TextIO) -> Console:

@@ -1,5 +1,6 @@
 """The layout of a table of results on a given width: its columns, intervals, remarks and notes."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from rich.text import Text
@@ -82,8 +83,8 @@ class Layout:
         facts = [_METRICS.get(self._summary.metric, self._summary.metric)]
         facts += [f"n = {self._one_size:,} each"] if self._one_size else []
         if margins:
-            ends = " to ".join(dict.fromkeys(f"±{margin:.1f}" for margin in (margins[0], margins[-1])))
-            facts.append("±: 95 % interval" if self._margins else f"95 % intervals {ends}")
+            ends = " to ".join(dict.fromkeys(map(_margin, (margins[0], margins[-1]))))
+            facts.append("±: 95 % interval, its longer side" if self._margins else f"95 % intervals {ends}")
         if any(figure and figure.is_best for figure in figures):
             whose = " without labels" if any(row.uses_labels for row in self._summary.rows) else ""
             facts.append(f"{'*' if self._plain else 'bold'}: the best of these rows{whose}")
@@ -131,8 +132,13 @@ class Layout:
     def _value(self, figure: Figure | None) -> str:
         if figure is None:
             return _NONE + " " * self._plain
-        margin = f" ±{figure.margin:.1f}" if self._margins and figure.margin is not None else ""
+        margin = f" {_margin(figure.margin)}" if self._margins and figure.margin is not None else ""
         return f"{figure.shown}{margin}" + ("*" if figure.is_best else " ") * self._plain
 
     def _cell(self, figure: Figure | None) -> Text:
         return Text(self._value(figure), "bold" if figure and figure.is_best else "")
+
+
+def _margin(points: float) -> str:
+    """Return half an interval, rounded up: an interval never looks shorter than it is."""
+    return f"±{math.ceil(points * 10 - 1e-9) / 10:.1f}"

@@ -157,6 +157,8 @@ def _picked(methods: Sequence[str], scores: Mapping[str, float], criterion: str)
             picked |= dict.fromkeys(members, "")
             continue
         best = max(members, key=lambda method: scores[method])  # the first of equal ones
+        if scores[best] == float("-inf"):  # no member has a value everywhere, so none is known to be the best
+            criterion = ""
         kept = {f"{name}/{member}" for member in family.always_shown} if family else set()
         kept |= {members[0]} if family and family.short_rows == "each" else set()
         remarks = {method: criterion if method == best else "" for method in members if method in kept | {best}}
@@ -180,8 +182,10 @@ def _figure(
     unit = 100.0 if metric in _FRACTIONS else 1.0
     value = unit * sum(cell["value"] for cell in cells) / len(cells)
     low, high = cells[0]["ci_low"], cells[0]["ci_high"]
-    # the images of several data sets are often the same ones under several shifts: a mean's interval is not known
-    margin = unit * (high - low) / 2 if column.samples is not None and None not in (low, high) else None
+    # near 0 and 1 an interval reaches further to one side, and its longer side counts; the images of several data sets
+    # are often the same ones under several shifts, so that a mean's interval is not known
+    is_known = column.samples is not None and None not in (low, high)
+    margin = unit * max(cells[0]["value"] - low, high - cells[0]["value"]) if is_known else None
     return Figure(value, margin, significant(value))
 
 

@@ -36,7 +36,7 @@ def file_text(draft: Draft, command: str, file: str, questions: Sequence[str]) -
         lines += _wrapped("# TODO: ", question)
     for reason in draft.left_out:
         lines += _wrapped("# Not used: ", reason)
-    lines += ["", _line(f"name: {draft.name}", "name in results"), ""]
+    lines += ["", _line(f"name: {scalar(draft.name)}", "name in results"), ""]
     lines += [*_models(draft), "", *_datasets(draft), "", *_heads(draft), "", *_merge(draft), "", *_others(draft)]
     return "\n".join(_aligned(lines)) + "\n"
 
@@ -85,7 +85,7 @@ def _models(draft: Draft) -> Iterator[str]:
     for number, model in enumerate(draft.found.models):
         reason = f"the base: {draft.found.base_reason}" if not number else "name in results"
         head = f"a head of {model.classes:,} classes inside" if model.classes else "no head inside"
-        yield _line(f"  - name: {model.name}", reason)
+        yield _line(f"  - name: {scalar(model.name)}", reason)
         yield _line(f"    checkpoint: {scalar(model.address)}", head)
         yield _line("    temperature: 1.0", "divides the logits; `dawin calibrate` fits it on labelled images")
 
@@ -101,7 +101,7 @@ def _datasets(draft: Draft) -> Iterator[str]:
 def _dataset(one: FoundDataset, draft: Draft) -> list[str]:
     group = draft.groups[one.name]
     lines = [
-        _line(f"  - name: {one.name}", "name in results"),
+        _line(f"  - name: {scalar(one.name)}", "name in results"),
         _line(f"    images: {scalar(one.address)}", one.described),
     ]
     if one.catalogue:

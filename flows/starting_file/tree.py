@@ -31,8 +31,13 @@ def files_below(root: Path) -> dict[str, list[str]]:
     if not root.is_dir():
         raise ExperimentError(f"{root}: wanted a folder with checkpoints and images, got a file")
     found: dict[str, list[str]] = {}
-    count = 0
+    count, seen = 0, set[tuple[int, int]]()
     for place, folders, files in os.walk(root, followlinks=True):
+        own = os.stat(place)
+        if (own.st_dev, own.st_ino) in seen:  # a link to a folder that was looked into
+            folders.clear()
+            continue
+        seen.add((own.st_dev, own.st_ino))
         is_store = _OF_A_STORE.issubset(folders)
         kept = [name for name in folders if not is_store and name not in _SKIPPED and not name.startswith(".")]
         folders[:] = sorted(kept)

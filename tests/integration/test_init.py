@@ -149,6 +149,17 @@ def test_a_hugging_face_folder_is_one_checkpoint_with_a_head_of_class_names(tmp_
     assert HUGGING_FACE_VISION["image_size"] == 32
 
 
+def test_names_that_yaml_reads_otherwise_and_loops_of_links_do_no_harm(folder, tmp_path):
+    """A checkpoint `null.pt` keeps its name, and a folder that holds a link to itself is looked into once."""
+    (folder / "checkpoints" / "epoch 10.pt").rename(folder / "checkpoints" / "null.pt")
+    (folder / "images" / "again").symlink_to(folder)
+    assert main(["init", str(folder)]) == 0
+    (file,) = folder.glob("*.yaml")
+    content = yaml.safe_load(file.read_text())
+    assert [model["name"] for model in content["models"]] == ["zeroshot", "null"]
+    assert main(["plan", str(file), "--store", str(tmp_path / "store")]) == 0
+
+
 def test_inputs_elsewhere_are_added(folder, tmp_path):
     """Files, folders of several checkpoints, and data sets; paths outside of the file's folder are absolute."""
     elsewhere = tmp_path / "elsewhere"

@@ -106,6 +106,23 @@ def test_a_choice_that_does_not_exist_is_refused(printed, words, message, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [[], ["--json"], ["--samples", "-o", "nothing.csv"]])
+def test_a_choice_without_predictions_is_refused_in_every_form(words, tmp_path, capsys, monkeypatch):
+    """A method that needs labels has none on a data set without; no empty table, document or file stands for that."""
+    monkeypatch.chdir(tmp_path)
+    file = tiny.experiment(tmp_path, samples=6)
+    for number, image in enumerate(sorted((tmp_path / "two").rglob("*.png"))):
+        image.rename(tmp_path / "two" / f"{number}.png")
+    for folder in (tmp_path / "two").glob("class*"):
+        folder.rmdir()
+    assert main(["run", file, "--store", "store"]) == 0
+    capsys.readouterr()
+    choice = ["--method", "oracle", "--dataset", "two"]
+    assert main(["results", "tiny", *choice, *words, "--store", "store"]) == 2
+    assert "none of these methods has predictions on these data sets" in capsys.readouterr().err
+    assert not (tmp_path / "nothing.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("document", "words"),
     [

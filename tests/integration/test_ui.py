@@ -79,6 +79,15 @@ def test_a_port_in_use_is_refused_by_name(monkeypatch, capsys):
     assert f"port {port}: cannot be used (Address already in use); wanted a free one" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("port", ["99999999", "-1", "http"])
+def test_a_port_that_is_none_is_a_wrong_request(port, capsys):
+    """Exit status 2, the wanted numbers and the given text."""
+    with pytest.raises(SystemExit) as ended:
+        main(["ui", f"--port={port}"])
+    assert ended.value.code == 2
+    assert f"wanted a number from 1 to 65535, got '{port}'" in capsys.readouterr().err
+
+
 def test_with_a_server_its_own_pages_are_named(monkeypatch, capsys):
     """No second server starts beside the one of `PREFECT_API_URL`."""
     monkeypatch.setenv("PREFECT_API_URL", "http://server:4200/api")

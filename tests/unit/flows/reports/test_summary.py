@@ -90,6 +90,19 @@ def test_values_have_three_digits_and_half_the_interval_and_means_have_no_interv
     assert [figure.margin and round(figure.margin, 6) for figure in figures] == [2.0, None, 2.0, 2.0]
 
 
+def test_an_interval_near_its_end_has_the_margin_of_its_longer_side():
+    """30 of 30 right: the interval begins at 88.6 %, and a margin of half its length would say 94.3 %."""
+    rows = ROWS.with_columns(value=pl.lit(1.0), ci_low=pl.lit(0.886), ci_high=pl.lit(1.0))
+    assert summary_of(rows).rows[0].figures[0].margin == pytest.approx(11.4)
+
+
+def test_a_family_without_a_member_on_every_set_has_no_best():
+    """A member with a value on one set and another member with a value on the other cannot be compared."""
+    table = {"wise-ft/0.10": {"clean": 0.9}, "wise-ft/0.20": {"noisy": 0.8}}
+    rows = result_rows(table, groups={"clean": "id", "noisy": "id"})
+    assert set(shown(summary_of(rows)).values()) == {""}
+
+
 def test_the_best_of_a_column_is_marked_among_methods_without_labels():
     """Rows that show the same number are marked together, the oracle never."""
     best = {
