@@ -134,20 +134,20 @@ def _of_file(head: FoundHead, dataset: FoundDataset, remark: str) -> Head:
 
 def _made_of_text(dataset: FoundDataset, found: FoundCheckpoints) -> Head:
     """Return a head that the base's text tower makes of the catalogue's class names, or else of the data set's own."""
-    lacks = "the checkpoints hold none, and no head's file has its name"
+    without = "the checkpoints hold none, and no head's file has its name"
     base = found.models[0]
     if not base.has_text_tower:
-        return Head(None, fault=f"{lacks}; the base has no text tower that could make one of class names")
+        return Head(None, fault=f"{without}; the base has no text tower that could make one of class names")
     if dataset.catalogue:
         try:
             prompts_of(CATALOGUE[dataset.catalogue].prompts, dataset.class_names)
         except DatasetError as error:
-            return Head(None, fault=f"{lacks}; {error}")
+            return Head(None, fault=f"{without}; {error}")
         return Head(ZERO_SHOT, remark="made by the base's text tower of the catalogue's class names")
     names = dataset.class_names
     if names and len(names) <= _MOST_NAMED and not all(name.isdigit() for name in names):
         return Head(None, classes=tuple(map(_readable, names)), remark="made by the base's text tower; check the names")
-    return Head(None, fault=f"{lacks}; its classes have no names of which the base's text tower could make one")
+    return Head(None, fault=f"{without}; its classes have no names of which the base's text tower could make one")
 
 
 def _readable(name: str) -> str:
@@ -175,7 +175,7 @@ def _group(dataset: FoundDataset, everywhere: Sequence[FoundDataset], multi_task
 def _baselines(
     found: FoundCheckpoints, datasets: Sequence[FoundDataset], multi_task: bool, clusters: int
 ) -> tuple[str, ...]:
-    """Return the methods to compare with: those that fit the models, and need no labels that a data set lacks."""
+    """Return the methods to compare with: those that fit the models and the labels of all data sets."""
     several = _SEVERAL if len(found.models) > 2 else _TWO
     setup = Setup(
         models=tuple(model.name for model in found.models),
