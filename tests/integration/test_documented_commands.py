@@ -133,7 +133,7 @@ def test_every_refusal_is_on_a_page(refused):
 def test_make_targets_run_commands_that_exist(target):
     """A target that pages name runs `dawin` with arguments that it takes, or a program of `infra/`."""
     shown = subprocess.run(
-        ["make", "--dry-run", "--old-file=.venv/.installed", target, "EXPERIMENT=my.yaml"],
+        ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.installed", target, "EXPERIMENT=my.yaml"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
     words = shown[-1].split()

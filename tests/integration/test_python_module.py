@@ -49,9 +49,9 @@ def test_a_run_in_a_notebook_returns_the_rows_of_the_command(example, tmp_path):
     assert values(dawin.results("tiny", store=store)).equals(values(first))
 
 
-def test_settings_change_an_experiment_however_it_is_given(example, tmp_path):
+def test_settings_change_an_experiment_however_it_is_given(copied):
     """A path, a name's object and values take settings by dotted name, and give the same run."""
-    _, file, store, _ = example
+    _, file, store, _ = copied
     changed = {"merge.clusters": 3, "merge.granularity": ["clusters"], "baselines": []}
     by_path = dawin.run(file, store=store, settings=changed, progress=False)
     by_object = dawin.run(load_experiment(file), store=store, settings=changed, progress=False)
