@@ -87,7 +87,7 @@ class Layout:
             facts.append("±: 95 % interval, its longer side" if self._margins else f"95 % intervals {ends}")
         if any(figure and figure.is_best for figure in figures):
             whose = " without labels" if any(row.uses_labels for row in self._summary.rows) else ""
-            facts.append(f"{'*' if self._plain else 'bold'}: the best of these rows{whose}")
+            facts.append(f"{'*' if self._plain else 'bold'}: best of these rows{whose}")
         yield Text("; ".join(facts), "dim")
         remarks = {row.remark for row in self._summary.rows if row.remark}
         if remarks and not self._long:
