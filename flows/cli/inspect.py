@@ -21,9 +21,7 @@ def execute(options: argparse.Namespace) -> int:
     from flows.planning.checkpoint_records import existing_checkpoint
 
     checkpoint = existing_checkpoint(options.checkpoint, "inspect")
-    from tasks.opening.inspect_checkpoint import (
-        inspect_checkpoint,  # loads torch, which a missing file need not wait for
-    )
+    from tasks.opening.inspect_checkpoint import inspect_checkpoint  # loads torch
 
     facts = inspect_checkpoint(checkpoint)
     if options.json:

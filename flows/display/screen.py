@@ -89,7 +89,7 @@ class Screen:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The warnings that a person has seen on the terminal, so that the results below need not repeat them."""
+        """The warnings that this screen has printed; the results table does not repeat them."""
         return tuple(self.warnings.printed) if self._console.is_terminal and not self._quiet else ()
 
     def _observe(self, stage: Stage, event: str) -> None:

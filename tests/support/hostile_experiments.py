@@ -24,7 +24,7 @@ FILES = {
     "a list as a setting": ("? [1, 2]\n: 1", "a list or a mapping as the name of a setting"),
     "code": ("!!python/object/apply:os.system ['touch ran']", "os.system is not read"),
     "a set": ("baselines: !!set {a, b}", "tag tag:yaml.org,2002:set is not read"),
-    "a date that is none": (
+    "a date that does not exist": (
         "a: 2020-99-99",
         "line 1, column 4: a value that is not of its kind: wanted a date, got '2020-99-99'",
     ),
