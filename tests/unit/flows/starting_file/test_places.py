@@ -45,7 +45,7 @@ def classes(folder, *names):
     ],
 )
 def test_data_sets_are_recognised_by_the_names_of_folders_and_files(paths, heads, places):
-    """Folders of classes are distinguished from folders of data sets by the heads that were found, else by their names."""
+    """The heads that were found, else the folders' names, decide whether folders are classes or data sets."""
     assert dataset_places(tree(*paths), heads, ()) == places
 
 
