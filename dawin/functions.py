@@ -1,7 +1,6 @@
 """The functions of the module `dawin`."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,9 +109,9 @@ def results(
 
 
 def _store(store: str | Path | None) -> str:
-    from flows.cli.options import DEFAULT_STORE
+    from flows.cli.options import chosen_store
 
-    return str(store) if store is not None else os.environ.get("DAWIN_STORE") or DEFAULT_STORE
+    return chosen_store(None if store is None else str(store))
 
 
 def _experiment(

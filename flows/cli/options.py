@@ -57,7 +57,12 @@ def add_all(parser: argparse.ArgumentParser) -> None:
 
 def store_url(options: argparse.Namespace) -> str:
     """Return the store's address: `--store`, else the environment variable DAWIN_STORE, else `./dawin-store`."""
-    return options.store or os.environ.get("DAWIN_STORE") or DEFAULT_STORE
+    return chosen_store(options.store)
+
+
+def chosen_store(given: str | None) -> str:
+    """Return the store's address: the given one, else the environment variable DAWIN_STORE, else `./dawin-store`."""
+    return given or os.environ.get("DAWIN_STORE") or DEFAULT_STORE
 
 
 def experiment_of(options: argparse.Namespace) -> "Experiment":

@@ -116,7 +116,11 @@ def _unknown(name: str, section: tuple[str | int, ...], schema: Schema, listed: 
         reason = f"{name} has no options" if name in METHODS else f"no method '{printable(name)}'"
         near = "" if name in METHODS else did_you_mean(name, known)
         return f"{reason}{near or '; methods with options are ' + ', '.join(known)}"
-    near = did_you_mean(name, known) or schema.elsewhere(name, section)
+    near = did_you_mean(name, known)
+    if near and section:  # by its whole name, as `--set` takes it
+        place = ".".join(map(str, section))
+        near = near.replace("mean ", f"mean {place}.").replace(" or ", f" or {place}.")
+    near = near or schema.elsewhere(name, section)
     if now := _RENAMED.get(".".join(map(str, (*section, name)))):
         near = f"; it is {now} now"
     if not near and section not in listed:  # once is enough: files with many unknown settings exist

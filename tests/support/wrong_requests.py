@@ -24,7 +24,7 @@ def datasets(**changes):
 FILES = {
     "a misspelt setting of a section": (
         {"merge": {"clusers": 3}},
-        r"merge\.clusers: no such setting; did you mean clusters\?",
+        r"merge\.clusers: no such setting; did you mean merge\.clusters\?",
     ),
     "a setting in the wrong section": ({"clusters": 3}, r"clusters: no such setting; did you mean merge\.clusters\?"),
     "a setting of an earlier version": (
@@ -178,7 +178,7 @@ COMMANDS = {
     ),
     "a misspelt setting": (
         ["plan", "{folder}/tiny.yaml", "--set", "merge.cluster=5"],
-        r"experiment {folder}/tiny\.yaml: --set merge\.cluster: no such setting; did you mean clusters\?",
+        r"experiment {folder}/tiny\.yaml: --set merge\.cluster: no such setting; did you mean merge\.clusters\?",
     ),
     "a model that does not exist": (
         ["plan", "{folder}/tiny.yaml", "--set", "models.7.name=x"],
@@ -245,7 +245,7 @@ EVERYTHING = {
     "methods": {"ties": {"keep": 2}},
 }
 PARTS = [
-    r"merge\.clusers: no such setting; did you mean clusters\?",
+    r"merge\.clusers: no such setting; did you mean merge\.clusters\?",
     rf"model tuned: checkpoint {{folder}}/tune\.pt: no such file; did you mean tuned\.pt\? {HOLDS}",
     r"models\.1\.temperature: wanted a number from 0\.01 to 100, got 0",
     rf"model third: checkpoint {{folder}}/third\.pt: no such file; {HOLDS}",
