@@ -84,12 +84,14 @@ _PREDICTION = (
     ),  # number of classes that score above the label; 0 is top-1 correct
     _column("loss", pa.float64(), nullable=True),  # cross-entropy against the label, nats
     _column("entropy", pa.float64()),  # of the predicted probabilities, nats
+    _column("confidence", pa.float64()),  # the highest of them
+    _column("sum_of_squares", pa.float64()),  # of all of them: with the loss, the Brier score
 )
 
 # by an experiment's precision of stored logits; the other columns are computed before the logits are rounded
 OUTPUTS = {
-    "fp32": TableSchema("outputs", 1, _PREDICTION, {"logits": pa.float32()}),
-    "fp16": TableSchema("outputs", 1, _PREDICTION, {"logits": pa.float16()}),
+    "fp32": TableSchema("outputs", 2, _PREDICTION, {"logits": pa.float32()}),
+    "fp16": TableSchema("outputs", 2, _PREDICTION, {"logits": pa.float16()}),
 }
 COEFFICIENTS = TableSchema("coefficients", 1, (_INDEX,), {"coefficients": pa.float64()})
 MIXTURES = TableSchema(
@@ -113,7 +115,7 @@ COMPONENTS = TableSchema(
     ),
     {"concentration": pa.float64(), "coefficients": pa.float64()},
 )
-PREDICTIONS = TableSchema("predictions", 1, _PREDICTION)
+PREDICTIONS = TableSchema("predictions", 2, _PREDICTION)
 SAMPLES = TableSchema(
     "samples",
     1,
@@ -126,21 +128,32 @@ SAMPLES = TableSchema(
 )
 RESULTS = TableSchema(
     "results",
-    2,
+    3,
     (
         _column("method", pa.string()),
-        _column("dataset", pa.string()),
-        _column("group", pa.string()),
+        _column("dataset", pa.string()),  # or `mean/<group>`, for the mean over the data sets of a group
+        _column("group", pa.string()),  # of the data set; of a mean: the group, or `all`
+        _column("datasets", pa.list_(pa.string())),  # the data sets of the value: one, or those that a mean is over
         _column("metric", pa.string()),
         _column("value", pa.float64()),
         _column("ci_low", pa.float64(), nullable=True),  # 95 %; null for a value that is not an estimate
         _column("ci_high", pa.float64(), nullable=True),
-        _column("samples", pa.int64()),
+        _column("samples", pa.int64()),  # of all these data sets
         _column("uses_labels", pa.bool_()),  # an oracle, which no method for unlabelled data can match
-        # provenance of the value
-        _column("samples_table", pa.string()),
-        _column("samples_id", pa.string()),
-        _column("dataset_digest", pa.string()),
+        # what the method costs on these samples
+        _column("forward_passes", pa.float64()),  # of one model, for each sample
+        _column("merged_models", pa.int64()),  # sets of weights merged for these samples
+        _column("extra_parameters", pa.int64()),  # to keep beside those of one model
+        _column("seconds", pa.float64(), nullable=True),  # of computing, as measured; null where nothing was
+        _column("images_per_second", pa.float64(), nullable=True),
+        _column("device", pa.string(), nullable=True),
+        # a number that was published for the same method, data set and metric
+        _column("published", pa.float64(), nullable=True),
+        _column("published_source", pa.string(), nullable=True),
+        # provenance of the value; a mean has no samples of its own
+        _column("samples_table", pa.string(), nullable=True),
+        _column("samples_id", pa.string(), nullable=True),
+        _column("dataset_digest", pa.string(), nullable=True),
         _column("note", pa.string(), nullable=True),  # a warning about the data set
         _column("models", pa.list_(pa.string())),
         _column("weights", pa.list_(pa.string())),
@@ -151,5 +164,43 @@ RESULTS = TableSchema(
         _column("created_at", pa.timestamp("us", tz="UTC")),
     ),
 )
+COMPARISONS = TableSchema(
+    "comparisons",
+    1,
+    (
+        _column("method_a", pa.string()),
+        _column("method_b", pa.string()),
+        _column("run_a", pa.string()),  # EXPERIMENT/RUN of either method
+        _column("run_b", pa.string()),
+        _column("dataset", pa.string()),  # or `mean/<group>`, as in the results
+        _column("group", pa.string()),
+        _column("metric", pa.string()),
+        _column("value_a", pa.float64()),
+        _column("value_b", pa.float64()),
+        _column("difference", pa.float64()),  # value_a − value_b
+        _column("ci_low", pa.float64()),  # 95 %, of the difference on the same samples
+        _column("ci_high", pa.float64()),
+        _column("p_value", pa.float64()),
+        _column("p_corrected", pa.float64()),  # Holm, over all comparisons of this table
+        _column("test", pa.string()),  # `mcnemar` or `bootstrap`
+        _column("detectable", pa.float64()),  # smallest difference found with 80 % power at p < 0.05, uncorrected
+        _column("samples", pa.int64()),
+        _column("software", pa.string()),
+        _column("created_at", pa.timestamp("us", tz="UTC")),
+    ),
+)
 
-TABLES = {t.name: t for t in (OUTPUTS["fp32"], COEFFICIENTS, MIXTURES, COMPONENTS, BINS, PREDICTIONS, SAMPLES, RESULTS)}
+TABLES = {
+    t.name: t
+    for t in (
+        OUTPUTS["fp32"],
+        COEFFICIENTS,
+        MIXTURES,
+        COMPONENTS,
+        BINS,
+        PREDICTIONS,
+        SAMPLES,
+        RESULTS,
+        COMPARISONS,
+    )
+}
