@@ -9,12 +9,14 @@ of binning use 15 bins:
   of the samples of the data set, and stay where they are in its resamples.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.numerics.checks import Floats
+from tasks.numerics.evidence.intervals import Interval, distance_interval
 from tasks.numerics.metrics.metric import Metric, SampleColumns
 from tasks.numerics.metrics.sums import OfSums, Summed, Sums, sums
 
@@ -73,7 +75,11 @@ def _error(gaps: Summed, *, kind: int) -> Floats:
     return error
 
 
-def _metric(name: str, title: str, kind: int) -> Metric:
+def _interval(columns: SampleColumns, _classes: int | None, *, bins: Callable[[Floats], NDArray[np.int64]]) -> Interval:
+    return distance_interval(columns["confidence"] - (columns["label_rank"] == 0), bins(columns["confidence"]))
+
+
+def _metric(name: str, title: str, kind: int, bins: Callable[[Floats], NDArray[np.int64]]) -> Metric:
     return Metric(
         name=name,
         title=title,
@@ -81,11 +87,11 @@ def _metric(name: str, title: str, kind: int) -> Metric:
         unit="%",
         columns=("confidence", "label_rank"),
         statistic=OfSums((gaps,), partial(_error, kind=kind)),
-        interval="bootstrap",
+        interval=partial(_interval, bins=bins),
     )
 
 
-ECE = _metric("ece", "expected calibration error, 15 bins of equal width", 0)
-ECE_MASS = _metric("ece_mass", "expected calibration error, 15 bins of equal mass", 1)
+ECE = _metric("ece", "expected calibration error, 15 bins of equal width", 0, bins_of_equal_width)
+ECE_MASS = _metric("ece_mass", "expected calibration error, 15 bins of equal mass", 1, bins_of_equal_mass)
 
 METRICS = (ECE, ECE_MASS)
