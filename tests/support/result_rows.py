@@ -32,10 +32,12 @@ def result_rows(table, *, groups=None, labelled=(), samples=400, margin=0.02, no
                 "samples": samples if isinstance(samples, int) else samples[dataset],
                 "uses_labels": method in labelled,
                 "dataset_digest": f"digest-of-{dataset}",
+                "published": None,
+                "published_source": None,
                 "note": notes.get(dataset),
             }
             for method, values in table.items()
             for dataset, value in values.items()
         ],
-        schema_overrides={"note": pl.String},
+        schema_overrides={"published": pl.Float64, "published_source": pl.String, "note": pl.String},
     )
