@@ -51,4 +51,6 @@ def result_rows(table, *, groups=None, labelled=(), samples=400, margin=0.02, no
         rows += [
             row(method, f"mean/{group}", group, names, value=value, half=margin / 2) for method, value in means.items()
         ]
-    return pl.DataFrame(rows, schema_overrides={"published": pl.Float64, "published_source": pl.String, "note": pl.String})
+    return pl.DataFrame(
+        rows, schema_overrides={"published": pl.Float64, "published_source": pl.String, "note": pl.String}
+    )

@@ -1,6 +1,6 @@
 """The outputs by which accuracies are normalised: those of the model that was fine-tuned on the data set."""
 
-import pytest
+from dataclasses import replace
 
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.evidence.tuned_model import tuned_outputs
@@ -8,8 +8,7 @@ from tasks.references.datasets import DatasetReference, ScoredDataset
 from tasks.references.json_form import from_json, to_json
 from tasks.references.models import ModelReference
 from tasks.references.outputs import OutputsReference
-from tasks.references.predictions import EnsembleReference, MergeReference
-from tasks.references.results import Cell, PublishedNumber, RunRecord
+from tasks.references.results import PublishedNumber, RunRecord
 
 PREPROCESSING = Preprocessing(size=16, mean=(0.0,) * 3, std=(1.0,) * 3, interpolation="bicubic")
 
@@ -30,27 +29,19 @@ def outputs(model, dataset):
 
 
 RECORD = RunRecord(experiment="e", run_id="r", settings={}, tuned=(outputs("one", "first"), outputs("two", "second")))
-PAIR = (outputs("base", "second"), outputs("one", "second"))
 
 
-@pytest.mark.parametrize(
-    "predictions",
-    [
-        outputs("base", "second"),
-        MergeReference(outputs=PAIR, source=(0.5, 0.5)),
-        EnsembleReference(outputs=PAIR, weighting="uniform"),
-    ],
-)
-def test_the_tuned_model_is_found_although_the_cell_does_not_use_it(predictions):
-    """Predictions of another model, of a merge of others, and of an ensemble of others."""
-    cell = Cell(method="m", predictions=predictions, uses_labels=False)
-    assert tuned_outputs(cell, RECORD) == outputs("two", "second")
+def test_each_data_set_has_the_model_that_was_tuned_on_it():
+    """The model is the record's, whichever data set is asked for first."""
+    assert tuned_outputs(outputs("base", "second").dataset, RECORD) == outputs("two", "second")
+    assert tuned_outputs(outputs("base", "first").dataset, RECORD) == outputs("one", "first")
 
 
 def test_a_data_set_that_no_model_was_tuned_on_has_none():
-    """So that its accuracy is not normalised."""
-    cell = Cell(method="m", predictions=outputs("one", "third"), uses_labels=False)
-    assert tuned_outputs(cell, RECORD) is None
+    """So that its accuracy is not normalised; other images under the same name are another data set."""
+    assert tuned_outputs(outputs("one", "third").dataset, RECORD) is None
+    other = replace(outputs("one", "first").dataset, digest="x" * 40)
+    assert tuned_outputs(other, RECORD) is None
 
 
 def test_a_record_reaches_child_runs_with_its_numbers_and_tuned_models():
