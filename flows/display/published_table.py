@@ -8,12 +8,11 @@ from rich.text import Text
 
 from flows.reports.published import CAVEAT, NUMBERS, published_rows, published_table, sources
 from storage.text import shown
-from tasks.numerics.metrics.registry import METRICS
+from tasks.numerics.metrics.registry import metric_of
 
 _GAP = 2  # spaces between columns
 # columns to leave out: the first choice that fits, or the last one
 _LEFT_OUT = ((), ("95 % interval",), ("95 % interval", "difference"))
-_TITLES = {metric.name: f"{metric.title}{', %' if metric.unit == '%' else ''}" for metric in METRICS}
 
 
 def print_published(console: Console, rows: pl.DataFrame, metric: str) -> None:
@@ -28,7 +27,9 @@ def print_published(console: Console, rows: pl.DataFrame, metric: str) -> None:
     mine = found.filter(metric=metric)
     if len(mine):
         console.print()
-        console.print(Text(f"published and measured {_TITLES.get(metric, metric)}", "bold"))
+        described = metric_of(metric)
+        title = f"published and measured {described.title}, {described.unit}".removesuffix(", ")
+        console.print(Text(title, "bold"))
         for line in _lines(_fitting(published_table(mine, metric), console.width)):
             console.print(line, soft_wrap=True)
         console.print(Text(CAVEAT, "dim"))

@@ -10,12 +10,12 @@ from tasks.errors import did_you_mean
 from tasks.methods.dawin import METHOD as DAWIN
 from tasks.methods.method import Setup
 from tasks.methods.registry import matching
+from tasks.references.results import ALL, is_mean, mean_name
 
 if TYPE_CHECKING:
     from flows.experiment.names import Known
     from flows.experiment.settings import Experiment
 
-_MEAN = "mean/"
 _MOST = 12  # names that a message lists
 
 
@@ -75,13 +75,12 @@ def _datasets(experiment: "Experiment", known: "Known") -> list[str] | None:
     if known.datasets is None or len(experiment.datasets) < len(known.datasets):
         return None
     groups = list(dict.fromkeys(dataset.scored_group for dataset in experiment.datasets))
-    return [*known.datasets, *(f"{_MEAN}{group}" for group in groups), *([f"{_MEAN}all"] if len(groups) > 1 else [])]
+    return [*known.datasets, *map(mean_name, [*groups, ALL] if len(groups) > 1 else groups)]
 
 
 def _unknown(setting: str, name: str, names: Sequence[str]) -> str:
     """Return the fault of a name that does not exist."""
-    if name == f"{_MEAN}all" and any(one.startswith(_MEAN) for one in names):
-        only = next(one for one in names if one.startswith(_MEAN))
+    if name == mean_name(ALL) and (only := next(filter(is_mean, names), None)):
         return f"no mean over several groups, since the experiment has one; it is {only}"
     some = ", ".join(names[:_MOST]) + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")
     kind = "method" if setting == "method" else "data set"

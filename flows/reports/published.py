@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 from tabulate import tabulate
 
-from tasks.numerics.metrics.registry import METRICS
+from tasks.numerics.metrics.registry import metric_of
 
 CAVEAT = "difference: measured − published; inside: in the measured interval; published errors are unknown"
 """The sentence that belongs below every table of these rows."""
@@ -14,7 +14,6 @@ NUMBERS = ("published", "measured", "difference", "95 % interval")
 """Columns of the table for readers that hold numbers, which belong to the right."""
 
 _NONE = "–"
-_UNITS = {metric.name: metric.unit for metric in METRICS}
 
 
 def published_rows(rows: pl.DataFrame) -> pl.DataFrame:
@@ -27,11 +26,11 @@ def published_rows(rows: pl.DataFrame) -> pl.DataFrame:
         Columns `method`, `dataset`, `metric`, `published`, `measured`, `difference` (measured − published), `ci_low`
         and `ci_high` (95 % interval of the difference: that of the measured value, less the published one; the sampling
         error of a published number is unknown), `inside` (whether the published value lies in the measured interval;
-        null without one) and `source`, in the order of the results. Shares of samples are fractions.
+        null without one) and `source`, method by method. Shares of samples are fractions.
     """
     found = rows.filter(pl.col("published").is_not_null())
-    published = pl.col("published")
-    return found.select(
+    published, methods = pl.col("published"), pl.Enum(found["method"].unique(maintain_order=True))
+    return found.sort(pl.col("method").cast(methods), maintain_order=True).select(
         "method",
         "dataset",
         "metric",
@@ -78,7 +77,7 @@ def _number(value: float | None, metric: str, *, signed: bool = False) -> str:
     """Return a value in two decimals of a percentage, as papers print them, or in four decimals."""
     if value is None:
         return _NONE
-    text = f"{abs(100 * value):.2f}" if _UNITS.get(metric) == "%" else f"{abs(value):.4f}"
+    text = f"{abs(100 * value):.2f}" if metric_of(metric).unit == "%" else f"{abs(value):.4f}"
     sign = "" if not float(text) else "−" if value < 0 else "+" if signed else ""
     return f"{sign}{text}"
 

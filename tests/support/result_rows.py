@@ -54,3 +54,12 @@ def result_rows(table, *, groups=None, labelled=(), samples=400, margin=0.02, no
     return pl.DataFrame(
         rows, schema_overrides={"published": pl.Float64, "published_source": pl.String, "note": pl.String}
     )
+
+
+def with_published(rows, numbers, source="a paper"):
+    """Return result rows with published numbers, by method and data set, and the source of all of them."""
+    values = [numbers.get(key) for key in rows.select("method", "dataset").iter_rows()]
+    return rows.with_columns(
+        published=pl.Series(values, dtype=pl.Float64),
+        published_source=pl.Series([None if value is None else source for value in values], dtype=pl.String),
+    )

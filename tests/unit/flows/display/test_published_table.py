@@ -2,17 +2,14 @@
 
 import io
 
-import polars as pl
 import pytest
-from result_rows import result_rows
+from result_rows import result_rows, with_published
 from rich.console import Console
 
 from flows.display.published_table import print_published
 
 ROWS = result_rows({"uniform-soup": {"clean": 0.80, "noisy": 0.47}, "ties/0.30": {"clean": 0.9, "noisy": 0.5}})
-PUBLISHED = ROWS.with_columns(
-    published=pl.Series([0.79, 0.70, None, None]), published_source=pl.Series(["a paper", "a paper", None, None])
-)
+PUBLISHED = with_published(ROWS, {("uniform-soup", "clean"): 0.79, ("uniform-soup", "noisy"): 0.7})
 
 
 def printed(rows, width=100, metric="top1"):

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from result_rows import result_rows
+from result_rows import result_rows, with_published
 
 from flows.reports.published import CAVEAT, published_rows, published_table, published_texts, sources
 
@@ -12,18 +12,14 @@ PUBLISHED = {("soup", "clean"): 0.7997, ("soup", "noisy"): 0.4771, ("ties", "cle
 
 def rows(published=PUBLISHED, source="a paper", **options):
     """Return result rows of two methods; some of them have published numbers."""
-    found = result_rows(VALUES, margin=0.0035, **options)
-    values = [published.get(key) for key in found.select("method", "dataset").iter_rows()]
-    return found.with_columns(
-        published=pl.Series(values, dtype=pl.Float64),
-        published_source=pl.Series([None if value is None else source for value in values], dtype=pl.String),
-    )
+    return with_published(result_rows(VALUES, margin=0.0035, **options), published, source)
 
 
 def test_a_published_number_has_one_row_and_others_have_none():
-    """The rows come in the order of the results."""
-    found = published_rows(rows())
-    assert list(found.select("method", "dataset").iter_rows()) == list(PUBLISHED)
+    """The rows come method by method, and of each method in the order of the results."""
+    by_dataset = rows().sort("dataset", maintain_order=True)
+    for results in (rows(), by_dataset):
+        assert list(published_rows(results).select("method", "dataset").iter_rows()) == list(PUBLISHED)
     assert found["source"].unique().to_list() == ["a paper"]
 
 
