@@ -22,6 +22,7 @@ from tasks.evidence.dataset_estimates import DatasetEstimates, estimates_on
 from tasks.evidence.group_means import GroupMean, group_means
 from tasks.evidence.label_doubts import doubt_about
 from tasks.evidence.sample_columns import outputs_of
+from tasks.evidence.tuned_model import tuned_outputs
 from tasks.references.datasets import DatasetReference
 from tasks.references.results import Cell, RunRecord, mean_name
 from tasks.streaming.fill import Tally
@@ -63,19 +64,26 @@ def _dataset(cell: Cell) -> DatasetReference:
 def _rows(record: RunRecord, cells: Sequence[Cell], store: Store) -> list[dict[str, Any]]:
     """Return all rows: those of each data set in order, then the means over groups."""
     everywhere = list(dict.fromkeys(map(_dataset, cells)))
-    measured = [estimates_on(dataset, [c for c in cells if _dataset(c) == dataset], store) for dataset in everywhere]
+    measured = [
+        estimates_on(one, [c for c in cells if _dataset(c) == one], store, tuned_outputs(one, record))
+        for one in everywhere
+    ]
     costs = {(cell.method, _dataset(cell).name): cost_of(cell, store) for cell in cells}
     shared = {
         "checkpoints": [published(url, store) for url in record.checkpoints],
         "settings": canonical_json(record.settings),
         "software": f"dawin {version('dawin-pipeline')}, torch {version('torch')}",
         "created_at": datetime.now(UTC),
-        "published": None,
-        "published_source": None,
     }
     rows = [row for one in measured for row in _rows_on(one, cells, costs, _note(one.dataset, cells, store))]
     rows += [row for mean in group_means(measured) for row in _rows_of_mean(mean, cells, costs)]
-    return [{**shared, **row} for row in rows]
+    return [{**shared, **row, **_published(record, row)} for row in rows]
+
+
+def _published(record: RunRecord, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns about the number that was published for a row."""
+    found = record.published_number(row["method"], row["dataset"], row["metric"])
+    return {"published": found and found.value, "published_source": found and found.source}
 
 
 def _note(dataset: DatasetReference, cells: Sequence[Cell], store: Store) -> str | None:
