@@ -87,6 +87,24 @@ def states(
     }
 
 
+def manifests(store: Store, prefix: str) -> dict[str, Manifest]:
+    """Return the manifests of the committed objects below a prefix; those that cannot be read are left out.
+
+    This costs one listing, and one read of each manifest that this process has neither read nor written.
+
+    Args:
+        store: the store that holds the objects.
+        prefix: a folder of the store.
+
+    Returns:
+        By key, sorted.
+    """
+    listing = store.listing(prefix)
+    marks = {key: listing[keys.manifest(key)].mark for key in listing if keys.manifest(key) in listing}
+    found = _read_all(store, marks)
+    return {key: manifest for key, manifest in found.items() if isinstance(manifest, Manifest)}
+
+
 def is_committed(store: Store, key: str, *, contents: bool | None = None) -> bool:
     """Return whether an object is committed and sound.
 

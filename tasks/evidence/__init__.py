@@ -1,0 +1,1 @@
+"""Evidence: the numbers of results, from per-sample tables."""
