@@ -13,7 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow.parquet as pq
 
 from storage import keys
-from storage.errors import ManifestInvalid, ObjectDamaged, ObjectMissing, SchemaMismatch, StorageError, damaged
+from storage.errors import (
+    ManifestInvalid,
+    ObjectDamaged,
+    ObjectMissing,
+    SchemaMismatch,
+    StorageError,
+    damaged,
+    outdated,
+)
 from storage.manifests import Manifest, manifest_content, read_manifest
 from storage.schemas import TABLES
 from storage.spans import Span
@@ -73,8 +81,9 @@ def states(
         listing: a listing of the prefix, if the caller has one already.
 
     Returns:
-        By key, sorted. An object without a manifest is left out. Computing the object again repairs `ObjectDamaged`
-        and `ManifestInvalid`; `SchemaMismatch` means that a newer version of this program wrote the object.
+        By key, sorted. An object without a manifest is left out. Computing the object again repairs `ObjectDamaged`,
+        `ManifestInvalid` and `ObjectOutdated`, which a sound object of an earlier version of this program has;
+        `SchemaMismatch` means that a newer version wrote the object.
     """
     listing = store.listing(prefix) if listing is None else listing
     if only is None:
@@ -225,6 +234,8 @@ def _fault(store: Store, manifest: Manifest, stored: Stored | None, contents: bo
         check_stored(store, manifest, stored, contents=contents)
     except ObjectDamaged as error:
         return error
+    if manifest.table == kind and manifest.version < version:
+        return outdated(address, kind, manifest.version, version)
     return damaged(address, f"wanted table {wanted}, got {got}") if wanted != got else None
 
 

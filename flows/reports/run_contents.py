@@ -5,8 +5,10 @@ from typing import NamedTuple
 from flows.reports.chosen_results import Choice, check_choice, experiment_and_run
 from flows.reports.tables import experiments_with_results, results_of
 from storage import keys
+from storage.errors import outdated
 from storage.manifests import read_manifest
 from storage.pointers import latest_run
+from storage.schemas import RESULTS
 from storage.store import Store
 
 
@@ -32,15 +34,22 @@ def predicted(store: Store, choice: Choice) -> list[Predicted]:
 
     Raises:
         ExperimentError: the choice names something that does not exist; the message lists what does.
+        ObjectOutdated: an earlier version of this program wrote all results of the choice.
     """
     experiment, run_id = experiment_and_run(store, choice)
-    found = []
+    found, faults = [], []
     for name in experiments_with_results(store, experiment):
         own = run_id or latest_run(store, name)
-        manifest = read_manifest(store, keys.results(name, own))
+        key = keys.results(name, own)
+        manifest = read_manifest(store, key)
+        if manifest.version < RESULTS.version:
+            faults.append(outdated(store.address(key), RESULTS.name, manifest.version, RESULTS.version))
+            continue
         places = manifest.identity.get("samples") or _places_of_rows(store, name, own)
         logits = str(manifest.identity["settings"].get("logits", "fp32"))
         found += [Predicted(name, own, method, dataset, prefix, logits) for method, dataset, prefix in places]
+    if faults and not found:
+        raise faults[0]
     check_choice(choice, list(dict.fromkeys(p.method for p in found)), list(dict.fromkeys(p.dataset for p in found)))
     return [p for p in found if choice.keeps_method(p.method) and choice.keeps_dataset(p.dataset)]
 
