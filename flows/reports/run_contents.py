@@ -1,5 +1,6 @@
 """The methods and data sets of runs, and where the predictions of each are: by the manifests of results, unread."""
 
+import logging
 from typing import NamedTuple
 
 from flows.reports.chosen_results import Choice, check_choice, experiment_and_run
@@ -10,6 +11,8 @@ from storage.manifests import read_manifest
 from storage.pointers import latest_run
 from storage.schemas import RESULTS
 from storage.store import Store
+
+log = logging.getLogger("dawin.report")
 
 
 class Predicted(NamedTuple):
@@ -29,8 +32,14 @@ class Predicted(NamedTuple):
         return next(part.removeprefix("dataset=") for part in self.prefix.split("/") if part.startswith("dataset="))
 
 
-def predicted(store: Store, choice: Choice) -> list[Predicted]:
+def predicted(store: Store, choice: Choice, *, warn: bool = False) -> list[Predicted]:
     """Return the predictions of a choice, in the order of the results.
+
+    Args:
+        store: holds the results.
+        choice: the runs, methods and data sets.
+        warn: whether to log a line for each run that is left out, since an earlier version of this program wrote it;
+            `flows.reports.tables.results_of` logs the same line.
 
     Raises:
         ExperimentError: the choice names something that does not exist; the message lists what does.
@@ -50,6 +59,8 @@ def predicted(store: Store, choice: Choice) -> list[Predicted]:
         found += [Predicted(name, own, method, dataset, prefix, logits) for method, dataset, prefix in places]
     if faults and not found:
         raise faults[0]
+    for fault in faults if warn else ():
+        log.warning("left out: %s", fault)
     check_choice(choice, list(dict.fromkeys(p.method for p in found)), list(dict.fromkeys(p.dataset for p in found)))
     return [p for p in found if choice.keeps_method(p.method) and choice.keeps_dataset(p.dataset)]
 
