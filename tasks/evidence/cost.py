@@ -21,13 +21,13 @@ from tasks.references.predictions import EnsembleReference, MergeReference, Pred
 from tasks.references.results import Cell
 
 
-class Cost(NamedTuple):
-    """The cost of a method on the samples of a data set, whatever the machine."""
+class Needs(NamedTuple):
+    """The part of a method's cost on the samples of a data set that is the same on every machine."""
 
     forward_passes: float
     """Passes of one model, for each sample."""
     merged_models: int
-    """Sets of weights that are merged for these samples; those that are made once in advance are not counted."""
+    """Sets of weights that are merged for these samples."""
     extra_parameters: int
     """Parameters to keep for new samples, beside those of one model."""
 
@@ -36,20 +36,33 @@ class Measured(NamedTuple):
     """The measured time of computing a method's predictions; None where a part of them was not measured."""
 
     seconds: float | None
-    images_per_second: float | None
     device: str | None
     """Names of the devices, joined with ` + `."""
 
 
-class CellCost(NamedTuple):
-    """The columns of results on cost."""
+class Cost(NamedTuple):
+    """The cost of a method on the samples of one data set, or of several."""
 
+    samples: int
     forward_passes: float
     merged_models: int
     extra_parameters: int
     seconds: float | None
-    images_per_second: float | None
     device: str | None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of results on cost, by name.
+
+        Example:
+            >>> Cost(100, 4.0, 100, 87_849_216, 8.0, "cpu").columns["images_per_second"]
+            12.5
+        """
+        rate = self.samples / self.seconds if self.seconds else None
+        return {name: getattr(self, name) for name in _COLUMNS} | {"images_per_second": rate}
+
+
+_COLUMNS = ("forward_passes", "merged_models", "extra_parameters", "seconds", "device")
 
 
 class Costs:
@@ -63,13 +76,14 @@ class Costs:
         self._store = store
         self._known: dict[str, Measured] = {}
 
-    def of(self, cell: Cell) -> CellCost:
+    def of(self, cell: Cell) -> Cost:
         """Return the cost of a method on a data set.
 
         Raises:
             StorageError: its clusters or bins cannot be read.
         """
-        return CellCost(*cost_of(cell, groups_of(cell.predictions, self._store)), *self.measured(cell))
+        needs = needs_of(cell, groups_of(cell.predictions, self._store))
+        return Cost(cell.predictions.dataset.samples, *needs, *self.measured(cell))
 
     def measured(self, cell: Cell) -> Measured:
         """Return the measured cost: of the predictions, and of all outputs that they need."""
@@ -78,19 +92,32 @@ class Costs:
         found = [self._of_table(table) for table in tables]
         if not isinstance(predictions, OutputsReference):
             found.append(self._of_table(predictions))
-        return _sum(found, predictions.dataset.samples)
+        return _sum(found)
 
     def _of_table(self, table: PredictionsReference) -> Measured:
         if table.prefix not in self._known:
             found = manifests(self._store, table.prefix)
             spans = [keys.samples(table.prefix, span) for span in table.dataset.spans]
             parts = [_recorded(found[key].measured if key in found else {}) for key in spans]
-            self._known[table.prefix] = _sum(parts, table.dataset.samples)
+            self._known[table.prefix] = _sum(parts)
         return self._known[table.prefix]
 
 
-def cost_of(cell: Cell, groups: int | None = None) -> Cost:
-    """Return the cost of a method on a data set from references alone.
+def cost_of(cell: Cell, store: Store) -> Cost:
+    """Return the cost of a method on a data set; of many cells, `Costs` reads each manifest once.
+
+    Args:
+        cell: the method on the data set.
+        store: holds the predictions, and everything that they need.
+
+    Raises:
+        StorageError: its clusters or bins cannot be read.
+    """
+    return Costs(store).of(cell)
+
+
+def needs_of(cell: Cell, groups: int | None = None) -> Needs:
+    """Return the passes, merged models and parameters of a method on a data set, from references alone.
 
     | predictions | forward passes | merged models | extra parameters |
     |---|---|---|---|
@@ -127,23 +154,23 @@ def cost_of(cell: Cell, groups: int | None = None) -> Cost:
         >>> outputs = tuple(OutputsReference(model=model, scored=scored) for model in models)
         >>> own = CoefficientsReference(outputs=outputs, expertise="entropy", column="entropy", offset=True)
         >>> predictions = MergeReference(outputs=outputs, source=own)
-        >>> cost_of(Cell(method="dawin/samples", predictions=predictions, uses_labels=False))
-        Cost(forward_passes=4.0, merged_models=50, extra_parameters=10)
+        >>> needs_of(Cell(method="dawin/samples", predictions=predictions, uses_labels=False))
+        Needs(forward_passes=4.0, merged_models=50, extra_parameters=10)
     """
     predictions, run = cell.predictions, _needed_outputs(cell.predictions)
     judged = sum(outputs.model.made is not None for outputs in run)
     if isinstance(predictions, OutputsReference):
-        return Cost(1.0, 0, 0)
+        return Needs(1.0, 0, 0)
     if isinstance(predictions, EnsembleReference):
-        return Cost(float(len(run)), judged, _extra(run))
+        return Needs(float(len(run)), judged, _extra(run))
     if isinstance(predictions.source, tuple):
-        return Cost(1.0, 1, 0)
+        return Needs(1.0, 1, 0)
     kept = (*predictions.outputs, *run)
     if isinstance(predictions.source, CoefficientsReference):
         own = len({outputs.model.digest for outputs in predictions.outputs})
-        return Cost(float(len(run) + own), predictions.dataset.samples + judged, _extra(kept))
+        return Needs(float(len(run) + own), predictions.dataset.samples + judged, _extra(kept))
     merged = _asked_groups(predictions.source) if groups is None else groups
-    return Cost(float(len(run) + 1), merged + judged, _extra(kept))
+    return Needs(float(len(run) + 1), merged + judged, _extra(kept))
 
 
 def measured_of(cell: Cell, store: Store) -> Measured:
@@ -176,30 +203,29 @@ def groups_of(predictions: PredictionsReference, store: Store) -> int | None:
     return None
 
 
-def joined(costs: Sequence[CellCost], samples: Sequence[int]) -> CellCost:
-    """Return the cost of a method over several data sets.
+def joined(costs: Sequence[Cost]) -> Cost:
+    """Return the cost of a method on several data sets together.
 
     Args:
         costs: of the method on each data set; at least one.
-        samples: the number of samples of each.
 
     Returns:
-        Passes for each sample in the mean, models merged and seconds in all, images a second over all samples, and the
-        parameters that serve all data sets. Seconds are None where a data set was not measured.
+        Passes for each sample in the mean over all samples, models merged and seconds in all, and the parameters that
+        serve all data sets. Seconds are None where a data set was not measured.
 
     Example:
-        >>> one = CellCost(1.0, 1, 0, 2.0, 5.0, "cpu")
-        >>> two = CellCost(3.0, 2, 0, 8.0, 3.75, "NVIDIA L4")
-        >>> tuple(joined([one, two], [10, 30]))  # 10 passes and 90, 3 models, 40 images in 10 seconds
-        (2.5, 3, 0, 10.0, 4.0, 'cpu + NVIDIA L4')
+        10 passes and 90, and 40 images in 10 seconds:
+
+        >>> tuple(joined([Cost(10, 1.0, 1, 0, 2.0, "cpu"), Cost(30, 3.0, 2, 0, 8.0, "NVIDIA L4")]))
+        (40, 2.5, 3, 0, 10.0, 'cpu + NVIDIA L4')
     """
-    total = sum(samples)
-    measured = _sum([Measured(*cost[3:]) for cost in costs], total)
-    return CellCost(
-        sum(cost.forward_passes * n for cost, n in zip(costs, samples, strict=True)) / total,
+    samples = sum(cost.samples for cost in costs)
+    return Cost(
+        samples,
+        sum(cost.forward_passes * cost.samples for cost in costs) / samples,
         sum(cost.merged_models for cost in costs),
         max(cost.extra_parameters for cost in costs),
-        *measured,
+        *_sum([Measured(cost.seconds, cost.device) for cost in costs]),
     )
 
 
@@ -241,15 +267,14 @@ def _recorded(measured: Mapping[str, Any]) -> Measured:
     seconds, device = measured.get("seconds"), measured.get("device")
     is_time = isinstance(seconds, int | float) and not isinstance(seconds, bool) and isfinite(seconds) and seconds >= 0
     if not is_time or not isinstance(device, str):
-        return Measured(None, None, None)
-    return Measured(float(seconds), None, device)  # type: ignore[arg-type]  # checked above
+        return Measured(None, None)
+    return Measured(float(seconds), device)  # type: ignore[arg-type]  # checked above
 
 
-def _sum(parts: Sequence[Measured], samples: int) -> Measured:
+def _sum(parts: Sequence[Measured]) -> Measured:
     """Return the measurement of several parts together; without one of them, nothing is known."""
     seconds = [part.seconds for part in parts if part.seconds is not None]
     if not parts or len(seconds) < len(parts):
-        return Measured(None, None, None)
-    total = sum(seconds)
+        return Measured(None, None)
     names = [name for part in parts if part.device for name in part.device.split(" + ")]
-    return Measured(total, samples / total if total > 0 else None, " + ".join(dict.fromkeys(names)))
+    return Measured(sum(seconds), " + ".join(dict.fromkeys(names)))

@@ -9,7 +9,7 @@ from storage.schemas import BINS, COMPONENTS, PREDICTIONS
 from storage.store import Store
 from storage.tables import TableWriter
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.evidence.cost import CellCost, Cost, Costs, Measured, cost_of, groups_of, joined, measured_of
+from tasks.evidence.cost import Cost, Costs, Measured, Needs, cost_of, groups_of, joined, measured_of, needs_of
 from tasks.methods.weight_average import METHOD as AVERAGE
 from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
 from tasks.references.datasets import DatasetReference, ScoredDataset
@@ -56,31 +56,31 @@ def mixture(of, components=3):
 
 def test_one_model_costs_one_pass():
     """A model by itself runs once on every sample and merges nothing."""
-    assert cost_of(cell(outputs(1)[0])) == Cost(1.0, 0, 0)
+    assert needs_of(cell(outputs(1)[0])) == Needs(1.0, 0, 0)
 
 
 @pytest.mark.parametrize("count", [2, 8])
 def test_a_static_merge_is_merged_once_and_runs_once(count):
     """However many models it is made of, one model has to be kept."""
     predictions = MergeReference(outputs=outputs(count), source=(1 / count,) * count)
-    assert cost_of(cell(predictions)) == Cost(1.0, 1, 0)
+    assert needs_of(cell(predictions)) == Needs(1.0, 1, 0)
 
 
 def test_a_made_model_costs_as_much_as_a_static_merge():
     """TIES, soups and AdaMerging make their model before the first sample."""
     of = outputs(3)
     predictions = MergeReference(outputs=(of[0], judge(of)), source=(0.0, 1.0))
-    assert cost_of(cell(predictions)) == Cost(1.0, 1, 0)
+    assert needs_of(cell(predictions)) == Needs(1.0, 1, 0)
 
 
 @pytest.mark.parametrize("count", [2, 8])
 def test_an_ensemble_runs_every_model_and_keeps_them_all(count):
     """Each of M models runs on every sample; M − 1 of them are kept beside the first, with their heads."""
     of = outputs(count)
-    wanted = Cost(float(count), 0, (count - 1) * (PARAMETERS + HEAD))
-    assert cost_of(cell(EnsembleReference(outputs=of, weighting="uniform"))) == wanted
-    assert cost_of(cell(EnsembleReference(outputs=of, weighting="surest"))) == wanted
-    assert cost_of(cell(EnsembleReference(outputs=of, weighting=coefficients(of)))) == wanted
+    wanted = Needs(float(count), 0, (count - 1) * (PARAMETERS + HEAD))
+    assert needs_of(cell(EnsembleReference(outputs=of, weighting="uniform"))) == wanted
+    assert needs_of(cell(EnsembleReference(outputs=of, weighting="surest"))) == wanted
+    assert needs_of(cell(EnsembleReference(outputs=of, weighting=coefficients(of)))) == wanted
 
 
 @pytest.mark.parametrize("count", [2, 8])
@@ -88,10 +88,10 @@ def test_clusters_and_bins_cost_one_pass_beside_those_of_the_judged_models(count
     """The outputs of M models decide the coefficients, then one merged model runs; each group merges one."""
     of = outputs(count)
     kept = (count - 1) * (PARAMETERS + HEAD)
-    assert cost_of(cell(MergeReference(outputs=of, source=mixture(of)))) == Cost(count + 1.0, 3, kept)
+    assert needs_of(cell(MergeReference(outputs=of, source=mixture(of)))) == Needs(count + 1.0, 3, kept)
     bins = BinsReference(coefficients=coefficients(of), bins=64, seed=1)
-    assert cost_of(cell(MergeReference(outputs=of, source=bins))) == Cost(count + 1.0, 64, kept)
-    assert cost_of(cell(MergeReference(outputs=of, source=bins)), groups=17) == Cost(count + 1.0, 17, kept)
+    assert needs_of(cell(MergeReference(outputs=of, source=bins))) == Needs(count + 1.0, 64, kept)
+    assert needs_of(cell(MergeReference(outputs=of, source=bins)), groups=17) == Needs(count + 1.0, 17, kept)
 
 
 @pytest.mark.parametrize("count", [2, 8])
@@ -99,21 +99,21 @@ def test_a_model_for_each_sample_costs_a_pass_for_each_model_that_it_is_merged_o
     """M products take the place of one in every layer; the coefficients cost M passes more."""
     of = outputs(count)
     kept = (count - 1) * (PARAMETERS + HEAD)
-    assert cost_of(cell(MergeReference(outputs=of, source=coefficients(of)))) == Cost(2.0 * count, SAMPLES, kept)
+    assert needs_of(cell(MergeReference(outputs=of, source=coefficients(of)))) == Needs(2.0 * count, SAMPLES, kept)
 
 
 def test_random_coefficients_need_no_pass():
     """Nothing is judged, so that only the merged models run."""
     of = outputs(2)
     drawn = coefficients(of, expertise="random/uniform", offset=False, seed=1, version=1)
-    assert cost_of(cell(MergeReference(outputs=of, source=drawn))) == Cost(2.0, SAMPLES, PARAMETERS + HEAD)
+    assert needs_of(cell(MergeReference(outputs=of, source=drawn))) == Needs(2.0, SAMPLES, PARAMETERS + HEAD)
 
 
 def test_task_vectors_are_judged_without_the_base_which_is_kept_all_the_same():
     """Three models, two of them fine-tuned: two are judged, and all three are merged and kept."""
     of = outputs(3)
     scaled = MergeReference(outputs=of, source=coefficients(of[1:]), scale=0.3)
-    assert cost_of(cell(scaled)) == Cost(2.0 + 3.0, SAMPLES, 2 * (PARAMETERS + HEAD))
+    assert needs_of(cell(scaled)) == Needs(2.0 + 3.0, SAMPLES, 2 * (PARAMETERS + HEAD))
 
 
 def test_a_judge_is_one_model_more_that_runs_is_merged_and_is_kept():
@@ -121,32 +121,32 @@ def test_a_judge_is_one_model_more_that_runs_is_merged_and_is_kept():
     of = outputs(2)
     judged = coefficients(of, expertise="loss-merged", judge=judge(of))
     kept = 2 * (PARAMETERS + HEAD)
-    assert cost_of(cell(MergeReference(outputs=of, source=judged))) == Cost(5.0, SAMPLES + 1, kept)
-    assert cost_of(cell(EnsembleReference(outputs=of, weighting=judged))) == Cost(3.0, 1, kept)
+    assert needs_of(cell(MergeReference(outputs=of, source=judged))) == Needs(5.0, SAMPLES + 1, kept)
+    assert needs_of(cell(EnsembleReference(outputs=of, weighting=judged))) == Needs(3.0, 1, kept)
 
 
 def test_a_head_that_all_models_share_is_kept_once():
     """A head from a file of its own belongs to no model, so that only towers are kept."""
     of = outputs(2, head=FileReference(url="head", digest="9" * 64))
-    assert cost_of(cell(EnsembleReference(outputs=of, weighting="uniform"))).extra_parameters == PARAMETERS
+    assert needs_of(cell(EnsembleReference(outputs=of, weighting="uniform"))).extra_parameters == PARAMETERS
 
 
 def test_one_checkpoint_under_two_names_is_one_model():
     """It runs once, and nothing is kept beside it."""
     of = outputs(2, digests="aa")
-    assert cost_of(cell(EnsembleReference(outputs=of, weighting="uniform"))) == Cost(1.0, 0, 0)
+    assert needs_of(cell(EnsembleReference(outputs=of, weighting="uniform"))) == Needs(1.0, 0, 0)
 
 
 def test_a_cost_that_references_cannot_say_is_refused():
     """Parameters that nobody counted and a number of clusters that BIC decides are never guessed."""
     of = outputs(2, parameters=None)
     with pytest.raises(ValueError, match="model m0: wanted its number of parameters"):
-        cost_of(cell(EnsembleReference(outputs=of, weighting="uniform")))
+        needs_of(cell(EnsembleReference(outputs=of, weighting="uniform")))
     of = outputs(2)
     auto = cell(MergeReference(outputs=of, source=mixture(of, "auto")))
     with pytest.raises(ValueError, match="clusters by BIC: wanted their number"):
-        cost_of(auto)
-    assert cost_of(auto, groups=4).merged_models == 4
+        needs_of(auto)
+    assert needs_of(auto, groups=4).merged_models == 4
 
 
 def commit(store, table, measured, *, spans=None):
@@ -175,9 +175,9 @@ def test_seconds_are_those_of_the_predictions_and_of_all_outputs_that_they_need(
     for table, seconds in ((of[0], 1.0), (of[1], 2.0), (merge, 4.0), (ensemble, 0.25)):
         commit(store, table, [took(seconds), took(seconds / 2)])
     costs = Costs(store)
-    assert costs.measured(cell(of[1])) == Measured(3.0, 50 / 3, "cpu")
-    assert costs.measured(cell(merge)) == Measured(10.5, 50 / 10.5, "cpu")
-    assert costs.measured(cell(ensemble)) == measured_of(cell(ensemble), store) == Measured(4.875, 50 / 4.875, "cpu")
+    assert costs.measured(cell(of[1])) == Measured(3.0, "cpu")
+    assert costs.measured(cell(merge)) == Measured(10.5, "cpu")
+    assert costs.measured(cell(ensemble)) == measured_of(cell(ensemble), store) == Measured(4.875, "cpu")
 
 
 def test_static_merges_and_random_coefficients_need_no_outputs(tmp_path):
@@ -197,10 +197,10 @@ def test_objects_of_several_devices_name_them_all(tmp_path):
     commit(store, of[0], [took(1.0, "NVIDIA L4"), took(1.0, "NVIDIA H100")])
     commit(store, of[1], [took(1.0, "NVIDIA L4"), took(1.0)])
     found = measured_of(cell(EnsembleReference(outputs=of, weighting="uniform")), store)
-    assert found == Measured(None, None, None)  # the ensemble itself was not computed
+    assert found == Measured(None, None)  # the ensemble itself was not computed
     commit(store, EnsembleReference(outputs=of, weighting="uniform"), [took(1.0), took(1.0)])
     found = measured_of(cell(EnsembleReference(outputs=of, weighting="uniform")), store)
-    assert found == Measured(6.0, 50 / 6.0, "NVIDIA L4 + NVIDIA H100 + cpu")
+    assert found == Measured(6.0, "NVIDIA L4 + NVIDIA H100 + cpu")
 
 
 @pytest.mark.parametrize(
@@ -223,14 +223,14 @@ def test_seconds_that_were_not_measured_are_not_made_up(tmp_path, wrong):
     key = keys.samples(of[0].prefix, of[0].dataset.spans[1])
     manifest = read_manifest(store, key)
     write_manifest(store, type(manifest)(**{**vars(manifest), "measured": wrong}))
-    assert measured_of(cell(of[0]), store) == Measured(None, None, None)
+    assert measured_of(cell(of[0]), store) == Measured(None, None)
 
 
 def test_an_object_that_is_missing_leaves_the_whole_unknown(tmp_path):
     """Half of the samples say nothing about all of them."""
     store, of = Store(str(tmp_path)), outputs(1)
     commit(store, of[0], [took(1.0)], spans=of[0].dataset.spans[:1])
-    assert measured_of(cell(of[0]), store) == Measured(None, None, None)
+    assert measured_of(cell(of[0]), store) == Measured(None, None)
 
 
 def test_groups_without_samples_merge_nothing(tmp_path):
@@ -261,16 +261,17 @@ def test_groups_without_samples_merge_nothing(tmp_path):
     assert groups_of(MergeReference(outputs=of, source=source), store) == 2
     assert groups_of(MergeReference(outputs=of, source=bins), store) == 7
     assert groups_of(of[0], store) is None
-    assert Costs(store).of(cell(MergeReference(outputs=of, source=bins))) == CellCost(
-        3.0, 7, PARAMETERS + HEAD, None, None, None
-    )
+    found = cost_of(cell(MergeReference(outputs=of, source=bins)), store)
+    assert found == Cost(SAMPLES, 3.0, 7, PARAMETERS + HEAD, None, None)
 
 
 def test_the_mean_over_data_sets_weighs_passes_by_samples_and_adds_up_seconds():
     """Images a second are all images over all seconds, and no mean of rates."""
-    one = CellCost(3.0, 3, 500, 10.0, 10.0, "cpu")
-    two = CellCost(5.0, 200, 700, 30.0, 10.0, "cpu")
-    assert joined([one, two], [100, 300]) == CellCost(4.5, 203, 700, 40.0, 10.0, "cpu")
-    assert joined([one], [100]) == one
-    unmeasured = joined([one, two._replace(seconds=None, images_per_second=None, device=None)], [100, 300])
-    assert unmeasured == CellCost(4.5, 203, 700, None, None, None)
+    one = Cost(100, 3.0, 3, 500, 10.0, "cpu")
+    two = Cost(300, 5.0, 200, 700, 15.0, "cpu")
+    assert joined([one, two]) == Cost(400, 4.5, 203, 700, 25.0, "cpu")
+    assert joined([one, two]).columns["images_per_second"] == 16.0
+    assert joined([one]) == one
+    unmeasured = joined([one, two._replace(seconds=None, device=None)])
+    assert unmeasured == Cost(400, 4.5, 203, 700, None, None)
+    assert unmeasured.columns["images_per_second"] is None
