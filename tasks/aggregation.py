@@ -17,7 +17,7 @@ from storage.schemas import RESULTS
 from storage.soundness import is_committed
 from storage.store import Store
 from storage.tables import TableWriter
-from tasks.evidence.cost import Cost, cost_of, joined
+from tasks.evidence.cost import Cost, Costs, joined
 from tasks.evidence.dataset_estimates import DatasetEstimates, estimates_on
 from tasks.evidence.group_means import GroupMean, group_means
 from tasks.evidence.label_doubts import doubt_about
@@ -68,7 +68,8 @@ def _rows(record: RunRecord, cells: Sequence[Cell], store: Store) -> list[dict[s
         estimates_on(one, [c for c in cells if _dataset(c) == one], store, tuned_outputs(one, record))
         for one in everywhere
     ]
-    costs = {(cell.method, _dataset(cell).name): cost_of(cell, store) for cell in cells}
+    of = Costs(store).of
+    costs = {(cell.method, _dataset(cell).name): of(cell) for cell in cells}
     shared = {
         "checkpoints": [published(url, store) for url in record.checkpoints],
         "settings": canonical_json(record.settings),
