@@ -1,0 +1,1 @@
+"""The evidence behind a number: intervals by resampling, and tests of differences between methods."""
