@@ -27,7 +27,7 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
     stored as float16 become float32. Damaged objects are left out; the log has a line for each of them.
 
     Args:
-        table: `results`, `outputs`, `coefficients`, `mixtures`, `components`, `bins`,
+        table: `results`, `comparisons`, `outputs`, `coefficients`, `mixtures`, `components`, `bins`,
             `predictions` or `samples`.
         store: a store or its address.
 

@@ -55,16 +55,7 @@ def paired_test(
         >>> print(f"{found.low:.3f} to {found.high:.3f}, p = {found.p_value:.2f}")
         0.001 to 0.039, p = 0.04
     """
-    value, drawn = np.asarray(difference, dtype=np.float64), np.asarray(replicates, dtype=np.float64)
-    if drawn.ndim != value.ndim + 1 or drawn.shape[:-1] != value.shape or drawn.shape[-1] < _LEAST:
-        raise ValueError(
-            f"replicates: wanted shape {(*value.shape, 'B')} with B of at least {_LEAST}, got {drawn.shape}"
-        )
-    if not (np.isfinite(value).all() and np.isfinite(drawn).all()):
-        raise ValueError("difference, replicates: wanted finite numbers")
-    n = np.asarray(samples, dtype=np.float64)
-    if np.any(n < 1):
-        raise ValueError("samples: wanted at least one")
+    value, drawn, n = _checked(difference, replicates, samples)
     spread = drawn.std(axis=-1, ddof=1)
     # a resample of n varies by n − 1 in n parts of the variance that n new samples would have
     error = spread * np.sqrt(n / np.maximum(n - 1.0, 1.0))
@@ -75,6 +66,20 @@ def paired_test(
         by_error = 2.0 * stdtr(freedom, -np.abs(value) / error)
     without = np.where(value == 0.0, 1.0, np.exp2(1.0 - n))
     return PairedTest(value - half, value + half, np.where(varies, by_error, without), np.where(varies, error, 0.0))
+
+
+def _checked(difference: ArrayLike, replicates: ArrayLike, samples: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    value, drawn = np.asarray(difference, dtype=np.float64), np.asarray(replicates, dtype=np.float64)
+    if drawn.ndim != value.ndim + 1 or drawn.shape[:-1] != value.shape or drawn.shape[-1] < _LEAST:
+        raise ValueError(
+            f"replicates: wanted shape {(*value.shape, 'B')} with B of at least {_LEAST}, got {drawn.shape}"
+        )
+    if not (np.isfinite(value).all() and np.isfinite(drawn).all()):
+        raise ValueError("difference, replicates: wanted finite numbers")
+    n = np.asarray(samples, dtype=np.float64)
+    if np.any(n < 1):
+        raise ValueError("samples: wanted at least one")
+    return value, drawn, n
 
 
 _ROUNDING = 1e-12  # a spread below this part of the values is that of sums in floating point
