@@ -150,23 +150,23 @@ def write_comparisons(store: Store, experiment: str, run_id: str, request: Mappi
 
 def request_of(
     metrics: Sequence[str] = ("top1",),
-    methods: Sequence[str] | None = None,
-    datasets: Sequence[str] | None = None,
+    methods: Sequence[Sequence[str]] | None = None,
+    datasets: Mapping[str, Sequence[str]] | None = None,
     other: str | None = None,
 ) -> dict[str, Any]:
     """Return the identity of comparisons; without arguments, of those that every run writes.
 
     Args:
         metrics: names of the metrics.
-        methods: names of the methods; None: all of the run.
-        datasets: names of the data sets and means; None: all of the run.
+        methods: names of the methods, of the run and of the other one; None: all.
+        datasets: names of the data sets and means by metric; None: all.
         other: experiment and run of the second method of each pair; None: the first method's.
     """
     return {
         "tests": VERSION,
         "schema": COMPARISONS.version,
         "metrics": list(metrics),
-        "methods": None if methods is None else list(methods),
-        "datasets": None if datasets is None else list(datasets),
+        "methods": None if methods is None else [list(each) for each in methods],
+        "datasets": None if datasets is None else {metric: list(each) for metric, each in datasets.items()},
         "other": other,
     }

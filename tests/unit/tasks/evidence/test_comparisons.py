@@ -116,8 +116,8 @@ def test_different_requests_have_different_tables(memory):
     requests = [
         request_of(),
         request_of(["nll"]),
-        request_of(methods=["m0", "m1"]),
-        request_of(datasets=["clean"]),
+        request_of(methods=[["m0", "m1"]]),
+        request_of(datasets={"top1": ["clean"]}),
         request_of(other="digits/r4567"),
     ]
     assert len({write_comparisons(store, "digits", "r0123", one, rows) for one in requests}) == len(requests)
