@@ -1,1 +1,1 @@
-"""The evidence behind a number: intervals by resampling, and tests of differences between methods."""
+"""How sure a number is: resamples of a data set's samples, and the intervals made from them."""
