@@ -21,6 +21,7 @@ from tasks.evidence.cost import Cost, cost_of, joined
 from tasks.evidence.estimates import DatasetEstimates, estimates_on
 from tasks.evidence.group_means import GroupMean, group_means
 from tasks.evidence.label_doubts import doubt_about
+from tasks.evidence.run_comparisons import keep_comparisons
 from tasks.evidence.sample_columns import outputs_of
 from tasks.references.datasets import DatasetReference
 from tasks.references.results import Cell, RunRecord, mean_name
@@ -37,8 +38,11 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
     done = is_committed(store, record.key, contents=True)
     if not done:
         writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
-        if rows := _rows(record, cells, store):
+        everywhere = dict.fromkeys(map(_dataset, cells))
+        measured = [estimates_on(one, [c for c in cells if _dataset(c) == one], store) for one in everywhere]
+        if rows := _rows(record, cells, measured, store):
             writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
+        keep_comparisons(record, cells, measured, store)
         writer.commit()
     point_to_latest(store, record.experiment, record.run_id)
     return Tally(0, len(cells)) if done else Tally(len(cells), 0)
@@ -60,10 +64,10 @@ def _dataset(cell: Cell) -> DatasetReference:
     return cell.predictions.dataset
 
 
-def _rows(record: RunRecord, cells: Sequence[Cell], store: Store) -> list[dict[str, Any]]:
+def _rows(
+    record: RunRecord, cells: Sequence[Cell], measured: Sequence[DatasetEstimates], store: Store
+) -> list[dict[str, Any]]:
     """Return all rows: those of each data set in order, then the means over groups."""
-    everywhere = list(dict.fromkeys(map(_dataset, cells)))
-    measured = [estimates_on(dataset, [c for c in cells if _dataset(c) == dataset], store) for dataset in everywhere]
     costs = {(cell.method, _dataset(cell).name): cost_of(cell, store) for cell in cells}
     shared = {
         "checkpoints": [published(url, store) for url in record.checkpoints],

@@ -1,1 +1,1 @@
-"""Comparisons of methods: the request, the samples that it needs, the tests, and the result as text and as documents."""
+"""Comparisons of methods: requests, the samples that they need, and the results."""

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from tasks.numerics.evidence.replicates import replicates
-from tasks.numerics.evidence.resampling import Resampling
 
 from flows.comparison.run_tables import RunTable
 from flows.reports.run_contents import Predicted
 from flows.reports.sample_table import sample_names
-from storage.identity import digest_of
 from storage.schemas import OUTPUTS, PREDICTIONS
 from storage.store import Store
 from storage.tables import read_samples
 from tasks.evidence.compared import Compared, ComparedColumn, mean_of
+from tasks.evidence.estimates import seeded_resampling
+from tasks.numerics.evidence.replicates import replicates
+from tasks.numerics.evidence.resampling import Resampling
 from tasks.numerics.metrics.metric import Metric, SampleColumns
 from tasks.progress import work
 
@@ -115,6 +115,5 @@ def _samples(store: Store, one: Predicted, metric: Metric) -> SampleColumns:
 
 
 def _resampling(store: Store, digest: str, samples: int) -> Resampling:
-    """Return the resamples of a data set, seeded by the names of its samples, else by its digest."""
-    names = sample_names(store, digest)["name"].to_list()
-    return Resampling(samples, seed=digest_of({"names": names}) if len(names) == samples else digest)
+    """Return the resamples of a data set, as runs draw them."""
+    return seeded_resampling(samples, digest, sample_names(store, digest)["name"].to_list())

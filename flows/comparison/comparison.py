@@ -48,16 +48,23 @@ def against(row: Row, reference: Member | None = None) -> Against:
         row: of the table `comparisons`.
         reference: one of its two methods; None: the second one.
     """
-    a, b = (Member(row[f"method_{side}"], row[f"run_{side}"]) for side in "ab")
-    if reference in (None, b):
-        low, high = row["ci_low"], row["ci_high"]
-        return _against(row, a, b, row["value_a"], row["value_b"], row["difference"], low, high)
-    low, high = (None if end is None else -end for end in (row["ci_high"], row["ci_low"]))
-    return _against(row, b, a, row["value_b"], row["value_a"], -row["difference"], low, high)
-
-
-def _against(row: Row, method: Member, reference: Member, *numbers: float | None) -> Against:
-    return Against(method, reference, *numbers, row["p_value"], row["p_corrected"], row["detectable"])  # type: ignore[arg-type]
+    a, b = _members(row)
+    is_turned = reference == a
+    sign = -1.0 if is_turned else 1.0
+    ends = [None if row[name] is None else sign * row[name] for name in ("ci_low", "ci_high")]
+    low, high = reversed(ends) if is_turned else ends
+    return Against(
+        method=b if is_turned else a,
+        reference=a if is_turned else b,
+        value=row["value_b" if is_turned else "value_a"],
+        reference_value=row["value_a" if is_turned else "value_b"],
+        difference=sign * row["difference"],
+        low=low,
+        high=high,
+        p_value=row["p_value"],
+        p_corrected=row["p_corrected"],
+        detectable=row["detectable"],
+    )
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,7 @@ from flows.reports.run_contents import Predicted, predicted
 from flows.reports.tables import results_of
 from storage.pointers import latest_run
 from storage.store import Store
-
-MEAN = "mean/"
-"""Beginning of the name of a mean over the data sets of a group."""
-ALL = "all"
-"""Name of the mean over all groups."""
+from tasks.references.results import ALL, is_mean, mean_name
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class RunTable:
         for dataset in self.valued(metric):
             groups.setdefault(self.groups[dataset], []).append(dataset)
         whole = {ALL: self.valued(metric)} if len(groups) > 1 else {}
-        return {f"{MEAN}{group}": members for group, members in {**groups, **whole}.items()}
+        return {mean_name(group): members for group, members in {**groups, **whole}.items()}
 
 
 def run_table(store: Store, experiment: str, run_id: str | None = None) -> RunTable:
@@ -97,6 +93,6 @@ def run_table(store: Store, experiment: str, run_id: str | None = None) -> RunTa
         rows={
             (row["method"], row["dataset"], row["metric"]): row
             for row in rows.iter_rows(named=True)
-            if not row["dataset"].startswith(MEAN)
+            if not is_mean(row["dataset"])
         },
     )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.numerics.checks import Floats
+from tasks.references.results import ALL, mean_name
 
 Pairs = Sequence[tuple[int, int]]
 """Numbers of the two methods of each pair."""
@@ -48,19 +49,18 @@ def all_pairs(column: ComparedColumn) -> Pairs:
     return [(i, j) for i in range(count) for j in range(i + 1, count)]
 
 
-def means_of(columns: Sequence[ComparedColumn], everything: str = "all") -> Iterator[ComparedColumn]:
+def means_of(columns: Sequence[ComparedColumn]) -> Iterator[ComparedColumn]:
     """Yield the means of one metric over each group of several data sets, and over all of several groups.
 
     A method takes part in a mean if it has a value on all of the mean's data sets. Each data set has the same weight.
 
     Args:
         columns: data sets, each with resamples of its methods.
-        everything: name of the mean over all groups.
     """
     groups: dict[str, list[ComparedColumn]] = {}
     for column in columns:
         groups.setdefault(column.group, []).append(column)
-    whole = {everything: list(columns)} if len(groups) > 1 else {}
+    whole = {ALL: list(columns)} if len(groups) > 1 else {}
     for name, members in {**groups, **whole}.items():
         if len(members) > 1:
             yield mean_of(name, members)
@@ -86,7 +86,7 @@ def mean_of(group: str, columns: Sequence[ComparedColumn]) -> ComparedColumn:
         for name, run in shared
     ]
     return ComparedColumn(
-        dataset=f"mean/{group}",
+        dataset=mean_name(group),
         group=group,
         metric=columns[0].metric,
         samples=sum(column.samples for column in columns),

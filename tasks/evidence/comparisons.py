@@ -22,6 +22,7 @@ from tasks.numerics.evidence.paired import paired_test
 VERSION = 1
 """Of the tests; a raised version has all comparisons computed again."""
 MCNEMAR, BOOTSTRAP = "mcnemar", "bootstrap"
+_ROUNDING = 1e-8  # of the values: sums of single-precision products differ by less, and one sample of many by more
 _AT_ONCE = 256  # pairs whose resampled differences are in memory at a time
 
 Rows = list[dict[str, Any]]
@@ -115,10 +116,18 @@ def _by_bootstrap(column: ComparedColumn, pairs: Pairs) -> _Tested:
         raise ValueError(f"{column.dataset}, {column.metric}: wanted resamples of all methods, none of {without[0]}")
     values = np.array([method.value for method in column.methods])
     drawn = np.array([method.replicates for method in column.methods])
+    drawn = drawn[:, np.isfinite(drawn).all(axis=0)]  # a metric may not be defined on a resample
+    if drawn.shape[1] < 2:
+        unknown = np.full(len(pairs), np.nan)
+        return _Tested(np.ones(len(pairs)), unknown, unknown, unknown)
+    noise = _ROUNDING * np.abs(drawn).max()
     parts = []
     for start in range(0, len(pairs), _AT_ONCE):
         i, j = np.transpose(pairs[start : start + _AT_ONCE])
-        found = paired_test(values[i] - values[j], drawn[i] - drawn[j], column.least)
+        differences, of_resamples = values[i] - values[j], drawn[i] - drawn[j]
+        same = (np.abs(differences) <= noise) & np.all(np.abs(of_resamples) <= noise, axis=1)
+        differences[same], of_resamples[same] = 0.0, 0.0  # equal predictions, whose sums were rounded differently
+        found = paired_test(differences, of_resamples, column.least)
         detectable = detectable_by_error(found.standard_error, column.least)
         parts.append(_Tested(found.p_value, found.low, found.high, detectable))
     return _Tested(*(np.concatenate(one) for one in zip(*parts, strict=True)))
