@@ -6,13 +6,10 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import BaseModel, RootModel
 
-
-class Document(BaseModel):
-    """A part of a document. Programs may rely on the names and types of its fields."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+from flows.reports.compare_models import CompareDocument
+from flows.reports.json_document import Document
 
 
 class PlannedStep(Document):
@@ -297,6 +294,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "plan": PlanDocument,
     "inspect": InspectDocument,
     "results": ResultsDocument,
+    "compare": CompareDocument,
     "leaderboard": LeaderboardDocument,
     "store-list": StoreDocument,
     "calibrate": CalibrateDocument,
