@@ -64,4 +64,4 @@ def _name(line: Line) -> str:
 
 
 def _cell(line: Line, name: str) -> str:
-    return dict(zip(HEAD, line, strict=False))[name]
+    return str(line[HEAD.index(name)])
