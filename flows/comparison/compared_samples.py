@@ -12,7 +12,7 @@ from storage.schemas import OUTPUTS, PREDICTIONS
 from storage.store import Store
 from storage.tables import read_samples
 from tasks.evidence.compared import Compared, ComparedColumn, mean_of
-from tasks.evidence.estimates import seeded_resampling
+from tasks.evidence.dataset_estimates import seeded_resampling
 from tasks.numerics.evidence.replicates import replicates
 from tasks.numerics.evidence.resampling import Resampling
 from tasks.numerics.metrics.metric import Metric, SampleColumns

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from storage.store import Store
 from tasks.evidence.compared import Compared, ComparedColumn, means_of
 from tasks.evidence.comparisons import compare, request_of, write_comparisons
-from tasks.evidence.estimates import DatasetEstimates
+from tasks.evidence.dataset_estimates import DatasetEstimates
 from tasks.numerics.metrics.accuracy import TOP1
 from tasks.references.results import Cell, RunRecord
 
