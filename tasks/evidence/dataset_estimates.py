@@ -1,6 +1,7 @@
 """Estimates of every metric of every method on a data set, from the predictions in a store."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ class DatasetEstimates(NamedTuple):
     dataset: DatasetReference
     measured: Mapping[str, Mapping[str, Measured]]
     """Estimates and replicates by method and metric, the replicates from the same resamples for all methods."""
-    right: Mapping[str, NDArray[np.bool_]]
+    right: Mapping[str, NDArray[np.bool_]] = MappingProxyType({})
     """(n,) by method, whether the prediction of each sample is right; empty on a data set without labels."""
 
 

@@ -42,7 +42,7 @@ def _columns(
                 replicates=found[TOP1.name].replicates,
             )
             for method, found in one.measured.items()
-            if TOP1.name in found
+            if TOP1.name in found and method in one.right
         ]
         if methods:
             dataset = one.dataset
