@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from flows.reports.compare_models import CompareDocument
 from flows.reports.json_document import Document
 from flows.reports.result_models import LeaderboardDocument, ResultsDocument
 
@@ -202,6 +203,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "plan": PlanDocument,
     "inspect": InspectDocument,
     "results": ResultsDocument,
+    "compare": CompareDocument,
     "leaderboard": LeaderboardDocument,
     "store-list": StoreDocument,
     "calibrate": CalibrateDocument,
