@@ -1,0 +1,1 @@
+"""Comparisons of methods: requests, the samples that they need, and the results."""
