@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tasks.numerics.checks import Floats
 from tasks.numerics.evidence.resampling import Counts, Resampling
 from tasks.numerics.metrics.metric import Metric, SampleColumns, check_columns
-from tasks.numerics.metrics.sums import OfSums, Summed, Sums, Terms, weighted
+from tasks.numerics.metrics.sums import OfSums, Sums, Terms, weighted
 
 _BLOCK_BYTES = 1 << 25  # of the counts that one thread holds; what is made of them takes up to three times as much
 _THREADS = 2
@@ -123,7 +123,7 @@ def _fill(found: Floats, prepared: _Prepared, metrics: Sequence[Metric], counts:
     if prepared.places:
         rows, columns = zip(*prepared.places, strict=True)
         found[rows, columns] = prepared.averages + prepared.terms @ counts / len(counts)
-    summed: dict[Terms, tuple[Sums, Summed]] = {}
+    summed: dict[Terms, tuple[Sums, Any]] = {}
     for row, (sums, columns_of_method) in enumerate(zip(prepared.sums, prepared.columns, strict=True)):
         for part, own in sums.items():
             if own is not None and not (part in summed and summed[part][0] is own):

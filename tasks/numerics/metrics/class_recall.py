@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tasks.numerics.checks import Floats
 from tasks.numerics.evidence.intervals import Interval, minimum_interval
 from tasks.numerics.metrics.metric import Metric, SampleColumns
-from tasks.numerics.metrics.sums import OfSums, Summed, Sums, sums
+from tasks.numerics.metrics.sums import OfSums, Summed, Sums, rows_of
 
 Integers = NDArray[Any]
 
@@ -50,7 +50,7 @@ def _counted(of_class: Integers, classes: int, count: int, shift: Integers | int
         raise ValueError(f"labels and predictions: wanted classes below {classes}, got {of_class.max()}")
     row = of_class + shift
     order = np.argsort(row, kind="stable")
-    return sums(row[order], order, np.ones(len(row)), (count, len(row)))
+    return Sums(rows_of(row[order], order, np.ones(len(row)), (count, len(row))))
 
 
 def _mean_where(values: Floats, of: Floats) -> Floats:

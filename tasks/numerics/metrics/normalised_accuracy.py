@@ -4,7 +4,7 @@ import numpy as np
 
 from tasks.numerics.checks import Floats
 from tasks.numerics.metrics.metric import TUNED_COLUMN, Metric, SampleColumns
-from tasks.numerics.metrics.sums import OfSums, Summed, Sums, sums
+from tasks.numerics.metrics.sums import OfSums, Summed, Sums, rows_of
 
 
 def right_of_both(columns: SampleColumns, _classes: int | None) -> Sums | None:
@@ -17,7 +17,7 @@ def right_of_both(columns: SampleColumns, _classes: int | None) -> Sums | None:
     if not len(tuned):
         return None
     row = np.repeat([0, 1], [len(right), len(tuned)])
-    return sums(row, np.append(right, tuned), np.ones(len(row)), (2, len(columns["label_rank"])))
+    return Sums(rows_of(row, np.append(right, tuned), np.ones(len(row)), (2, len(columns["label_rank"]))))
 
 
 def _ratio(found: Summed) -> Floats:
