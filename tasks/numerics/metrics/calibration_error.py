@@ -49,7 +49,16 @@ def bins_of_equal_mass(confidence: Floats) -> NDArray[np.int64]:
         >>> bins_of_equal_mass(np.array([0.5, 0.9, 0.9]))
         array([0, 5, 5])
     """
-    lower = np.searchsorted(np.sort(confidence), confidence, side="left")
+    order = np.argsort(confidence)
+    bins = np.empty(len(order), np.int64)
+    bins[order] = _mass_bins_of_sorted(confidence[order])
+    return bins
+
+
+def _mass_bins_of_sorted(confidence: Floats) -> NDArray[np.int64]:
+    """Return the bins of equal mass of ascending confidences."""
+    place = np.arange(len(confidence))
+    lower = np.maximum.accumulate(np.where(np.diff(confidence, prepend=-1.0) > 0, place, 0))
     return BINS * lower // len(confidence)
 
 
@@ -68,13 +77,15 @@ def gaps(columns: SampleColumns, _classes: int | None) -> Sums:
     Args:
         columns: with `confidence` and `label_rank`.
     """
-    confidence = columns["confidence"]
-    width, mass = bins_of_equal_width(confidence), bins_of_equal_mass(confidence)
-    shared = width * BINS + mass
-    order = np.argsort(shared, kind="stable")
-    cells, cell = np.unique(shared[order], return_inverse=True)
-    gap = (confidence - (columns["label_rank"] == 0))[order]
-    return Sums(rows_of(cell, order, gap, (len(cells), len(gap))), partial(_errors, cells // BINS, cells % BINS))
+    order = np.argsort(columns["confidence"])
+    confidence = columns["confidence"][order]
+    width, mass = bins_of_equal_width(confidence), _mass_bins_of_sorted(confidence)
+    shared = width * BINS + mass  # ascends
+    starts = np.flatnonzero(np.diff(shared, prepend=-1))
+    cell = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
+    gap = confidence - (columns["label_rank"][order] == 0)
+    errors = partial(_errors, width[starts], mass[starts])
+    return Sums(rows_of(cell, order, gap, (len(starts), len(gap))), errors)
 
 
 def _errors(width: NDArray[np.int64], mass: NDArray[np.int64], values: Floats, samples: Floats) -> Errors:

@@ -16,7 +16,7 @@ from tasks.numerics.checks import Floats
 from tasks.numerics.metrics.metric import Metric, SampleColumns
 from tasks.numerics.metrics.sums import OfSums, Sums, rows_of
 
-_ROWS = 512  # of sums that are worked on at once, so that they stay in the processor's cache
+_CACHED = 1 << 16  # sums that are worked on at once, so that they stay in the processor's cache
 _STEP = 16  # rows that one matrix product adds up
 
 
@@ -74,9 +74,11 @@ def _areas(count: int, mixed: NDArray[np.int64], values: Floats, samples: Floats
     harmonic, below = _harmonic_numbers(int(samples.max()))
     errors, inside, pairs, squares = (np.zeros(values.shape[1]) for _ in range(4))
     total = np.zeros(values.shape[1], values.dtype)
-    for start in range(0, count, _ROWS):
-        rows = values[start : min(start + _ROWS, count)]
-        ends = running_total(rows) + total
+    step = max(1, _CACHED // values.shape[1] // _STEP) * _STEP
+    for start in range(0, count, step):
+        rows = values[start : min(start + step, count)]
+        ends = running_total(rows)
+        ends += total
         at, wrong, total = below.take(ends.astype(np.int32), mode="clip"), rows[1::2], ends[-1]
         here = np.flatnonzero((mixed >= start // 2) & (mixed < start // 2 + len(wrong)))
         ranks = at[1::2] - at[::2] if len(here) else None

@@ -28,10 +28,15 @@ class Summed(NamedTuple):
 class Sums(NamedTuple):
     """Sums over samples, each as a row of the samples' terms."""
 
-    rows: "csr_array[np.float64]"
+    rows: "csr_array[Any, tuple[int, int]]"
     """(K, n) the term of each of n samples in each of K sums."""
     derive: Callable[[Floats, Floats], Any] = Summed
     """From the sums (K, B) and the number of samples (B,) to what the metrics are functions of."""
+
+    def single(self) -> "Sums":
+        """Return the sums with terms of 32 bits, for weights of 32 bits."""
+        terms = self.rows.data.astype(np.float32)
+        return Sums(csr_array((terms, self.rows.indices, self.rows.indptr), shape=self.rows.shape), self.derive)
 
     def equals(self, other: "Sums") -> bool:
         """Return whether the sums have the same terms, as counts of labels have for all methods."""
@@ -39,7 +44,7 @@ class Sums(NamedTuple):
         return self.derive is other.derive and all(map(np.array_equal, *zip(*pairs, strict=True)))
 
 
-Terms = Callable[[SampleColumns, int | None], Sums | None]
+Part = Callable[[SampleColumns, int | None], Sums | None]
 """From columns of n samples and the number of classes to sums over the samples, or None where these do not exist."""
 
 
@@ -55,7 +60,7 @@ class OfSums:
         array([4., 2.])
     """
 
-    parts: tuple[Terms, ...]
+    parts: tuple[Part, ...]
     """Functions that give sums; metrics that name the same function share its sums, and what is derived from them."""
     finish: Callable[..., Floats]
     """From what is derived from each part to B values; NaN for a resample on which the metric is not defined."""

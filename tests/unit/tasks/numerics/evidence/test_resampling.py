@@ -43,7 +43,7 @@ def test_equal_seeds_draw_equal_samples_and_unequal_ones_do_not():
 def test_the_counts_are_the_same_on_every_platform():
     """The bytes of some counts are those that were drawn when this test was written."""
     drawn = resamples(1000, 60, seed="every platform").astype("<f4")
-    assert hashlib.sha256(drawn.tobytes()).hexdigest()[:16] == "b3d98b7f9c8ed40c"
+    assert hashlib.sha256(drawn.tobytes()).hexdigest()[:16] == "afe285c412fe54d6"
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 1), (24, 26), (30, 61), (99, 100), (0, 100)])
