@@ -13,8 +13,10 @@ _WIDE = 35  # percent: the ticks of a wider range have unequal steps
 _APART = 46  # pixels between ticks at least
 _MARGIN = 0.06  # of the range, on either side
 
+PERCENT = "format(datum.value, '.3~g') + ' %'"
+"""The Vega expression of the label of a tick in percent."""
 PERCENT_OF_LOGIT = "format(100 / (1 + exp(-datum.value)), '.4~g') + ' %'"
-"""The Vega expression of a tick's label."""
+"""The same for a tick on a logit-scaled axis."""
 
 
 def logit(share: float, samples: int) -> float:
