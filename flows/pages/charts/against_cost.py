@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import ceil, floor, log10
 
-from flows.pages.charts.axes import Axis, percent_axis
+from flows.pages.charts.axes import PERCENT, Axis, percent_axis
 from flows.pages.charts.labelled_points import Point, layers
 from flows.pages.charts.layout import Spec, rounded
 
@@ -33,7 +33,7 @@ def against_cost(points: Sequence[Point], title: str) -> Spec:
         "type": "quantitative",
         "title": title,
         "scale": {"domain": [rounded(y.low), rounded(y.high)], "zero": False, "nice": False},
-        "axis": {"labelExpr": "format(datum.value, '.3~g') + ' %'", "tickCount": 6},
+        "axis": {"labelExpr": PERCENT, "tickCount": 6},
     }
     return {"width": _WIDTH, "height": _HEIGHT, "layer": layers(points, x, y, (across, up))}
 

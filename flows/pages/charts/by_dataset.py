@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from flows.pages.charts.axes import PERCENT
 from flows.pages.charts.layout import Spec, grid, kind_scales, rounded, titled, tooltip
 from flows.pages.charts.palette import kind_of
 from flows.pages.figures import percent_with_interval
@@ -45,11 +46,7 @@ def _panel(panel: Panel, methods: Sequence[str], is_first: bool) -> Spec:
             "method": one.method,
             "kind": kind_of(one.method).title,
             "x": rounded(100 * one.value),
-            **(
-                {}
-                if one.low is None or one.high is None
-                else {"low": rounded(100 * one.low), "high": rounded(100 * one.high)}
-            ),
+            **_ends(one),
             "accuracy": percent_with_interval(one.value, one.low, one.high),
         }
         for one in panel.values
@@ -59,11 +56,16 @@ def _panel(panel: Panel, methods: Sequence[str], is_first: bool) -> Spec:
         "type": "quantitative",
         "title": None,
         "scale": {"zero": False, "nice": True},
-        "axis": {"labelExpr": "format(datum.value, '.3~g') + ' %'", "tickCount": 4, "labelOverlap": True},
+        "axis": {"labelExpr": PERCENT, "tickCount": 4, "labelOverlap": True},
     }
     rows = {"labels": True, "labelLimit": 190, "title": None, "ticks": False, "domain": False, "grid": False}
-    y = {"field": "method", "type": "nominal", "sort": list(methods), "scale": {"domain": list(methods)}}
-    y["axis"] = rows if is_first else None
+    y = {
+        "field": "method",
+        "type": "nominal",
+        "sort": list(methods),
+        "scale": {"domain": list(methods)},
+        "axis": rows if is_first else None,
+    }
     scales = kind_scales(methods, legend=False)
     interval = {
         "transform": [{"filter": "isValid(datum.low)"}],
@@ -87,3 +89,9 @@ def _panel(panel: Panel, methods: Sequence[str], is_first: bool) -> Spec:
         "encoding": {"y": y},
         "layer": [*([line] if panel.reference is not None else []), interval, dots],
     }
+
+
+def _ends(one: Value) -> Spec:
+    if one.low is None or one.high is None:
+        return {}
+    return {"low": rounded(100 * one.low), "high": rounded(100 * one.high)}

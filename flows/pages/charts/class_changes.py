@@ -7,6 +7,7 @@ from flows.pages.charts.layout import Spec, grid, rounded, titled, tooltip
 from flows.pages.figures import points
 
 _PANEL, _ROW, _LABELS = 240, 19, 150
+_SIGNED = "(datum.value > 0 ? '+' : '') + replace(format(datum.value, '.3~g'), '-', '−')"
 _GAIN, _LOSS = "#1f9276", "#b5527a"
 
 
@@ -68,7 +69,7 @@ def _panel(panel: Panel) -> Spec:
         "type": "quantitative",
         "title": "change in accuracy, points",
         "axis": {
-            "labelExpr": "(datum.value > 0 ? '+' : '') + replace(format(datum.value, '.3~g'), '-', '−')",
+            "labelExpr": _SIGNED,
             "tickCount": 5,
         },
     }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from flows.pages.charts.axes import PERCENT
 from flows.pages.charts.layout import Spec, grid, rounded, titled, tooltip
 from flows.pages.charts.palette import DAWIN, MERGED, SINGLE
 from flows.pages.figures import percent_with_interval
@@ -64,7 +65,7 @@ def _panel(panel: Panel, methods: tuple[str, str, str], *, has_legend: bool) -> 
         "type": "quantitative",
         "title": None,
         "scale": {"zero": False, "nice": True},
-        "axis": {"labelExpr": "format(datum.value, '.3~g') + ' %'", "tickCount": 5},
+        "axis": {"labelExpr": PERCENT, "tickCount": 5},
     }
     names = {"labelLimit": _LABELS, "minExtent": _LABELS, "ticks": False, "domain": False, "grid": True}
     y = {"field": "cluster", "type": "nominal", "sort": titles, "title": None, "axis": names}

@@ -7,6 +7,7 @@ from flows.pages.charts.layout import WIDTH, Spec, rounded, tooltip
 
 _ROW, _WIDEST, _CHARACTER, _LABELS = 26, 110, 6.3, 200
 _FAINT, _FULL = 0.04, 0.72  # opacity of the lowest and of the highest value: text stays readable on both
+_AXIS: Spec = {"ticks": False, "domain": False}
 
 
 class Field(NamedTuple):
@@ -49,11 +50,10 @@ def coefficient_map(fields: Sequence[Field], *, titles: tuple[str, str, str], hi
         "sort": columns,
         "title": titles[1],
         "axis": {
+            **_AXIS,
             "orient": "top",
             "labelAngle": -40 if is_narrow else 0,
             "labelLimit": 160,
-            "ticks": False,
-            "domain": False,
         },
     }
     y = {
@@ -61,7 +61,7 @@ def coefficient_map(fields: Sequence[Field], *, titles: tuple[str, str, str], hi
         "type": "nominal",
         "sort": rows,
         "title": None,
-        "axis": {"labelLimit": 190, "ticks": False, "domain": False},
+        "axis": {**_AXIS, "labelLimit": 190},
     }
     opacity = {"domain": [rounded(lowest), rounded(top)], "range": [_FAINT, _FULL], "clamp": True}
     rectangles = {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betaln, xlog1py, xlogy
 
 from flows.pages.charts.layout import Spec, grid, rounded, titled, tooltip
@@ -59,11 +60,8 @@ def coefficient_panels(panels: Sequence[Marginal], *, columns: int, size: tuple[
         axis_title: words for the horizontal axis, below the lowest panel of each column.
     """
     lowest = len(panels) - columns
-    return grid(
-        [_panel(panel, size, axis_title if i >= lowest else None) for i, panel in enumerate(panels)],
-        columns,
-        spacing=20,
-    )
+    drawn = [_panel(panel, size, axis_title if i >= lowest else None) for i, panel in enumerate(panels)]
+    return grid(drawn, columns, spacing=20)
 
 
 def beta_density(x: Floats, first: float, second: float) -> Floats:
@@ -154,7 +152,7 @@ def _whole(panel: Marginal, top: float, x: Spec, y: Spec) -> Spec:
     }
 
 
-def _marks(panel: Marginal, order: Floats, x: Spec) -> Spec:
+def _marks(panel: Marginal, order: NDArray[np.intp], x: Spec) -> Spec:
     """Return a mark at each cluster's coefficient, on the lower edge."""
     values = [
         {

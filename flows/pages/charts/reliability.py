@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.pages.charts.axes import PERCENT
 from flows.pages.charts.layout import Spec, grid, rounded, titled, tooltip
 from flows.pages.charts.palette import kind_of
 from flows.pages.figures import percent, percent_with_interval
@@ -129,7 +130,7 @@ def _counts(one: Diagram, most: float, *, is_first: bool) -> Spec:
         "title": "samples" if is_first else None,
         "scale": {"domain": [0, rounded(100 * most)], "nice": False},
         "axis": {
-            "labelExpr": "format(datum.value, '.3~g') + ' %'",
+            "labelExpr": PERCENT,
             "tickCount": 2,
             "labels": is_first,
             "ticks": is_first,
