@@ -10,11 +10,11 @@ import polars as pl
 
 from flows.pages.charts.palette import DAWIN, kind_of
 from flows.pages.run_plan import RunPlan
+from flows.reports.tables import IS_MEAN
 from storage.store import Store
 from tasks.methods.registry import METHODS
+from tasks.references.results import mean_name
 
-MEAN = "mean/"
-"""How the name of a mean over a group of data sets begins."""
 TOP1 = "top1"
 SIGNIFICANT = 0.05
 """A corrected p-value below which two methods are distinguishable."""
@@ -53,7 +53,7 @@ class Group(NamedTuple):
     @property
     def row(self) -> str:
         """The name under which results have its mean."""
-        return f"{MEAN}{self.name}"
+        return mean_name(self.name)
 
     @property
     def words(self) -> str:
@@ -206,7 +206,7 @@ class RunData:
     @cached_property
     def _own(self) -> pl.DataFrame:
         """The rows of data sets, without those of means."""
-        return self.rows.filter(~pl.col("dataset").str.starts_with(MEAN))
+        return self.rows.filter(~IS_MEAN)
 
     @cached_property
     def _estimates(self) -> dict[tuple[str, str, str], Estimate]:

@@ -7,8 +7,9 @@ from flows.pages.charts.against_cost import against_cost
 from flows.pages.charts.labelled_points import Point
 from flows.pages.figures import figure, percent_with_interval
 from flows.pages.parts import Cell, Chart, Column, Part, Section, Table
-from flows.pages.run_data import MEAN, RunData
+from flows.pages.run_data import RunData
 from flows.pages.shown_methods import short_methods
+from flows.reports.tables import IS_MEAN
 
 
 def costs(run: RunData) -> Section | None:
@@ -30,7 +31,7 @@ def costs(run: RunData) -> Section | None:
 
 def _cost(run: RunData, method: str) -> dict[str, Any]:
     """Return a method's cost over all data sets: passes a sample, merged models, parameters, seconds."""
-    rows = run.rows.filter((run.rows["method"] == method) & ~run.rows["dataset"].str.starts_with(MEAN))
+    rows = run.rows.filter(~IS_MEAN, method=method)
     rows = rows.unique("dataset", keep="first", maintain_order=True)
     samples = rows["samples"].sum()
     seconds = None if rows["seconds"].null_count() else float(rows["seconds"].sum())

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from flows.pages.charts.palette import DAWIN, kind_of
 from flows.pages.figures import figure
 from flows.pages.parts import Cell, Choice, Column, Mark, Option, Part, Section, Table
-from flows.pages.run_data import MEAN, TOP1, Estimate, RunData
+from flows.pages.run_data import TOP1, Estimate, RunData
 from tasks.numerics.metrics.metric import Metric
 from tasks.numerics.metrics.registry import METRICS
+from tasks.references.results import is_mean, mean_name
 
 _MOST_CELLS = 5_000  # of all tables together; beyond, metrics other than the first have the means alone
 
@@ -22,7 +23,7 @@ def result_tables(run: RunData) -> Section | None:
     is_long = len(metrics) * len(columns) * len(run.methods) > _MOST_CELLS
     options = []
     for i, metric in enumerate(metrics):
-        places = [name for name in columns if name.startswith(MEAN)] if i and is_long else columns
+        places = [name for name in columns if is_mean(name)] if i and is_long else columns
         if table := result_table(run, metric, places or columns):
             options.append(Option(title=metric.title, parts=(table,)))
     parts: tuple[Part, ...] = (
@@ -41,7 +42,7 @@ def result_tables(run: RunData) -> Section | None:
 def _places(run: RunData) -> list[str]:
     """Return the columns: the mean over all data sets, then each group's mean and its data sets."""
     several = run.whole is not None and len(run.groups) > 1
-    places = [f"{MEAN}all"] if several else []
+    places = [mean_name("all")] if several else []
     for group in run.groups:
         places += [group.row] if len(group.datasets) > 1 else []
         places += group.datasets
@@ -79,12 +80,11 @@ def result_table(run: RunData, metric: Metric, places: Sequence[str]) -> Table |
 
 
 def _column(run: RunData, place: str, metric: Metric) -> Column:
-    is_mean = place.startswith(MEAN)
-    group = place.removeprefix(MEAN)
+    group = place.removeprefix(mean_name(""))
     members = next((g.datasets for g in run.groups if g.name == group), tuple(run.labelled))
-    help_ = f"mean of {', '.join(members)}" if is_mean else f"{run.samples[place]:,} samples"
+    help_ = f"mean of {', '.join(members)}" if is_mean(place) else f"{run.samples[place]:,} samples"
     return Column(
-        name=f"mean {group}" if is_mean else place, kind="number", unit=metric.unit, better=metric.better, help=help_
+        name=f"mean {group}" if is_mean(place) else place, kind="number", unit=metric.unit, better=metric.better, help=help_
     )
 
 
