@@ -29,7 +29,8 @@ class Picked(NamedTuple):
     """A sample."""
 
     dataset: str
-    index: int
+    sample: int
+    """Its number in the data set."""
     label: str
     outcome: Outcome
     said: tuple[Said, ...]

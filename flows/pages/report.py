@@ -6,6 +6,7 @@ from datetime import datetime
 from importlib.metadata import version
 
 from flows.pages.comparisons_of import comparisons_of
+from flows.pages.frame.render import render
 from flows.pages.parts import Page, Section
 from flows.pages.run_data import RunData
 from flows.pages.run_plan import plan_of
@@ -67,8 +68,6 @@ def report_html(store: Store, experiment: str, run_id: str | None = None) -> str
         ExperimentError: the store has no results of the experiment.
         StorageError: the results are damaged.
     """
-    from flows.pages.frame.render import render
-
     return render(report_page(store, experiment, run_id))
 
 

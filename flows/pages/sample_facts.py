@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tasks.evidence.sample_columns import stored_columns
 
 from flows.pages.charts.class_changes import Change
 from flows.pages.charts.coefficient_panels import marginal_counts
@@ -17,6 +16,7 @@ from flows.reports.sample_table import sample_names
 from storage.errors import StorageError
 from storage.schemas import COMPONENTS, MIXTURES
 from storage.tables import read_samples, read_table, vectors
+from tasks.evidence.sample_columns import stored_columns
 from tasks.numerics.checks import Floats
 from tasks.opening.read_coefficients import read_coefficients
 
@@ -200,7 +200,8 @@ def _changes(
         for weights in (None, before.astype(np.float64), after.astype(np.float64))
     )
     found = [
-        Change(names.get(k, f"class {k}"), int(samples[k]), int(old[k]), int(new[k])) for k in np.flatnonzero(samples)
+        Change(names.get(k, f"class {k}"), int(samples[k]), int(old[k]), int(new[k]))
+        for k in np.flatnonzero(samples).tolist()
     ]
     return sorted(found, key=lambda change: (-change.difference, -change.samples))
 

@@ -21,9 +21,8 @@ def published_numbers(run: RunData) -> Section | None:
         metric = metrics.get(row["metric"])
         scale = 100.0 if metric and metric.unit == "%" else 1.0
         difference = scale * (row["value"] - row["published"])
-        low, high = (
-            None if end is None else scale * (end - row["published"]) for end in (row["ci_low"], row["ci_high"])
-        )
+        ends = (row["ci_low"], row["ci_high"])
+        low, high = (None if end is None else scale * (end - row["published"]) for end in ends)
         cells.append(
             (
                 Cell(text=row["method"]),
@@ -46,8 +45,8 @@ def published_numbers(run: RunData) -> Section | None:
     )
     outside = sum(1 for row in rows.iter_rows(named=True) if _is_outside(row))
     words = (
-        f"{len(rows)} of these numbers are published. {len(rows) - outside} of them lie inside the 95 % interval of the "
-        "measured value. Fractions are in percent.",
+        f"{len(rows)} of these numbers are published. {len(rows) - outside} of them lie inside the 95 % interval of "
+        "the measured value. Fractions are in percent.",
     )
     table = Table(caption="Published and measured", columns=columns, rows=tuple(cells))
     return Section(id="published", title="Published and measured", words=words, parts=(table,))

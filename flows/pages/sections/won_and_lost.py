@@ -29,25 +29,25 @@ def won_and_lost(run: RunData, merge: str | None) -> Section | None:
         return None
     pictures, reasons = _opened(run, picked)
     parts: list[Part] = [Note(text=text) for text in reasons]
-    for outcome, title in (("won", "won"), ("lost", "lost")):
-        mine = [(one, pictures[one.dataset, one.index]) for one in picked if one.outcome == outcome]
+    for outcome in ("won", "lost"):
+        mine = [(one, pictures[one.dataset, one.sample]) for one in picked if one.outcome == outcome]
         if shown := [_picture(one, small) for one, small in mine if small is not None]:
-            parts.append(Gallery(title=f"Samples that `{merge}` {title}".replace("`", ""), pictures=tuple(shown)))
+            parts.append(Gallery(title=f"Samples that {merge} {outcome}", pictures=tuple(shown)))
     words = (
-        f"Won: `{merge}` is right and the fine-tuned model is wrong. Lost: it is wrong and an individual model is right. "
-        "Shown are the samples of which the predictions are most confident, so these are no random samples.",
+        f"Won: `{merge}` is right and the fine-tuned model is wrong. Lost: it is wrong and an individual model is "
+        "right. Shown are the samples of which the predictions are most confident, so these are no random samples.",
     )
     return Section(id="samples", title="Samples won and lost", words=words, parts=tuple(parts))
 
 
 def _opened(run: RunData, picked: Sequence[Picked]) -> tuple[Mapping[tuple[str, int], Thumbnail | None], list[str]]:
     """Return the picture of each sample, None where it cannot be opened, and the reasons in words."""
-    found: dict[tuple[str, int], Thumbnail | None] = {(one.dataset, one.index): None for one in picked}
+    found: dict[tuple[str, int], Thumbnail | None] = {(one.dataset, one.sample): None for one in picked}
     reasons = []
     datasets = {dataset.name: dataset for dataset in run.plan.datasets}
     for name, mine in by_dataset(picked).items():
         try:
-            opened = thumbnails(datasets[name], [one.index for one in mine])
+            opened = thumbnails(datasets[name], [one.sample for one in mine])
         except (InputError, StorageError, OSError) as error:
             log.info("report: pictures of %s: %s", name, error)
             reasons.append(f"The images of `{name}` cannot be shown: {error}.")
@@ -70,7 +70,7 @@ def _picture(one: Picked, small: Thumbnail) -> Picture:
         media_type="image/webp",
         width=small.width,
         height=small.height,
-        alternative=f"sample {one.index} of {one.dataset}, {one.label}",
+        alternative=f"sample {one.sample} of {one.dataset}, {one.label}",
         caption=f"**{one.label}**, {one.dataset}",
         lines=lines,
     )
