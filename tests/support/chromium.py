@@ -80,9 +80,7 @@ class Page:
 
     def resize(self, width, height):
         """Set the size of the window, in CSS pixels."""
-        self._send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        self._send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def emulate(self, *, dark=False, media=""):
         """Set the preferred colour scheme, and the medium: `screen`, `print` or none."""
@@ -99,7 +97,13 @@ class Page:
 
     def press(self, key, *, times=1):
         """Press a key such as Tab, Enter or Space."""
-        code, text = {"Tab": (9, ""), "Enter": (13, "\r"), "Space": (32, " "), "ArrowRight": (39, "")}[key]
+        code, text = {
+            "Tab": (9, ""),
+            "Enter": (13, "\r"),
+            "Space": (32, " "),
+            "Escape": (27, ""),
+            "ArrowRight": (39, ""),
+        }[key]
         named = {"key": " " if key == "Space" else key, "code": key, "windowsVirtualKeyCode": code}
         for _ in range(times):
             self._send("Input.dispatchKeyEvent", type="keyDown", text=text, **named)
@@ -109,7 +113,9 @@ class Page:
     def violations(self):
         """Return what axe finds against the WCAG 2.2 rules AA and the best practices: the rule and the elements."""
         self.evaluate(_AXE.read_text() + ";1")
-        found = self.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations))")
+        found = self.evaluate(
+            "axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations))"
+        )
         return [
             f"{one['id']}: {one['help']}: {node['target']} {node.get('failureSummary', '')}"
             for one in json.loads(found)

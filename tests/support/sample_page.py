@@ -24,10 +24,16 @@ from flows.pages.parts import (
 
 HOSTILE = "</script><img src=x onerror=\"document.title='broken'\">${`'&"
 
-_VALUES = {"individual/base": 61.25, "wise-ft/0.50": 83.5, "dawin/clusters-3": 84.1, "oracle/samples": 91.0, HOSTILE: 7.5}
+_VALUES = {
+    "individual/base": 61.25,
+    "wise-ft/0.50": 83.5,
+    "dawin/clusters-3": 84.1,
+    "oracle/samples": 91.0,
+    HOSTILE: 7.5,
+}
 
 
-def table(rows=len(_VALUES), extra=0):
+def table(rows=5, extra=0):
     """Methods with accuracies, intervals, marks and a value that does not exist; `extra` more columns."""
     columns = (
         Column(name="method", help="The name of the method, as `dawin results` shows it."),

@@ -19,7 +19,7 @@ def vega_runtime() -> Markup:
     """Return the script of Vega, Vega-Lite and Vega-Embed: 0.9 MB, made once in a process, which takes two seconds."""
     import vl_convert  # noqa: PLC0415  only pages with charts need it
 
-    return Markup(vl_convert.javascript_bundle().replace("</script", "<\\/script"))
+    return Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"))
 
 
 def hash_of(script: str) -> str:
