@@ -1,8 +1,7 @@
-"""Aggregation of per-sample predictions into results: one row for each method, data set and metric."""
+"""Aggregation of per-sample predictions into results: a row for each method, data set or group of them, and metric."""
 
 import logging
-import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -14,24 +13,22 @@ from prefect.runtime import flow_run
 from storage.identity import canonical_json
 from storage.pointers import point_to_latest
 from storage.published_addresses import published
-from storage.schemas import OUTPUTS, PREDICTIONS, RESULTS
+from storage.schemas import RESULTS
 from storage.soundness import is_committed
 from storage.store import Store
-from storage.tables import TableWriter, read_samples
-from tasks.numerics.label_order import ModelPredictions, doubt_of_labels
-from tasks.numerics.metrics.metric import GROUP_COLUMNS, LABEL_COLUMNS, PREDICTION_COLUMNS, SampleColumns
-from tasks.numerics.metrics.registry import metrics_of
-from tasks.opening.read_coefficients import read_coefficients
-from tasks.references.coefficients import BinsReference, MixtureReference
+from storage.tables import TableWriter
+from tasks.evidence.cost import Cost, cost_of, joined
+from tasks.evidence.estimates import DatasetEstimates, estimates_on
+from tasks.evidence.group_means import GroupMean, group_means
+from tasks.evidence.label_doubts import doubt_about
+from tasks.evidence.sample_columns import outputs_of
 from tasks.references.datasets import DatasetReference
-from tasks.references.outputs import OutputsReference
-from tasks.references.predictions import MergeReference, PredictionsReference
-from tasks.references.results import Cell, RunRecord
+from tasks.references.results import Cell, RunRecord, mean_name
 from tasks.streaming.fill import Tally
 
 log = logging.getLogger("dawin.aggregation")
 
-_WITHOUT_LABEL = {"label": -1, "label_rank": -1, "loss": math.nan}  # the values of metrics' columns in place of null
+_Rows = Iterator[dict[str, Any]]
 
 
 @task(name="aggregate", cache_policy=NO_CACHE)
@@ -40,15 +37,7 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
     done = is_committed(store, record.key, contents=True)
     if not done:
         writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
-        doubts = {
-            dataset: doubt
-            for dataset in dict.fromkeys(map(_dataset, cells))
-            if (doubt := _doubt(dataset, cells, store))
-        }
-        for dataset, doubt in doubts.items():
-            log.warning("data set %s: %s", dataset.name, doubt)
-        rows = [row for cell in cells for row in _rows(record, cell, store, doubts.get(_dataset(cell)))]
-        if rows:
+        if rows := _rows(record, cells, store):
             writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
         writer.commit()
     point_to_latest(store, record.experiment, record.run_id)
@@ -71,86 +60,79 @@ def _dataset(cell: Cell) -> DatasetReference:
     return cell.predictions.dataset
 
 
-def _doubt(dataset: DatasetReference, cells: Sequence[Cell], store: Store) -> str | None:
-    """Return a message that a data set's labels seem not to belong to the head's classes, or None."""
-    if dataset.classes is None:
-        return None
-    outputs = [o for cell in cells if _dataset(cell) == dataset for o in _outputs(cell) if o.model.made is None]
-    columns = ["label", "prediction", "entropy"]
-    tables = [
-        read_samples(store, o.prefix, OUTPUTS[o.scored.logits], columns) for o in {o.id: o for o in outputs}.values()
-    ]
-    tables = [table for table in tables if len(table) == dataset.samples]
-    if not tables:
-        return None
-    models = [ModelPredictions(table["prediction"].to_numpy(), table["entropy"].to_numpy()) for table in tables]
-    return doubt_of_labels(tables[0]["label"].to_numpy(), models, dataset.classes)
-
-
-def _outputs(cell: Cell) -> Sequence[OutputsReference]:
-    """Return the outputs of the models from which a cell's predictions are made."""
-    return [cell.predictions] if isinstance(cell.predictions, OutputsReference) else cell.predictions.outputs
-
-
-def _rows(record: RunRecord, cell: Cell, store: Store, doubt: str | None) -> list[dict[str, Any]]:
-    predictions, outputs = cell.predictions, _outputs(cell)
+def _rows(record: RunRecord, cells: Sequence[Cell], store: Store) -> list[dict[str, Any]]:
+    """Return all rows: those of each data set in order, then the means over groups."""
+    everywhere = list(dict.fromkeys(map(_dataset, cells)))
+    measured = [estimates_on(dataset, [c for c in cells if _dataset(c) == dataset], store) for dataset in everywhere]
+    costs = {(cell.method, _dataset(cell).name): cost_of(cell, store) for cell in cells}
     shared = {
-        "method": cell.method,
-        "dataset": predictions.dataset.name,
-        "group": predictions.dataset.group,
-        "uses_labels": cell.uses_labels,
-        "samples_table": predictions.table,
-        "samples_id": predictions.id,
-        "dataset_digest": predictions.dataset.digest,
-        "note": "; ".join(filter(None, [predictions.dataset.note, doubt])) or None,
-        "models": [reference.model.name for reference in outputs],
-        "weights": [reference.model.digest for reference in outputs],
         "checkpoints": [published(url, store) for url in record.checkpoints],
-        "precision": outputs[0].scored.precision,
         "settings": canonical_json(record.settings),
         "software": f"dawin {version('dawin-pipeline')}, torch {version('torch')}",
         "created_at": datetime.now(UTC),
+        "published": None,
+        "published_source": None,
     }
-    return [{**shared, **measured} for measured in _measured(predictions, store)]
+    rows = [row for one in measured for row in _rows_on(one, cells, costs, _note(one.dataset, cells, store))]
+    rows += [row for mean in group_means(measured) for row in _rows_of_mean(mean, cells, costs)]
+    return [{**shared, **row} for row in rows]
 
 
-def _measured(predictions: PredictionsReference, store: Store) -> Iterator[dict[str, Any]]:
-    """Yield the estimates of all metrics that are defined for the predictions, as columns of a row."""
-    metrics = metrics_of(_available(predictions))
-    columns = _read(predictions, {column for metric in metrics for column in metric.columns}, store)
-    for metric in metrics:
-        estimate = metric.estimate({name: columns[name] for name in metric.columns}, predictions.dataset.classes)
-        if estimate is not None:
-            yield {"metric": metric.name, **estimate._asdict()}
+def _note(dataset: DatasetReference, cells: Sequence[Cell], store: Store) -> str | None:
+    """Return the warnings about a data set, and log a doubt about its labels."""
+    if doubt := doubt_about(dataset, cells, store):
+        log.warning("data set %s: %s", dataset.name, doubt)
+    return "; ".join(filter(None, [dataset.note, doubt])) or None
 
 
-def _available(predictions: PredictionsReference) -> list[str]:
-    """Return the names of the per-sample columns that exist for predictions."""
-    labels = LABEL_COLUMNS if predictions.dataset.classes is not None else ()
-    groups = GROUP_COLUMNS if _groups(predictions) else ()
-    return [*PREDICTION_COLUMNS, *labels, *groups]
+def _rows_on(
+    measured: DatasetEstimates, cells: Sequence[Cell], costs: Mapping[tuple[str, str], Cost], note: str | None
+) -> _Rows:
+    """Yield the rows of all methods and metrics on one data set."""
+    for cell in cells:
+        if _dataset(cell) != measured.dataset:
+            continue
+        predictions = cell.predictions
+        own = {
+            **_of_models([cell]),
+            "dataset": predictions.dataset.name,
+            "group": predictions.dataset.group,
+            "datasets": [predictions.dataset.name],
+            "samples_table": predictions.table,
+            "samples_id": predictions.id,
+            "dataset_digest": predictions.dataset.digest,
+            "note": note,
+            **costs[cell.method, predictions.dataset.name].columns,
+        }
+        for metric, found in measured.measured[cell.method].items():
+            yield {**own, "metric": metric, **found.estimate._asdict()}
 
 
-def _groups(predictions: PredictionsReference) -> MixtureReference | BinsReference | None:
-    """Return the clusters or bins in which samples were merged, None for predictions of another kind."""
-    if isinstance(predictions, MergeReference) and isinstance(predictions.source, MixtureReference | BinsReference):
-        return predictions.source
-    return None
+def _rows_of_mean(mean: GroupMean, cells: Sequence[Cell], costs: Mapping[tuple[str, str], Cost]) -> _Rows:
+    """Yield the row of a mean over a group of data sets."""
+    mine = [cell for cell in cells if cell.method == mean.method and _dataset(cell).name in mean.datasets]
+    yield {
+        **_of_models(mine),
+        "dataset": mean_name(mean.group),
+        "group": mean.group,
+        "datasets": list(mean.datasets),
+        "samples_table": None,
+        "samples_id": None,
+        "dataset_digest": None,
+        "note": None,
+        **joined([costs[cell.method, _dataset(cell).name] for cell in mine]).columns,
+        "metric": mean.metric,
+        **mean.estimate._asdict(),
+    }
 
 
-def _read(predictions: PredictionsReference, names: Collection[str], store: Store) -> SampleColumns:
-    """Return the named columns of predictions, all samples in the order of the data set."""
-    stored = [name for name in (*PREDICTION_COLUMNS, *LABEL_COLUMNS) if name in names]
-    columns = {}
-    if stored:
-        schema = OUTPUTS[predictions.scored.logits] if isinstance(predictions, OutputsReference) else PREDICTIONS
-        table = read_samples(store, predictions.prefix, schema, stored, samples=predictions.dataset.samples)
-        for name in stored:
-            column = table[name].fill_null(_WITHOUT_LABEL[name]) if name in _WITHOUT_LABEL else table[name]
-            columns[name] = column.to_numpy()
-    if isinstance(predictions, MergeReference) and (groups := _groups(predictions)):
-        prefixes = dict(zip(GROUP_COLUMNS, (groups.coefficients.prefix, groups.prefix), strict=True))
-        for name in prefixes.keys() & names:
-            coefficients = read_coefficients(store, prefixes[name], predictions.dataset.whole)
-            columns[name] = predictions.of_models(coefficients)
-    return columns
+def _of_models(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return the columns about a method and the models whose outputs it is made from, on one or several data sets."""
+    outputs = {o.model.name: o for cell in cells for o in outputs_of(cell.predictions)}
+    return {
+        "method": cells[0].method,
+        "uses_labels": any(cell.uses_labels for cell in cells),
+        "models": list(outputs),
+        "weights": [reference.model.digest for reference in outputs.values()],
+        "precision": next(iter(outputs.values())).scored.precision,
+    }

@@ -9,6 +9,7 @@ from rich.text import Text
 from flows.display.next_steps import samples_command_of
 from flows.display.table_layout import chosen_layout
 from flows.reports.summary import Summary, summary_of
+from flows.reports.tables import IS_MEAN
 from storage.store import Store
 
 
@@ -47,7 +48,9 @@ def print_results(
         console.print(Text("no labels, so no accuracies; the predictions are in the store"))
     for number, name in enumerate(names):
         mine = rows.filter(experiment=name)
-        digests = datasets or dict(mine.select("dataset", "dataset_digest").unique(maintain_order=True).iter_rows())
+        digests = datasets or dict(
+            mine.filter(~IS_MEAN).select("dataset", "dataset_digest").unique(maintain_order=True).iter_rows()
+        )
         summary = summary_of(mine, metric=metric, all_rows=all_rows, datasets=tuple(digests))
         if number:
             console.print()

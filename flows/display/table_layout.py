@@ -8,10 +8,10 @@ from rich.text import Text
 from flows.display.numbers import counted
 from flows.reports.summary import Column, Figure, Row, Summary
 from storage.text import shown
+from tasks.numerics.metrics.registry import metric_of
 
 _GAP = 2  # spaces between columns
 _MARGINS_UP_TO = 110  # columns of a line with intervals; longer ones are hard to follow
-_METRICS = {"top1": "top-1 accuracy, %", "top5": "top-5 accuracy, %"}
 _LONGEST = 2_000  # characters of a note
 _NONE = "–"
 
@@ -80,7 +80,9 @@ class Layout:
         """
         figures = [row.figures[i] for row in self._summary.rows for i in part]
         margins = sorted(figure.margin for figure in figures if figure and figure.margin is not None)
-        facts = [_METRICS.get(self._summary.metric, self._summary.metric)]
+        metric = metric_of(self._summary.metric)
+        facts = [f"{metric.title}, {metric.unit}".removesuffix(", ")]
+        facts += [f"{metric.better} is better"] if metric.better == "lower" else []
         facts += [f"n = {self._one_size:,} each"] if self._one_size else []
         if margins:
             ends = " to ".join(dict.fromkeys(map(_margin, (margins[0], margins[-1]))))

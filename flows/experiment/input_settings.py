@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from flows.experiment.setting_types import MOST_ITEMS, Address, Name, Settings, Words
 from tasks.datasets.catalogue import CATALOGUE, Record
 from tasks.errors import did_you_mean
+from tasks.references.results import ALL
 
 ZERO_SHOT = "zero-shot"
 """A head made of the catalogue's class names and prompt templates."""
@@ -36,7 +37,7 @@ class DatasetSettings(Settings):
     catalogue: str | None = None
     """Public data set that it is: sets the group and the label space, and checks the number of samples."""
     group: Name | None = None
-    """Group whose data sets are averaged in tables; null: the catalogue's, else `ood`."""
+    """Group whose data sets are averaged in results, any name but `all`; null: the catalogue's, else `ood`."""
     label_space: Literal["imagenet-1k", "imagenet-r", "imagenet-a", "objectnet", "own"] | None = None
     """How the head's classes map to the data set's; `own`: they are the same; null: the catalogue's, else `own`."""
     limit: int | None = Field(default=None, ge=1)
@@ -50,6 +51,13 @@ class DatasetSettings(Settings):
         if value is not None and value not in CATALOGUE:
             near = did_you_mean(value, CATALOGUE) or f"; known: {', '.join(CATALOGUE)}"
             raise ValueError(f"no data set {value!r} in the catalogue{near}")
+        return value
+
+    @field_validator("group")
+    @classmethod
+    def _free(cls, value: str | None) -> str | None:
+        if value == ALL:
+            raise ValueError(f"wanted another name than {ALL!r}, under which results average all data sets")
         return value
 
     @property

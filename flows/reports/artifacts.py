@@ -7,7 +7,7 @@ from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, 
 
 from flows.planning.plan import Plan
 from flows.reports.histogram import as_image, histogram
-from flows.reports.tables import render, results_of, wide
+from flows.reports.tables import IS_MEAN, render, results_of, wide
 from storage.schemas import COMPONENTS
 from storage.store import Store
 from storage.tables import read_table, vectors
@@ -91,8 +91,10 @@ async def publish(record: RunRecord, store: Store) -> None:
     await acreate_link_artifact(
         key=f"parquet-{slug}", link=store.address(record.key), description="The results, as Parquet"
     )
-    prefixes = rows.select("method", "dataset", "samples_table", "dataset_digest", "samples_id").unique(
-        maintain_order=True
+    prefixes = (
+        rows.filter(~IS_MEAN)
+        .select("method", "dataset", "samples_table", "dataset_digest", "samples_id")
+        .unique(maintain_order=True)
     )
     lines = [
         f"| {method} | {dataset} | `{store.address(f'{table_name}/dataset={digest}')}` | `{identifier}` |"

@@ -129,13 +129,15 @@ class ResultRow(Document):
     method: str
     """Name of the method."""
     dataset: str
-    """Name of the data set."""
+    """Name of the data set, or `mean/GROUP` for the mean over a group of data sets."""
     group: str
-    """Group of the data set."""
+    """Group of the data set; of a mean its group, or `all`."""
+    datasets: list[str]
+    """The data sets of the value: one, or those that a mean is over."""
     metric: str
     """Name of the metric."""
     value: float
-    """A fraction for accuracies, a difference of coefficients for their errors."""
+    """In the metric's unit; accuracies and other shares are fractions."""
     ci_low: float | None
     """Lower end of the 95 % interval; null where the value is no estimate."""
     ci_high: float | None
@@ -144,11 +146,27 @@ class ResultRow(Document):
     """Samples that the value was computed from."""
     uses_labels: bool
     """Whether the method uses the true labels."""
-    samples_table: str
-    """Table of the method's samples."""
-    samples_id: str
+    forward_passes: float
+    """Forward passes of one model that the method takes for each sample."""
+    merged_models: int
+    """Sets of weights that were merged for these samples."""
+    extra_parameters: int
+    """Parameters to keep beside those of one model."""
+    seconds: float | None
+    """Seconds of computing, as measured; null where nothing was."""
+    images_per_second: float | None
+    """Samples per second of computing."""
+    device: str | None
+    """The devices that computed."""
+    published: float | None
+    """The number that was published for this method, data set and metric."""
+    published_source: str | None
+    """Where it was published."""
+    samples_table: str | None
+    """Table of the method's samples; null for a mean over data sets."""
+    samples_id: str | None
     """Partition `id` of these samples."""
-    dataset_digest: str
+    dataset_digest: str | None
     """Partition `dataset` of these samples."""
     note: str | None
     """Doubts about the data set."""

@@ -3,11 +3,12 @@
 import polars as pl
 
 from flows.reports.json_models import LeaderboardDocument, LeaderboardRow
-from flows.reports.tables import experiments_with_results
+from flows.reports.tables import IS_MEAN, experiments_with_results
 from storage import keys
 from storage.scan import scan_objects, sound_keys
 from storage.schemas import RESULTS
 from storage.store import Store
+from tasks.references.results import is_mean
 
 _BY = ["at", "experiment", "checkpoint", "method", "run_id"]
 
@@ -25,7 +26,7 @@ def leaderboard_document(store: Store, experiment: str | None = None) -> Leaderb
     experiments_with_results(store, experiment)
     rows = []
     for (at, name, checkpoint, method, run_id), mine in _rows(store, experiment).group_by(_BY, maintain_order=True):
-        means = mine.group_by("group", maintain_order=True).agg(pl.col("value").mean())
+        means, own = mine.filter(IS_MEAN), mine.filter(~IS_MEAN)
         rows.append(
             LeaderboardRow(
                 at=at,
@@ -33,8 +34,8 @@ def leaderboard_document(store: Store, experiment: str | None = None) -> Leaderb
                 run_id=run_id,
                 checkpoint=checkpoint,
                 method=method,
-                datasets=dict(mine.select("dataset", "value").iter_rows()),
-                groups=dict(means.iter_rows()),
+                datasets=dict(own.select("dataset", "value").iter_rows()),
+                groups=dict(means.select("group", "value").iter_rows()),
             )
         )
     return LeaderboardDocument(sorted(rows, key=lambda row: (row.at, row.run_id)))
@@ -58,10 +59,9 @@ def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
     experiments_with_results(store, experiment)
     named, by = _rows(store, experiment), _BY
     wide = named.pivot("dataset", index=by, values="value", aggregate_function="first", maintain_order=True)
-    means = named.group_by(*by, "group").agg(pl.col("value").mean())
-    groups = means.pivot("group", index=by, values="value", aggregate_function="first")
-    renamed = {name: f"mean {name}" for name in groups.columns if name not in by}
-    joined = wide.join(groups.rename(renamed), on=by, how="left").sort("at", "run_id", maintain_order=True)
+    order = sorted((name for name in wide.columns if name not in by), key=is_mean)
+    joined = wide.select(*by, *(pl.col(name).alias(name.replace("/", " ")) for name in order))
+    joined = joined.sort("at", "run_id", maintain_order=True)
     return joined.with_columns(pl.col("at").dt.strftime("%Y-%m-%d %H:%M")).drop("run_id")
 
 

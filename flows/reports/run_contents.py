@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from flows.reports.chosen_results import Choice, check_choice, experiment_and_run
-from flows.reports.tables import experiments_with_results, results_of
+from flows.reports.tables import experiments_with_results
 from storage import keys
 from storage.manifests import read_manifest
 from storage.pointers import latest_run
@@ -38,25 +38,8 @@ def predicted(store: Store, choice: Choice) -> list[Predicted]:
     for name in experiments_with_results(store, experiment):
         own = run_id or latest_run(store, name)
         manifest = read_manifest(store, keys.results(name, own))
-        places = manifest.identity.get("samples") or _places_of_rows(store, name, own)
+        places = manifest.identity["samples"]
         logits = str(manifest.identity["settings"].get("logits", "fp32"))
         found += [Predicted(name, own, method, dataset, prefix, logits) for method, dataset, prefix in places]
     check_choice(choice, list(dict.fromkeys(p.method for p in found)), list(dict.fromkeys(p.dataset for p in found)))
     return [p for p in found if choice.keeps_method(p.method) and choice.keeps_dataset(p.dataset)]
-
-
-def _places_of_rows(store: Store, experiment: str, run_id: str) -> list[list[str]]:
-    """Return methods, data sets and prefixes by the result rows, for results whose manifest does not list them."""
-    rows = results_of(store, experiment, run_id)
-    columns = ("method", "dataset", "samples_table", "samples_id", "dataset_digest", "weights")
-    found = []
-    for row in rows.select(columns).unique(maintain_order=True).iter_rows(named=True):
-        table, digest, identifier = row["samples_table"], row["dataset_digest"], row["samples_id"]
-        is_model = table == "outputs"
-        prefix = (
-            keys.outputs(digest, row["weights"][0][:16], identifier)
-            if is_model
-            else keys.derived(table, digest, identifier)
-        )
-        found.append([row["method"], row["dataset"], prefix])
-    return found

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from flows.reports.tables import IS_MEAN, unit_of
 from tasks.methods.registry import METHODS
+from tasks.numerics.metrics.registry import metric_of
+from tasks.references.results import mean_name
 
 _EACH = 4  # members: a family that shows each of them shows the first and the best where it has more
-_FRACTIONS = ("top1", "top5")
 ID = "id"
 """Name of the group of in-distribution data sets, whose accuracy chooses the best member of a family."""
 
@@ -23,6 +25,8 @@ class Column(NamedTuple):
     name: str
     datasets: tuple[str, ...]
     """The data sets whose values it shows: one, or those of the mean."""
+    key: str
+    """Its name in the column `dataset` of the results."""
     samples: int | None
     """Samples of the data set; None for a mean."""
     has_labels: bool = True
@@ -32,13 +36,13 @@ class Figure(NamedTuple):
     """A value of the table."""
 
     value: float
-    """Accuracies in percent, other metrics as they are."""
+    """Fractions in percent, other metrics as they are."""
     margin: float | None
     """Half the width of the 95 % interval; None without an interval."""
     shown: str
     """The value in three significant digits."""
     is_best: bool = False
-    """Whether no row shows a larger accuracy in this column, rows of methods that use labels aside."""
+    """Whether no row shows a better value in this column, rows of methods that use labels aside."""
 
 
 class Row(NamedTuple):
@@ -77,8 +81,8 @@ def summary_of(
 ) -> Summary:
     """Return the short table of one experiment's results.
 
-    A family of methods has one row: its best member by the mean accuracy on the in-distribution data sets (group
-    `id`), or on all data sets where that group does not exist. A method's file says whether its family shows each
+    A family of methods has one row: its best member by the mean over the in-distribution data sets (group `id`), or
+    over all data sets where that group does not exist. A method's file says whether its family shows each
     member, and which members are shown in any case.
 
     Args:
@@ -88,18 +92,20 @@ def summary_of(
         datasets: all data sets in order, also those without labels; by default those that have any rows.
 
     Raises:
+        KeyError: no such metric exists.
         ValueError: the rows belong to several experiments.
     """
-    names = rows["experiment"].unique().to_list() if len(rows) else [""]
+    better, names = metric_of(metric).better, rows["experiment"].unique().to_list() if len(rows) else [""]
     if len(names) > 1:
         raise ValueError(f"rows: wanted one experiment, got {', '.join(sorted(names))}")
-    chosen = rows.filter(metric=metric)
+    chosen, rows = rows.filter(pl.col("metric") == metric), rows.filter(~IS_MEAN)
     found = {(row["method"], row["dataset"]): row for row in chosen.iter_rows(named=True)}
+    chosen = chosen.filter(~IS_MEAN)
     columns = _columns(chosen, rows, datasets)
-    methods = list(dict.fromkeys(method for method, _ in found))
-    labelled = list(dict.fromkeys(dataset for _, dataset in found))
+    methods = chosen["method"].unique(maintain_order=True).to_list()
+    labelled = chosen["dataset"].unique(maintain_order=True).to_list()
     judged = chosen.filter(group=ID)["dataset"].unique(maintain_order=True).to_list() or labelled
-    scores = {method: _mean([found.get((method, name)) for name in judged]) for method in methods}
+    scores = {method: _score([found.get((method, name)) for name in judged], better) for method in methods}
     picked = dict.fromkeys(methods, "") if all_rows else _picked(methods, scores, _criterion(chosen, judged))
     oracles = {row["method"] for row in found.values() if row["uses_labels"]}
     shown = [
@@ -111,7 +117,7 @@ def summary_of(
         experiment=names[0],
         metric=metric,
         columns=columns,
-        rows=tuple(_with_best(shown) if metric in _FRACTIONS else shown),
+        rows=tuple(_with_best(shown, better) if better else shown),
         hidden=len(methods) - len(picked),
         notes=tuple(notes.items()),
     )
@@ -124,17 +130,19 @@ def _columns(chosen: pl.DataFrame, rows: pl.DataFrame, datasets: Sequence[str]) 
     for name, group in chosen.select("dataset", "group").unique(maintain_order=True).iter_rows():
         groups.setdefault(group, []).append(name)
     means = [
-        Column(f"mean {group}" if len(groups) > 1 else "mean", tuple(names), None)
+        Column(f"mean {group}" if len(groups) > 1 else "mean", tuple(names), mean_name(group), None)
         for group, names in groups.items()
         if len(names) > 1
     ]
-    single = [Column(names[0], (names[0],), samples[names[0]]) for names in groups.values() if len(names) == 1]
+    single = [
+        Column(names[0], (names[0],), names[0], samples[names[0]]) for names in groups.values() if len(names) == 1
+    ]
     have_labels = {*rows.filter(metric="top1")["dataset"], *samples}
     order = list(datasets) or rows["dataset"].unique(maintain_order=True).to_list()
     others = [name for name in order if name not in {column.name for column in single}]
     return (
         *sorted([*single, *means], key=lambda column: list(samples).index(column.datasets[0])),
-        *(Column(name, (name,), samples.get(name), name in have_labels) for name in others),
+        *(Column(name, (name,), name, samples.get(name), name in have_labels) for name in others),
     )
 
 
@@ -166,37 +174,36 @@ def _picked(methods: Sequence[str], scores: Mapping[str, float], criterion: str)
     return picked
 
 
-def _mean(found: Sequence[Mapping[str, Any] | None]) -> float:
-    """Return the mean value of cells; minus infinity where one of them does not exist."""
+def _score(found: Sequence[Mapping[str, Any] | None], better: str | None) -> float:
+    """Return the mean value of cells, negative if lower is better; minus infinity where one of them does not exist."""
     values = [row["value"] for row in found if row is not None]
-    return sum(values) / len(values) if values and len(values) == len(found) else float("-inf")
+    if not values or len(values) < len(found):
+        return float("-inf")
+    return (-1 if better == "lower" else 1) * sum(values) / len(values)
 
 
 def _figure(
     found: Mapping[tuple[str, str], Mapping[str, Any]], method: str, column: Column, metric: str
 ) -> Figure | None:
-    """Return the value of a method in a column; None if a data set of the column has none."""
-    cells = [cell for name in column.datasets if (cell := found.get((method, name)))]
-    if not cells or len(cells) < len(column.datasets):
+    """Return the value of a method in a column; None if the results hold none."""
+    cell = found.get((method, column.key))
+    if cell is None:
         return None
-    unit = 100.0 if metric in _FRACTIONS else 1.0
-    value = unit * sum(cell["value"] for cell in cells) / len(cells)
-    low, high = cells[0]["ci_low"], cells[0]["ci_high"]
-    # near 0 and 1 an interval reaches further to one side, and its longer side counts; the images of several data sets
-    # are often the same ones under several shifts, so that a mean's interval is not known
-    is_known = column.samples is not None and None not in (low, high)
-    margin = unit * max(cells[0]["value"] - low, high - cells[0]["value"]) if is_known else None
-    return Figure(value, margin, significant(value))
+    unit = unit_of(metric)
+    value, low, high = cell["value"], cell["ci_low"], cell["ci_high"]
+    # near 0 and 1 an interval reaches further to one side, and its longer side counts
+    margin = None if None in (low, high) else unit * max(value - low, high - value)
+    return Figure(unit * value, margin, significant(unit * value))
 
 
-def _with_best(rows: Sequence[Row]) -> list[Row]:
-    """Mark the best figures of each column: all that show the largest number, unless every row shows it."""
+def _with_best(rows: Sequence[Row], better: str) -> list[Row]:
+    """Mark the best figures of each column: all that show the best number, unless every row shows it."""
     compared = [row for row in rows if not row.uses_labels]
-    best = list[str | None]()
+    best, choose = list[str | None](), max if better == "higher" else min
     for figures in zip(*(row.figures for row in compared), strict=True):
         found = [figure for figure in figures if figure]
         differ = len({figure.shown for figure in found}) > 1
-        best.append(max(found, key=lambda figure: figure.value).shown if differ else None)
+        best.append(choose(found, key=lambda figure: figure.value).shown if differ else None)
     return [row if row.uses_labels else row._replace(figures=_marked(row.figures, best)) for row in rows]
 
 

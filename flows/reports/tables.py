@@ -15,12 +15,16 @@ from storage.schemas import RESULTS
 from storage.soundness import states
 from storage.store import Store
 from tasks.errors import did_you_mean
+from tasks.numerics.metrics.registry import metric_of
+from tasks.references.results import is_mean, mean_name
 
 log = logging.getLogger("dawin.report")
 
 _STYLES = {"table": "simple", "markdown": "github", "latex": "latex_booktabs"}
 _ORACLE_MARK = " (labels)"
-_FRACTIONS = ("top1", "top5")
+
+IS_MEAN = pl.col("dataset").str.starts_with(mean_name(""))
+"""Whether a row of results is the mean over a group of data sets."""
 
 
 def results_of(store: Store, experiment: str | None = None, run_id: str | None = None) -> pl.DataFrame:
@@ -96,30 +100,24 @@ def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
 
     Returns:
         Columns `method`, one for each data set and `mean <group>` for each group, in the order of the rows. Accuracies
-        are percentages, other metrics are as they are stored. A group's mean gives each data set the same weight.
-        Methods that use labels are marked.
+        and other fractions are percentages, other metrics are as they are stored. A group's mean gives each data set
+        the same weight. Methods that use labels are marked.
     """
     chosen = rows.filter(pl.col("metric") == metric)
     order = chosen["dataset"].unique(maintain_order=True).to_list()
-    groups = chosen["group"].unique(maintain_order=True).to_list()
+    order.sort(key=is_mean)  # means last
     marked = (
         pl.col("uses_labels").any().over("experiment", "method")
     )  # even if it uses the labels of some data sets only
     method = pl.col("method") + pl.when(marked).then(pl.lit(_ORACLE_MARK)).otherwise(pl.lit(""))
     shown = chosen.with_columns(method=method, value=pl.col("value") * unit_of(metric))
     table = shown.pivot("dataset", index="method", values="value", aggregate_function="first", maintain_order=True)
-    means = [
-        pl.mean_horizontal(shown.filter(group=group)["dataset"].unique(maintain_order=True).to_list()).alias(
-            f"mean {group}"
-        )
-        for group in groups
-    ]
-    return table.select("method", *order).with_columns(means)
+    return table.select("method", *(pl.col(name).alias(name.replace("/", " ")) for name in order))
 
 
 def unit_of(metric: str) -> float:
-    """Return the factor from a metric's stored values to those of a table: 100 for accuracies, shown in percent."""
-    return 100.0 if metric in _FRACTIONS else 1.0
+    """Return the factor from a metric's stored values to those of a table: 100 for fractions, shown in percent."""
+    return 100.0 if metric_of(metric).unit == "%" else 1.0
 
 
 def render(rows: pl.DataFrame, style: str, *, metric: str = "top1") -> str:
@@ -138,7 +136,7 @@ def render(rows: pl.DataFrame, style: str, *, metric: str = "top1") -> str:
     if metric not in rows["metric"]:
         return "no labels, so no accuracies: the predictions are in the store"
     parts = []
-    digits = 2 if metric in _FRACTIONS else 4
+    digits = 2 if unit_of(metric) > 1 else 4
     for (experiment,), mine in rows.filter(metric=metric).group_by("experiment", maintain_order=True):
         text = table_of(wide(mine, metric), style, digits)
         text = "\n\n".join([text, *(f"{dataset}: {note}" for dataset, note in _notes(mine))])

@@ -16,6 +16,10 @@ class Predictions(NamedTuple):
     """The class of highest probability."""
     entropy: Floats
     """Entropy of the probabilities, nats."""
+    confidence: Floats
+    """The highest probability."""
+    sum_of_squares: Floats
+    """Σ_c p_c², the sum of the squared probabilities: with the loss it gives the Brier score."""
     label_rank: NDArray[np.int32]
     """Number of classes that score above the label: 0 for a right prediction, −1 without a label."""
     loss: Floats
@@ -41,14 +45,19 @@ def predict(log_p: Floats, labels: NDArray[np.int32]) -> Predictions:
         (array([0, 2], dtype=int32), array([ 1, -1], dtype=int32))
         >>> predictions.loss.round(2)
         array([1.2, nan])
+        >>> predictions.confidence.round(2), predictions.sum_of_squares.round(2)
+        (array([0.5, 0.6]), array([0.38, 0.46]))
     """
     rows, known = np.arange(len(log_p)), labels >= 0
+    p = np.exp(log_p)
     of_label = log_p[rows, np.maximum(labels, 0)]
     earlier = np.arange(log_p.shape[1])[None, :] < labels[:, None]
     above = (log_p > of_label[:, None]) | ((log_p == of_label[:, None]) & earlier)
     return Predictions(
         prediction=log_p.argmax(axis=1).astype(np.int32),
         entropy=entropy_of(log_p),
+        confidence=p.max(axis=1),
+        sum_of_squares=np.einsum("nc,nc->n", p, p),
         label_rank=np.where(known, above.sum(axis=1), -1).astype(np.int32),
         loss=np.where(known, -of_label, np.nan),
     )

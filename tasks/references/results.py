@@ -6,6 +6,32 @@ from typing import Any
 from storage import keys
 from tasks.references.predictions import PredictionsReference
 
+ALL = "all"
+"""Name of the group of all data sets, which no data set's own group may have."""
+_MEAN = "mean/"
+
+
+def mean_name(group: str) -> str:
+    """Return the name that the mean over a group has in the column `dataset` of results.
+
+    No data set can have it: their names hold no slash.
+
+    Example:
+        >>> mean_name("ood")
+        'mean/ood'
+    """
+    return f"{_MEAN}{group}"
+
+
+def is_mean(dataset: str) -> bool:
+    """Return whether a name in the column `dataset` of results is that of a mean over a group.
+
+    Example:
+        >>> is_mean("mean/ood"), is_mean("sketch")
+        (True, False)
+    """
+    return dataset.startswith(_MEAN)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:

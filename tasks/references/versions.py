@@ -17,7 +17,7 @@ VERSIONS = {
     "bins": 2,
     "merge": 2,  # predictions of merged models
     "ensemble": 2,  # predictions of output ensembles
-    "results": 2,
+    "results": 3,
 }
 
 

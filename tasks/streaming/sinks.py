@@ -57,6 +57,8 @@ def scored(log_p: Floats, labels: NDArray[np.int32]) -> Columns:
         "label_rank": _masked(scores.label_rank, unknown),
         "loss": _masked(scores.loss, unknown),
         "entropy": scores.entropy,
+        "confidence": scores.confidence,
+        "sum_of_squares": scores.sum_of_squares,
     }
 
 

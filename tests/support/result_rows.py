@@ -6,7 +6,7 @@ GROUPS = {"clean": "id", "noisy": "ood", "rotated": "ood"}
 
 
 def result_rows(table, *, groups=None, labelled=(), samples=400, margin=0.02, notes=None, metric="top1"):
-    """Return the rows of one experiment, with the columns that tables read.
+    """Return the rows of one experiment and their means by group, with the columns that tables read.
 
     Args:
         table: accuracies by data set, by method.
@@ -18,24 +18,35 @@ def result_rows(table, *, groups=None, labelled=(), samples=400, margin=0.02, no
         metric: the metric of the values.
     """
     groups, notes = groups or GROUPS, notes or {}
-    return pl.DataFrame(
-        [
-            {
-                "experiment": "digits",
-                "method": method,
-                "dataset": dataset,
-                "group": groups[dataset],
-                "metric": metric,
-                "value": value,
-                "ci_low": value - margin,
-                "ci_high": value + margin,
-                "samples": samples if isinstance(samples, int) else samples[dataset],
-                "uses_labels": method in labelled,
-                "dataset_digest": f"digest-of-{dataset}",
-                "note": notes.get(dataset),
-            }
-            for method, values in table.items()
-            for dataset, value in values.items()
-        ],
-        schema_overrides={"note": pl.String},
-    )
+    size = samples if isinstance(samples, dict) else dict.fromkeys(groups, samples)
+
+    def row(method, dataset, group, names, *, value, half):
+        return {
+            "experiment": "digits",
+            "method": method,
+            "dataset": dataset,
+            "group": group,
+            "datasets": names,
+            "metric": metric,
+            "value": value,
+            "ci_low": value - half,
+            "ci_high": value + half,
+            "samples": sum(size[name] for name in names),
+            "uses_labels": method in labelled,
+            "dataset_digest": f"digest-of-{dataset}" if len(names) == 1 else None,
+            "note": notes.get(dataset),
+        }
+
+    rows = [
+        row(method, dataset, groups[dataset], [dataset], value=value, half=margin)
+        for method, values in table.items()
+        for dataset, value in values.items()
+    ]
+    found = {dataset: groups[dataset] for values in table.values() for dataset in values}
+    for group in [*dict.fromkeys(found.values()), *(["all"] if len(set(found.values())) > 1 else [])]:
+        names = [name for name, own in found.items() if group in (own, "all")]
+        means = {m: sum(v[n] for n in names) / len(names) for m, v in table.items() if set(names) <= set(v)}
+        rows += [
+            row(method, f"mean/{group}", group, names, value=value, half=margin / 2) for method, value in means.items()
+        ]
+    return pl.DataFrame(rows, schema_overrides={"note": pl.String})

@@ -2,8 +2,10 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from tasks.numerics.checks import Floats
-from tasks.numerics.metrics.metric import GROUP_COLUMNS, Estimate, Metric, SampleColumns
+from tasks.numerics.metrics.metric import GROUP_COLUMNS, Metric, SampleColumns, Weights, mean_of
 
 
 class CoefficientError(NamedTuple):
@@ -24,7 +26,6 @@ def coefficient_error(own: Floats, group: Floats) -> CoefficientError:
         The mean and the maximum over the samples.
 
     Example:
-        >>> import numpy as np
         >>> own = np.array([[0.5, 0.5], [0.25, 0.75]])
         >>> coefficient_error(own, np.array([[0.25, 0.75], [0.25, 0.75]]))
         CoefficientError(mean=0.125, largest=0.25)
@@ -33,17 +34,36 @@ def coefficient_error(own: Floats, group: Floats) -> CoefficientError:
     return CoefficientError(float(distance.mean()), float(distance.max()))
 
 
-def _mean(columns: SampleColumns, _classes: int | None) -> Estimate:
+def _distance(columns: SampleColumns, _classes: int | None) -> Floats:
     own, group = (columns[name] for name in GROUP_COLUMNS)
-    return Estimate(coefficient_error(own, group).mean, None, None, len(own))
+    distance: Floats = abs(own - group).max(axis=1)
+    return distance
 
 
-def _maximum(columns: SampleColumns, _classes: int | None) -> Estimate:
-    own, group = (columns[name] for name in GROUP_COLUMNS)
-    return Estimate(coefficient_error(own, group).largest, None, None, len(own))
+def _largest(columns: SampleColumns, classes: int | None, weights: Weights) -> Floats:
+    """Return the largest distance of a sample that is drawn at least once."""
+    largest: Floats = np.where(weights > 0, _distance(columns, classes)[:, None], 0.0).max(axis=0)
+    return largest
 
 
-COEFFICIENT_ERROR_MEAN = Metric(name="coefficient_error_mean", columns=GROUP_COLUMNS, estimate=_mean)
-COEFFICIENT_ERROR_MAX = Metric(name="coefficient_error_max", columns=GROUP_COLUMNS, estimate=_maximum)
+COEFFICIENT_ERROR_MEAN = Metric(
+    name="coefficient_error_mean",
+    title="mean distance of coefficients from their group's",
+    better=None,
+    unit="",
+    columns=GROUP_COLUMNS,
+    statistic=mean_of(_distance),
+    interval=None,
+    terms=_distance,
+)
+COEFFICIENT_ERROR_MAX = Metric(
+    name="coefficient_error_max",
+    title="largest distance of coefficients from their group's",
+    better=None,
+    unit="",
+    columns=GROUP_COLUMNS,
+    statistic=_largest,
+    interval=None,
+)
 
 METRICS = (COEFFICIENT_ERROR_MEAN, COEFFICIENT_ERROR_MAX)

@@ -38,7 +38,10 @@ GROUP_COLUMNS = ("own_coefficients", "group_coefficients")
 TUNED_COLUMN = "tuned_rank"
 _COLUMNS = (*PREDICTION_COLUMNS, *LABEL_COLUMNS, *GROUP_COLUMNS, TUNED_COLUMN)
 
-Statistic = Callable[[SampleColumns, int | None, Floats], Floats | None]
+Weights = NDArray[np.floating[Any]]
+"""(n, B) how often each of n samples counts in each of B weightings: whole numbers, float64 or float32."""
+
+Statistic = Callable[[SampleColumns, int | None, Weights], Floats | None]
 """From columns of n samples, the number of classes (None without labels) and weights (n, B), to B values.
 
 A weight counts how often a sample is drawn: a column of ones gives the value on the samples themselves, a column of
@@ -149,7 +152,7 @@ def mean_of(terms: Terms) -> Statistic:
         array([1. , 0.5])
     """
 
-    def statistic(columns: SampleColumns, classes: int | None, weights: Floats) -> Floats | None:
+    def statistic(columns: SampleColumns, classes: int | None, weights: Weights) -> Floats | None:
         found = terms(columns, classes)
         if found is None:
             return None

@@ -7,6 +7,12 @@ from tasks.numerics.metrics.metric import Metric
 
 _FILES = (
     "accuracy",
+    "class_recall",
+    "scoring_rules",
+    "calibration_error",
+    "selective_prediction",
+    "certainty",
+    "normalised_accuracy",
     "coefficient_error",
 )
 

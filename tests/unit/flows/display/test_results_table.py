@@ -70,7 +70,7 @@ def test_intervals_are_shown_where_they_fit_and_their_range_where_they_do_not():
     """The line below the table explains them."""
     narrow, _ = printed(ROWS, 100)
     assert "±" not in "".join(narrow[:8])
-    assert "95 % intervals ±2.0" in "".join(map(plain, narrow))
+    assert "95 % intervals ±1.0 to ±2.0" in "".join(map(plain, narrow))
     wide, _ = printed(SMALL, 100)
     assert "90.1 ±2.0" in plain(wide[2])
     assert "±: 95 % interval" in "".join(map(plain, wide))

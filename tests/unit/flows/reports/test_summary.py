@@ -83,11 +83,11 @@ def test_columns_are_single_sets_of_a_group_and_means_then_the_other_sets():
     assert [column.samples for column in columns] == [400, None, 400, 400]
 
 
-def test_values_have_three_digits_and_half_the_interval_and_means_have_no_interval():
-    """A mean's interval is not known: its data sets may show the same images."""
+def test_values_have_three_digits_and_half_the_interval_and_so_have_means():
+    """A mean over a group has an interval of its own, shorter than those of its data sets."""
     figures = summary_of(ROWS).rows[0].figures
     assert [figure.shown for figure in figures] == ["90.0", "65.0", "70.0", "60.0"]
-    assert [figure.margin and round(figure.margin, 6) for figure in figures] == [2.0, None, 2.0, 2.0]
+    assert [figure.margin and round(figure.margin, 6) for figure in figures] == [2.0, 1.0, 2.0, 2.0]
 
 
 def test_an_interval_near_its_end_has_the_margin_of_its_longer_side():
@@ -139,13 +139,25 @@ def test_sets_without_labels_have_a_column_in_their_place_and_no_values():
 
 
 def test_a_mean_over_sets_of_which_one_has_no_value_is_empty():
-    """A mean of fewer sets could not be compared with those of the other rows."""
-    rows = ROWS.filter(~((pl.col("method") == "dawin/samples") & (pl.col("dataset") == "noisy")))
+    """A mean of fewer sets could not be compared with those of the other rows, so results hold none."""
+    table = {**TABLE, "dawin/samples": {"clean": 0.964, "rotated": 0.614}}
+    rows = result_rows(table, labelled=("oracle/samples",))
     figures = summary_of(rows).rows[-1].figures
     assert [figure and figure.shown for figure in figures] == ["96.4", None, None, "61.4"]
 
 
-def test_a_metric_that_is_no_accuracy_is_shown_as_it_is_without_a_best():
+def test_the_best_value_of_a_metric_may_be_the_lowest():
+    """A loss chooses the family's best member, and marks the best of a column, by the other end."""
+    losses = {"dawin/samples": on(0.5, 0.7, 0.8), "wise-ft/0.40": on(0.3, 0.85, 0.6)}
+    losses |= {f"wise-ft/0.{tenth}0": on(0.4, 0.8, 0.9) for tenth in (1, 2, 3, 6, 7)}
+    rows = {row.method: row for row in summary_of(result_rows(losses, metric="nll"), metric="nll").rows}
+    assert rows["wise-ft/0.40"].remark == "best on clean"
+    best = {method: [figure.is_best for figure in row.figures] for method, row in rows.items()}
+    assert best["wise-ft/0.40"] == [True, True, False, True]
+    assert best["dawin/samples"] == [False, True, True, False]
+
+
+def test_a_metric_without_a_direction_is_shown_as_it_is_without_a_best():
     """Smaller errors may be better."""
     rows = result_rows({"dawin/clusters-3": on(0.0123, 0.2, 0.3)}, metric="coefficient_error_mean")
     (row,) = summary_of(rows, metric="coefficient_error_mean").rows

@@ -26,6 +26,8 @@ ROWS = results(
     ("greedy-soup", "clean", "id", 1.0, True),
     ("greedy-soup", "noisy", "ood", 0.25, False),
     ("greedy-soup", "rotated", "ood", 0.75, False),
+    ("dawin/samples", "mean/id", "id", 0.9, False),
+    ("dawin/samples", "mean/ood", "ood", 0.65, False),
 )
 
 

@@ -1,0 +1,105 @@
+"""Estimates of metrics: values on the samples of a data set, with 95 % intervals."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tasks.numerics.checks import Floats
+from tasks.numerics.evidence.intervals import bootstrap_interval, wilson_interval
+from tasks.numerics.evidence.replicates import replicates
+from tasks.numerics.evidence.resampling import Resampling
+from tasks.numerics.metrics.metric import Estimate, Metric, SampleColumns
+
+
+class Measured(NamedTuple):
+    """A metric of a method on a data set."""
+
+    estimate: Estimate
+    """Its value and interval."""
+    replicates: Floats | None
+    """(B,) its values on the resamples, for intervals of means over data sets; None for metrics without an interval."""
+
+
+def estimates(
+    metrics: Sequence[Metric],
+    columns_by_method: Mapping[str, SampleColumns],
+    classes: int | None,
+    resampling: Resampling,
+) -> dict[str, dict[str, Measured]]:
+    """Return the metrics of methods on one data set, with intervals.
+
+    Args:
+        metrics: the metrics; a method leaves out those for which it has no columns.
+        columns_by_method: the columns of the n samples, for each of the methods.
+        classes: number of classes; None without labels.
+        resampling: the resamples of the n samples, the same for all methods.
+
+    Returns:
+        For each method, its defined metrics by name, in the order of the arguments.
+
+    Raises:
+        ValueError: columns have another number of samples than the resamples, or hold numbers that are not finite.
+
+    Example:
+        >>> from tasks.numerics.metrics.accuracy import TOP1
+        >>> ranks = np.array([0, 0, 1, 5], np.int32)
+        >>> found = estimates([TOP1], {"a": {"label_rank": ranks}}, 10, Resampling(4))["a"]["top1"].estimate
+        >>> print(f"{found.value:.2f}, between {found.ci_low:.2f} and {found.ci_high:.2f}")
+        0.50, between 0.15 and 0.85
+    """
+    resampled = [metric for metric in metrics if metric.interval is not None]
+    drawn = replicates(resampled, columns_by_method, classes, resampling)
+    place = {metric.name: number for number, metric in enumerate(resampled)}
+    found: dict[str, dict[str, Measured]] = {}
+    for row, (method, columns) in enumerate(columns_by_method.items()):
+        found[method] = {}
+        for metric in metrics:
+            value = metric.value(columns, classes) if set(metric.columns) <= columns.keys() else None
+            if value is not None:
+                own = drawn[row, place[metric.name]] if metric.name in place else None
+                low, high = _interval(metric, value, columns, classes, own) or (None, None)
+                found[method][metric.name] = Measured(Estimate(value, low, high, resampling.samples), own)
+    return found
+
+
+def mean_estimate(metric: Metric, of_datasets: Sequence[Measured]) -> Estimate:
+    """Return the mean of a metric over data sets, each with the same weight.
+
+    The interval comes from the means of the data sets' replicates: each data set is resampled by itself, and data sets
+    of the same samples, such as shifts of the same images, by the same draws if their resamplings have the same seed.
+    Metrics with an interval of their own, such as the worst recall, have the means of the ends instead.
+
+    Args:
+        metric: the metric.
+        of_datasets: its estimates on one or more data sets.
+
+    Raises:
+        ValueError: no data set is given.
+    """
+    if not of_datasets:
+        raise ValueError("mean over data sets: wanted at least one data set, got none")
+    value = float(np.mean([own.estimate.value for own in of_datasets]))
+    samples = sum(own.estimate.samples for own in of_datasets)
+    drawn = [own.replicates for own in of_datasets if own.replicates is not None]
+    if callable(metric.interval):
+        ends = [(own.estimate.ci_low, own.estimate.ci_high) for own in of_datasets]
+        own_low, own_high = (float(np.mean(end)) for end in zip(*ends, strict=True))
+        return Estimate(value, own_low, own_high, samples)
+    interval = bootstrap_interval(value, np.mean(drawn, axis=0)) if len(drawn) == len(of_datasets) else None
+    low, high = interval or (None, None)
+    return Estimate(value, low, high, samples)
+
+
+def _interval(
+    metric: Metric, value: float, columns: SampleColumns, classes: int | None, drawn: Floats | None
+) -> tuple[float, float] | None:
+    """Return the interval of a metric's value by the metric's own method, or None."""
+    if metric.interval is None or drawn is None:
+        return None
+    if metric.interval == "wilson":
+        samples = len(columns[metric.columns[0]])
+        return wilson_interval(round(value * samples), samples)
+    if metric.interval == "bootstrap":
+        return bootstrap_interval(value, drawn)
+    return metric.interval(columns, classes)

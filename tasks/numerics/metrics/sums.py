@@ -1,0 +1,97 @@
+"""Statistics that are functions of sums over the samples, such as counts of classes or of bins.
+
+Resamples of such a statistic are cheap: a sparse matrix product gives the sums on all resamples at once, and metrics of
+the same sums share them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from tasks.numerics.checks import Floats
+from tasks.numerics.metrics.metric import SampleColumns, Weights
+
+
+class Sums(NamedTuple):
+    """Sums over samples, each as a row of the samples' terms."""
+
+    rows: "csr_array[np.float64]"
+    """(K, n) the term of each of n samples in each of K sums."""
+    layout: Any = None
+    """Which sum is which, for the function of the sums."""
+
+    def equals(self, other: "Sums") -> bool:
+        """Return whether the sums have the same terms, as counts of labels have for all methods."""
+        pairs = ((getattr(self.rows, name), getattr(other.rows, name)) for name in ("indptr", "indices", "data"))
+        return self.layout is None and other.layout is None and all(map(np.array_equal, *zip(*pairs, strict=True)))
+
+
+class Summed(NamedTuple):
+    """Sums over the samples of B resamples."""
+
+    values: Floats
+    """(K, B) the sums; float32 where the weights are."""
+    samples: Floats
+    """(B,) the sum of all weights: the number of samples of each resample."""
+    layout: Any
+    """Of the sums that they come from."""
+
+
+Terms = Callable[[SampleColumns, int | None], Sums | None]
+"""From columns of n samples and the number of classes to sums over the samples, or None where these do not exist."""
+
+
+@dataclass(frozen=True)
+class OfSums:
+    """The statistic of a metric that is a function of sums over the samples.
+
+    Example:
+        >>> def entropies(columns, _classes):
+        ...     return sums(np.zeros(2), np.arange(2), columns["entropy"], (1, 2))
+        >>> total = OfSums((entropies,), lambda all_: all_.values[0])
+        >>> total({"entropy": np.array([1.0, 3.0])}, None, np.array([[1.0, 2.0], [1.0, 0.0]]))
+        array([4., 2.])
+    """
+
+    parts: tuple[Terms, ...]
+    """Functions that give sums; metrics that name the same function share its sums."""
+    finish: Callable[..., Floats]
+    """From one `Summed` for each part to B values; NaN for a resample on which the metric is not defined."""
+
+    def __call__(self, columns: SampleColumns, classes: int | None, weights: Weights) -> Floats | None:
+        """Return the statistic of weighted samples: see `metric.Statistic`."""
+        found = [part(columns, classes) for part in self.parts]
+        if any(part is None for part in found):
+            return None
+        samples = weights.sum(axis=0, dtype=np.float64)
+        return self.finish(*(weighted(part, weights, samples) for part in found if part is not None))
+
+
+def sums(row: NDArray[Any], sample: NDArray[Any], terms: Floats, shape: tuple[int, int], layout: Any = None) -> Sums:  # noqa: ANN401 -- each metric's own
+    """Return sums from the terms of samples.
+
+    Args:
+        row: (t,) number of the sum that each term belongs to, ascending.
+        sample: (t,) number of each term's sample.
+        terms: (t,) the terms.
+        shape: number of sums K and of samples n.
+        layout: passed on.
+    """
+    starts = np.searchsorted(row, np.arange(shape[0] + 1)).astype(np.int32)
+    return Sums(csr_array((terms, sample.astype(np.int32), starts), shape=shape), layout)
+
+
+def weighted(part: Sums, weights: Weights, samples: Floats) -> Summed:
+    """Return sums over weighted samples, in the type of the weights.
+
+    Args:
+        part: the sums.
+        weights: (n, B) how often each sample counts.
+        samples: (B,) the sums of the weights.
+    """
+    values: Floats = np.asarray(part.rows.astype(weights.dtype, copy=False) @ weights)
+    return Summed(values, samples, part.layout)
