@@ -18,7 +18,7 @@ from storage.soundness import is_committed
 from storage.store import Store
 from storage.tables import TableWriter
 from tasks.evidence.cost import Cost, cost_of, joined
-from tasks.evidence.estimates import DatasetEstimates, estimates_on
+from tasks.evidence.dataset_estimates import DatasetEstimates, estimates_on
 from tasks.evidence.group_means import GroupMean, group_means
 from tasks.evidence.label_doubts import doubt_about
 from tasks.evidence.sample_columns import outputs_of

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from flows.reports.json_models import LeaderboardDocument, LeaderboardRow
+from flows.reports.result_models import LeaderboardDocument, LeaderboardRow
 from flows.reports.tables import IS_MEAN, experiments_with_results
 from storage import keys
 from storage.scan import scan_objects, sound_keys

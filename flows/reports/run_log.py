@@ -65,4 +65,4 @@ def _top1(predictions: PredictionsReference, store: Store) -> float:
     samples = predictions.dataset.samples
     ranks = read_samples(store, predictions.prefix, schema, ["label_rank"], samples=samples)["label_rank"]
     known = ranks.drop_null()
-    return float((known == 0).mean()) if len(known) else float("nan")
+    return float((known.to_numpy() == 0).mean()) if len(known) else float("nan")

@@ -179,7 +179,8 @@ def _score(found: Sequence[Mapping[str, Any] | None], better: str | None) -> flo
     values = [row["value"] for row in found if row is not None]
     if not values or len(values) < len(found):
         return float("-inf")
-    return (-1 if better == "lower" else 1) * sum(values) / len(values)
+    mean: float = sum(values) / len(values)
+    return -mean if better == "lower" else mean
 
 
 def _figure(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from tasks.evidence.estimates import DatasetEstimates
+from tasks.evidence.dataset_estimates import DatasetEstimates
 from tasks.numerics.evidence.estimates import mean_estimate
 from tasks.numerics.metrics.metric import Estimate
 from tasks.numerics.metrics.registry import METRICS

@@ -14,7 +14,6 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
-from sklearn.cluster import KMeans
 
 from tasks.numerics.checks import Floats
 
@@ -177,6 +176,8 @@ class MixtureModel(ABC):
 
     def _start(self, samples: Floats, statistics: Floats, seed: int) -> tuple[Floats, Floats]:
         """Return the weights and parameters of a k-means partition of an even subset, enough for a start."""
+        from sklearn.cluster import KMeans  # noqa: PLC0415 -- takes a second to import, and loads pandas where installed
+
         stride = -(-len(samples) // _KMEANS)
         samples, statistics = samples[::stride], statistics[::stride]
         distinct = min(self.n_components, len(np.unique(samples, axis=0)))

@@ -22,6 +22,18 @@ METRICS: tuple[Metric, ...] = tuple(
 """All metrics, in the order in which results list them."""
 
 
+def metric_of(name: str) -> Metric:
+    """Return a metric by its name.
+
+    Raises:
+        KeyError: no such metric exists; the message lists those that do.
+    """
+    known = {metric.name: metric for metric in METRICS}
+    if name not in known:
+        raise KeyError(f"no metric {name!r}; known: {', '.join(known)}")
+    return known[name]
+
+
 def metrics_of(columns: Collection[str]) -> list[Metric]:
     """Return the metrics that some columns suffice for, in the order of the registry.
 

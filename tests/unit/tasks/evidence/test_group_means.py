@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.evidence.estimates import DatasetEstimates
+from tasks.evidence.dataset_estimates import DatasetEstimates
 from tasks.evidence.group_means import group_means
 from tasks.numerics.evidence.estimates import estimates
 from tasks.numerics.evidence.resampling import Resampling
