@@ -1,1 +1,1 @@
-"""Pages for browsers: the report of a run and the leaderboard, each one file that requests nothing from any network."""
+"""Pages: the report of a run and the leaderboard, each one HTML file that needs no network."""
