@@ -65,6 +65,20 @@ def comparisons(experiment: str, run_id: str, identifier: str) -> str:
     return f"comparisons/experiment={experiment}/run_id={run_id}/id={identifier}/comparisons.parquet"
 
 
+def report(experiment: str, run_id: str) -> str:
+    """Return the key of the page about one run, beside its results; it has no manifest, and runs replace it.
+
+    Args:
+        experiment: the experiment's name.
+        run_id: the run's identifier.
+
+    Example:
+        >>> report("digits", "0123")
+        'results/experiment=digits/run_id=0123/report.html'
+    """
+    return f"results/experiment={experiment}/run_id={run_id}/report.html"
+
+
 def runs(experiment: str) -> str:
     """Return the prefix of an experiment's results, of all its runs."""
     return f"results/experiment={experiment}"
