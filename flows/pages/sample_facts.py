@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tasks.evidence.sample_columns import stored_columns
 
 from flows.pages.charts.class_changes import Change
 from flows.pages.charts.coefficient_panels import marginal_counts
@@ -17,6 +16,7 @@ from flows.reports.sample_table import sample_names
 from storage.errors import StorageError
 from storage.schemas import COMPONENTS, MIXTURES
 from storage.tables import read_samples, read_table, vectors
+from tasks.evidence.sample_columns import stored_columns
 from tasks.numerics.checks import Floats
 from tasks.opening.read_coefficients import read_coefficients
 

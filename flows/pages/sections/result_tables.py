@@ -84,7 +84,11 @@ def _column(run: RunData, place: str, metric: Metric) -> Column:
     members = next((g.datasets for g in run.groups if g.name == group), tuple(run.labelled))
     help_ = f"mean of {', '.join(members)}" if is_mean(place) else f"{run.samples[place]:,} samples"
     return Column(
-        name=f"mean {group}" if is_mean(place) else place, kind="number", unit=metric.unit, better=metric.better, help=help_
+        name=f"mean {group}" if is_mean(place) else place,
+        kind="number",
+        unit=metric.unit,
+        better=metric.better,
+        help=help_,
     )
 
 
