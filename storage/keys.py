@@ -6,6 +6,8 @@ from storage.errors import ManifestInvalid
 from storage.spans import Span
 
 MANIFEST_SUFFIX = ".manifest.json"
+LEADERBOARD = "results/leaderboard.html"
+"""The key of the page of all runs, which is no table."""
 _RESULTS = re.compile(r"results/experiment=([^/]+)/run_id=([^/]+)/results\.parquet")
 _SAMPLES = re.compile(r"samples-(\d{8,})-(\d{8,})\.parquet$")
 
