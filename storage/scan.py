@@ -28,7 +28,7 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
     for all objects that an earlier version of this program wrote in another form.
 
     Args:
-        table: `results`, `outputs`, `coefficients`, `mixtures`, `components`, `bins`,
+        table: `results`, `comparisons`, `outputs`, `coefficients`, `mixtures`, `components`, `bins`,
             `predictions` or `samples`.
         store: a store or its address.
 
