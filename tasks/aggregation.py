@@ -17,10 +17,11 @@ from storage.schemas import RESULTS
 from storage.soundness import is_committed
 from storage.store import Store
 from storage.tables import TableWriter
-from tasks.evidence.cost import Cost, cost_of, joined
+from tasks.evidence.cost import Cost, Costs, joined
 from tasks.evidence.dataset_estimates import DatasetEstimates, estimates_on
 from tasks.evidence.group_means import GroupMean, group_means
 from tasks.evidence.label_doubts import doubt_about
+from tasks.evidence.run_comparisons import keep_comparisons
 from tasks.evidence.sample_columns import outputs_of
 from tasks.evidence.tuned_model import tuned_outputs
 from tasks.references.datasets import DatasetReference
@@ -38,8 +39,13 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
     done = is_committed(store, record.key, contents=True)
     if not done:
         writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
-        if rows := _rows(record, cells, store):
+        measured = [
+            estimates_on(one, [c for c in cells if _dataset(c) == one], store, tuned_outputs(one, record))
+            for one in dict.fromkeys(map(_dataset, cells))
+        ]
+        if rows := _rows(record, cells, measured, store):
             writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
+        keep_comparisons(record, cells, measured, store)
         writer.commit()
     point_to_latest(store, record.experiment, record.run_id)
     return Tally(0, len(cells)) if done else Tally(len(cells), 0)
@@ -61,14 +67,12 @@ def _dataset(cell: Cell) -> DatasetReference:
     return cell.predictions.dataset
 
 
-def _rows(record: RunRecord, cells: Sequence[Cell], store: Store) -> list[dict[str, Any]]:
+def _rows(
+    record: RunRecord, cells: Sequence[Cell], measured: Sequence[DatasetEstimates], store: Store
+) -> list[dict[str, Any]]:
     """Return all rows: those of each data set in order, then the means over groups."""
-    everywhere = list(dict.fromkeys(map(_dataset, cells)))
-    measured = [
-        estimates_on(one, [c for c in cells if _dataset(c) == one], store, tuned_outputs(one, record))
-        for one in everywhere
-    ]
-    costs = {(cell.method, _dataset(cell).name): cost_of(cell, store) for cell in cells}
+    of = Costs(store).of
+    costs = {(cell.method, _dataset(cell).name): of(cell) for cell in cells}
     shared = {
         "checkpoints": [published(url, store) for url in record.checkpoints],
         "settings": canonical_json(record.settings),

@@ -23,6 +23,7 @@ def result_rows(table, *, groups=None, labelled=(), samples=400, margin=0.02, no
     def row(method, dataset, group, names, *, value, half):
         return {
             "experiment": "digits",
+            "run_id": "r0123",
             "method": method,
             "dataset": dataset,
             "group": group,
