@@ -96,8 +96,10 @@ def test_eight_tasks_says_what_is_missing(places, capsys):
 @pytest.mark.xdist_group("soups")
 @pytest.mark.usefixtures("prefect_api")
 def test_the_public_soups_are_measured_beside_their_published_accuracies(places, capsys):
-    """73 models by their public file names give twelve accuracies; each is shown with the published one and their
-    difference, in the run's table and in every format of `dawin results`."""
+    """73 models by their public file names give twelve accuracies, each shown with the published one.
+
+    The run's table shows both and their difference, and so does every format of `dawin results`.
+    """
     stand_ins.model_soups(places / "models", places / "data")
     store = str(places / "store")
     assert main(["run", "model-soups-vit-b32", "--store", store]) == 0
@@ -136,8 +138,10 @@ def _formats_hold_the_published_numbers(capsys, name, store, rows):
 @pytest.mark.xdist_group("methods")
 @pytest.mark.usefixtures("prefect_api")
 def test_eight_tasks_run_on_stand_ins(places, capsys):
-    """Every data set gets an accuracy, and a note on its number of samples; the four published means stand beside
-    measured ones, and each accuracy is divided by that of the model tuned on the data set."""
+    """With pickled encoders and heads, every data set gets an accuracy, and a note on its number of samples.
+
+    The four published means stand beside measured ones. Accuracies are also divided by those of the tuned models.
+    """
     stand_ins.eight_tasks(places / "models", places / "data")
     overrides = ["merge.clusters=2", "methods.adamerging={steps: 2, batch_size: 2, keep: 0.2583}"]
     options = [part for override in overrides for part in ("--set", override)]
