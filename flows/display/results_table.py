@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.display.next_steps import samples_command_of
+from flows.display.published_table import print_published
 from flows.display.table_layout import chosen_layout
 from flows.reports.summary import Summary, summary_of
 from flows.reports.tables import IS_MEAN
@@ -62,6 +63,7 @@ def print_results(
         hidden = print_table(console, summary, all_columns=all_rows, known=known)
         if hidden:
             console.print(Text(f"--all shows {hidden}", "dim"))
+        print_published(console, mine, metric)
         unlabelled = {one: digests[one] for one in summary.unlabelled}
         print_unlabelled(console, name, unlabelled, store, command=samples_command)
     return hidden
