@@ -1,4 +1,4 @@
-"""`dawin compare` on finished runs: the tests against other programs, two runs, stores, and requests that are refused."""
+"""`dawin compare` on finished runs: against other programs, across two runs, stores, and requests that are refused."""
 
 import json
 import os
@@ -25,13 +25,14 @@ pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefe
 
 @pytest.fixture(scope="module")
 def store(example, tmp_path_factory):
-    """A store with two runs of the example, one of other images, and one of images without labels; and all run ids."""
+    """A store with two runs of the example and one by another name, runs on other images; and the first runs' ids."""
     folder = tmp_path_factory.mktemp("compare") / "copy"
     subprocess.run(["cp", "-a", example[0], folder], check=True)
     file, url = str(folder / Path(example[1]).name), str(folder / "store")
     first = latest_run(Store(url), "tiny")
     few = ("baselines=[individual]", "merge.granularity=[clusters]")
     runs.run(file, url, "merge.clusters=3", *few)
+    runs.run(file, url, "name=again", *few)
     for name, samples in (("other", 24), ("unlabelled", 30)):
         place = folder / name
         place.mkdir()
@@ -141,7 +142,7 @@ def test_two_runs_are_compared_by_the_methods_of_the_same_name(document, store):
 @pytest.mark.parametrize("style", ["table", "csv", "markdown", "latex"])
 def test_every_format_names_every_method(printed, style):
     """With one run and with two."""
-    for words in (["tiny", "individual"], ["tiny", "individual", "--with", "unlabelled", "--dataset", "one"]):
+    for words in (["tiny", "individual"], ["tiny", "individual", "--with", "again"]):
         text = printed(*words, "--format", style)
         assert "individual/base" in text
         assert "individual/tuned" in text
@@ -226,5 +227,5 @@ def test_comparisons_are_a_table_of_the_store(store):
     """`scan` reads the tables of all runs and requests together."""
     rows = scan("comparisons", store=store[0]).collect()
     assert {"experiment", "run_id", "id", "p_corrected"} <= set(rows.columns)
-    assert {"tiny", "other", "unlabelled"} == set(rows["experiment"])
+    assert {"tiny", "again", "other", "unlabelled"} == set(rows["experiment"])
     assert rows.filter(pl.col("p_corrected") < pl.col("p_value")).height == 0
