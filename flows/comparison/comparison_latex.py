@@ -145,6 +145,6 @@ def _footnote(columns: Sequence[ComparedDataset], found: Comparison) -> str:
 def _sizes(columns: Sequence[ComparedDataset]) -> str:
     """Return the numbers of samples, once if they are all the same."""
     sizes = {column.dataset: f"${column.samples:,}$".replace(",", "{,}") for column in columns}
-    if len(set(sizes.values())) == 1:
-        return f"{next(iter(sizes.values()))}{' in each data set' if len(sizes) > 1 else ''}"
+    if len(sizes) > 1 and len(set(sizes.values())) == 1:
+        return f"{next(iter(sizes.values()))} in each data set"
     return ", ".join(f"{escaped(dataset)} {size}" for dataset, size in sizes.items())

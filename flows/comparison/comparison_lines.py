@@ -68,7 +68,7 @@ def has_other(found: Comparison) -> bool:
 
 
 def _reference(one: Against, column: ComparedDataset, word: str, found: Comparison) -> Line:
-    run = f" of {one.reference.run}" if found.other else ""
+    run = " (other)" if found.other else ""
     value = value_text(one.reference_value, column.metric)
     uses_labels = one.reference.method in column.labelled
     return Line(f"{one.reference.method}{run}", value, "", word, "", "", "", "", "", True, uses_labels)
