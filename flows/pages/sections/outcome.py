@@ -71,7 +71,7 @@ def _best(run: RunData, best: str) -> str:
     rivals = [method for method in run.methods if method not in run.with_labels]
     if len(rivals) == 1:
         return f"`{best}` has a top-1 accuracy of **{accuracy}** {where}."
-    text = f"**`{best}` is the most accurate method** {where}: {accuracy} of the images are classified correctly."
+    text = f"`{best}` is **the most accurate method** {where}, with a top-1 accuracy of {accuracy}."
     tied = run.tied(best, run.whole.row)
     if tied:
         text += f" These samples do not distinguish it from {listed(code(tied))}."
