@@ -6,6 +6,8 @@ from storage.errors import ManifestInvalid
 from storage.spans import Span
 
 MANIFEST_SUFFIX = ".manifest.json"
+LEADERBOARD = "results/leaderboard.html"
+"""The key of the page of all runs, which is no table."""
 _RESULTS = re.compile(r"results/experiment=([^/]+)/run_id=([^/]+)/results\.parquet")
 _SAMPLES = re.compile(r"samples-(\d{8,})-(\d{8,})\.parquet$")
 
@@ -48,6 +50,21 @@ def results(experiment: str, run_id: str) -> str:
         run_id: the run's identifier.
     """
     return f"results/experiment={experiment}/run_id={run_id}/results.parquet"
+
+
+def comparisons(experiment: str, run_id: str, identifier: str) -> str:
+    """Return the key of comparisons of methods with one another.
+
+    Args:
+        experiment: name of the experiment of the first method of each pair.
+        run_id: its run.
+        identifier: the digest of everything that the comparisons depend on.
+
+    Example:
+        >>> comparisons("digits", "0123", "89ab")
+        'comparisons/experiment=digits/run_id=0123/id=89ab/comparisons.parquet'
+    """
+    return f"comparisons/experiment={experiment}/run_id={run_id}/id={identifier}/comparisons.parquet"
 
 
 def report(experiment: str, run_id: str) -> str:

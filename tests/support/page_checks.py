@@ -34,6 +34,7 @@ def check_page(tab, path, folder, name, *, charts):
             assert all(marks > 0 for marks in drawn)
             assert page.violations() == []
             assert page.evaluate(_OUTSIDE) == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.evaluate(_LONG) == []
             page.picture(kept / f"{name}-{'dark' if dark else 'light'}-{width}.png")
             assert (page.faults, page.requests) == ([], [])
