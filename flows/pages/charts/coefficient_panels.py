@@ -88,6 +88,13 @@ def _ends(panels: Sequence[Marginal]) -> tuple[float, float]:
     return (float(low), float(high)) if high - low >= 0.2 else (0.0, 1.0)
 
 
+def _ticks(low: float, high: float) -> list[float]:
+    """Return the ticks of a range: tenths, or every second or fifth of them."""
+    tenths = range(round(10 * low), round(10 * high) + 1)
+    step = 1 if len(tenths) <= 6 else 2
+    return [tenth / 10 for tenth in tenths if (tenth - tenths[0]) % step == 0]
+
+
 def _panel(panel: Marginal, size: tuple[int, int], ends: tuple[float, float], axis_title: str | None) -> Spec:
     heights = panel.counts * _BINS / max(panel.counts.sum(), 1.0)
     top = max(float(heights.max()) * _ROOM, 1e-9)
@@ -95,7 +102,7 @@ def _panel(panel: Marginal, size: tuple[int, int], ends: tuple[float, float], ax
         "type": "quantitative",
         "title": axis_title,
         "scale": {"domain": list(ends), "nice": False},
-        "axis": {"tickCount": 5, "format": "~g", "grid": False, "titlePadding": 6},
+        "axis": {"values": _ticks(*ends), "format": "~g", "grid": False, "titlePadding": 6},
     }
     y = {"type": "quantitative", "scale": {"domain": [0, rounded(top)], "nice": False}, "axis": None}
     order = np.argsort(panel.coefficients, kind="stable")
