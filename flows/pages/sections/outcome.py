@@ -47,8 +47,10 @@ def change(difference: Difference, other: str) -> str:
         other: the words for the other method.
 
     Example:
-        >>> change(Difference(0.0123, 0.004, 0.0206, 0.01), "the base"), change(Difference(-0.02, None, None, None), "it")
-        ('gains 1.23 points over the base (95 % interval +0.400 to +2.06)', 'loses 2.00 points against it')
+        >>> change(Difference(0.0123, 0.004, 0.0206, 0.01), "the base")
+        'gains 1.23 points over the base (95 % interval +0.400 to +2.06)'
+        >>> change(Difference(-0.02, None, None, None), "it")
+        'loses 2.00 points against it'
     """
     ends = f" ({found})" if (found := _ends(difference)) else ""
     if difference.value == 0:
@@ -129,7 +131,7 @@ def _by_group(run: RunData, merge: str, group: Group) -> str:
         if other and (found := run.estimate(other, group.row))
     ]
     versus = f", next to {' and '.join(others)}" if others else ""
-    place = f"`{group.datasets[0]}`" if len(group.datasets) == 1 else group.words
+    place = f"`{group.datasets[0]}`" if len(group.datasets) == 1 else f"the {group.words}"
     return f"On {place} it has {percent(own.value)}{versus}."
 
 
@@ -193,15 +195,10 @@ def _unlabelled(run: RunData) -> list[str]:
 def _facts(run: RunData) -> list[tuple[str, str]]:
     groups = {group.name: group for group in run.groups}
     datasets = "; ".join(f"{name}: {', '.join(group.datasets)}" for name, group in groups.items())
-    samples = ", ".join(f"{name} {run.samples[name]:,}" for name in run.datasets)
-    when = f"{run.created_at:%Y-%m-%d %H:%M} UTC" if run.created_at else ""
-    pairs = [
-        ("Experiment", run.experiment),
-        ("Run", run.run_id),
-        ("Written", when),
-        ("Groups", datasets),
-        ("Images", samples),
-    ]
+    counts = {run.samples[name] for name in run.datasets}
+    each = ", ".join(f"{name} {run.samples[name]:,}" for name in run.datasets)
+    samples = f"{counts.pop():,} of each data set" if len(counts) == 1 and len(run.datasets) > 1 else each
+    pairs = [("Groups", datasets), ("Images", samples)]
     merge = run.settings.get("merge", {})
     if merge.get("expertise"):
         pairs.append(("Expertise", str(merge["expertise"])))
