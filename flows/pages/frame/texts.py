@@ -26,6 +26,16 @@ def marked_up(text: str) -> Markup:
     return Markup("").join([*parts, escape(text[end:])])
 
 
+def breakable(text: str) -> Markup:
+    """Return a name as HTML that a browser may break after each slash.
+
+    Example:
+        >>> str(breakable("wise-ft/0.50"))
+        'wise-ft/<wbr>0.50'
+    """
+    return Markup("/<wbr>").join(escape(part) for part in text.split("/"))
+
+
 def interval(cell: Cell, column: Column) -> str:
     """Return the 95 % interval of a cell as text; empty without one.
 
