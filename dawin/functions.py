@@ -66,8 +66,8 @@ def plan(
         settings: as for `run`.
 
     Returns:
-        One row for each step: `stage` (extract, merge, fit, evaluate), `dataset`, `step` (the model or the tables),
-        `samples` and `missing`, the samples × tables of the step and those that are not in the store.
+        One row for each step: `stage` (upgrade, extract, merge, fit, evaluate), `dataset`, `step` (the model or the
+        tables), `samples` and `missing`, the samples × tables of the step and those that are not in the store.
 
     Raises:
         InputError: the request is wrong; the message lists all faults.

@@ -27,6 +27,7 @@ from tasks.fitting import fit_bins, fit_coefficients, fit_mixture
 from tasks.progress import work
 from tasks.references.datasets import DatasetReference
 from tasks.references.results import RunRecord
+from tasks.upgrading import upgrade_outputs
 
 log = logging.getLogger("dawin.run")
 
@@ -78,6 +79,8 @@ async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
 
         for head in heads:
             text_head(head, plan.store)
+    if former := plan.former_outputs:
+        upgrade_outputs(former, plan.store)
     await _run(plan, [child for outputs in plan.outputs for child in children.extract(outputs[0].dataset, outputs)])
     await _run(plan, children.merge())
     await _run(plan, [child for d in plan.datasets for child in children.extract(d, plan.judges(d))])

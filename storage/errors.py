@@ -33,6 +33,27 @@ class ObjectDamaged(StorageError, ValueError):
     """An object differs from its manifest or cannot be read; the next run computes it again."""
 
 
+class ObjectOutdated(StorageError, ValueError):
+    """An earlier version of this program wrote an object, in a form that has changed; the next run writes it again."""
+
+
+def outdated(address: str, kind: str, version: int, wanted: int) -> ObjectOutdated:
+    """Return the error of an object in the form of an earlier version, in one line.
+
+    Args:
+        address: the object's full address.
+        kind: the name of its table, or the kind of a blob.
+        version: that it was written in.
+        wanted: the version that this program reads and writes.
+
+    Example:
+        >>> print(outdated("s3://bucket/heads/0123", "heads", 1, 2))
+        s3://bucket/heads/0123: heads version 1 of an earlier dawin, wanted 2; `dawin run EXPERIMENT` writes it again
+    """
+    reason = f"{kind} version {version} of an earlier dawin, wanted {wanted}"
+    return ObjectOutdated(f"{address}: {reason}; `dawin run EXPERIMENT` writes it again")
+
+
 def damaged(address: str, reason: str) -> ObjectDamaged:
     """Return the error of a damaged object, in one line.
 

@@ -52,6 +52,35 @@ def results(experiment: str, run_id: str) -> str:
     return f"results/experiment={experiment}/run_id={run_id}/results.parquet"
 
 
+def comparisons(experiment: str, run_id: str, identifier: str) -> str:
+    """Return the key of comparisons of methods with one another.
+
+    Args:
+        experiment: name of the experiment of the first method of each pair.
+        run_id: its run.
+        identifier: the digest of everything that the comparisons depend on.
+
+    Example:
+        >>> comparisons("digits", "0123", "89ab")
+        'comparisons/experiment=digits/run_id=0123/id=89ab/comparisons.parquet'
+    """
+    return f"comparisons/experiment={experiment}/run_id={run_id}/id={identifier}/comparisons.parquet"
+
+
+def report(experiment: str, run_id: str) -> str:
+    """Return the key of the page about one run, beside its results; it has no manifest, and runs replace it.
+
+    Args:
+        experiment: the experiment's name.
+        run_id: the run's identifier.
+
+    Example:
+        >>> report("digits", "0123")
+        'results/experiment=digits/run_id=0123/report.html'
+    """
+    return f"results/experiment={experiment}/run_id={run_id}/report.html"
+
+
 def runs(experiment: str) -> str:
     """Return the prefix of an experiment's results, of all its runs."""
     return f"results/experiment={experiment}"

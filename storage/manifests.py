@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,8 @@ class Manifest:
     """The time of the commit: UTC, ISO 8601, to the second."""
     run: str | None
     """The Prefect flow run that wrote the object; None outside a flow run."""
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    """The computing of the object as its writer measured it, such as seconds; no part of its identity. Empty: none."""
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
@@ -45,6 +47,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "identity": dict,
     "created_at": str,
     "run": (str, type(None)),
+    "measured": dict,
 }
 
 
@@ -56,7 +59,7 @@ def now() -> str:
 def write_manifest(store: Store, manifest: Manifest) -> None:
     """Write a manifest beside its object; this commits the object.
 
-    Two writers of the same object write manifests that differ in the time alone, so either may stay.
+    Two writers of the same object write manifests that differ in times alone, so either may stay.
 
     Args:
         store: the store that holds the object.
@@ -89,7 +92,7 @@ def read_manifest(store: Store, key: str) -> Manifest:
 
 
 def parse_manifest(store: Store, key: str, content: bytes) -> Manifest:
-    """Return the manifest of an object from its JSON; fields of a later version are ignored.
+    """Return the manifest of an object from its JSON; fields of a later version are ignored, `measured` may be absent.
 
     Args:
         store: the store that holds the object.
@@ -113,7 +116,7 @@ def parse_manifest(store: Store, key: str, content: bytes) -> Manifest:
 
 
 def _checked(found: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  the type is the field's
-    value = found.get(name)
+    value = found.get(name, {} if name == "measured" else None)
     if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
         raise TypeError(f"{name}: got {value!r}" if name in found else f"{name}: missing")
     return value

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from storage import keys
-from storage.errors import ObjectMissing
+from storage.errors import ObjectMissing, ObjectOutdated
 from storage.schemas import TABLES, TableSchema
 from storage.soundness import states
 from storage.store import Store
@@ -24,10 +24,11 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
     """Return a table of a store as a polars `LazyFrame`, with its partitions as columns of text.
 
     Vectors become lists, because their length differs between runs with two models and with three. Logits that are
-    stored as float16 become float32. Damaged objects are left out; the log has a line for each of them.
+    stored as float16 become float32. Damaged objects are left out; the log has a line for each of them, and one line
+    for all objects that an earlier version of this program wrote in another form.
 
     Args:
-        table: `results`, `outputs`, `coefficients`, `mixtures`, `components`, `bins`,
+        table: `results`, `comparisons`, `outputs`, `coefficients`, `mixtures`, `components`, `bins`,
             `predictions` or `samples`.
         store: a store or its address.
 
@@ -59,6 +60,8 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
 def sound_keys(store: Store, prefix: str) -> list[str]:
     """Return the keys of the sound objects below a prefix, sorted, and log a line for each damaged one.
 
+    Objects of an earlier version of this program are left out too, with one line for all of them.
+
     For results, this compares the SHA-256. For other tables it compares sizes, because a scan may read few of them.
 
     Args:
@@ -74,8 +77,13 @@ def sound_keys(store: Store, prefix: str) -> list[str]:
     faults = {key: error for key, error in found.items() if error is not None}
     if faults and len(faults) == len(found):
         raise next(iter(faults.values()))
+    outdated = [error for error in faults.values() if isinstance(error, ObjectOutdated)]
     for error in faults.values():
-        log.warning("left out: %s", error)
+        if error not in outdated:
+            log.warning("left out: %s", error)
+    if outdated:
+        others = f", and {len(outdated) - 1:,} more of an earlier version" if len(outdated) > 1 else ""
+        log.warning("left out: %s%s", outdated[0], others)
     return [key for key in found if key not in faults]
 
 

@@ -178,12 +178,14 @@ COMPARISONS = TableSchema(
         _column("value_a", pa.float64()),
         _column("value_b", pa.float64()),
         _column("difference", pa.float64()),  # value_a − value_b
-        _column("ci_low", pa.float64()),  # 95 %, of the difference on the same samples
-        _column("ci_high", pa.float64()),
+        # 95 %, of the difference on the same samples; null where these do not show how much it varies
+        _column("ci_low", pa.float64(), nullable=True),
+        _column("ci_high", pa.float64(), nullable=True),
         _column("p_value", pa.float64()),
         _column("p_corrected", pa.float64()),  # Holm, over all comparisons of this table
         _column("test", pa.string()),  # `mcnemar` or `bootstrap`
-        _column("detectable", pa.float64()),  # smallest difference found with 80 % power at p < 0.05, uncorrected
+        # smallest difference found with 80 % power at p < 0.05, uncorrected; null where no difference could be
+        _column("detectable", pa.float64(), nullable=True),
         _column("samples", pa.int64()),
         _column("software", pa.string()),
         _column("created_at", pa.timestamp("us", tz="UTC")),

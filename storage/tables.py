@@ -98,11 +98,14 @@ class TableWriter:
         if sum(t.num_rows for t in self._pending) >= ROW_GROUP:
             self._flush()
 
-    def commit(self) -> Manifest:
+    def commit(self, measured: Mapping[str, Any] | None = None) -> Manifest:
         """Write the object and then its manifest.
 
         Another run, or one that was killed, may have written the object already. If its bytes are sound they stay,
         because both runs compute the object from the same identity; damaged bytes are replaced.
+
+        Args:
+            measured: the computing of the object as measured, for the manifest; None: nothing was measured.
 
         Returns:
             The manifest in the store at the end.
@@ -123,6 +126,7 @@ class TableWriter:
             identity=self._identity,
             created_at=now(),
             run=self._run,
+            measured=dict(measured or {}),
         )
         return commit(self._store, manifest, content, self._fault_of)
 

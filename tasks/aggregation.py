@@ -17,11 +17,13 @@ from storage.schemas import RESULTS
 from storage.soundness import is_committed
 from storage.store import Store
 from storage.tables import TableWriter
-from tasks.evidence.cost import Cost, cost_of, joined
+from tasks.evidence.cost import Cost, Costs, joined
 from tasks.evidence.dataset_estimates import DatasetEstimates, estimates_on
 from tasks.evidence.group_means import GroupMean, group_means
 from tasks.evidence.label_doubts import doubt_about
+from tasks.evidence.run_comparisons import keep_comparisons
 from tasks.evidence.sample_columns import outputs_of
+from tasks.evidence.tuned_model import tuned_outputs
 from tasks.references.datasets import DatasetReference
 from tasks.references.results import Cell, RunRecord, mean_name
 from tasks.streaming.fill import Tally
@@ -37,8 +39,13 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
     done = is_committed(store, record.key, contents=True)
     if not done:
         writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
-        if rows := _rows(record, cells, store):
+        measured = [
+            estimates_on(one, [c for c in cells if _dataset(c) == one], store, tuned_outputs(one, record))
+            for one in dict.fromkeys(map(_dataset, cells))
+        ]
+        if rows := _rows(record, cells, measured, store):
             writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
+        keep_comparisons(record, cells, measured, store)
         writer.commit()
     point_to_latest(store, record.experiment, record.run_id)
     return Tally(0, len(cells)) if done else Tally(len(cells), 0)
@@ -60,22 +67,27 @@ def _dataset(cell: Cell) -> DatasetReference:
     return cell.predictions.dataset
 
 
-def _rows(record: RunRecord, cells: Sequence[Cell], store: Store) -> list[dict[str, Any]]:
+def _rows(
+    record: RunRecord, cells: Sequence[Cell], measured: Sequence[DatasetEstimates], store: Store
+) -> list[dict[str, Any]]:
     """Return all rows: those of each data set in order, then the means over groups."""
-    everywhere = list(dict.fromkeys(map(_dataset, cells)))
-    measured = [estimates_on(dataset, [c for c in cells if _dataset(c) == dataset], store) for dataset in everywhere]
-    costs = {(cell.method, _dataset(cell).name): cost_of(cell, store) for cell in cells}
+    of = Costs(store).of
+    costs = {(cell.method, _dataset(cell).name): of(cell) for cell in cells}
     shared = {
         "checkpoints": [published(url, store) for url in record.checkpoints],
         "settings": canonical_json(record.settings),
         "software": f"dawin {version('dawin-pipeline')}, torch {version('torch')}",
         "created_at": datetime.now(UTC),
-        "published": None,
-        "published_source": None,
     }
     rows = [row for one in measured for row in _rows_on(one, cells, costs, _note(one.dataset, cells, store))]
     rows += [row for mean in group_means(measured) for row in _rows_of_mean(mean, cells, costs)]
-    return [{**shared, **row} for row in rows]
+    return [{**shared, **row, **_published(record, row)} for row in rows]
+
+
+def _published(record: RunRecord, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns about the number that was published for a row."""
+    found = record.published_number(row["method"], row["dataset"], row["metric"])
+    return {"published": found and found.value, "published_source": found and found.source}
 
 
 def _note(dataset: DatasetReference, cells: Sequence[Cell], store: Store) -> str | None:

@@ -81,19 +81,24 @@ def _read(ensemble: EnsembleReference, store: Store, span: Span) -> StoredOutput
 
 
 def _sink(ensemble: EnsembleReference, store: Store) -> Sink[StoredOutputs]:
-    def coefficients(outputs: StoredOutputs) -> Floats:
+    def coefficients(outputs: StoredOutputs, _: Mapping[str, Any]) -> Floats:
         if isinstance(ensemble.weighting, CoefficientsReference):
             return read_coefficients(store, ensemble.weighting.prefix, outputs.span)
         if ensemble.weighting == "surest":
             return select_surest(outputs.entropies)
         return np.full((1, len(outputs.log_p)), 1.0 / len(outputs.log_p))
 
-    def compute(outputs: StoredOutputs, _: Mapping[str, Any]) -> Floats:
-        return mix_predictions(outputs.log_p, coefficients(outputs))
+    def compute(outputs: StoredOutputs, weights: Floats) -> Floats:
+        return mix_predictions(outputs.log_p, weights)
 
     def columns(outputs: StoredOutputs, log_p: Floats) -> Columns:
         return scored(log_p, outputs.labels)
 
     return Sink(
-        prefix=ensemble.prefix, schema=PREDICTIONS, identity=ensemble.identity, compute=compute, columns=columns
+        prefix=ensemble.prefix,
+        schema=PREDICTIONS,
+        identity=ensemble.identity,
+        needs=coefficients,
+        compute=compute,
+        columns=columns,
     )

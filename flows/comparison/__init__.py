@@ -1,1 +1,1 @@
-"""Comparisons of methods on the same samples: which were asked for, and the tables that show them."""
+"""Comparisons of methods: requests, the samples that they need, and the results."""

@@ -1,4 +1,4 @@
-"""The leaderboard as text: the methods of each checkpoint, the newest one first, on the means that the terminal holds."""
+"""The leaderboard as text: the methods of each checkpoint, the newest first, on the means that the terminal holds."""
 
 from collections.abc import Iterator, Sequence
 

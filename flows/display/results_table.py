@@ -7,9 +7,11 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.display.next_steps import samples_command_of
+from flows.display.published_table import print_published
 from flows.display.table_layout import chosen_layout
 from flows.reports.summary import Summary, summary_of
 from flows.reports.tables import IS_MEAN
+from flows.reports.ties import ties_of
 from storage.store import Store
 
 
@@ -27,7 +29,8 @@ def print_results(
     """Print the results of one or several experiments: a table for each, and the lines that explain it.
 
     Args:
-        console: on a terminal the best values are bold; elsewhere a `*` marks them.
+        console: on a terminal the best values are bold, and those that may be as good underlined; elsewhere `*` and
+            `~` mark them.
         rows: results, as from `flows.reports.tables.results_of`, of all methods and metrics.
         store: holds the predictions, to which the lines point.
         metric: the metric of the table.
@@ -51,7 +54,8 @@ def print_results(
         digests = datasets or dict(
             mine.filter(~IS_MEAN).select("dataset", "dataset_digest").unique(maintain_order=True).iter_rows()
         )
-        summary = summary_of(mine, metric=metric, all_rows=all_rows, datasets=tuple(digests))
+        ties = ties_of(store, name, mine["run_id"][0], metric)
+        summary = summary_of(mine, metric=metric, all_rows=all_rows, datasets=tuple(digests), ties=ties)
         if number:
             console.print()
         if len(names) > 1:
@@ -59,6 +63,7 @@ def print_results(
         hidden = print_table(console, summary, all_columns=all_rows, known=known)
         if hidden:
             console.print(Text(f"--all shows {hidden}", "dim"))
+        print_published(console, mine, metric)
         unlabelled = {one: digests[one] for one in summary.unlabelled}
         print_unlabelled(console, name, unlabelled, store, command=samples_command)
     return hidden
@@ -68,7 +73,7 @@ def print_table(console: Console, summary: Summary, *, all_columns: bool = False
     """Print a table and the lines that explain it.
 
     Args:
-        console: its width limits the columns; on a terminal the best values are bold, elsewhere a `*` marks them.
+        console: its width limits the columns, and whether it is a terminal decides the marks, as for `print_results`.
         summary: the table's content.
         all_columns: whether columns that do not fit are shown in further tables.
         known: warnings that were shown above; notes that say the same are left out.

@@ -8,6 +8,7 @@ from rich.text import Text
 from flows.display.numbers import counted
 from flows.reports.summary import Column, Figure, Row, Summary
 from storage.text import shown
+from tasks.numerics.metrics.accuracy import TOP1
 from tasks.numerics.metrics.registry import metric_of
 
 _GAP = 2  # spaces between columns
@@ -91,6 +92,11 @@ class Layout:
             whose = " without labels" if any(row.uses_labels for row in self._summary.rows) else ""
             facts.append(f"{'*' if self._plain else 'bold'}: best of these rows{whose}")
         yield Text("; ".join(facts), "dim")
+        if any(figure and figure.is_tied for figure in figures):
+            mark, tests = ("~" if self._plain else "underlined"), f"{self._summary.tests:,}"
+            yield Text(
+                f"{mark}: not distinguishable from the best; {self._tests(part)}, Holm over {tests} pairs", "dim"
+            )
         remarks = {row.remark for row in self._summary.rows if row.remark}
         if remarks and not self._long:
             yield Text(f"(best): of its family, {remarks.pop().removeprefix('best ')}", "dim")
@@ -135,10 +141,24 @@ class Layout:
         if figure is None:
             return _NONE + " " * self._plain
         margin = f" {_margin(figure.margin)}" if self._margins and figure.margin is not None else ""
-        return f"{figure.shown}{margin}" + ("*" if figure.is_best else " ") * self._plain
+        return f"{figure.shown}{margin}" + self._mark(figure) * self._plain
 
     def _cell(self, figure: Figure | None) -> Text:
-        return Text(self._value(figure), "bold" if figure and figure.is_best else "")
+        text = Text(self._value(figure), "bold" if figure and figure.is_best else "")
+        if figure and figure.is_tied:
+            text.stylize("underline", 0, len(figure.shown))
+        return text
+
+    @staticmethod
+    def _mark(figure: Figure) -> str:
+        return "*" if figure.is_best else "~" if figure.is_tied else " "
+
+    def _tests(self, part: Sequence[int]) -> str:
+        """Return, in words, by which tests the values of these columns are compared."""
+        means = [self._summary.columns[i].samples is None for i in part]
+        if self._summary.metric != TOP1.name or all(means):
+            return "paired bootstrap"
+        return "exact McNemar, bootstrap for means" if any(means) else "exact McNemar"
 
 
 def _margin(points: float) -> str:

@@ -12,6 +12,7 @@ from flows.experiment.merge_settings import MergeSettings
 from flows.experiment.method_settings import MethodsSettings
 from flows.experiment.names import Known, faults_of_names
 from flows.experiment.preprocess_settings import PreprocessSettings
+from flows.experiment.published_settings import PublishedSettings
 from flows.experiment.schema_words import Schema
 from flows.experiment.setting_types import Address
 from flows.experiment.settings import Experiment
@@ -40,6 +41,7 @@ def valid_part(content: Mapping[str, Any]) -> Experiment:
         methods=_valid(MethodsSettings, content.get("methods", {})) or MethodsSettings(),
         preprocess=_valid(PreprocessSettings, content.get("preprocess", {})) or PreprocessSettings(),
         baselines=tuple(name if isinstance(name, str) else "" for name in _baselines(content)),
+        published=tuple(_published(item) for item in _items(content, "published")),
     )
 
 
@@ -109,6 +111,13 @@ def _names(content: Mapping[str, Any], kind: str, least: int) -> list[str] | Non
     names = [item.get("name") for item in items if isinstance(item, Mapping)]
     texts = [name for name in names if isinstance(name, str)]
     return texts if least <= len(items) == len(texts) else None
+
+
+def _published(item: Any) -> PublishedSettings:  # noqa: ANN401  whatever the file holds
+    """Return a published number whose names can be checked; a name that is no text is empty."""
+    given = _mapping({"": item}, "")
+    method, dataset, metric = (str(given.get(name, "")) for name in ("method", "dataset", "metric"))
+    return PublishedSettings.model_construct(method=method, dataset=dataset, metric=metric or "top1")
 
 
 def _head(value: Any) -> Any:  # noqa: ANN401  whatever the file holds

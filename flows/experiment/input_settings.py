@@ -40,6 +40,9 @@ class DatasetSettings(Settings):
     """Group whose data sets are averaged in results, any name but `all`; null: the catalogue's, else `ood`."""
     label_space: Literal["imagenet-1k", "imagenet-r", "imagenet-a", "objectnet", "own"] | None = None
     """How the head's classes map to the data set's; `own`: they are the same; null: the catalogue's, else `own`."""
+    tuned_model: Name | None = None
+    """Model that was fine-tuned on it, by whose accuracy `normalised_top1` divides; null: the model of the same name,
+    where one exists."""
     limit: int | None = Field(default=None, ge=1)
     """Largest number of samples, spread evenly over the data set."""
     source: Words | None = None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from flows.errors import Fault
+from flows.experiment.published_names import faults_of_published
 from flows.experiment.wording import printable
 from tasks.errors import did_you_mean
 from tasks.methods.method import Setup
@@ -45,7 +46,8 @@ def faults_of_names(experiment: "Experiment", known: Known | None = None) -> lis
     """
     found = known or Known([m.name for m in experiment.models], [d.name for d in experiment.datasets])
     faults = [*_architecture(experiment), *_repeated(experiment, found), *_heads(experiment, found)]
-    faults += [*_models(experiment, found), *_methods(experiment, found)]
+    faults += [*_models(experiment, found), *_tuned(experiment, found), *_methods(experiment, found)]
+    faults += faults_of_published(experiment, found)
     return [fault._replace(text=printable(fault.text, _MOST)) for fault in faults]
 
 
@@ -91,6 +93,24 @@ def _models(experiment: "Experiment", known: Known) -> list[Fault]:
     if len(patterns) > 1 or is_base:
         text = f"models: at most one checkpoint may be a pattern, and not the base's; got {', '.join(patterns)}"
         faults.append(Fault(text, ("models",)))
+    return faults
+
+
+def _tuned(experiment: "Experiment", known: Known) -> list[Fault]:
+    """Return the faults of data sets that name the model which was fine-tuned on them."""
+    if not known.models or known.datasets is None:
+        return []
+    base, *tuned = known.models
+    faults = []
+    for dataset in experiment.datasets:
+        name, position = dataset.tuned_model, known.datasets.index(dataset.name)
+        if name is None or name in tuned:
+            continue
+        listed = f"; known: {', '.join(tuned)}"
+        is_base = name == base
+        reason = f"wanted a fine-tuned model, got the base, {name}" if is_base else f"no model {name!r}"
+        near = (not is_base and did_you_mean(name, tuned)) or listed
+        faults.append(Fault(f"datasets.{position}.tuned_model: {reason}{near}", ("datasets", position, "tuned_model")))
     return faults
 
 

@@ -5,18 +5,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from unicodedata import combining, normalize
 
-from flows.experiment.setting_types import LONGEST_ADDRESS, NAME_PATTERN
+from flows.experiment.setting_types import LONGEST_ADDRESS, NAME_PATTERN, PERCENTAGE_PATTERN
 
 Path = tuple[str | int, ...]
 
 _NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NAME = "a name of lower-case letters, digits, '.', '_' and '-' that begins with a letter"
 _ADDRESS = "an address (a path, file://, s3:// or hf://)"
+_NAMED = {"method": "the name of a method", "dataset": "the name of a data set", "metric": "the name of a metric"}
 _ITEMS = {  # by setting: the word for one item, and for several
     "models": ("model", "models"),
     "datasets": ("data set", "data sets"),
     "heads": ("head", "heads"),
     "baselines": ("method", "methods"),
+    "published": ("published number", "published numbers"),
     "classes": ("class name", "class names"),
     "templates": ("prompt", "prompts"),
 }
@@ -51,6 +53,8 @@ class Schema:
         """Return the kind of value that a setting takes, in words."""
         if path[:1] == ("baselines",) and len(path) > 1:
             return "the name of a method"
+        if path[:1] == ("published",) and path[-1] in _NAMED:
+            return _NAMED[path[-1]]
         kinds = list(dict.fromkeys(self._kind(node, path) for node in self._at(path)))
         last = kinds.pop() if kinds and kinds[-1] == "null" and len(kinds) > 1 else None
         return f"{' or '.join(kinds)}, or null" if last else " or ".join(kinds)
@@ -143,6 +147,8 @@ def _plain(node: Mapping[str, Any]) -> str:
     kind = node.get("type")
     if kind == "string" and node.get("pattern") == NAME_PATTERN:
         return _NAME
+    if kind == "string" and node.get("pattern") == PERCENTAGE_PATTERN:
+        return "a percentage such as 79.97 %"
     if kind == "string" and node.get("maxLength") == LONGEST_ADDRESS:
         return _ADDRESS
     words = {"string": "a text", "boolean": "true or false", "null": "null"}

@@ -9,6 +9,7 @@ MOST_ITEMS = 1000  # models, data sets, methods, prompts: far more than anybody 
 # begins with a letter: a hive partition of digits alone would be read as a number; names are parts of paths, which file
 # systems bound at 255 bytes
 NAME_PATTERN = r"^[a-z][a-z0-9._-]*$"
+PERCENTAGE_PATTERN = r"^[0-9]{1,3}(\.[0-9]{1,6})? ?%$"
 LONGEST_ADDRESS = 4096  # characters: the longest path of Linux
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)]
 Address = Annotated[str, Field(min_length=1, max_length=LONGEST_ADDRESS)]

@@ -9,6 +9,7 @@ from flows.experiment.merge_settings import MergeSettings
 from flows.experiment.method_settings import MethodsSettings
 from flows.experiment.names import faults_of_names, is_pattern
 from flows.experiment.preprocess_settings import PreprocessSettings
+from flows.experiment.published_settings import PublishedSettings
 from flows.experiment.setting_types import MOST_ITEMS, Address, Name, Settings, Words
 from tasks.methods.method import Setup
 from tasks.methods.registry import Member, matching
@@ -36,6 +37,8 @@ class Experiment(Settings):
     """Options of methods that `baselines` names, by method."""
     baselines: tuple[Words, ...] = Field(default=("individual", "wise-ft"), max_length=MOST_ITEMS)
     """Methods, or families of methods, to compare with."""
+    published: tuple[PublishedSettings, ...] = Field(default=(), max_length=MOST_ITEMS)
+    """Published numbers that results show beside the measured ones, each with its source."""
     precision: Precision = "fp32"
     """Precision of the models' arithmetic."""
     logits: Literal["fp32", "fp16"] = "fp32"
@@ -107,6 +110,12 @@ class Experiment(Settings):
         cache = int(self.image_cache_gib * 2**30)
         return Reading(batch_size=self.batch_size, workers=self.workers, cache_bytes=cache)
 
+    def tuned_on(self, dataset: str) -> str | None:
+        """Return the name of the model that was fine-tuned on a data set; None if none was, as far as it is known."""
+        given = next((one.tuned_model for one in self.datasets if one.name == dataset), None)
+        tuned = [model.name for model in self.models[1:]]
+        return given or (dataset if dataset in tuned else None)
+
     def head_of(self, dataset: str) -> str | TextHeadSettings | None:
         """Return the head of a data set: an address, or the parts to make one of; None: the checkpoints hold it."""
         return self.heads.get(dataset, self.heads.get("*"))
@@ -121,5 +130,6 @@ class Experiment(Settings):
                 "merge": self.merge.model_copy(update={"granularity": ()}),
                 "baselines": ("individual",),
                 "methods": MethodsSettings(),
+                "published": (),
             }
         )

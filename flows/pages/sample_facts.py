@@ -200,7 +200,8 @@ def _changes(
         for weights in (None, before.astype(np.float64), after.astype(np.float64))
     )
     found = [
-        Change(names.get(k, f"class {k}"), int(samples[k]), int(old[k]), int(new[k])) for k in np.flatnonzero(samples)
+        Change(names.get(k, f"class {k}"), int(samples[k]), int(old[k]), int(new[k]))
+        for k in np.flatnonzero(samples).tolist()
     ]
     return sorted(found, key=lambda change: (-change.difference, -change.samples))
 

@@ -205,6 +205,8 @@ def _plan(
     options = experiment.methods.by_method
     settings["methods"] = {name: options[name].model_dump(mode="json") for name in asked if name in options}
     settings["temperatures"] = {model.name: model.temperature for model in models}
+    published = tuple(one.number for one in experiment.published)
+    tuned = tuple(o for of in outputs for o in of if o.model.name == experiment.tuned_on(o.dataset.name))
     identity = {
         "computation": computation("results"),
         "schema": RESULTS.version,
@@ -213,12 +215,16 @@ def _plan(
         "settings": settings,
         "cells": [[cell.method, cell.predictions.dataset.name, cell.predictions.id] for cell in cells],
         "groups": {scored.dataset.name: scored.dataset.group for scored in everywhere},
+        "tuned": {one.dataset.name: one.id for one in tuned},
+        "published": sorted([n.method, n.dataset, n.metric, n.value, n.source] for n in published),
     }
     record = RunRecord(
         experiment=experiment.name,
         run_id=f"r{digest_of(identity)[:12]}",
         settings=settings,
         checkpoints=tuple(model.url for model in models),
+        published=published,
+        tuned=tuned,
     )
     remarks = left_out(experiment, [scored.dataset for scored in everywhere])
     if not exists(store.url):

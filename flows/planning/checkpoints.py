@@ -1,6 +1,7 @@
 """The checkpoints of an experiment: named by reference, and checked against one another and the data sets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 from flows.experiment.input_settings import ModelSettings
@@ -92,6 +93,8 @@ class Checkpoints:
             architecture=found["architecture"],
             tower=found["tower"],
             projection=projection if found["completed"] else None,
+            parameters=_numbers(found["layout"], "visual."),
+            head_parameters=_numbers(found["layout"], "head."),
         )
         self._models[f"{digest} {found['architecture']}"] = found
         self._base = self._base or reference
@@ -200,6 +203,12 @@ class Checkpoints:
             count = dataset.head_classes or dataset.classes
             wanted = "" if count is None else f", which has {count} classes"
             raise ModelMismatch(f"{' and '.join(faults)}, for data set {dataset.name}{wanted}")
+
+
+def _numbers(layout: Mapping[str, str], prefix: str) -> int:
+    """Return how many floating-point numbers the tensors of a layout hold whose names begin with a prefix."""
+    shapes = [shape.partition("] float") for name, shape in layout.items() if name.startswith(prefix)]
+    return sum(prod(map(int, sizes.strip("[").split(",") if sizes != "[" else ())) for sizes, of, _ in shapes if of)
 
 
 def _fits(classes: int, dataset: DatasetReference) -> bool:

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 from storage.soundness import Listing, counts_as_missing, is_committed, missing_spans, states
 from storage.spans import Span
 from storage.store import Store
+from tasks.opening.former_outputs import former_prefix, former_spans
 from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
 from tasks.references.datasets import DatasetReference
 from tasks.references.heads import TextHeadReference
@@ -123,6 +124,12 @@ class Plan:
         """Return the outputs on a data set of models whose predictions serve as labels."""
         return _distinct(c.judge for c in self.coefficients(dataset) if c.judge)
 
+    @property
+    def former_outputs(self) -> list[OutputsReference]:
+        """Return the outputs of which the store holds missing spans in the form of an earlier version of dawin."""
+        view = _View(self.store)
+        return [outputs for dataset in self.datasets for outputs in self._outputs(dataset) if view.former(outputs)]
+
     def streamed(self, dataset: DatasetReference) -> list[MergeReference]:
         """Return the merges to evaluate in the pass that extracts: all missing ones, if none waits for a fit.
 
@@ -166,15 +173,18 @@ class Plan:
         """Return the plan line by line, stage by stage, with how much of each line is missing."""
         found, view = list[Step](), _View(self.store)
 
-        def add(stage: str, label: str, references: Sequence[R]) -> None:
+        def add(stage: str, label: str, references: Sequence[R], upgraded: int = 0) -> None:
             if references:
                 dataset = references[0].dataset
-                missing = sum(span.length for one in references for span in view.missing(one))
+                missing = sum(span.length for one in references for span in view.missing(one)) - upgraded
                 found.append(Step(stage, dataset.name, label, dataset.samples * len(references), missing))
 
-        for dataset, outputs in zip(self.datasets, self.outputs, strict=True):
-            for reference in (*outputs, *self.judges(dataset)):
-                add("extract", reference.model.name, [reference])
+        for dataset in self.datasets:
+            for reference in self._outputs(dataset):
+                upgraded = sum(span.length for span in view.former(reference))
+                if upgraded:
+                    found.append(Step("upgrade", dataset.name, reference.model.name, upgraded, upgraded))
+                add("extract", reference.model.name, [reference], upgraded)
             add("fit", "coefficients", self.coefficients(dataset))
             add("fit", "mixtures", self.mixtures(dataset))
             add("fit", "bins", self.bins(dataset))
@@ -183,15 +193,20 @@ class Plan:
         missing = {model.digest for model in self.missing_models}
         found += [Step("merge", "", m.method, 1, int(m.digest in missing)) for m in self.made_models]
         found += [Step("merge", "", f"head {head.digest}", 1, 1) for head in self.damaged_heads]
-        order = {"extract": 0, "merge": 1, "fit": 2, "evaluate": 3}
+        order = {"upgrade": 0, "extract": 1, "merge": 2, "fit": 3, "evaluate": 4}
         return sorted(found, key=lambda step: order[step.stage])
 
     @property
     def forward_passes(self) -> "Passes":
-        """How often an image goes through a model, learning aside; equal merges count once."""
+        """How often an image goes through a model, learning aside; equal merges count once, upgrades as reused."""
         run = [step for step in self.steps() if step.stage == "extract" or step.label == MERGED]
         needed = sum(step.missing for step in run)
         return Passes(needed, sum(step.samples for step in run) - needed)
+
+    def _outputs(self, dataset: DatasetReference) -> list[OutputsReference]:
+        """Return all outputs to extract on a data set: of the experiment's models, and of judges."""
+        own = next(outputs for outputs in self.outputs if outputs[0].dataset == dataset)
+        return [*own, *self.judges(dataset)]
 
     def _predictions(self, dataset: DatasetReference) -> list[PredictionsReference]:
         return [cell.predictions for cell in self.cells if cell.predictions.dataset == dataset]
@@ -215,6 +230,12 @@ class _View:
             found = states(self._store, "", only=(components,), listing=self._listing(components))
             return spans if components not in found or counts_as_missing(found[components]) else missing
         return missing
+
+    def former(self, reference: OutputsReference) -> list[Span]:
+        """Return the missing spans of outputs that the store holds in the form of an earlier version."""
+        return former_spans(
+            reference, self.missing(reference), self._store, listing=self._listing(former_prefix(reference))
+        )
 
     def _listing(self, key: str) -> Listing:
         folder = "/".join(key.split("/")[:2])  # table and data set

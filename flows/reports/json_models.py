@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from flows.reports.compare_models import CompareDocument
 from flows.reports.json_document import Document
 from flows.reports.result_models import LeaderboardDocument, ResultsDocument
 
@@ -16,7 +17,7 @@ class PlannedStep(Document):
     """A line of a plan: a stage on a data set, and how much of it is missing."""
 
     stage: str
-    """`extract`, `merge`, `fit` or `evaluate`."""
+    """`upgrade`, `extract`, `merge`, `fit` or `evaluate`."""
     dataset: str | None
     """Name of the data set; null for a model that is made once for all data sets."""
     label: str
@@ -125,6 +126,8 @@ class StoredRun(Document):
     """When its results were written, UTC; null where their manifest cannot be read."""
     is_latest: bool
     """Whether it is the run that commands show by default."""
+    is_outdated: bool
+    """Whether an earlier version of dawin wrote its results, so that no command reads them until it runs again."""
     datasets: list[str]
     """Names of its data sets."""
     methods: list[str]
@@ -196,10 +199,25 @@ class CalibrateDocument(Document):
     """The models, the base first."""
 
 
+class ReportDocument(Document):
+    """`dawin report --json`: the file that was written."""
+
+    experiment: str
+    """Name of the experiment."""
+    run_id: str
+    """Identifier of the run."""
+    file: str
+    """Path of the file."""
+    bytes: int
+    """Its size."""
+
+
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "plan": PlanDocument,
     "inspect": InspectDocument,
     "results": ResultsDocument,
+    "compare": CompareDocument,
+    "report": ReportDocument,
     "leaderboard": LeaderboardDocument,
     "store-list": StoreDocument,
     "calibrate": CalibrateDocument,

@@ -9,7 +9,8 @@ def steps_text(plan: Plan) -> str:
     """Return one line for each step, with its missing samples, and the number of forward passes."""
     lines = []
     for step in plan.steps():
-        unit = "to make" if step.stage == "merge" else f"of {step.samples} samples to run"
+        units = {"merge": "to make", "upgrade": "samples to write again from their logits, no forward pass"}
+        unit = units.get(step.stage, f"of {step.samples} samples to run")
         state = "skipped, in the store" if not step.missing else f"{step.missing} {unit}"
         lines.append(f"  {step.stage:<9} {step.dataset:<12} {step.label:<18} {state}")
     passes = plan.forward_passes

@@ -1,13 +1,18 @@
 """The methods and data sets of runs, and where the predictions of each are: by the manifests of results, unread."""
 
+import logging
 from typing import NamedTuple
 
 from flows.reports.chosen_results import Choice, check_choice, experiment_and_run
 from flows.reports.tables import experiments_with_results
 from storage import keys
+from storage.errors import outdated
 from storage.manifests import read_manifest
 from storage.pointers import latest_run
+from storage.schemas import RESULTS
 from storage.store import Store
+
+log = logging.getLogger("dawin.report")
 
 
 class Predicted(NamedTuple):
@@ -27,19 +32,34 @@ class Predicted(NamedTuple):
         return next(part.removeprefix("dataset=") for part in self.prefix.split("/") if part.startswith("dataset="))
 
 
-def predicted(store: Store, choice: Choice) -> list[Predicted]:
+def predicted(store: Store, choice: Choice, *, warn: bool = False) -> list[Predicted]:
     """Return the predictions of a choice, in the order of the results.
+
+    Args:
+        store: holds the results.
+        choice: the runs, methods and data sets.
+        warn: whether to log a line for each run that is left out, since an earlier version of this program wrote it;
+            `flows.reports.tables.results_of` logs the same line.
 
     Raises:
         ExperimentError: the choice names something that does not exist; the message lists what does.
+        ObjectOutdated: an earlier version of this program wrote all results of the choice.
     """
     experiment, run_id = experiment_and_run(store, choice)
-    found = []
+    found, faults = [], []
     for name in experiments_with_results(store, experiment):
         own = run_id or latest_run(store, name)
-        manifest = read_manifest(store, keys.results(name, own))
+        key = keys.results(name, own)
+        manifest = read_manifest(store, key)
+        if manifest.version < RESULTS.version:
+            faults.append(outdated(store.address(key), RESULTS.name, manifest.version, RESULTS.version))
+            continue
         places = manifest.identity["samples"]
         logits = str(manifest.identity["settings"].get("logits", "fp32"))
         found += [Predicted(name, own, method, dataset, prefix, logits) for method, dataset, prefix in places]
+    if faults and not found:
+        raise faults[0]
+    for fault in faults if warn else ():
+        log.warning("left out: %s", fault)
     check_choice(choice, list(dict.fromkeys(p.method for p in found)), list(dict.fromkeys(p.dataset for p in found)))
     return [p for p in found if choice.keeps_method(p.method) and choice.keeps_dataset(p.dataset)]

@@ -58,7 +58,7 @@ def write_samples(store: Store, choice: Choice, path: Path) -> int:
         raise ExperimentError(f"-o {path}: exists already; name another file")
     if not path.absolute().parent.is_dir():
         raise ExperimentError(f"-o {path}: no such folder {path.absolute().parent}")
-    chosen = predicted(store, choice)
+    chosen = predicted(store, choice, warn=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     rows = 0
     try:

@@ -7,7 +7,7 @@ from storage import keys
 from storage.errors import ManifestInvalid, ObjectMissing
 from storage.manifests import Manifest, read_manifest
 from storage.pointers import latest_run
-from storage.schemas import TABLES
+from storage.schemas import RESULTS, TABLES
 from storage.soundness import current_version
 from storage.store import Store, Stored
 
@@ -47,6 +47,7 @@ def _run(run_id: str, manifest: Manifest | None, latest: str) -> StoredRun:
         run_id=run_id,
         created_at=datetime.fromisoformat(manifest.created_at) if manifest else None,
         is_latest=run_id == latest,
+        is_outdated=manifest is not None and manifest.version < RESULTS.version,
         datasets=list(dict.fromkeys(dataset for _, dataset in pairs)),
         methods=list(dict.fromkeys(method for method, _ in pairs)),
     )
@@ -94,7 +95,7 @@ def contents_text(contents: StoreDocument, width: int) -> str:
     rows = [
         [
             name.name if i == 0 else "",
-            run.run_id + (" *" if run.is_latest else ""),
+            run.run_id + (" *" if run.is_latest else "") + (" †" if run.is_outdated else ""),
             f"{run.created_at:%Y-%m-%d %H:%M}" if run.created_at else "unknown",
             str(len(run.methods)),
             ", ".join(run.datasets) or "–",
@@ -104,7 +105,10 @@ def contents_text(contents: StoreDocument, width: int) -> str:
     ]
     if rows:
         lines += _table(["experiment", "run", "written (UTC)", "methods", "data sets"], rows, right={3}, width=width)
-        lines += ["", "*: the latest run, which `dawin results` shows", ""]
+        lines += ["", "*: the latest run, which `dawin results` shows"]
+        if any(run.is_outdated for name in contents.experiments for run in name.runs):
+            lines.append("†: results of an earlier dawin, left out; `dawin run EXPERIMENT` writes them again")
+        lines.append("")
     else:
         lines += ["no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`", ""]
     objects = [

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from flows.reports.tables import IS_MEAN, unit_of
+from flows.reports.ties import Ties
 from tasks.methods.registry import METHODS
 from tasks.numerics.metrics.registry import metric_of
 from tasks.references.results import mean_name
@@ -43,6 +44,8 @@ class Figure(NamedTuple):
     """The value in three significant digits."""
     is_best: bool = False
     """Whether no row shows a better value in this column, rows of methods that use labels aside."""
+    is_tied: bool = False
+    """Whether the samples do not tell the method from the best of these rows, which it is not itself."""
 
 
 class Row(NamedTuple):
@@ -69,6 +72,8 @@ class Summary:
     """Number of methods without a row."""
     notes: tuple[tuple[str, str], ...]
     """Data sets of the table, and the notes on them."""
+    tests: int = 0
+    """Number of tests that were corrected together, by which values count as tied; 0 where no tests are known."""
 
     @property
     def unlabelled(self) -> list[str]:
@@ -77,7 +82,12 @@ class Summary:
 
 
 def summary_of(
-    rows: pl.DataFrame, *, metric: str = "top1", all_rows: bool = False, datasets: Sequence[str] = ()
+    rows: pl.DataFrame,
+    *,
+    metric: str = "top1",
+    all_rows: bool = False,
+    datasets: Sequence[str] = (),
+    ties: Ties | None = None,
 ) -> Summary:
     """Return the short table of one experiment's results.
 
@@ -90,6 +100,7 @@ def summary_of(
         metric: the metric of the values.
         all_rows: whether every method has a row.
         datasets: all data sets in order, also those without labels; by default those that have any rows.
+        ties: the comparisons of all methods by this metric; None: no values are marked as tied.
 
     Raises:
         KeyError: no such metric exists.
@@ -117,9 +128,10 @@ def summary_of(
         experiment=names[0],
         metric=metric,
         columns=columns,
-        rows=tuple(_with_best(shown, better) if better else shown),
+        rows=tuple(_with_ties(_with_best(shown, better), columns, better, ties) if better else shown),
         hidden=len(methods) - len(picked),
         notes=tuple(notes.items()),
+        tests=ties.tests if ties and better else 0,
     )
 
 
@@ -210,6 +222,27 @@ def _with_best(rows: Sequence[Row], better: str) -> list[Row]:
 
 def _marked(figures: Sequence[Figure | None], best: Sequence[str | None]) -> tuple[Figure | None, ...]:
     return tuple(f and f._replace(is_best=f.shown == largest) for f, largest in zip(figures, best, strict=True))
+
+
+def _with_ties(rows: Sequence[Row], columns: Sequence[Column], better: str, ties: Ties | None) -> list[Row]:
+    """Mark the figures of each column that the samples do not tell from the best of these rows."""
+    if ties is None:
+        return list(rows)
+    choose = max if better == "higher" else min
+    best = dict[int, str]()
+    for i in range(len(columns)):
+        marked = [(row, figure) for row in rows if (figure := row.figures[i]) and figure.is_best]
+        if marked:
+            best[i] = choose(marked, key=lambda one: one[1].value)[0].method
+
+    def is_tied(row: Row, i: int, figure: Figure) -> bool:
+        is_other = i in best and not figure.is_best and not row.uses_labels
+        return is_other and ties.are_tied(row.method, best[i], columns[i].key)
+
+    return [
+        row._replace(figures=tuple(f and f._replace(is_tied=is_tied(row, i, f)) for i, f in enumerate(row.figures)))
+        for row in rows
+    ]
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -1,7 +1,11 @@
 """Estimates of every metric of every method on a data set, from the predictions in a store."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from storage.identity import digest_of
 from storage.schemas import SAMPLES
@@ -25,6 +29,8 @@ class DatasetEstimates(NamedTuple):
     dataset: DatasetReference
     measured: Mapping[str, Mapping[str, Measured]]
     """Estimates and replicates by method and metric, the replicates from the same resamples for all methods."""
+    right: Mapping[str, NDArray[np.bool_]] = MappingProxyType({})
+    """(n,) by method, whether the prediction of each sample is right; empty on a data set without labels."""
 
 
 def estimates_on(
@@ -50,7 +56,12 @@ def estimates_on(
         wanted = {column for metric in metrics for column in metric.columns}
         columns[identifier] = read_columns(predictions, wanted, store, tuned)
     found = estimates(METRICS, columns, dataset.classes, resampling_of(dataset, store))
-    return DatasetEstimates(dataset, {method: found[identifier] for method, identifier in same.items()})
+    right = {one: values["label_rank"] == 0 for one, values in columns.items() if "label_rank" in values}
+    return DatasetEstimates(
+        dataset,
+        {method: found[one] for method, one in same.items()},
+        {method: right[one] for method, one in same.items() if one in right},
+    )
 
 
 def resampling_of(dataset: DatasetReference, store: Store) -> Resampling:
@@ -66,6 +77,17 @@ def resampling_of(dataset: DatasetReference, store: Store) -> Resampling:
     """
     names = NamesReference(of=dataset)
     if missing_spans(store, names.prefix, dataset.spans):
-        return Resampling(dataset.samples, seed=dataset.digest)
+        return seeded_resampling(dataset.samples, dataset.digest)
     table = read_samples(store, names.prefix, SAMPLES, ["name"], samples=dataset.samples)
-    return Resampling(dataset.samples, seed=digest_of(table["name"].to_pylist()))
+    return seeded_resampling(dataset.samples, dataset.digest, table["name"].to_pylist())
+
+
+def seeded_resampling(samples: int, digest: str, names: Sequence[str] = ()) -> Resampling:
+    """Return the resamples of n samples, by their names if these are known, else by the data set's digest.
+
+    Args:
+        samples: number n.
+        digest: of the data set.
+        names: of all n samples; another number of names counts as none.
+    """
+    return Resampling(samples, seed=digest_of({"names": list(names)}) if len(names) == samples else digest)

@@ -62,3 +62,13 @@ def agreeing_mean(tasks: torch.Tensor, thresholds: Sequence[float]) -> torch.Ten
     kept = elect(tasks, thresholds)
     counts = (kept != 0).sum(0).clamp_(min=1)
     return kept.sum(0) / counts
+
+
+def agreeing_sum(tasks: torch.Tensor, thresholds: Sequence[float]) -> torch.Tensor:
+    """Return the merged task vector: for each number the sum over the tasks that kept it, 0 where none did.
+
+    Args:
+        tasks: (M, …), one tensor of each task vector.
+        thresholds: M, of `trim_threshold`.
+    """
+    return elect(tasks, thresholds).sum(0)

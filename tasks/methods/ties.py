@@ -8,11 +8,13 @@ merged task vectors are on the multi-task quickstart:
 - Exact cancellation, Σ_t τ_t = 0 with some τ_t ≠ 0: the paper's formula elects no sign, and the merged number is 0. The
   release elects the sign of the sum of all elected signs, mergekit a positive one. Trained models seldom cancel to the
   last bit.
+- The numbers that agree: their mean, as in the paper; AdaMerging's release adds them up (`combine: sum`), with 0.3 as
+  the scale.
 - Trimming: over the whole task vector, as in the paper. mergekit trims tensor by tensor: 0.31 away.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -30,10 +32,12 @@ class TiesOptions(MethodOptions):
 
     keep: float = Field(default=0.2, gt=0, le=1)
     """Fraction of each task vector's numbers that trimming keeps, the largest magnitudes."""
+    combine: Literal["mean", "sum"] = "mean"
+    """How the numbers that agree with the elected sign become one: their mean, or their sum."""
 
 
 class Ties(TensorwiseMethod):
-    """θ = θ_0 + s · (mean over the tasks that agree with the elected sign): `ties/<scale>`."""
+    """θ = θ_0 + s · (mean, or sum, over the tasks that agree with the elected sign): `ties/<scale>`."""
 
     name = "ties"
     title = "TIES-Merging"
@@ -46,10 +50,11 @@ class Ties(TensorwiseMethod):
 
     def rule(self, base: "State", tuned: "Sequence[State]", options: TiesOptions) -> "Rule":
         """Return the rule, after one pass over each task vector for its threshold."""
-        from tasks.merging.sign_election import agreeing_mean, trim_threshold
+        from tasks.merging.sign_election import agreeing_mean, agreeing_sum, trim_threshold
 
         thresholds = [trim_threshold(base, state, options.keep) for state in tuned]
-        return lambda tasks, _: agreeing_mean(tasks, thresholds)
+        merged = agreeing_sum if options.combine == "sum" else agreeing_mean
+        return lambda tasks, _: merged(tasks, thresholds)
 
 
 METHOD = Ties()

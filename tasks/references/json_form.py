@@ -12,14 +12,14 @@ from tasks.references.heads import FileReference, TextHeadReference
 from tasks.references.models import MadeModel, ModelReference
 from tasks.references.outputs import OutputsReference
 from tasks.references.predictions import EnsembleReference, MergeReference
-from tasks.references.results import Cell, RunRecord
+from tasks.references.results import Cell, PublishedNumber, RunRecord
 
 _TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(Preprocessing, FileReference, TextHeadReference, DatasetReference, ScoredDataset, ModelReference, MadeModel),
         *(OutputsReference, CoefficientsReference, MixtureReference, BinsReference, MergeReference, EnsembleReference),
-        *(Cell, RunRecord),
+        *(Cell, PublishedNumber, RunRecord),
     )
 }
 _RECORD = "record"  # key of an object that stands for a record, by its number

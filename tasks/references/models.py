@@ -23,6 +23,10 @@ class ModelReference:
     """All settings of the vision tower, as text: equal for equal towers, whatever name `architecture` gives them."""
     projection: FileReference | None = None
     """The base's checkpoint, which lends its last projection to a checkpoint without one."""
+    parameters: int | None = None
+    """Number of parameters and statistics of the vision tower, for costs; None: not known. No part of an identity."""
+    head_parameters: int = 0
+    """The same of the checkpoint's own head; 0: it has none."""
     made: "MadeModel | None" = None
     """The method and the weights that the model is made of; None: it is a checkpoint."""
 
@@ -76,6 +80,8 @@ class MadeModel:
             temperature=1.0,
             architecture=base.architecture,
             tower=base.tower,
+            parameters=base.parameters,
+            head_parameters=base.head_parameters,
             made=self,
         )
 

@@ -12,6 +12,11 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def device_name(device: torch.device) -> str:
+    """Return the name of a device as measurements give it: `cpu`, or the name of a GPU such as `NVIDIA L4`."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def transferred(found: Iterator[Batch], device: str) -> Iterator[Batch]:
     """Yield batches on a device. On a GPU, the next batch travels on a stream of its own while this one is computed."""
     if not device.startswith("cuda"):

@@ -5,8 +5,8 @@ next run continues after the last committed object.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
 from typing import Any, NamedTuple
 
 from storage.soundness import missing_spans
@@ -54,17 +54,19 @@ def fill(
     needed = [span for span in spans if any(span in of_table for of_table in missing.values())]
     wanted = sum(span.length for span in spans) * len(sinks)
     computed = sum(span.length for of_table in missing.values() for span in of_table)
-    began = time.monotonic()
+    began = monotonic()
     if needed:
         with work(description, computed, stage=stage, unit=PASSES) as progress, BackgroundWriter(store, run) as writer:
             for batch in source(needed):
                 results: dict[str, Any] = {}
                 for sink in sinks:
                     if batch.span in missing[sink.prefix]:
-                        results[sink.prefix] = sink.compute(batch, results)
-                        writer.write(sink, batch, results[sink.prefix])
+                        own = sink.needs(batch, results)
+                        started = monotonic()
+                        results[sink.prefix] = sink.compute(batch, own)
+                        writer.write(sink, batch, results[sink.prefix], monotonic() - started)
                         progress.advance(len(batch.sample_index))
-        seconds = time.monotonic() - began
+        seconds = monotonic() - began
         rate = computed / max(seconds, 1e-3)
         log.info("%s: %d predictions in %.1f s, %.0f a second", description, computed, seconds, rate)
     return Tally(computed, wanted - computed)

@@ -35,8 +35,8 @@ class Inference:
         batch_size: int,
         groups: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        self.precision, self.groups = precision, groups
-        self._preprocessing, self._batch_size = preprocessing, batch_size
+        self.precision, self.groups, self.preprocessing = precision, groups, preprocessing
+        self._batch_size = batch_size
 
     @torch.inference_mode()
     def logits(self, module: nn.Module, images: torch.Tensor, coefficients: Floats | None = None) -> Floats:
@@ -70,7 +70,7 @@ class Inference:
         return values if self.groups is None else project(values, self.groups)
 
     def _run(self, module: nn.Module, images: torch.Tensor, coefficients: torch.Tensor | None) -> Floats:
-        prepared = normalized(images, self._preprocessing)
+        prepared = normalized(images, self.preprocessing)
         dtype = DTYPES[self.precision]
         with torch.autocast(images.device.type, dtype=dtype, enabled=self.precision != "fp32"):
             logits: torch.Tensor = module(prepared) if coefficients is None else module(prepared, coefficients)

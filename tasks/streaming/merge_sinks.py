@@ -104,12 +104,21 @@ class _LocalCoefficients:
 
 
 def _sink(merge: MergeReference, coefficients: CoefficientsOf, merger: Merger) -> Sink[Batch]:
+    merger.prepare(merge)
     run = merger.own if isinstance(merge.source, CoefficientsReference) else merger.shared
 
-    def compute(batch: Batch, results: Mapping[str, Any]) -> Floats:
-        return run(merge, batch.images, coefficients(batch, results))
+    def compute(batch: Batch, own: Floats) -> Floats:
+        return run(merge, batch.images, own)
 
     def columns(batch: Batch, logits: Floats) -> Columns:
         return scored(log_probabilities(logits), batch.labels)
 
-    return Sink(prefix=merge.prefix, schema=PREDICTIONS, identity=merge.identity, compute=compute, columns=columns)
+    return Sink(
+        prefix=merge.prefix,
+        schema=PREDICTIONS,
+        identity=merge.identity,
+        needs=coefficients,
+        compute=compute,
+        columns=columns,
+        device=merger.device,
+    )

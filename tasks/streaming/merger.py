@@ -11,8 +11,10 @@ from tasks.merging.merged_models import FlatWeights, MergedModels
 from tasks.merging.per_sample import PerSample, merge_per_sample
 from tasks.models.classifier import build_classifier
 from tasks.numerics.checks import Floats
+from tasks.references.coefficients import CoefficientsReference
 from tasks.references.outputs import OutputsReference
 from tasks.references.predictions import MergeReference
+from tasks.streaming.devices import device_name
 from tasks.streaming.inference import DTYPES, Inference
 
 
@@ -41,6 +43,24 @@ class Merger:
         self._weights = FlatWeights(self._states, share=True)
         self._per_sample: dict[tuple[int, ...], PerSample] = {}
 
+    @property
+    def device(self) -> str:
+        """The name of the device that holds the models."""
+        return device_name(next(iter(self._states[0].values())).device)
+
+    def prepare(self, merge: MergeReference) -> None:
+        """Build the modules of a merge now; else its first batch does, and the time counts as that batch's.
+
+        Args:
+            merge: names the models, and whether samples share merged ones.
+        """
+        if isinstance(merge.source, CoefficientsReference):
+            with torch.inference_mode():
+                size = self._inference.preprocessing.size
+                self._of_samples(merge).prepare((3, size, size))
+        else:
+            _ = self.merged_models
+
     def shared(self, merge: MergeReference, images: torch.Tensor, coefficients: Floats) -> Floats:
         """Return the logits (n, classes) of merged models that many samples share.
 
@@ -62,12 +82,15 @@ class Merger:
             images: (n, 3, h, w), on the device.
             coefficients: (n, M).
         """
+        return self._inference.logits(self._of_samples(merge), images, coefficients)
+
+    def _of_samples(self, merge: MergeReference) -> PerSample:
         places = tuple(self._places(merge))
         if places not in self._per_sample:
             dtype = None if self._inference.precision == "fp32" else DTYPES[self._inference.precision]
             states = [self._states[i] for i in places]
             self._per_sample[places] = merge_per_sample(self._skeleton, states, dtype=dtype)
-        return self._inference.logits(self._per_sample[places], images, coefficients)
+        return self._per_sample[places]
 
     def _places(self, merge: MergeReference) -> list[int]:
         return [self._place[reference.model.digest] for reference in merge.outputs]

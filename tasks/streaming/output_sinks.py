@@ -12,6 +12,7 @@ from tasks.models.classifier import ImageClassifier
 from tasks.numerics.checks import Floats
 from tasks.numerics.entropy import log_probabilities
 from tasks.references.outputs import OutputsReference
+from tasks.streaming.devices import device_name
 from tasks.streaming.inference import Inference
 from tasks.streaming.sinks import Sink, scored
 
@@ -52,7 +53,7 @@ def logits_sink(
         stored: type that the logits are stored in, `fp32` or `fp16`.
     """
 
-    def compute(batch: Batch, _: Mapping[str, Any]) -> Floats:
+    def compute(batch: Batch, _: None) -> Floats:
         return inference.logits(model, batch.images)
 
     def columns(batch: Batch, logits: Floats) -> Columns:
@@ -65,5 +66,6 @@ def logits_sink(
         identity=identity,
         compute=compute,
         columns=columns,
+        device=device_name(model.head.weight.device),
         widths={"logits": len(inference.groups) if inference.groups else model.head.out_features},
     )

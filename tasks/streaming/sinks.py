@@ -31,16 +31,25 @@ Batch_contra = TypeVar("Batch_contra", bound=Samples, contravariant=True)
 
 @dataclass(frozen=True, kw_only=True)
 class Sink(Generic[Batch_contra]):
-    """A table to fill in two steps: `compute` runs in the pass, `columns` in the background beside the next batch."""
+    """A table to fill step by step: `needs` and `compute` run in the pass, `columns` in the background beside the next.
+
+    The time of `compute` is measured, and kept in the manifests of the table's objects. It ends with numbers in the
+    processor's memory, so a GPU has finished its part by then.
+    """
 
     prefix: str
     schema: TableSchema
     identity: Mapping[str, Any]
-    compute: Callable[[Batch_contra, Mapping[str, Any]], Any]
-    """From a batch, and its results for the tables before this one by prefix, to the result for this table."""
+    compute: Callable[[Batch_contra, Any], Any]
+    """From a batch, and what `needs` returned for it, to the result for this table: forward passes, and merging."""
     columns: Callable[[Batch_contra, Any], Columns]
     """From a batch and its result to the table's columns, without the sample index."""
+    needs: Callable[[Batch_contra, Mapping[str, Any]], Any] = lambda _batch, _results: None
+    """From a batch, and its results for the tables before this one by prefix, to the data that `compute` needs beside
+    the batch. It may read the store."""
     widths: Mapping[str, int] = field(default_factory=dict)
+    device: str = "cpu"
+    """Where `compute` computes, as `tasks.streaming.devices.device_name` names it."""
 
 
 def scored(log_p: Floats, labels: NDArray[np.int32]) -> Columns:

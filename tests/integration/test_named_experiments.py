@@ -20,7 +20,7 @@ def places(tmp_path, monkeypatch):
 
 def test_every_name_is_a_whole_experiment(places):
     """Each has its own name, six data sets with one in-distribution, and addresses below the variables' folders."""
-    assert named_experiments() == ["eight-tasks-vit-b32", *SHIFTS]
+    assert named_experiments() == ["eight-tasks-vit-b32", *SHIFTS, "model-soups-vit-b32"]
     for name in SHIFTS:
         experiment = load_experiment(name)
         assert experiment.name == name

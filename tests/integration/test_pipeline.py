@@ -64,7 +64,7 @@ def test_every_method_predicts_as_independent_code_does(example, dataset):
     methods, lam, labels = expected(folder / dataset)
     assert set(methods) | {"dawin/clusters-2"} == set(rows["method"])
     for method, predictions in methods.items():
-        row = rows.row(by_predicate=(pl.col("method") == method) & (pl.col("dataset") == dataset), named=True)
+        (row,) = rows.filter(method=method, dataset=dataset, metric="top1").iter_rows(named=True)
         samples = scan(row["samples_table"], store=store).filter(pl.col("id") == row["samples_id"]).collect()
         assert samples["sample_index"].to_list() == list(range(30))
         np.testing.assert_array_equal(samples["label"], labels)
@@ -144,8 +144,9 @@ def test_images_without_labels_get_predictions_and_no_accuracy(copied):
         shutil.copy(path, loose / path.name)
     overrides = ("datasets.1.images=" + str(loose), "datasets.1.name=loose", "baselines=[individual, wise-ft]")
     rows = run(file, store, *overrides)
-    assert rows.filter(metric="top1")["dataset"].unique().to_list() == ["one"]
-    assert set(rows.filter(dataset="loose")["metric"]) >= {"coefficient_error_mean", "coefficient_error_max"}
+    assert rows.filter(metric="top1")["datasets"].explode().unique().to_list() == ["one"]
+    unlabelled_metrics = {"entropy", "confidence", "coefficient_error_mean", "coefficient_error_max"}
+    assert set(rows.filter(dataset="loose")["metric"]) == unlabelled_metrics
     unlabelled = scan("predictions", store=store).filter(pl.col("label").is_null()).collect()
     assert unlabelled.height > 0
     assert unlabelled["label_rank"].null_count() == unlabelled.height

@@ -23,6 +23,7 @@ def result_rows(table, *, groups=None, labelled=(), samples=400, margin=0.02, no
     def row(method, dataset, group, names, *, value, half):
         return {
             "experiment": "digits",
+            "run_id": "r0123",
             "method": method,
             "dataset": dataset,
             "group": group,
@@ -34,6 +35,8 @@ def result_rows(table, *, groups=None, labelled=(), samples=400, margin=0.02, no
             "samples": sum(size[name] for name in names),
             "uses_labels": method in labelled,
             "dataset_digest": f"digest-of-{dataset}" if len(names) == 1 else None,
+            "published": None,
+            "published_source": None,
             "note": notes.get(dataset),
         }
 
@@ -49,4 +52,15 @@ def result_rows(table, *, groups=None, labelled=(), samples=400, margin=0.02, no
         rows += [
             row(method, f"mean/{group}", group, names, value=value, half=margin / 2) for method, value in means.items()
         ]
-    return pl.DataFrame(rows, schema_overrides={"note": pl.String})
+    return pl.DataFrame(
+        rows, schema_overrides={"published": pl.Float64, "published_source": pl.String, "note": pl.String}
+    )
+
+
+def with_published(rows, numbers, source="a paper"):
+    """Return result rows with published numbers, by method and data set, and the source of all of them."""
+    values = [numbers.get(key) for key in rows.select("method", "dataset").iter_rows()]
+    return rows.with_columns(
+        published=pl.Series(values, dtype=pl.Float64),
+        published_source=pl.Series([None if value is None else source for value in values], dtype=pl.String),
+    )

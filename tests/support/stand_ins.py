@@ -1,6 +1,7 @@
 """Small stand-ins for public checkpoints and data sets, in the places where published experiments look for them."""
 
 import json
+import shutil
 
 import formats
 import numpy as np
@@ -27,6 +28,32 @@ def imagenet_shifts(models, data):
     """Write two classifiers of 1,000 classes, and images of ImageNet and its five shifts, three of each class."""
     for seed, name in enumerate(("zeroshot", "finetuned"), 1):
         tiny.checkpoint(models / "vit-b32" / f"{name}.pt", seed, classes=1000)
+    _imagenet_images(data)
+
+
+def model_soups(models, data):
+    """Write 72 checkpoints of the soups around one start, and images of ImageNet, its shifts and the held-out set.
+
+    As in the release, `model_0.pt` is the start, and `model_4.pt` equals `model_5.pt`. The classifiers have 1,000
+    classes and say one of the first two, so that some of their answers are right.
+    """
+    start = tiny.soup_state(0, classes=1000)
+    start["classification_head.bias"][:2] += 100.0
+    random = torch.Generator().manual_seed(1)
+    folder = models / "model-soups"
+    folder.mkdir(parents=True)
+    torch.save(start, folder / "model_0.pt")
+    for number in range(1, 72):
+        state = {n: t + 0.02 * torch.randn(t.shape, generator=random) for n, t in start.items()}
+        torch.save(state, folder / f"model_{number}.pt")
+    shutil.copy(folder / "model_4.pt", folder / "model_5.pt")
+    _imagenet_images(data)
+    for i, name in enumerate(("n01440764", "n01443537")):
+        tiny.image_folder(data / "imagenet-minival" / name, 3, 10 + i, classes=1)
+
+
+def _imagenet_images(data):
+    """Write images of ImageNet and its five shifts, three of each class."""
     for place, classes in _FOLDERS.items():
         for i, name in enumerate(classes):
             tiny.image_folder(data / place / name, 3, i, classes=1)

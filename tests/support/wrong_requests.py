@@ -21,6 +21,11 @@ def datasets(**changes):
     return [{"name": "one", "images": "one", "group": "id"}, {"name": "two", "images": "two", **changes}]
 
 
+def number(**changes):
+    """Return a published number of the experiment, with changes."""
+    return {"method": "wise-ft/0.50", "dataset": "one", "value": "79.97 %", "source": "a paper", **changes}
+
+
 FILES = {
     "a misspelt setting of a section": (
         {"merge": {"clusers": 3}},
@@ -105,6 +110,33 @@ FILES = {
     "options of a method that has none": (
         {"methods": {"oracle": {"keep": 1}}},
         r"methods\.oracle: oracle has no options; methods with options are ties, greedy-soup, adamerging",
+    ),
+    "a published number of a misspelt method and data set": (
+        {"published": [number(method="wise-ft/0.5", dataset="onee")]},
+        r"published\.0\.method: this experiment has no method 'wise-ft/0\.5'; did you mean wise-ft/0\.50\?; "
+        r"published\.0\.dataset: this experiment has no data set 'onee'; did you mean one\?",
+    ),
+    "a published percentage without its sign": (
+        {"published": [number(value=79.97)]},
+        r"published\.0\.value: wanted a percentage up to 100 %, such as 79\.97 %, or a fraction from 0 to 1, got "
+        r"79\.97; did you mean 79\.97 %\?",
+    ),
+    "a published number without a source, of a misspelt metric": (
+        {"published": [number(source="", metric="top-1")]},
+        r"published\.0\.source: wanted a text, got an empty text; published\.0\.metric: no metric 'top-1'; did you "
+        r"mean top1\?",
+    ),
+    "two published numbers for one row": (
+        {"published": [number(), number(value=0.5)]},
+        r"published: 2 numbers for wise-ft/0\.50 on one, top1; wanted one at most",
+    ),
+    "a published mean over groups where there is one group": (
+        {"datasets": datasets(group="id"), "published": [number(dataset="mean/all")]},
+        r"published\.0\.dataset: no mean over several groups, since the experiment has one; it is mean/id",
+    ),
+    "a base in the place of the model tuned on a data set": (
+        {"datasets": datasets(tuned_model="base")},
+        r"datasets\.1\.tuned_model: wanted a fine-tuned model, got the base, base; known: tuned",
     ),
     "a missing checkpoint": (
         {"models": models(checkpoint="tunde.pt")},
@@ -243,6 +275,7 @@ EVERYTHING = {
     "heads": {"one": "head.pt"},
     "baselines": ["individual/tune", "wise-fit", "random"],
     "methods": {"ties": {"keep": 2}},
+    "published": [number(dataset="twoo", value="120 %")],
 }
 PARTS = [
     r"merge\.clusers: no such setting; did you mean merge\.clusters\?",
@@ -256,6 +289,8 @@ PARTS = [
     r"baselines: no method 'wise-fit'; did you mean wise-ft\?",
     r"baselines: random draws one number per sample, so it needs two models, got 3",
     r"methods\.ties\.keep: wanted a number above 0, at most 1, got 2",
+    r"published\.0\.dataset: this experiment has no data set 'twoo'; did you mean two\?",
+    r"published\.0\.value: wanted a percentage up to 100 %, such as 79\.97 %, or a fraction from 0 to 1, got 120 %",
     r"--set precison: no such setting; did you mean precision\?",
     r"--set models\.9\.name=x: wanted a number from 0 to 2, got '9'",
     r"store s3//bucket/x: wanted a path or s3://, got s3 without ://; did you mean s3://bucket/x\? A folder of that "

@@ -27,12 +27,6 @@ class Bins(NamedTuple):
     confidence: Floats
     """(15,) sums of the confidences."""
 
-    def __add__(self, other: object) -> "Bins":
-        """Return the bins of both together."""
-        if not isinstance(other, Bins):
-            return NotImplemented
-        return Bins(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
-
     @property
     def error(self) -> float:
         """The expected calibration error, from 0 to 1: the mean distance of accuracy and confidence over samples."""
@@ -54,6 +48,11 @@ def bins_of(confidence: Floats, is_right: NDArray[np.bool_]) -> Bins:
     places = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
     weights = (None, is_right.astype(np.float64), confidence)
     return Bins(*(np.bincount(places, w, BINS).astype(np.float64) for w in weights))
+
+
+def together(parts: Sequence[Bins]) -> Bins:
+    """Return the bins of all samples of several data sets; at least one."""
+    return Bins(*(np.sum(columns, axis=0) for columns in zip(*parts, strict=True)))
 
 
 class Diagram(NamedTuple):

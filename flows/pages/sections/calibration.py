@@ -1,12 +1,10 @@
 """Reliability of the base, of the fine-tuned model and of the merge."""
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import add
 
 import numpy as np
 
-from flows.pages.charts.reliability import BINS, Diagram, reliability
+from flows.pages.charts.reliability import BINS, Diagram, reliability, together
 from flows.pages.figures import percent
 from flows.pages.parts import Cell, Chart, Choice, Column, Option, Part, Section, Table
 from flows.pages.run_data import RunData
@@ -50,7 +48,7 @@ def _diagrams(run: RunData, facts: Sequence[SampleFacts], merge: str | None) -> 
         models = [name for name in (run.base, run.reference) if name]
     methods = [*models, *([merge] if merge else [])]
     return [
-        Diagram(method, reduce(add, (one.bins[method] for one in facts)))
+        Diagram(method, together([one.bins[method] for one in facts]))
         for method in methods
         if all(method in one.bins for one in facts)
     ]

@@ -1,7 +1,9 @@
 """Accuracy against cost."""
 
 from math import log10
-from typing import Any
+from typing import NamedTuple
+
+import numpy as np
 
 from flows.pages.charts.against_cost import against_cost
 from flows.pages.charts.labelled_points import Point
@@ -29,39 +31,52 @@ def costs(run: RunData) -> Section | None:
     return Section(id="cost", title="Accuracy and cost", words=words, parts=tuple(parts))
 
 
-def _cost(run: RunData, method: str) -> dict[str, Any]:
-    """Return a method's cost over all data sets: passes a sample, merged models, parameters, seconds."""
-    rows = run.rows.filter(~IS_MEAN, method=method)
-    rows = rows.unique("dataset", keep="first", maintain_order=True)
-    samples = rows["samples"].sum()
-    seconds = None if rows["seconds"].null_count() else float(rows["seconds"].sum())
-    rates = None if rows["images_per_second"].null_count() else rows.select("samples", "images_per_second")
-    return {
-        "passes": float((rows["forward_passes"] * rows["samples"]).sum() / max(samples, 1)),
-        "merged": int(rows["merged_models"].sum()),
-        "parameters": int(rows["extra_parameters"].max() or 0),
-        "seconds": seconds,
-        "rate": samples / float((rates["samples"] / rates["images_per_second"]).sum()) if rates is not None else None,
-        "devices": sorted(set(rows["device"].drop_nulls())),
-    }
+class Cost(NamedTuple):
+    """The cost of a method over all data sets."""
+
+    passes: float
+    """Forward passes of one model for each sample."""
+    merged: int
+    """Sets of weights that are merged."""
+    parameters: int
+    """To keep beside those of one model."""
+    seconds: float | None
+    rate: float | None
+    """Images a second."""
+    devices: tuple[str, ...]
 
 
-def _chart(run: RunData, found: dict[str, dict[str, Any]]) -> Chart | None:
+def _cost(run: RunData, method: str) -> Cost:
+    rows = run.rows.filter(~IS_MEAN, method=method).unique("dataset", keep="first", maintain_order=True)
+    samples = rows["samples"].to_numpy().astype(np.float64)
+    whole = max(float(samples.sum()), 1.0)
+    seconds, rates = rows["seconds"], rows["images_per_second"]
+    return Cost(
+        passes=float(rows["forward_passes"].to_numpy() @ samples) / whole,
+        merged=int(rows["merged_models"].to_numpy().sum()),
+        parameters=int(rows["extra_parameters"].to_numpy().max(initial=0)),
+        seconds=None if seconds.null_count() else float(seconds.to_numpy().sum()),
+        rate=None if rates.null_count() else whole / float((samples / rates.to_numpy()).sum()),
+        devices=tuple(sorted(set(rows["device"].drop_nulls()))),
+    )
+
+
+def _chart(run: RunData, found: dict[str, Cost]) -> Chart | None:
     labelled, points = short_methods(run) if run.whole else [], []
     for method, cost in found.items():
         accuracy = run.overall(method)
-        if accuracy is None or cost["passes"] <= 0:
+        if accuracy is None or cost.passes <= 0:
             continue
         ends = (accuracy.low, accuracy.high)
         facts = (
             ("accuracy", percent_with_interval(*accuracy[:3])),
-            ("forward passes a sample", figure(cost["passes"])),
-            ("merged models", f"{cost['merged']:,}"),
+            ("forward passes a sample", figure(cost.passes)),
+            ("merged models", f"{cost.merged:,}"),
         )
         points.append(
             Point(
                 method=method,
-                x=log10(cost["passes"]),
+                x=log10(cost.passes),
                 y=100 * accuracy.value,
                 y_ends=None if ends[0] is None or ends[1] is None else (100 * ends[0], 100 * ends[1]),
                 facts=facts,
@@ -84,8 +99,8 @@ def _chart(run: RunData, found: dict[str, dict[str, Any]]) -> Chart | None:
     )
 
 
-def _table(run: RunData, found: dict[str, dict[str, Any]]) -> Table:
-    timed = any(cost["seconds"] is not None for cost in found.values())
+def _table(run: RunData, found: dict[str, Cost]) -> Table:
+    timed = any(cost.seconds is not None for cost in found.values())
     columns = [
         Column(name="method"),
         Column(name="accuracy", kind="number", unit="%", better="higher", help="mean over all data sets with labels"),
@@ -107,12 +122,12 @@ def _table(run: RunData, found: dict[str, dict[str, Any]]) -> Table:
         cells = [
             Cell(text=method),
             _number(None if accuracy is None else 100 * accuracy.value),
-            _number(cost["passes"]),
-            Cell(text=f"{cost['merged']:,}", value=float(cost["merged"])),
-            _number(float(cost["parameters"])),
+            _number(cost.passes),
+            Cell(text=f"{cost.merged:,}", value=float(cost.merged)),
+            _number(float(cost.parameters)),
         ]
         if timed:
-            cells += [_number(cost["seconds"]), _number(cost["rate"]), Cell(text=", ".join(cost["devices"]))]
+            cells += [_number(cost.seconds), _number(cost.rate), Cell(text=", ".join(cost.devices))]
         rows.append(tuple(cells))
     highlighted = frozenset(i for i, method in enumerate(found) if method in run.dawin)
     return Table(caption="Cost of each method", columns=tuple(columns), rows=tuple(rows), highlighted=highlighted)

@@ -162,7 +162,8 @@ def _unlabelled(run: RunData) -> list[str]:
         return []
     if not run.labelled:
         return [
-            "No data set has labels, so no accuracy is known: the numbers show how the methods differ, not which is right."
+            "No data set has labels, so no accuracy is known: the numbers show how the methods differ, and not "
+            "which of them is right."
         ]
     have = "has" if len(names) == 1 else "have"
     return [f"{listed(code(names), 8)} {have} no labels, and so no accuracy."]

@@ -83,13 +83,8 @@ def _column(run: RunData, place: str, metric: Metric) -> Column:
     group = place.removeprefix(mean_name(""))
     members = next((g.datasets for g in run.groups if g.name == group), tuple(run.labelled))
     help_ = f"mean of {', '.join(members)}" if is_mean(place) else f"{run.samples[place]:,} samples"
-    return Column(
-        name=f"mean {group}" if is_mean(place) else place,
-        kind="number",
-        unit=metric.unit,
-        better=metric.better,
-        help=help_,
-    )
+    name = f"mean {group}" if is_mean(place) else place
+    return Column(name=name, kind="number", unit=metric.unit, better=metric.better, help=help_)
 
 
 def _cell(found: Estimate | None, mark: Mark | None, scale: float) -> Cell:

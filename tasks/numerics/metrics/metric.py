@@ -45,7 +45,8 @@ Statistic = Callable[[SampleColumns, int | None, Weights], Floats | None]
 """From columns of n samples, the number of classes (None without labels) and weights (n, B), to B values.
 
 A weight counts how often a sample is drawn: a column of ones gives the value on the samples themselves, a column of
-multinomial counts its value on one resample. None where the metric is not defined, such as top-5 of five classes.
+multinomial counts its value on one resample. None where the metric is not defined, such as top-5 of five classes; NaN
+for a weighting on which it is not defined, such as the AUROC of a resample without an error.
 """
 
 Terms = Callable[[SampleColumns, int | None], Floats | None]
@@ -114,7 +115,7 @@ class Metric:
         own = {name: columns[name] for name in self.columns}
         samples = check_columns(self.name, own)
         found = self.statistic(own, classes, np.ones((samples, 1)))
-        return None if found is None else float(found[0])
+        return None if found is None or np.isnan(found[0]) else float(found[0])
 
 
 def check_columns(name: str, columns: SampleColumns) -> int:

@@ -17,6 +17,7 @@ from storage.errors import (
     ManifestInvalid,
     ObjectDamaged,
     ObjectMissing,
+    ObjectOutdated,
     SchemaMismatch,
     StorageError,
     StoreDenied,
@@ -137,6 +138,18 @@ def test_fields_of_a_later_version_are_ignored(local):
     local.replace(keys.manifest(KEY), json.dumps({**asdict(manifest), "colour": "blue"}).encode())
     assert read_manifest(local, KEY) == manifest
     assert missing_spans(local, PREFIX, SPANS) == []
+
+
+def test_an_object_of_an_earlier_version_is_sound_and_counts_as_missing(local, monkeypatch, caplog):
+    """It is no damage: the fault says which version it has, the bytes stay, and damaged bytes are named as damage."""
+    monkeypatch.setitem(TABLES, "coefficients", replace(COEFFICIENTS, version=2))
+    content = local.read(KEY)
+    assert isinstance(states(local, PREFIX)[KEY], ObjectOutdated)
+    assert missing_spans(local, PREFIX, SPANS) == SPANS
+    assert "coefficients version 1 of an earlier dawin, wanted 2; `dawin run EXPERIMENT` writes it again" in caplog.text
+    assert local.read(KEY) == content
+    local.replace(KEY, flipped(content))
+    assert isinstance(states(local, PREFIX)[KEY], ObjectDamaged)
 
 
 def test_an_objects_newer_version_is_refused_and_left_alone(local):

@@ -1,12 +1,14 @@
 """Scans of a store with polars: the same on every back end, with committed objects only."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from storage import keys, scan
-from storage.errors import ObjectMissing
-from storage.schemas import COEFFICIENTS
+from storage.errors import ObjectMissing, ObjectOutdated
+from storage.schemas import COEFFICIENTS, TABLES
 from storage.store import Store
 from storage.tables import TableWriter
 
@@ -19,9 +21,9 @@ def store(request, tmp_path):
     return Store(address if request.param == "memory" else f"{address}/store")
 
 
-def write(store, identifier, start, stop):
+def write(store, identifier, start, stop, schema=COEFFICIENTS):
     key = keys.samples(keys.derived("coefficients", "0123", identifier), (start, stop))
-    writer = TableWriter(store, key, COEFFICIENTS, identity={}, widths={"coefficients": 2})
+    writer = TableWriter(store, key, schema, identity={}, widths={"coefficients": 2})
     values = np.column_stack([np.arange(start, stop), np.zeros(stop - start)])
     writer.append({"sample_index": np.arange(start, stop), "coefficients": values})
     writer.commit()
@@ -69,3 +71,19 @@ def test_an_unknown_table_lists_the_known(store):
     """The error of a misspelt name lists the tables that exist."""
     with pytest.raises(KeyError, match="no table 'outcomes'; the tables are outputs, coefficients"):
         scan("outcomes", store=store.url)
+
+
+def test_objects_of_an_earlier_version_are_left_out_with_one_line(store, caplog, monkeypatch):
+    """A table whose columns have changed is read as far as it was written again; one line counts the rest."""
+    for identifier in ("0001", "0002", "0003"):
+        write(store, identifier, 0, 2)
+    newer = replace(COEFFICIENTS, version=2)
+    monkeypatch.setitem(TABLES, "coefficients", newer)
+    with pytest.raises(ObjectOutdated, match="coefficients version 1 of an earlier dawin, wanted 2; `dawin run"):
+        scan("coefficients", store=store)
+    write(store, "0004", 0, 3, schema=newer)
+    caplog.clear()
+    assert scan("coefficients", store=store).collect()["id"].unique().to_list() == ["0004"]
+    (line,) = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert "id=0001/samples-00000000-00000001.parquet: coefficients version 1 of an earlier dawin" in line
+    assert line.endswith("and 2 more of an earlier version")

@@ -128,7 +128,7 @@ def test_columns_that_do_not_fit_the_schema_are_refused(store, columns, message)
 def test_a_table_of_another_schema_or_version_is_refused_on_reading(store):
     """The error names both tables with their versions, and an object of a later version stays committed."""
     write(store)
-    with pytest.raises(SchemaMismatch, match="wanted table predictions version 1, got coefficients version 1"):
+    with pytest.raises(SchemaMismatch, match="wanted table predictions version 2, got coefficients version 1"):
         read_table(store, KEY, PREDICTIONS)
     table = pq.read_table(pa.BufferReader(store.read(KEY)))
     later = table.replace_schema_metadata({**table.schema.metadata, b"dawin.version": b"2"})

@@ -25,7 +25,15 @@ RIGHT = {
         "*": "head.pt",
     },
     "datasets": [
-        {"name": "one", "images": "one", "catalogue": "mnist", "group": "id", "label_space": "own", "limit": 5},
+        {
+            "name": "one",
+            "images": "one",
+            "catalogue": "mnist",
+            "group": "id",
+            "label_space": "own",
+            "limit": 5,
+            "tuned_model": "tuned",
+        },
         {"name": "two", "images": "two", "source": "there"},
     ],
     "preprocess": {
@@ -48,11 +56,15 @@ RIGHT = {
         "bins": 64,
     },
     "methods": {
-        "ties": {"keep": 0.2},
+        "ties": {"keep": 0.2, "combine": "sum"},
         "greedy-soup": {"held_out": "one"},
         "adamerging": {"steps": 5, "batch_size": 16, "rate": 0.001, "start": 0.3, "keep": 0.2},
     },
     "baselines": ["ties", "greedy-soup", "adamerging"],
+    "published": [
+        {"method": "greedy-soup", "dataset": "one", "metric": "top1", "value": "79.97 %", "source": "a paper"},
+        {"method": "ties/0.30", "dataset": "mean/all", "value": 0.5, "source": "a paper"},
+    ],
     "precision": "fp32",
     "logits": "fp32",
     "batch_size": 256,
@@ -131,7 +143,8 @@ def test_the_example_has_every_setting_and_no_fault():
     """The values that the other tests replace are all right, and no setting is without one."""
     assert errors_of(RIGHT) is None
     given = {tuple(part for part in path if isinstance(part, str)) for path in paths(RIGHT)}
-    for section in ((), ("models", 0), ("datasets", 0), ("heads", "one"), ("preprocess",), ("merge",), ("methods",)):
+    sections = [(), ("models", 0), ("datasets", 0), ("heads", "one"), ("preprocess",), ("merge",), ("methods",)]
+    for section in (*sections, ("published", 0)):
         names = {(*(part for part in section if isinstance(part, str)), name) for name in SCHEMA.settings(section)}
         assert names
         assert names <= given, names - given

@@ -6,7 +6,7 @@ import torch
 
 from tasks.errors import ModelMismatch
 from tasks.merging.combination import combine
-from tasks.merging.sign_election import agreeing_mean, elect, trim_threshold
+from tasks.merging.sign_election import agreeing_mean, agreeing_sum, elect, trim_threshold
 from tasks.merging.tensorwise import merged_tensors
 from tasks.methods.by_tensor import TensorwiseMethod
 from tasks.methods.iso_c import isotropic
@@ -37,7 +37,7 @@ def states(count=3, seed=0):
 
 
 def test_ties_by_hand():
-    """Keep two of five of each; signs by the larger sum; means over those that agree; an exact tie leaves nothing."""
+    """Keep two of five of each; signs by the larger sum; means over those that agree, or their sum; a tie is 0."""
     first = torch.tensor([4.0, -3.0, 0.5, 0.0, 1.0])
     second = torch.tensor([-1.0, -5.0, 0.0, 0.2, 2.0])
     base = {"x": torch.zeros(5)}
@@ -45,9 +45,17 @@ def test_ties_by_hand():
     assert thresholds == [3.0, 2.0]
     merged = agreeing_mean(torch.stack([first, second]), thresholds)
     assert merged.tolist() == [4.0, -4.0, 0.0, 0.0, 2.0]
+    assert agreeing_sum(torch.stack([first, second]), thresholds).tolist() == [4.0, -8.0, 0.0, 0.0, 2.0]
     cancelled = torch.tensor([[1.0, 3.0], [-1.0, -2.0]])
     assert agreeing_mean(cancelled, [0.0, 0.0]).tolist() == [0.0, 3.0]
     assert elect(cancelled, [0.0, 0.0]).tolist() == [[0.0, 3.0], [0.0, 0.0]]
+
+
+def test_ties_adds_what_agrees_where_the_experiment_says_so():
+    """Task vectors that agree everywhere: the sum is M times the mean, so that a scale of 0.3 reaches M·0.3 of it."""
+    base, (one, *_) = states()
+    mean, added = (merge_states("ties", base, [one] * 3, keep=1.0, combine=how) for how in ("mean", "sum"))
+    torch.testing.assert_close(added["w"] - base["w"], 3 * (mean["w"] - base["w"]))
 
 
 def test_ties_of_zero_vectors_is_zero():

@@ -88,15 +88,21 @@ def test_blocks_join_batches_of_one_span():
 
 
 def predictions(prefix, seen=None):
-    def compute(given, results):
+    def needs(given, results):
         if seen is not None:
             seen.append(sorted(results))
+        return given.sample_index
+
+    def compute(given, own):
+        assert own is given.sample_index
         return np.eye(10)[given.sample_index] * 10 - 10
 
     def columns(given, log_p):
         return scored(log_p, np.where(given.sample_index % 2, given.sample_index, -1).astype(np.int32))
 
-    return Sink(prefix=prefix, schema=PREDICTIONS, identity={"of": prefix}, compute=compute, columns=columns)
+    return Sink(
+        prefix=prefix, schema=PREDICTIONS, identity={"of": prefix}, needs=needs, compute=compute, columns=columns
+    )
 
 
 def test_tables_are_in_data_set_order_whatever_order_they_are_computed_in(tmp_path):
@@ -126,7 +132,7 @@ def test_an_error_in_the_background_ends_the_pass(tmp_path):
         raise OSError("disk full")
 
     broken = Sink(
-        prefix="predictions/x", schema=PREDICTIONS, identity={}, compute=lambda given, results: None, columns=columns
+        prefix="predictions/x", schema=PREDICTIONS, identity={}, compute=lambda given, own: None, columns=columns
     )
     store = Store(str(tmp_path))
     with pytest.raises(OSError, match="disk full"):

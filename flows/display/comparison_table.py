@@ -1,0 +1,67 @@
+"""Comparisons as text: one table for each metric, at most 100 columns wide."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from flows.comparison.comparison import ComparedDataset, Comparison
+from flows.comparison.comparison_lines import HEAD, Line, has_other, lines_of, metric_text, notes_of, title_of
+from storage.text import shown
+
+_WIDEST = 100  # columns of a line; longer ones are hard to follow
+_GAP = 2
+_NUMBERS = HEAD[1:]
+
+
+def print_comparison(console: Console, found: Comparison) -> None:
+    """Print a comparison: a table for each metric, and the lines that explain it.
+
+    Args:
+        console: on a terminal references are bold; elsewhere they stand further left.
+        found: the comparison.
+    """
+    for number, metric in enumerate(found.metrics):
+        if number:
+            console.print()
+        console.print(Text(metric_text(metric), "bold"), soft_wrap=True)
+        mine = [column for column in found.columns() if column.metric == metric]
+        for line in _table(mine, found, min(_WIDEST, console.width)):
+            console.print(line, soft_wrap=True)
+    console.print()
+    for note in notes_of(found):
+        console.print(Text(note, "dim"), soft_wrap=True)
+    kept = f"table: {found.table}" if found.table else "the store cannot be written, so the table was not kept"
+    console.print(Text(kept, "dim"), soft_wrap=True)
+
+
+def _table(columns: Sequence[ComparedDataset], found: Comparison, width: int) -> Iterator[Text]:
+    names = [name for name in _NUMBERS if name != "other" or has_other(found)]
+    blocks = [(column, list(lines_of(column, found))) for column in columns]
+    every = [line for _, lines in blocks for line in lines]
+    widths = {name: max(len(name), *(len(_cell(line, name)) for line in every)) for name in names}
+    room = width - sum(_GAP + one for one in widths.values()) - _GAP
+    longest = min(max(len(_name(line)) for line in every), room)
+    head = "".join(f"{'':<{_GAP}}{name:>{widths[name]}}" for name in names)
+    yield Text(f"{'':<{longest}}{head}", "dim")
+    for number, (column, lines) in enumerate(blocks):
+        if number:
+            yield Text()
+        yield Text(title_of(column), "bold")
+        for line in lines:
+            name = shown(_name(line))
+            if len(name) > longest:
+                name = f"{name[: longest - 1]}…"
+            cells = "".join(f"{'':<{_GAP}}{_cell(line, one):>{widths[one]}}" for one in names)
+            text = Text(f"{name:<{longest}}{cells} {line.mark}".rstrip())
+            text.stylize("bold" if line.is_reference else "dim" if line.uses_labels else "")
+            yield text
+
+
+def _name(line: Line) -> str:
+    indent = "" if line.is_reference else "  "
+    return f"{indent}{line.method}{' (labels)' * line.uses_labels}"
+
+
+def _cell(line: Line, name: str) -> str:
+    return str(line[HEAD.index(name)])
