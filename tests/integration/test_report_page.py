@@ -1,4 +1,4 @@
-"""The report of a finished run in Chromium: every chart drawn, no fault, no request, readable by everybody, on paper."""
+"""The report of a finished run in Chromium: every chart is drawn, without a fault or a request, and it prints."""
 
 from pathlib import Path
 
