@@ -70,6 +70,7 @@ def _panel(panel: Panel, methods: tuple[str, str, str]) -> Spec:
     names = {"labelLimit": _LABELS, "minExtent": _LABELS, "ticks": False, "domain": False, "grid": True}
     y = {"field": "cluster", "type": "nominal", "sort": titles, "title": None, "axis": names}
     within = {"field": "method", "type": "nominal", "sort": list(methods), "scale": {"domain": list(methods)}}
+    # one legend for all panels, which share the scales
     legend = {"orient": "top", "title": None, "symbolSize": 90, "symbolOpacity": 1}
     color = _scale(methods, [SINGLE.color, MERGED.color, DAWIN.color], legend)
     shape = _scale(methods, [SINGLE.shape, MERGED.shape, DAWIN.shape], legend)
@@ -96,6 +97,6 @@ def _panel(panel: Panel, methods: tuple[str, str, str]) -> Spec:
     }
 
 
-def _scale(methods: Sequence[str], values: list[str], legend: Spec | None) -> Spec:
+def _scale(methods: Sequence[str], values: list[str], legend: Spec) -> Spec:
     scale = {"domain": list(methods), "range": values}
     return {"field": "method", "type": "nominal", "scale": scale, "legend": legend}
