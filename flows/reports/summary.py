@@ -124,16 +124,15 @@ def summary_of(
         for method, remark in picked.items()
     ]
     notes = {row["dataset"]: row["note"] for row in rows.iter_rows(named=True) if row["note"]}
-    ranked = [row.method for row in shown if not row.uses_labels]
-    ties = tests.ties(ranked, [column.key for column in columns]) if tests else None
+    shown, count = _marked_rows(shown, columns, better, tests)
     return Summary(
         experiment=names[0],
         metric=metric,
         columns=columns,
-        rows=tuple(_with_ties(_with_best(shown, better), columns, better, ties) if better else shown),
+        rows=tuple(shown),
         hidden=len(methods) - len(picked),
         notes=tuple(notes.items()),
-        tests=ties.tests if ties and better else 0,
+        tests=count,
     )
 
 
@@ -226,10 +225,22 @@ def _marked(figures: Sequence[Figure | None], best: Sequence[str | None]) -> tup
     return tuple(f and f._replace(is_best=f.shown == largest) for f, largest in zip(figures, best, strict=True))
 
 
-def _with_ties(rows: Sequence[Row], columns: Sequence[Column], better: str, ties: Ties | None) -> list[Row]:
+def _marked_rows(
+    rows: list[Row], columns: Sequence[Column], better: str | None, tests: PairTests | None
+) -> tuple[list[Row], int]:
+    """Mark the best figures and those tied with them; return the rows, and the number of tests that say so."""
+    if not better:
+        return rows, 0
+    best = _with_best(rows, better)
+    if tests is None:
+        return best, 0
+    ranked = [row.method for row in rows if not row.uses_labels]
+    ties = tests.ties(ranked, [column.key for column in columns])
+    return _with_ties(best, columns, better, ties), ties.tests
+
+
+def _with_ties(rows: Sequence[Row], columns: Sequence[Column], better: str, ties: Ties) -> list[Row]:
     """Mark the figures of each column that the samples do not tell from the best of these rows."""
-    if ties is None:
-        return list(rows)
     choose = max if better == "higher" else min
     best = dict[int, str]()
     for i in range(len(columns)):
