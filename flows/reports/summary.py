@@ -92,8 +92,7 @@ def summary_of(
     """Return the short table of one experiment's results.
 
     A family of methods has one row: its best member by the mean over the in-distribution data sets (group `id`), or
-    over all data sets where that group does not exist. A method's file says whether its family shows each
-    member, and which members are shown in any case.
+    over all data sets where that group does not exist. A method's file says which members are shown in any case.
 
     Args:
         rows: results of one experiment, all methods and metrics, as from `flows.reports.tables.results_of`.
@@ -109,9 +108,8 @@ def summary_of(
     better, names = metric_of(metric).better, rows["experiment"].unique().to_list() if len(rows) else [""]
     if len(names) > 1:
         raise ValueError(f"rows: wanted one experiment, got {', '.join(sorted(names))}")
-    chosen, rows = rows.filter(pl.col("metric") == metric), rows.filter(~IS_MEAN)
-    found = {(row["method"], row["dataset"]): row for row in chosen.iter_rows(named=True)}
-    chosen = chosen.filter(~IS_MEAN)
+    every, rows = rows.filter(pl.col("metric") == metric), rows.filter(~IS_MEAN)
+    found, chosen = _cells(every), every.filter(~IS_MEAN)
     columns = _columns(chosen, rows, datasets)
     methods = chosen["method"].unique(maintain_order=True).to_list()
     labelled = chosen["dataset"].unique(maintain_order=True).to_list()
@@ -123,7 +121,6 @@ def summary_of(
         Row(method, remark, method in oracles, tuple(_figure(found, method, column, metric) for column in columns))
         for method, remark in picked.items()
     ]
-    notes = {row["dataset"]: row["note"] for row in rows.iter_rows(named=True) if row["note"]}
     shown, count = _marked_rows(shown, columns, better, tests)
     return Summary(
         experiment=names[0],
@@ -131,9 +128,14 @@ def summary_of(
         columns=columns,
         rows=tuple(shown),
         hidden=len(methods) - len(picked),
-        notes=tuple(notes.items()),
+        notes=tuple({row["dataset"]: row["note"] for row in rows.iter_rows(named=True) if row["note"]}.items()),
         tests=count,
     )
+
+
+def _cells(rows: pl.DataFrame) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return the rows of one metric by method, and data set or mean."""
+    return {(row["method"], row["dataset"]): row for row in rows.iter_rows(named=True)}
 
 
 def _columns(chosen: pl.DataFrame, rows: pl.DataFrame, datasets: Sequence[str]) -> tuple[Column, ...]:
