@@ -122,10 +122,10 @@ def _chart(board: Board, place: Place) -> Chart | None:
         return None
     few = "" if len(methods) == 1 else f" of the {len(methods)} families of methods that are most accurate now"
     return Chart(
-        title=f"{board.experiment}: {place.title}",
+        title="Accuracy over time",
         description=(
             f"Top-1 accuracy of {len(runs)} {'run' if len(runs) == 1 else 'runs'} by time: the best members{few}, and "
-            "the base as the dashed reference. Larger marks: new checkpoints. The table below has the numbers."
+            "the base as the dashed reference. Larger marks: new checkpoints. The tables below have the numbers."
         ),
         spec=over_time(points, methods, base),
     )
@@ -146,6 +146,8 @@ def _reading() -> Section:
             "**Against the base**: accuracy minus that of the base model in the same run, in percentage points. The "
             "best method of each run was chosen by these accuracies, so its gain is an optimistic figure; `dawin "
             "compare` tests differences between methods, and corrects for their number.",
+            "The table of checkpoints has the methods of the chart. `dawin leaderboard --all` prints every method of "
+            "every checkpoint, and `--format csv` each data set too.",
             "**Labels**: a method that uses the true labels of the images is a bound on what the others can reach. It "
             "is never marked as the best.",
             "Means give each data set the same weight. Runs on other data sets, or on other images under the same "

@@ -48,10 +48,9 @@ def checkpoints_table(board: Board, place: Place, methods: Sequence[str]) -> Tab
     Args:
         board: the runs.
         place: the data sets of the accuracies.
-        methods: methods with a line in the chart; the other methods of the short table follow them.
+        methods: methods with a line in the chart, which have a column.
     """
     base = board.newest.base
-    shown = list(dict.fromkeys([*methods, *(name for name in board.short if name != base)]))
     columns = (
         Column(name="checkpoint"),
         Column(name="time of the run", help="UTC."),
@@ -59,11 +58,11 @@ def checkpoints_table(board: Board, place: Place, methods: Sequence[str]) -> Tab
         Column(name="best", kind="number", unit="%", better="higher", help="Top-1 accuracy of that method."),
         Column(name="against the base", kind="number", unit="points", better="higher"),
         Column(name=base, kind="number", unit="%", better="higher", help="The base model by itself: the reference."),
-        *(Column(name=_named(board, name), kind="number", unit="%", better="higher") for name in shown),
+        *(Column(name=name, kind="number", unit="%", better="higher") for name in methods),
     )
     comparable = {run.run_id for run in board.comparable(place)}
     runs = list(reversed(board.runs))
-    rows = [_run(board, run, place, [base, *shown], is_comparable=run.run_id in comparable) for run in runs]
+    rows = [_run(board, run, place, [base, *methods], is_comparable=run.run_id in comparable) for run in runs]
     return Table(
         caption=f"Every checkpoint of {board.experiment}: {place.title}",
         columns=columns,
@@ -145,10 +144,6 @@ def _gain(run: BoardRun, method: str | None, place: Place) -> Cell:
 
 def _sortable(accuracy: Accuracy | None) -> float:
     return accuracy.value if accuracy else float("-inf")
-
-
-def _named(board: Board, method: str) -> str:
-    return f"{method} (labels)" if method in board.with_labels else method
 
 
 def _marked(

@@ -32,7 +32,8 @@ def check_page(tab, path, folder, name, *, charts):
             drawn = page.evaluate(_CHARTS)
             assert len(drawn) >= charts
             assert all(marks > 0 for marks in drawn)
-            assert page.violations() == []
+            if dark == (width > 1000):  # axe takes seconds: both themes, and both widths
+                assert page.violations() == []
             assert page.evaluate(_OUTSIDE) == []
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.evaluate(_LONG) == []

@@ -44,10 +44,10 @@ def cluster_accuracy(panels: Sequence[Panel], methods: tuple[str, str, str]) -> 
         panels: the data sets.
         methods: the base, the fine-tuned model and the merge.
     """
-    return grid([_panel(panel, methods, has_legend=i == 0) for i, panel in enumerate(panels)], 2, spacing=24)
+    return grid([_panel(panel, methods) for panel in panels], 2, spacing=24)
 
 
-def _panel(panel: Panel, methods: tuple[str, str, str], *, has_legend: bool) -> Spec:
+def _panel(panel: Panel, methods: tuple[str, str, str]) -> Spec:
     titles = [cluster.title for cluster in panel.clusters]
     values = [
         {
@@ -65,12 +65,13 @@ def _panel(panel: Panel, methods: tuple[str, str, str], *, has_legend: bool) -> 
         "type": "quantitative",
         "title": None,
         "scale": {"zero": False, "nice": True},
-        "axis": {"labelExpr": PERCENT, "tickCount": 5},
+        "axis": {"labelExpr": PERCENT, "tickCount": 4, "labelOverlap": "greedy", "labelSeparation": 8},
     }
     names = {"labelLimit": _LABELS, "minExtent": _LABELS, "ticks": False, "domain": False, "grid": True}
     y = {"field": "cluster", "type": "nominal", "sort": titles, "title": None, "axis": names}
     within = {"field": "method", "type": "nominal", "sort": list(methods), "scale": {"domain": list(methods)}}
-    legend = {"orient": "top", "title": None, "symbolSize": 90, "symbolOpacity": 1} if has_legend else None
+    # one legend for all panels, which share the scales
+    legend = {"orient": "top", "title": None, "symbolSize": 90, "symbolOpacity": 1}
     color = _scale(methods, [SINGLE.color, MERGED.color, DAWIN.color], legend)
     shape = _scale(methods, [SINGLE.shape, MERGED.shape, DAWIN.shape], legend)
     return {
@@ -96,6 +97,6 @@ def _panel(panel: Panel, methods: tuple[str, str, str], *, has_legend: bool) -> 
     }
 
 
-def _scale(methods: Sequence[str], values: list[str], legend: Spec | None) -> Spec:
+def _scale(methods: Sequence[str], values: list[str], legend: Spec) -> Spec:
     scale = {"domain": list(methods), "range": values}
     return {"field": "method", "type": "nominal", "scale": scale, "legend": legend}

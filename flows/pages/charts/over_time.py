@@ -8,6 +8,7 @@ from flows.pages.charts.layout import Spec, rounded, tooltip
 from flows.pages.charts.palette import KINDS, REFERENCE
 
 _WIDTH, _HEIGHT = 790, 310
+_FEW = 60  # runs; the marks of more are small
 _STYLES = [(kind.color, kind.shape) for kind in KINDS if kind is not REFERENCE]
 MOST_LINES = len(_STYLES)
 """Methods that the chart shows at most, besides the base."""
@@ -45,7 +46,8 @@ def over_time(points: Sequence[Point], methods: Sequence[str], base: str) -> Spe
     y = {"field": "accuracy", "type": "quantitative", "title": "top-1 accuracy, %", "scale": _accuracies(points)}
     y |= {"axis": {"tickCount": 6}}
     lines = {"method": "method", "checkpoint": "checkpoint", "shown": "top-1 accuracy", "time": "time of the run"}
-    size = {"condition": {"test": "datum.new", "value": 120}, "value": 40}
+    new, old = (120, 40) if len({point.at for point in points}) <= _FEW else (40, 8)
+    size = {"condition": {"test": "datum.new", "value": new}, "value": old}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": _WIDTH,

@@ -9,7 +9,7 @@ from itertools import count
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from flows.pages.frame.inlined import as_data, as_image, hash_of, vega_runtime
-from flows.pages.frame.texts import interval, marked_up
+from flows.pages.frame.texts import breakable, interval, marked_up
 from flows.pages.parts import Chart, Choice, Page, Part, Table
 
 
@@ -64,7 +64,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"marked_up": marked_up, "as_data": as_data, "as_image": as_image, "interval": interval}
-    made.filters |= {"kind": lambda part: type(part).__name__, "marks": _marks}
+    made.filters |= {"breakable": breakable, "kind": lambda part: type(part).__name__, "marks": _marks}
     return made
 
 

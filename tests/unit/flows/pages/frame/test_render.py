@@ -104,6 +104,7 @@ def test_a_table_shows_marks_and_intervals_and_explains_those_that_it_has():
 def test_words_take_code_and_bold_and_no_other_markup():
     """A mark without its partner is shown as it is."""
     assert marked_up("a **b** `c` <i> ** `") == "a <strong>b</strong> <code>c</code> &lt;i&gt; ** `"
+    assert marked_up("**`b` <i>**") == "<strong><code>b</code> &lt;i&gt;</strong>"
     assert interval(Cell(text="1", low=1.0), Column(name="c")) == ""
 
 
