@@ -9,6 +9,7 @@ from rich.text import Text
 from flows.display.next_steps import samples_command_of
 from flows.display.published_table import print_published
 from flows.display.table_layout import chosen_layout
+from flows.reports.legends import legend_of
 from flows.reports.summary import Summary, summary_of
 from flows.reports.tables import IS_MEAN
 from flows.reports.ties import pair_tests
@@ -59,6 +60,8 @@ def print_results(
         if len(names) > 1:
             console.print(Text(name, "bold"))
         hidden = print_table(console, summary, all_columns=all_rows, known=known)
+        for sentence in legend_of(metric):
+            console.print(Text(sentence, "dim"))
         if hidden:
             console.print(Text(f"--all shows {hidden}", "dim"))
         print_published(console, mine, metric)
