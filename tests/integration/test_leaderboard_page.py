@@ -35,7 +35,10 @@ def test_the_page_of_two_experiments_keeps_the_promises_of_all_pages(tab, copied
     assert capsys.readouterr().out.startswith(f"{path}: ")
     page = check_page(tab, path, tmp_path, "leaderboard", charts=6)
     assert page.evaluate("document.querySelector('.subtitle').textContent").startswith("3 runs in ")
-    assert "later.pt" in page.evaluate("document.querySelector('#checkpoints .table').textContent")
+    shown = "document.querySelector('#checkpoints').innerText.includes('later.pt')"
+    assert not page.evaluate(shown)  # the first experiment is `other`
+    page.evaluate("document.querySelectorAll('#checkpoints input')[1].click()")
+    assert page.evaluate(shown)
 
 
 def test_the_page_of_one_experiment_names_no_other(copied, tmp_path):
