@@ -11,7 +11,7 @@ from flows.display.published_table import print_published
 from flows.display.table_layout import chosen_layout
 from flows.reports.summary import Summary, summary_of
 from flows.reports.tables import IS_MEAN
-from flows.reports.ties import ties_of
+from flows.reports.ties import pair_tests
 from storage.store import Store
 
 
@@ -54,8 +54,8 @@ def print_results(
         digests = datasets or dict(
             mine.filter(~IS_MEAN).select("dataset", "dataset_digest").unique(maintain_order=True).iter_rows()
         )
-        ties = ties_of(store, name, mine["run_id"][0], metric)
-        summary = summary_of(mine, metric=metric, all_rows=all_rows, datasets=tuple(digests), ties=ties)
+        tests = pair_tests(store, name, mine["run_id"][0], metric)
+        summary = summary_of(mine, metric=metric, all_rows=all_rows, datasets=tuple(digests), tests=tests)
         if number:
             console.print()
         if len(names) > 1:

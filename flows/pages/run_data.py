@@ -60,7 +60,7 @@ class Group(NamedTuple):
         """The group as a part of a sentence, after `on`."""
         if len(self.datasets) == 1:
             return self.datasets[0]
-        return f"the {len(self.datasets)} {self.name} data sets" if self.name != "all" else "all data sets"
+        return "all data sets" if self.name == "all" else f"{len(self.datasets)} data sets ({self.name})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from flows.reports.tables import IS_MEAN, unit_of
-from flows.reports.ties import Ties
+from flows.reports.ties import PairTests, Ties
 from tasks.methods.registry import METHODS
 from tasks.numerics.metrics.registry import metric_of
 from tasks.references.results import mean_name
@@ -73,7 +73,7 @@ class Summary:
     notes: tuple[tuple[str, str], ...]
     """Data sets of the table, and the notes on them."""
     tests: int = 0
-    """Number of tests that were corrected together, by which values count as tied; 0 where no tests are known."""
+    """Number of tests by which values count as tied: of all pairs of the rows, corrected together; 0: none is known."""
 
     @property
     def unlabelled(self) -> list[str]:
@@ -87,7 +87,7 @@ def summary_of(
     metric: str = "top1",
     all_rows: bool = False,
     datasets: Sequence[str] = (),
-    ties: Ties | None = None,
+    tests: PairTests | None = None,
 ) -> Summary:
     """Return the short table of one experiment's results.
 
@@ -100,7 +100,7 @@ def summary_of(
         metric: the metric of the values.
         all_rows: whether every method has a row.
         datasets: all data sets in order, also those without labels; by default those that have any rows.
-        ties: the comparisons of all methods by this metric; None: no values are marked as tied.
+        tests: of all pairs of methods by this metric; None: no values are marked as tied.
 
     Raises:
         KeyError: no such metric exists.
@@ -124,6 +124,8 @@ def summary_of(
         for method, remark in picked.items()
     ]
     notes = {row["dataset"]: row["note"] for row in rows.iter_rows(named=True) if row["note"]}
+    ranked = [row.method for row in shown if not row.uses_labels]
+    ties = tests.ties(ranked, [column.key for column in columns]) if tests else None
     return Summary(
         experiment=names[0],
         metric=metric,

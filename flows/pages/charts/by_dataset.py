@@ -56,7 +56,7 @@ def _panel(panel: Panel, methods: Sequence[str], is_first: bool) -> Spec:
         "type": "quantitative",
         "title": None,
         "scale": {"zero": False, "nice": True},
-        "axis": {"labelExpr": PERCENT, "tickCount": 4, "labelOverlap": True},
+        "axis": {"labelExpr": PERCENT, "tickCount": 4, "labelOverlap": "greedy", "labelSeparation": 8},
     }
     rows = {"labels": True, "labelLimit": 190, "title": None, "ticks": False, "domain": False, "grid": False}
     y = {

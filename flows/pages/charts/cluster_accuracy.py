@@ -65,7 +65,7 @@ def _panel(panel: Panel, methods: tuple[str, str, str]) -> Spec:
         "type": "quantitative",
         "title": None,
         "scale": {"zero": False, "nice": True},
-        "axis": {"labelExpr": PERCENT, "tickCount": 5},
+        "axis": {"labelExpr": PERCENT, "tickCount": 4, "labelOverlap": "greedy", "labelSeparation": 8},
     }
     names = {"labelLimit": _LABELS, "minExtent": _LABELS, "ticks": False, "domain": False, "grid": True}
     y = {"field": "cluster", "type": "nominal", "sort": titles, "title": None, "axis": names}

@@ -21,17 +21,18 @@ class Field(NamedTuple):
     """Whether the text is bold: the best of its row."""
 
 
-def coefficient_map(fields: Sequence[Field], *, titles: tuple[str, str, str], highest: float | None = None) -> Spec:
+def coefficient_map(fields: Sequence[Field], *, titles: tuple[str, str, str], is_zero_based: bool = True) -> Spec:
     """Return the heat map.
 
     Args:
         fields: the fields; rows and columns appear in their order.
         titles: words for the rows, the columns and the values.
-        highest: the value of the strongest colour; None: the highest one.
+        is_zero_based: whether the faintest colour stands for 0; otherwise for the lowest value.
     """
     rows = list(dict.fromkeys(field.row for field in fields))
     columns = list(dict.fromkeys(field.column for field in fields))
-    lowest, top = min(0.0, *(f.value for f in fields)), highest or max(f.value for f in fields) or 1.0
+    lowest, top = min(f.value for f in fields), max(f.value for f in fields)
+    lowest, top = 0.0 if is_zero_based else lowest, top if top > lowest else lowest + 1.0
     width = min(_WIDEST, (WIDTH - _LABELS) // len(columns))
     is_narrow = max(map(len, columns)) * _CHARACTER > width
     values = [

@@ -12,7 +12,8 @@ from flows.pages.charts.palette import between
 from flows.pages.figures import figure
 from tasks.numerics.checks import Floats
 
-_BINS, _POINTS = 40, 121
+_BINS, _POINTS = 50, 161
+_SHARE = 0.001  # of the samples that may lie outside of the drawn range, at either end
 _ROOM = 1.12  # height of the plot, in the highest bar
 
 
@@ -23,7 +24,7 @@ class Marginal:
     title: str
     subtitle: str
     counts: Floats
-    """Samples in each of 40 bins of equal width from 0 to 1."""
+    """Samples in each of 50 bins of equal width from 0 to 1."""
     weights: Floats
     """(K,) weights of the mixture's components; none: no mixture was fitted."""
     first: Floats
@@ -60,7 +61,8 @@ def coefficient_panels(panels: Sequence[Marginal], *, columns: int, size: tuple[
         axis_title: words for the horizontal axis, below the lowest panel of each column.
     """
     lowest = len(panels) - columns
-    drawn = [_panel(panel, size, axis_title if i >= lowest else None) for i, panel in enumerate(panels)]
+    ends = _ends(panels)
+    drawn = [_panel(panel, size, ends, axis_title if i >= lowest else None) for i, panel in enumerate(panels)]
     return grid(drawn, columns, spacing=20)
 
 
@@ -75,25 +77,44 @@ def beta_density(x: Floats, first: float, second: float) -> Floats:
     return density
 
 
-def _panel(panel: Marginal, size: tuple[int, int], axis_title: str | None) -> Spec:
+def _ends(panels: Sequence[Marginal]) -> tuple[float, float]:
+    """Return the range of coefficients that all panels show: tenths, between which nearly all samples of each lie."""
+    low, high = 1.0, 0.0
+    for panel in panels:
+        reached = np.cumsum(panel.counts) / max(panel.counts.sum(), 1.0)
+        low = min(low, float(np.searchsorted(reached, _SHARE, side="right")) / _BINS)
+        high = max(high, float(np.searchsorted(reached, 1 - _SHARE) + 1) / _BINS)
+    low, high = np.floor(10 * low + 1e-9) / 10, np.ceil(10 * high - 1e-9) / 10
+    return (float(low), float(high)) if high - low >= 0.2 else (0.0, 1.0)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return the ticks of a range: tenths, or every second or fifth of them."""
+    tenths = range(round(10 * low), round(10 * high) + 1)
+    step = 1 if len(tenths) <= 6 else 2
+    return [tenth / 10 for tenth in tenths if (tenth - tenths[0]) % step == 0]
+
+
+def _panel(panel: Marginal, size: tuple[int, int], ends: tuple[float, float], axis_title: str | None) -> Spec:
     heights = panel.counts * _BINS / max(panel.counts.sum(), 1.0)
     top = max(float(heights.max()) * _ROOM, 1e-9)
     x = {
         "type": "quantitative",
         "title": axis_title,
-        "scale": {"domain": [0, 1]},
-        "axis": {"values": [0, 0.25, 0.5, 0.75, 1], "format": "~g", "grid": False, "titlePadding": 6},
+        "scale": {"domain": list(ends), "nice": False},
+        "axis": {"values": _ticks(*ends), "format": "~g", "grid": False, "titlePadding": 6},
     }
     y = {"type": "quantitative", "scale": {"domain": [0, rounded(top)], "nice": False}, "axis": None}
     order = np.argsort(panel.coefficients, kind="stable")
+    colors = _colors(order)
     return {
         "title": titled(panel.title, panel.subtitle),
         "width": size[0],
         "height": size[1],
         "layer": [
             _bars(panel, heights, x, y),
-            *([_densities(panel, top, x, y), _whole(panel, top, x, y)] if len(panel.weights) else []),
-            *([_marks(panel, order, x)] if len(panel.coefficients) else []),
+            *([_densities(panel, top, colors, (x, y)), _whole(panel, top, x, y)] if len(panel.weights) else []),
+            *([_marks(panel, order, colors, x)] if len(panel.coefficients) else []),
         ],
     }
 
@@ -112,7 +133,7 @@ def _bars(panel: Marginal, heights: Floats, x: Spec, y: Spec) -> Spec:
     ]
     return {
         "data": {"values": values},
-        "mark": {"type": "bar", "color": "#83878f", "opacity": 0.4, "binSpacing": 0.5},
+        "mark": {"type": "bar", "color": "#83878f", "opacity": 0.4, "binSpacing": 0.5, "clip": True},
         "encoding": {
             "x": {**x, "field": "x", "bin": {"binned": True, "step": 1 / _BINS}},
             "x2": {"field": "x2"},
@@ -122,11 +143,12 @@ def _bars(panel: Marginal, heights: Floats, x: Spec, y: Spec) -> Spec:
     }
 
 
-def _densities(panel: Marginal, top: float, x: Spec, y: Spec) -> Spec:
-    """Return the lines of the components, each in the colour of its cluster's coefficient."""
+def _densities(panel: Marginal, top: float, colors: Sequence[str], axes: tuple[Spec, Spec]) -> Spec:
+    """Return the lines of the components, each in the colour of its cluster."""
+    x, y = axes
     values = [
-        {"x": rounded(at), "y": rounded(min(height, 2 * top)), "cluster": str(k), "color": between(float(coefficient))}
-        for k, coefficient in enumerate(panel.coefficients)
+        {"x": rounded(at), "y": rounded(min(height, 2 * top)), "cluster": str(k), "color": colors[k]}
+        for k in range(len(panel.weights))
         for at, height in zip(_points(), _component(panel, k), strict=True)
     ]
     return {
@@ -152,12 +174,12 @@ def _whole(panel: Marginal, top: float, x: Spec, y: Spec) -> Spec:
     }
 
 
-def _marks(panel: Marginal, order: NDArray[np.intp], x: Spec) -> Spec:
+def _marks(panel: Marginal, order: NDArray[np.intp], colors: Sequence[str], x: Spec) -> Spec:
     """Return a mark at each cluster's coefficient, on the lower edge."""
     values = [
         {
             "x": rounded(float(panel.coefficients[k])),
-            "color": between(float(panel.coefficients[k])),
+            "color": colors[k],
             "cluster": f"{i + 1} of {len(order)}",
             "coefficient": figure(float(panel.coefficients[k])),
             "samples": f"{int(panel.samples[k]):,}",
@@ -175,6 +197,12 @@ def _marks(panel: Marginal, order: NDArray[np.intp], x: Spec) -> Spec:
             "tooltip": tooltip(facts),
         },
     }
+
+
+def _colors(order: NDArray[np.intp]) -> list[str]:
+    """Return the colour of each cluster, from the one of least to the one of most weight."""
+    shares = {int(k): i / max(len(order) - 1, 1) for i, k in enumerate(order)}
+    return [between(shares[k]) for k in range(len(order))]
 
 
 def _points() -> Floats:

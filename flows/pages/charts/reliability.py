@@ -42,8 +42,8 @@ def bins_of(confidence: Floats, is_right: NDArray[np.bool_]) -> Bins:
 
     Example:
         >>> found = bins_of(np.array([0.5, 1.0, 1.0]), np.array([True, True, False]))
-        >>> found.samples[-1], found.right[-1], round(found.error, 3)
-        (2.0, 1.0, 0.5)
+        >>> print(found.samples[-1], found.right[-1], f"{found.error:.3f}")
+        2.0 1.0 0.500
     """
     places = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
     weights = (None, is_right.astype(np.float64), confidence)

@@ -158,7 +158,7 @@
     style: {
       label: { fill: ink, fontSize: 11 },
       quiet: { fill: quiet, fontSize: 11 },
-      reference: { stroke: quiet, strokeDash: [4, 3], strokeWidth: 1 },
+      reference: { color: quiet, stroke: quiet, strokeDash: [4, 3], strokeWidth: 1 },
     },
   };
   const options = {

@@ -45,7 +45,7 @@ def _chart(dataset: str, panels: dict[str, Panel], merge: str) -> Chart:
     described = []
     for other, panel in panels.items():
         first, last = panel.changes[0], panel.changes[-1]
-        ends = [f"{c.name} {points(c.difference)}" for c in dict.fromkeys((first, last))]
+        ends = [f"“{c.name}” {points(c.difference)}" for c in dict.fromkeys((first, last))]
         described.append(f"Against {other}: {panel.subtitle}; {' and '.join(ends)} are the extremes")
     return Chart(
         title=f"Changes by class on {dataset}",

@@ -28,7 +28,7 @@ def cluster_hits(run: RunData, facts: Sequence[SampleFacts], merge: str | None) 
         "give it most weight, and the merge keeps up with the better model in each of them.",
     )
     is_two = len(run.models) == 2 and all(len(next(iter(one.clusters)).right) == 3 for one in clustered)
-    parts = (_of_two(run, clustered, merge),) if is_two else _of_many(clustered, merge)
+    parts = (_of_two(run, clustered, merge),) if is_two else _of_many(run, clustered, merge)
     return Section(id="clusters", title="Clusters", words=words, parts=parts)
 
 
@@ -53,7 +53,8 @@ def _of_two(run: RunData, facts: Sequence[SampleFacts], merge: str) -> Chart:
     )
 
 
-def _of_many(facts: Sequence[SampleFacts], merge: str) -> tuple[Part, ...]:
+def _of_many(run: RunData, facts: Sequence[SampleFacts], merge: str) -> tuple[Part, ...]:
+    names = {run.individual(model): model for model in run.models}
     options = []
     for one in facts:
         fields = []
@@ -62,12 +63,12 @@ def _of_many(facts: Sequence[SampleFacts], merge: str) -> tuple[Part, ...]:
             for method, right in cluster.right.items():
                 share = right / cluster.samples
                 row = f"cluster {place + 1} · {cluster.samples:,} samples"
-                fields.append(Field(row, method, share, f"{100 * share:.3g}", right == best))
+                fields.append(Field(row, names.get(method, method), share, figure(100 * share), right == best))
         chart = Chart(
             title=f"Accuracy by cluster on {one.dataset}, %",
             description=f"Heat map of the accuracy of each model and of {merge} in {len(one.clusters)} clusters of "
             f"{one.dataset}. The table has the same numbers.",
-            spec=coefficient_map(fields, titles=("cluster", "method", "accuracy, %"), highest=1.0),
+            spec=coefficient_map(fields, titles=("cluster", "method", "accuracy, %"), is_zero_based=False),
             table=_table([one]),
         )
         options.append(Option(title=one.dataset, parts=(chart,)))

@@ -31,8 +31,9 @@ def distributions(facts: Sequence[SampleFacts]) -> Section | None:
     ]
     if clusters:
         words[0] += (
-            " The lines are the components of the mixture that was fitted to them, each in the colour of its mean; the "
-            "dashed line is their sum. A triangle marks the coefficient with which the images of a cluster are merged."
+            " The lines are the components of the mixture that was fitted to them, from the cluster of least weight "
+            "(blue) to that of most (red); the dashed line is their sum. A triangle marks the coefficient with which "
+            "the images of a cluster are merged."
         )
     if len(models) == 2:
         return Section(id="coefficients", title="Coefficients", words=tuple(words), parts=(_of_two(fits),))

@@ -33,13 +33,36 @@ def with_interval(difference: Difference) -> str:
 
     Example:
         >>> with_interval(Difference(0.0123, 0.004, 0.0206, 0.01))
-        '+1.23 points (95 % interval +0.400 to +2.06)'
+        '+1.23 points, 95 % interval +0.400 to +2.06'
     """
+    ends = _ends(difference)
+    return f"{points(difference.value)}, {ends}" if ends else points(difference.value)
+
+
+def change(difference: Difference, other: str) -> str:
+    """Return a difference of accuracies as a verb with its object.
+
+    Args:
+        difference: the method's accuracy minus the other's.
+        other: the words for the other method.
+
+    Example:
+        >>> change(Difference(0.0123, 0.004, 0.0206, 0.01), "the base")
+        'gains 1.23 points over the base (95 % interval +0.400 to +2.06)'
+        >>> change(Difference(-0.02, None, None, None), "it")
+        'loses 2.00 points against it'
+    """
+    ends = f" ({found})" if (found := _ends(difference)) else ""
+    if difference.value == 0:
+        return f"equals {other}{ends}"
+    amount = f"{figure(100 * abs(difference.value))} points"
+    return f"gains {amount} over {other}{ends}" if difference.value > 0 else f"loses {amount} against {other}{ends}"
+
+
+def _ends(difference: Difference) -> str:
     if difference.low is None or difference.high is None:
-        return points(difference.value)
-    return (
-        f"{points(difference.value)} (95 % interval {signed(100 * difference.low)} to {signed(100 * difference.high)})"
-    )
+        return ""
+    return f"95 % interval {signed(100 * difference.low)} to {signed(100 * difference.high)}"
 
 
 def _asked(run: RunData) -> str:
@@ -71,7 +94,7 @@ def _best(run: RunData, best: str) -> str:
     rivals = [method for method in run.methods if method not in run.with_labels]
     if len(rivals) == 1:
         return f"`{best}` has a top-1 accuracy of **{accuracy}** {where}."
-    text = f"**`{best}` is the most accurate method** {where}: {accuracy} of the images are classified correctly."
+    text = f"`{best}` is **the most accurate method** {where}, with a top-1 accuracy of {accuracy}."
     tied = run.tied(best, run.whole.row)
     if tied:
         text += f" These samples do not distinguish it from {listed(code(tied))}."
@@ -83,20 +106,16 @@ def _best(run: RunData, best: str) -> str:
 def _gains(run: RunData, merge: str) -> list[str]:
     """Return the gain of DaWin over the base and over the fine-tuned model: over all data sets and by group."""
     assert run.whole is not None
-    parts = []
-    others = ((run.base, "the base model"), (run.reference, "the fine-tuned model"))
-    for other, name in others:
-        if other and (difference := run.difference(merge, other, run.whole.row)):
-            kind = (
-                f"the best fine-tuned model `{other}`"
-                if other == run.reference and len(run.models) > 2
-                else f"{name} `{other}`"
-            )
-            parts.append(f"{with_interval(difference)} against {kind}")
+    tuned = "the best fine-tuned model" if len(run.models) > 2 else "the fine-tuned model"
+    parts = [
+        change(difference, f"{name} `{other}`")
+        for other, name in ((run.base, "the base model"), (run.reference, tuned))
+        if other and (difference := run.difference(merge, other, run.whole.row))
+    ]
     mine = run.overall(merge)
     if not parts or mine is None:
         return []
-    text = f"`{merge}` reaches {percent(mine.value)}: {' and '.join(parts)}."
+    text = f"`{merge}` reaches {percent(mine.value)}: it {' and '.join(parts)}."
     if len(run.groups) > 1:
         text += f" {' '.join(_by_group(run, merge, group) for group in run.groups)}"
     return [text]
@@ -112,15 +131,15 @@ def _by_group(run: RunData, merge: str, group: Group) -> str:
         if other and (found := run.estimate(other, group.row))
     ]
     versus = f", next to {' and '.join(others)}" if others else ""
-    place = f"`{group.datasets[0]}`" if len(group.datasets) == 1 else group.words
+    place = f"`{group.datasets[0]}`" if len(group.datasets) == 1 else f"the {group.words}"
     return f"On {place} it has {percent(own.value)}{versus}."
 
 
 def _losses(run: RunData, merge: str) -> list[str]:
-    """Return where DaWin is less accurate than one of the models, and where no difference can be shown."""
+    """Return where DaWin is less accurate than an individual model, and where no difference can be shown."""
     losses, open_ones, tested = list[str](), list[str](), False
     for dataset in run.labelled:
-        for other in filter(None, (run.reference, run.base)):
+        for other in _rivals(run, dataset):
             difference = run.difference(merge, other, dataset)
             if difference is None:
                 continue
@@ -128,21 +147,25 @@ def _losses(run: RunData, merge: str) -> list[str]:
             if difference.p_corrected is not None and not difference.is_distinguishable:
                 open_ones.append(f"`{other}` on `{dataset}`")
             elif difference.value < 0:
-                losses.append(f"`{other}` on `{dataset}`, {with_interval(difference)}")
+                losses.append(f"`{other}` on `{dataset}` ({with_interval(difference)})")
     text = []
     if losses:
-        text.append(f"It is less accurate than {'; than '.join(losses[:6])}{_more(len(losses) - 6)}.")
-    elif run.base or run.reference:
-        text.append(
-            "On no data set is it less accurate than either model" + (", as far as the test shows." * tested or ".")
-        )
+        text.append(f"`{merge}` is less accurate than {listed(losses, 6)}.")
+    elif any(_rivals(run, dataset) for dataset in run.labelled):
+        proven = ", as far as the test shows" if tested else ""
+        text.append(f"On no data set is `{merge}` less accurate than an individual model{proven}.")
     if open_ones:
         text.append(f"These samples do not distinguish it from {listed(open_ones, 6)}.")
     return [" ".join(text)] if text else []
 
 
-def _more(count: int) -> str:
-    return f"; and in {count} more cases" if count > 0 else ""
+def _rivals(run: RunData, dataset: str) -> list[str]:
+    """Return the individual models that a merge should not lose against: both; of more, the best on the data set."""
+    names = [run.individual(model) for model in run.models]
+    scores = {name: found.value for name in names if (found := run.estimate(name, dataset))}
+    if len(run.models) == 2:
+        return list(scores)[::-1]
+    return [max(scores, key=scores.__getitem__)] if scores else []
 
 
 def _labels(run: RunData) -> list[str]:
@@ -172,15 +195,10 @@ def _unlabelled(run: RunData) -> list[str]:
 def _facts(run: RunData) -> list[tuple[str, str]]:
     groups = {group.name: group for group in run.groups}
     datasets = "; ".join(f"{name}: {', '.join(group.datasets)}" for name, group in groups.items())
-    samples = ", ".join(f"{name} {run.samples[name]:,}" for name in run.datasets)
-    when = f"{run.created_at:%Y-%m-%d %H:%M} UTC" if run.created_at else ""
-    pairs = [
-        ("Experiment", run.experiment),
-        ("Run", run.run_id),
-        ("Written", when),
-        ("Groups", datasets),
-        ("Images", samples),
-    ]
+    counts = {run.samples[name] for name in run.datasets}
+    each = ", ".join(f"{name} {run.samples[name]:,}" for name in run.datasets)
+    samples = f"{counts.pop():,} of each data set" if len(counts) == 1 and len(run.datasets) > 1 else each
+    pairs = [("Groups", datasets), ("Images", samples)]
     merge = run.settings.get("merge", {})
     if merge.get("expertise"):
         pairs.append(("Expertise", str(merge["expertise"])))

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from flows.pages.figures import percent
 from flows.pages.parts import Gallery, Line, Note, Part, Picture, Section
 from flows.pages.picked_samples import Picked, by_dataset, picked_samples
 from flows.pages.run_data import RunData
@@ -29,9 +28,10 @@ def won_and_lost(run: RunData, merge: str | None) -> Section | None:
         return None
     pictures, reasons = _opened(run, picked)
     parts: list[Part] = [Note(text=text) for text in reasons]
+    names = {run.individual(model): model for model in run.models}
     for outcome in ("won", "lost"):
         mine = [(one, pictures[one.dataset, one.sample]) for one in picked if one.outcome == outcome]
-        if shown := [_picture(one, small) for one, small in mine if small is not None]:
+        if shown := [_picture(one, small, names) for one, small in mine if small is not None]:
             parts.append(Gallery(title=f"Samples that {merge} {outcome}", pictures=tuple(shown)))
     words = (
         f"Won: `{merge}` is right and the fine-tuned model is wrong. Lost: it is wrong and an individual model is "
@@ -56,11 +56,11 @@ def _opened(run: RunData, picked: Sequence[Picked]) -> tuple[Mapping[tuple[str, 
     return found, reasons
 
 
-def _picture(one: Picked, small: Thumbnail) -> Picture:
+def _picture(one: Picked, small: Thumbnail, names: Mapping[str, str]) -> Picture:
     lines = tuple(
         Line(
-            label=said.method,
-            text=f"{said.label}, {percent(said.confidence)}",
+            label=names.get(said.method, said.method),
+            text=f"{said.label}, {100 * said.confidence:.0f} %",
             mark="right" if said.is_right else "wrong",
         )
         for said in one.said

@@ -7,7 +7,7 @@ import numpy as np
 
 from tasks.numerics.checks import Floats
 from tasks.numerics.evidence.intervals import bootstrap_interval, wilson_interval
-from tasks.numerics.evidence.replicates import replicates
+from tasks.numerics.evidence.replicates import numbers
 from tasks.numerics.evidence.resampling import Resampling
 from tasks.numerics.metrics.metric import Estimate, Metric, SampleColumns
 
@@ -48,18 +48,15 @@ def estimates(
         >>> print(f"{found.value:.2f}, between {found.ci_low:.2f} and {found.ci_high:.2f}")
         0.50, between 0.15 and 0.85
     """
-    resampled = [metric for metric in metrics if metric.interval is not None]
-    drawn = replicates(resampled, columns_by_method, classes, resampling)
-    place = {metric.name: number for number, metric in enumerate(resampled)}
+    measured = numbers(metrics, columns_by_method, classes, resampling)
     found: dict[str, dict[str, Measured]] = {}
-    for row, (method, columns) in enumerate(columns_by_method.items()):
+    for (method, columns), of_method, drawn in zip(columns_by_method.items(), *measured, strict=True):
         found[method] = {}
-        for metric in metrics:
-            value = metric.value(columns, classes) if set(metric.columns) <= columns.keys() else None
-            if value is not None:
-                own = drawn[row, place[metric.name]] if metric.name in place else None
+        for metric, value, own in zip(metrics, of_method.tolist(), drawn, strict=True):
+            if not np.isnan(value):
                 low, high = _interval(metric, value, columns, classes, own) or (None, None)
-                found[method][metric.name] = Measured(Estimate(value, low, high, resampling.samples), own)
+                estimate = Estimate(value, low, high, resampling.samples)
+                found[method][metric.name] = Measured(estimate, None if metric.interval is None else own)
     return found
 
 
@@ -92,10 +89,10 @@ def mean_estimate(metric: Metric, of_datasets: Sequence[Measured]) -> Estimate:
 
 
 def _interval(
-    metric: Metric, value: float, columns: SampleColumns, classes: int | None, drawn: Floats | None
+    metric: Metric, value: float, columns: SampleColumns, classes: int | None, drawn: Floats
 ) -> tuple[float, float] | None:
     """Return the interval of a metric's value by the metric's own method, or None."""
-    if metric.interval is None or drawn is None:
+    if metric.interval is None:
         return None
     if metric.interval == "wilson":
         samples = len(columns[metric.columns[0]])

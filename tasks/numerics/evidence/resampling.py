@@ -12,7 +12,7 @@ RESAMPLES = 1000
 Counts = NDArray[np.float32]
 """(n, B) number of times that each of n samples is drawn in each of B resamples; a column sums to n."""
 
-_CHUNK = 25  # resamples that share a random stream, so that any range of them is drawn without those before it
+_CHUNK = 32  # resamples that share a random stream, so that any range of them is drawn without those before it
 
 
 @dataclass(frozen=True)

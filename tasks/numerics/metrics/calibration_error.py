@@ -9,14 +9,18 @@ of binning use 15 bins:
   of the samples of the data set, and stay where they are in its resamples.
 """
 
+from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.numerics.checks import Floats
+from tasks.numerics.evidence.intervals import Interval, distance_interval
 from tasks.numerics.metrics.metric import Metric, SampleColumns
-from tasks.numerics.metrics.sums import OfSums, Summed, Sums, sums
+from tasks.numerics.metrics.sums import OfSums, Sums, rows_of
 
 BINS = 15
 
@@ -45,47 +49,73 @@ def bins_of_equal_mass(confidence: Floats) -> NDArray[np.int64]:
         >>> bins_of_equal_mass(np.array([0.5, 0.9, 0.9]))
         array([0, 5, 5])
     """
-    lower = np.searchsorted(np.sort(confidence), confidence, side="left")
+    order = np.argsort(confidence)
+    bins = np.empty(len(order), np.int64)
+    bins[order] = _mass_bins_of_sorted(confidence[order])
+    return bins
+
+
+def _mass_bins_of_sorted(confidence: Floats) -> NDArray[np.int64]:
+    """Return the bins of equal mass of ascending confidences."""
+    place = np.arange(len(confidence))
+    lower = np.maximum.accumulate(np.where(np.diff(confidence, prepend=-1.0) > 0, place, 0))
     return BINS * lower // len(confidence)
 
 
+class Errors(NamedTuple):
+    """The calibration errors on B resamples, each (B,)."""
+
+    width: Floats
+    """Over bins of equal width."""
+    mass: Floats
+    """Over bins of equal mass."""
+
+
 def gaps(columns: SampleColumns, _classes: int | None) -> Sums:
-    """Return the sums of confidence − right over cells of samples that share their bins of both kinds.
+    """Return the sums of confidence − right over the samples that share their bins of both kinds; both errors derive.
 
     Args:
         columns: with `confidence` and `label_rank`.
     """
-    confidence = columns["confidence"]
-    width, mass = bins_of_equal_width(confidence), bins_of_equal_mass(confidence)
-    bins, cell = np.unique(width * BINS + mass, return_inverse=True)
-    order = np.argsort(cell, kind="stable")
-    gap = confidence - (columns["label_rank"] == 0)
-    return sums(cell[order], order, gap[order], (len(bins), len(gap)), (bins // BINS, bins % BINS))
+    order = np.argsort(columns["confidence"])
+    confidence = columns["confidence"][order]
+    width, mass = bins_of_equal_width(confidence), _mass_bins_of_sorted(confidence)
+    shared = width * BINS + mass  # ascends
+    starts = np.flatnonzero(np.diff(shared, prepend=-1))
+    cell = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
+    gap = confidence - (columns["label_rank"][order] == 0)
+    errors = partial(_errors, width[starts], mass[starts])
+    return Sums(rows_of(cell, order, gap, (len(starts), len(gap))), errors)
 
 
-def _error(gaps: Summed, *, kind: int) -> Floats:
-    """Return the error over the bins of one kind, from the cells' sums (K, B)."""
-    bins = gaps.layout[kind]
-    order = np.argsort(bins, kind="stable")
-    starts = np.flatnonzero(np.diff(bins[order], prepend=-1))
-    of_bins = np.add.reduceat(gaps.values[order], starts, axis=0)
-    error: Floats = np.abs(of_bins).sum(axis=0, dtype=np.float64) / gaps.samples
-    return error
+def _errors(width: NDArray[np.int64], mass: NDArray[np.int64], values: Floats, samples: Floats) -> Errors:
+    """Return the errors from the sums of cells (K, B), the cells' bins of both kinds, and the numbers of samples."""
+    return Errors(*(np.abs(_joined(values, bins)).sum(axis=0, dtype=np.float64) / samples for bins in (width, mass)))
 
 
-def _metric(name: str, title: str, kind: int) -> Metric:
+def _joined(values: Floats, bins: NDArray[np.int64]) -> Floats:
+    """Return the sums of bins from those of cells; both kinds of bins ascend with the cells, as confidence does."""
+    joined: Floats = np.add.reduceat(values, np.flatnonzero(np.diff(bins, prepend=-1)), axis=0)
+    return joined
+
+
+def _interval(columns: SampleColumns, _classes: int | None, *, bins: Callable[[Floats], NDArray[np.int64]]) -> Interval:
+    return distance_interval(columns["confidence"] - (columns["label_rank"] == 0), bins(columns["confidence"]))
+
+
+def _metric(name: str, title: str, kind: str, bins: Callable[[Floats], NDArray[np.int64]]) -> Metric:
     return Metric(
         name=name,
         title=title,
         better="lower",
         unit="%",
         columns=("confidence", "label_rank"),
-        statistic=OfSums((gaps,), partial(_error, kind=kind)),
-        interval="bootstrap",
+        statistic=OfSums((gaps,), attrgetter(kind)),
+        interval=partial(_interval, bins=bins),
     )
 
 
-ECE = _metric("ece", "expected calibration error, 15 bins of equal width", 0)
-ECE_MASS = _metric("ece_mass", "expected calibration error, 15 bins of equal mass", 1)
+ECE = _metric("ece", "expected calibration error, 15 bins of equal width", "width", bins_of_equal_width)
+ECE_MASS = _metric("ece_mass", "expected calibration error, 15 bins of equal mass", "mass", bins_of_equal_mass)
 
 METRICS = (ECE, ECE_MASS)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tasks.numerics.checks import Floats
 from tasks.numerics.evidence.intervals import Interval, minimum_interval
 from tasks.numerics.metrics.metric import Metric, SampleColumns
-from tasks.numerics.metrics.sums import OfSums, Summed, Sums, sums
+from tasks.numerics.metrics.sums import OfSums, Summed, Sums, rows_of
 
 Integers = NDArray[Any]
 
@@ -25,32 +25,37 @@ def samples_of_classes(columns: SampleColumns, classes: int | None) -> Sums | No
     Raises:
         ValueError: a label is no class.
     """
-    return None if classes is None else _counted(columns["label"], classes, classes)
+    if classes is None:
+        return None
+    return _counted(columns["label"], np.arange(len(columns["label"])), classes, columns, classes)
 
 
-def predictions_of_classes(columns: SampleColumns, classes: int | None) -> Sums | None:
-    """Return for each class the number of right predictions, and then of wrong ones, (2C,) sums; None without labels.
+def errors_of_classes(columns: SampleColumns, classes: int | None) -> Sums | None:
+    """Return for each class the number of its samples that are wrong, and then of wrong predictions of it, (2C,) sums.
+
+    Counts of errors are fewer than counts of right samples, and give the same metrics.
 
     Args:
         columns: with `label` and `prediction`.
-        classes: number C of classes.
+        classes: number C of classes; None without labels, which gives None.
 
     Raises:
         ValueError: a label or a prediction is no class.
     """
     if classes is None:
         return None
-    label, prediction = columns["label"], columns["prediction"]
-    return _counted(prediction, classes, 2 * classes, shift=classes * (prediction != label))
+    wrong = np.flatnonzero(columns["label"] != columns["prediction"])
+    missed, mistaken = columns["label"][wrong], columns["prediction"][wrong]
+    return _counted(np.append(missed, mistaken + classes), np.append(wrong, wrong), 2 * classes, columns, classes)
 
 
-def _counted(of_class: Integers, classes: int, count: int, shift: Integers | int = 0) -> Sums:
-    """Return the number of samples of each class, shifted to other sums for some of the samples."""
-    if of_class.max() >= classes:
-        raise ValueError(f"labels and predictions: wanted classes below {classes}, got {of_class.max()}")
-    row = of_class + shift
+def _counted(row: Integers, sample: Integers, count: int, columns: SampleColumns, classes: int) -> Sums:
+    """Return the number of samples of each row, once labels and predictions are known to be classes."""
+    for name in {"label", "prediction"} & columns.keys():
+        if columns[name].max() >= classes:
+            raise ValueError(f"{name}: wanted classes below {classes}, got {columns[name].max()}")
     order = np.argsort(row, kind="stable")
-    return sums(row[order], order, np.ones(len(row)), (count, len(row)))
+    return Sums(rows_of(row[order], sample[order], np.ones(len(row)), (count, len(columns["label"]))))
 
 
 def _mean_where(values: Floats, of: Floats) -> Floats:
@@ -59,23 +64,25 @@ def _mean_where(values: Floats, of: Floats) -> Floats:
     return found
 
 
-def _recall(samples: Summed, predicted: Summed) -> Floats:
-    right: Floats = predicted.values[: len(samples.values)]
-    return right / np.maximum(samples.values, 1)
+def _recall(samples: Summed, errors: Summed) -> Floats:
+    """Return the recall of each class, (C, B); 1 for a class without samples."""
+    found: Floats = 1.0 - errors.values[: len(samples.values)] / np.maximum(samples.values, 1)
+    return found
 
 
-def _mean_recall(samples: Summed, predicted: Summed) -> Floats:
-    return _mean_where(_recall(samples, predicted), samples.values)
+def _mean_recall(samples: Summed, errors: Summed) -> Floats:
+    return _mean_where(np.where(samples.values > 0, _recall(samples, errors), 0.0), samples.values)
 
 
-def _macro_f1(samples: Summed, predicted: Summed) -> Floats:
-    right, wrong = predicted.values[: len(samples.values)], predicted.values[len(samples.values) :]
-    both = samples.values + right + wrong
-    return _mean_where(2 * right / np.maximum(both, 1), both)
+def _macro_f1(samples: Summed, errors: Summed) -> Floats:
+    missed, mistaken = errors.values[: len(samples.values)], errors.values[len(samples.values) :]
+    both = 2 * samples.values - missed + mistaken  # samples and predictions of a class
+    occurs = samples.values + mistaken
+    return _mean_where(2 * (samples.values - missed) / np.maximum(both, 1), occurs)
 
 
-def _worst_recall(samples: Summed, predicted: Summed) -> Floats:
-    worst: Floats = np.where(samples.values > 0, _recall(samples, predicted), 1.0).min(axis=0).astype(np.float64)
+def _worst_recall(samples: Summed, errors: Summed) -> Floats:
+    worst: Floats = _recall(samples, errors).min(axis=0).astype(np.float64)
     return worst
 
 
@@ -87,7 +94,7 @@ def _worst_interval(columns: SampleColumns, classes: int | None) -> Interval:
     return minimum_interval(hits[samples > 0], samples[samples > 0])
 
 
-_SUMS = (samples_of_classes, predictions_of_classes)
+_SUMS = (samples_of_classes, errors_of_classes)
 
 MEAN_RECALL = Metric(
     name="mean_recall",

@@ -1,28 +1,39 @@
 """Top-1 accuracy relative to the model that was fine-tuned on the data set (Ilharco et al., ICLR 2023)."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.numerics.checks import Floats
 from tasks.numerics.metrics.metric import TUNED_COLUMN, Metric, SampleColumns
-from tasks.numerics.metrics.sums import OfSums, Summed, Sums, sums
+from tasks.numerics.metrics.sums import OfSums, Summed, Sums, rows_of
 
 
-def right_of_both(columns: SampleColumns, _classes: int | None) -> Sums | None:
-    """Return the number of samples that the method has right, and that the tuned model has right; None if it has none.
+def errors_of_method(columns: SampleColumns, _classes: int | None) -> Sums:
+    """Return the number of samples that the method has wrong, as one sum.
 
     Args:
-        columns: with `label_rank` and `tuned_rank`.
+        columns: with `label_rank`.
     """
-    right, tuned = (np.flatnonzero(columns[name] == 0) for name in ("label_rank", TUNED_COLUMN))
-    if not len(tuned):
-        return None
-    row = np.repeat([0, 1], [len(right), len(tuned)])
-    return sums(row, np.append(right, tuned), np.ones(len(row)), (2, len(columns["label_rank"])))
+    return _errors(columns["label_rank"])
 
 
-def _ratio(found: Summed) -> Floats:
-    right, tuned = found.values.astype(np.float64)
-    ratio: Floats = np.divide(right, tuned, out=np.full(len(tuned), np.nan), where=tuned > 0)
+def errors_of_tuned(columns: SampleColumns, _classes: int | None) -> Sums | None:
+    """Return the number of samples that the tuned model has wrong, as one sum; None where it has none right.
+
+    Args:
+        columns: with `tuned_rank`.
+    """
+    return _errors(columns[TUNED_COLUMN]) if np.any(columns[TUNED_COLUMN] == 0) else None
+
+
+def _errors(rank: NDArray[np.int32]) -> Sums:
+    wrong = np.flatnonzero(rank > 0)
+    return Sums(rows_of(np.zeros(len(wrong)), wrong, np.ones(len(wrong)), (1, len(rank))))
+
+
+def _ratio(method: Summed, tuned: Summed) -> Floats:
+    right, of_tuned = (found.samples - found.values[0] for found in (method, tuned))
+    ratio: Floats = np.divide(right, of_tuned, out=np.full(len(right), np.nan), where=of_tuned > 0)
     return ratio
 
 
@@ -32,7 +43,7 @@ NORMALISED_TOP1 = Metric(
     better="higher",
     unit="%",
     columns=("label_rank", TUNED_COLUMN),
-    statistic=OfSums((right_of_both,), _ratio),
+    statistic=OfSums((errors_of_method, errors_of_tuned), _ratio),
     interval="bootstrap",
 )
 

@@ -16,20 +16,6 @@ from tasks.numerics.checks import Floats
 from tasks.numerics.metrics.metric import SampleColumns, Weights
 
 
-class Sums(NamedTuple):
-    """Sums over samples, each as a row of the samples' terms."""
-
-    rows: "csr_array[np.float64]"
-    """(K, n) the term of each of n samples in each of K sums."""
-    layout: Any = None
-    """Which sum is which, for the function of the sums."""
-
-    def equals(self, other: "Sums") -> bool:
-        """Return whether the sums have the same terms, as counts of labels have for all methods."""
-        pairs = ((getattr(self.rows, name), getattr(other.rows, name)) for name in ("indptr", "indices", "data"))
-        return self.layout is None and other.layout is None and all(map(np.array_equal, *zip(*pairs, strict=True)))
-
-
 class Summed(NamedTuple):
     """Sums over the samples of B resamples."""
 
@@ -37,11 +23,28 @@ class Summed(NamedTuple):
     """(K, B) the sums; float32 where the weights are."""
     samples: Floats
     """(B,) the sum of all weights: the number of samples of each resample."""
-    layout: Any
-    """Of the sums that they come from."""
 
 
-Terms = Callable[[SampleColumns, int | None], Sums | None]
+class Sums(NamedTuple):
+    """Sums over samples, each as a row of the samples' terms."""
+
+    rows: "csr_array[Any, tuple[int, int]]"
+    """(K, n) the term of each of n samples in each of K sums."""
+    derive: Callable[[Floats, Floats], Any] = Summed
+    """From the sums (K, B) and the number of samples (B,) to what the metrics are functions of."""
+
+    def single(self) -> "Sums":
+        """Return the sums with terms of 32 bits, for weights of 32 bits."""
+        terms = self.rows.data.astype(np.float32)
+        return Sums(csr_array((terms, self.rows.indices, self.rows.indptr), shape=self.rows.shape), self.derive)
+
+    def equals(self, other: "Sums") -> bool:
+        """Return whether the sums have the same terms, as counts of labels have for all methods."""
+        pairs = ((getattr(self.rows, name), getattr(other.rows, name)) for name in ("indptr", "indices", "data"))
+        return self.derive is other.derive and all(map(np.array_equal, *zip(*pairs, strict=True)))
+
+
+Part = Callable[[SampleColumns, int | None], Sums | None]
 """From columns of n samples and the number of classes to sums over the samples, or None where these do not exist."""
 
 
@@ -51,16 +54,16 @@ class OfSums:
 
     Example:
         >>> def entropies(columns, _classes):
-        ...     return sums(np.zeros(2), np.arange(2), columns["entropy"], (1, 2))
+        ...     return Sums(rows_of(np.zeros(2), np.arange(2), columns["entropy"], (1, 2)))
         >>> total = OfSums((entropies,), lambda all_: all_.values[0])
         >>> total({"entropy": np.array([1.0, 3.0])}, None, np.array([[1.0, 2.0], [1.0, 0.0]]))
         array([4., 2.])
     """
 
-    parts: tuple[Terms, ...]
-    """Functions that give sums; metrics that name the same function share its sums."""
+    parts: tuple[Part, ...]
+    """Functions that give sums; metrics that name the same function share its sums, and what is derived from them."""
     finish: Callable[..., Floats]
-    """From one `Summed` for each part to B values; NaN for a resample on which the metric is not defined."""
+    """From what is derived from each part to B values; NaN for a resample on which the metric is not defined."""
 
     def __call__(self, columns: SampleColumns, classes: int | None, weights: Weights) -> Floats | None:
         """Return the statistic of weighted samples: see `metric.Statistic`."""
@@ -71,27 +74,25 @@ class OfSums:
         return self.finish(*(weighted(part, weights, samples) for part in found if part is not None))
 
 
-def sums(row: NDArray[Any], sample: NDArray[Any], terms: Floats, shape: tuple[int, int], layout: Any = None) -> Sums:  # noqa: ANN401 -- each metric's own
-    """Return sums from the terms of samples.
+def rows_of(row: NDArray[Any], sample: NDArray[Any], terms: Floats, shape: tuple[int, int]) -> "csr_array[np.float64]":
+    """Return the rows of sums.
 
     Args:
         row: (t,) number of the sum that each term belongs to, ascending.
         sample: (t,) number of each term's sample.
         terms: (t,) the terms.
         shape: number of sums K and of samples n.
-        layout: passed on.
     """
     starts = np.searchsorted(row, np.arange(shape[0] + 1)).astype(np.int32)
-    return Sums(csr_array((terms, sample.astype(np.int32), starts), shape=shape), layout)
+    return csr_array((terms, sample.astype(np.int32), starts), shape=shape)
 
 
-def weighted(part: Sums, weights: Weights, samples: Floats) -> Summed:
-    """Return sums over weighted samples, in the type of the weights.
+def weighted(part: Sums, weights: Weights, samples: Floats) -> Any:  # noqa: ANN401 -- each part derives its own
+    """Return what is derived from sums over weighted samples.
 
     Args:
         part: the sums.
         weights: (n, B) how often each sample counts.
         samples: (B,) the sums of the weights.
     """
-    values: Floats = np.asarray(part.rows.astype(weights.dtype, copy=False) @ weights)
-    return Summed(values, samples, part.layout)
+    return part.derive(np.asarray(part.rows.astype(weights.dtype, copy=False) @ weights), samples)

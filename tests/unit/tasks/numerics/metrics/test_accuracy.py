@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scored_samples import CLASSES, EXAMPLES, columns_of
@@ -26,6 +26,7 @@ def test_top_5_counts_labels_among_the_first_five():
     assert TOP5.value({"label_rank": np.array([0, 4, 5], np.int32)}, 10) == pytest.approx(2 / 3)
 
 
+@settings(deadline=None)
 @given(arrays(np.int32, st.integers(1, 50), elements=st.integers(0, 9)))
 def test_accuracy_grows_with_k(ranks):
     """For any ranks, top-5 accuracy is at least top-1 accuracy, and both lie between 0 and 1."""

@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 from scored_samples import CLASSES, EXAMPLES, columns_of
 from torchmetrics.functional.classification import multiclass_calibration_error
@@ -64,6 +64,7 @@ def test_the_error_over_bins_of_equal_mass_is_that_of_its_definition(name):
     assert ECE_MASS.value(columns, CLASSES) == pytest.approx(wanted, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 100).flatmap(lambda n: st.permutations([number / 100 for number in range(n)])))
 def test_bins_of_equal_mass_differ_by_one_sample(confidence):
     """Without ties, as many samples are in one bin as in another, or one fewer, in the order of their confidence."""
@@ -73,6 +74,7 @@ def test_bins_of_equal_mass_differ_by_one_sample(confidence):
     assert (np.diff(bins[np.argsort(confidence)]) >= 0).all()
 
 
+@settings(deadline=None)
 @given(arrays(float, st.integers(1, 60), elements=st.sampled_from([0.2, 0.4, 0.4000001, 0.9, 1.0])))
 def test_equal_confidences_share_a_bin(confidence):
     """A bin of equal mass never cuts through a tie."""

@@ -62,6 +62,7 @@ def test_confidence_that_says_nothing_has_an_auroc_of_one_half():
     assert AUROC.value(confident([0.5] * 5, [True, False, True, True, False]), 2) == 0.5
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=2, max_size=40))
 def test_only_the_order_of_confidences_counts(samples):
     """A rising function of confidence leaves both areas as they are; a falling one turns AUROC into 1 − AUROC."""
