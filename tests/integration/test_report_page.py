@@ -1,4 +1,4 @@
-"""The report of a finished run in Chromium: every chart is drawn, without a fault or a request, and it prints."""
+"""The report of a finished run in Chromium: every chart is drawn, nothing is requested, and everybody can read it."""
 
 from pathlib import Path
 
