@@ -10,6 +10,7 @@ from prefect.deployments import arun_deployment
 from prefect.exceptions import ObjectNotFound
 
 from flows.experiment.file import load_experiment
+from flows.pages.leaderboard_file import write_leaderboard
 from flows.planning.new_checkpoints import NewCheckpoint, new_checkpoints
 from flows.run_experiment import run_experiment
 from flows.workers.dispatch import ChildFailed
@@ -65,9 +66,18 @@ async def watch_checkpoints(
             continue
         started.append(new.url)
     log.info("%s: %d new checkpoints, %d runs started", experiment, len(found), len(started))
+    _keep_leaderboard(opened)
     if failed:
         raise ChildFailed(f"{len(failed)} of {len(found)} runs failed: {'; '.join(failed)}")
     return started
+
+
+def _keep_leaderboard(store: Store) -> None:
+    """Bring the leaderboard's page beside the results up to date; a fault is a warning, as no run depends on it."""
+    try:
+        write_leaderboard(store)
+    except Exception as error:
+        log.warning("no leaderboard: %s", next(iter(str(error).splitlines()), repr(error)))
 
 
 async def _is_deployed() -> bool:

@@ -6,6 +6,8 @@ from storage.errors import ManifestInvalid
 from storage.spans import Span
 
 MANIFEST_SUFFIX = ".manifest.json"
+LEADERBOARD = "results/leaderboard.html"
+"""The key of the page of all runs, which is no table."""
 _RESULTS = re.compile(r"results/experiment=([^/]+)/run_id=([^/]+)/results\.parquet")
 _SAMPLES = re.compile(r"samples-(\d{8,})-(\d{8,})\.parquet$")
 
@@ -63,6 +65,20 @@ def comparisons(experiment: str, run_id: str, identifier: str) -> str:
         'comparisons/experiment=digits/run_id=0123/id=89ab/comparisons.parquet'
     """
     return f"comparisons/experiment={experiment}/run_id={run_id}/id={identifier}/comparisons.parquet"
+
+
+def report(experiment: str, run_id: str) -> str:
+    """Return the key of the page about one run, beside its results; it has no manifest, and runs replace it.
+
+    Args:
+        experiment: the experiment's name.
+        run_id: the run's identifier.
+
+    Example:
+        >>> report("digits", "0123")
+        'results/experiment=digits/run_id=0123/report.html'
+    """
+    return f"results/experiment={experiment}/run_id={run_id}/report.html"
 
 
 def runs(experiment: str) -> str:

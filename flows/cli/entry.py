@@ -26,6 +26,7 @@ COMMANDS = {
     "plan": "list the steps of an experiment, done and to do; compute nothing",
     "results": "show the results of the latest runs",
     "compare": "test which methods differ on the same samples, and by how much",
+    "report": "write one page about a run: words, tables, charts and pictures",
     "leaderboard": "compare all runs: one row for each checkpoint and method",
     "ui": "show the runs of this machine in Prefect's pages",
     "watch": "run an experiment for each new checkpoint under its pattern",

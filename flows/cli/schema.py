@@ -7,7 +7,17 @@ EXAMPLES = (
     "dawin schema > dawin.schema.json",
     "dawin schema --of results",
 )
-_DOCUMENTS = ("experiment", "plan", "inspect", "results", "compare", "leaderboard", "store-list", "calibrate")
+_DOCUMENTS = (
+    "experiment",
+    "plan",
+    "inspect",
+    "results",
+    "compare",
+    "report",
+    "leaderboard",
+    "store-list",
+    "calibrate",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

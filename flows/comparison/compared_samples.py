@@ -18,7 +18,7 @@ from tasks.numerics.evidence.resampling import Resampling
 from tasks.numerics.metrics.metric import Metric, SampleColumns
 from tasks.progress import work
 
-_MOST_CLASSES = 6  # at least: results have a row of top5, so that more than five classes exist
+_LEAST_CLASSES = 6  # at least: results have a row of top5, so that more than five classes exist
 
 Side = tuple[RunTable, Sequence[str], Mapping[str, str]]
 """A run, the methods of it that are compared, and the names of the data sets in it by those in the first run."""
@@ -41,22 +41,23 @@ def compared_columns(
         ObjectMissing: predictions are missing.
         StorageError: an object is damaged.
     """
-    singles = [name for name, members in columns if [name] == list(members)]
-    of_means = {one for name, members in columns if [name] != list(members) for one in members}
+    of_means = {one for _, members in columns if len(members) > 1 for one in members}
+    alone: dict[str, list[str]] = {}
+    for name, members in columns:
+        if len(members) == 1:  # the data set itself, and the mean of a group that has no other
+            alone.setdefault(members[0], []).append(name)
     needed = list(dict.fromkeys(one for _, members in columns for one in members))
     kept: dict[str, ComparedColumn] = {}
     with work(f"compare by {metric.name}", len(needed), unit="data sets") as progress:
         for dataset in needed:
             column = _on_dataset(store, metric, dataset, sides, resampled=dataset in of_means)
-            if dataset in singles:
-                yield column
+            yield from (replace(column, dataset=name) for name in alone.get(dataset, ()))
             # of a mean only the resampled values are needed
             kept[dataset] = replace(column, methods=[replace(one, right=None) for one in column.methods])
             progress.advance(1)
     for name, members in columns:
-        if [name] != list(members):
-            mean = mean_of(name.partition("/")[2], [kept[one] for one in members])
-            yield replace(mean, dataset=name)
+        if len(members) > 1:
+            yield mean_of(name.partition("/")[2], [kept[one] for one in members])
 
 
 def _on_dataset(
@@ -71,7 +72,7 @@ def _on_dataset(
     samples = {
         f"{run.name} {method}": _samples(store, run.predictions[method, name], metric) for run, method, name in places
     }
-    classes = max(_MOST_CLASSES, *(int(one[c].max()) + 1 for one in samples.values() for c in _classes_of(one)))
+    classes = max([_LEAST_CLASSES, *(int(one[c].max()) + 1 for one in samples.values() for c in _classes_of(one))])
     is_share = metric.interval == "wilson" and metric.terms is not None
     count = len(next(iter(next(iter(samples.values())).values())))
     drawn = None

@@ -105,10 +105,10 @@ class ComparedDataset:
 
     @cached_property
     def with_best(self) -> list[Against]:
-        """Every other method against the best, the closest value first."""
-        mine = [row for row in self.rows if self.best in _members(row)]
-        found = [against(row, self.best) for row in mine]
-        return sorted(found, key=lambda one: abs(one.difference))
+        """Every other method against the best: the better values first, and last the methods that use labels."""
+        found = [against(row, self.best) for row in self.rows if self.best in _members(row)]
+        sign = 1.0 if self.metric.better == "higher" else -1.0
+        return sorted(found, key=lambda one: (one.method.method in self.labelled, -sign * one.difference))
 
     @property
     def tied(self) -> list[str]:

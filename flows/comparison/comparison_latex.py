@@ -123,9 +123,7 @@ def _name(method: str, columns: Sequence[ComparedDataset]) -> str:
 
 
 def _footnote(columns: Sequence[ComparedDataset], found: Comparison) -> str:
-    sizes = ", ".join(
-        f"{escaped(c.dataset)} ${c.samples:,}$".replace(",", "{,}") for c in columns if not is_mean(c.dataset)
-    )
+    sizes = _sizes([column for column in columns if not is_mean(column.dataset)] or columns)
     tests = {column.test for column in columns}
     exact = "McNemar's exact test on each data set" if "mcnemar" in tests else ""
     drawn = f"a paired bootstrap{' of means over data sets' if exact else ''}" if "bootstrap" in tests else ""
@@ -138,7 +136,15 @@ def _footnote(columns: Sequence[ComparedDataset], found: Comparison) -> str:
     labels = any(c.labelled & {member.method for member in c.values} for c in columns)
     parts = [
         f"{mark} by {test}, on the same samples, with Holm's correction over {len(found.rows):,} comparisons.",
-        f"Samples: {sizes}." if sizes else f"Samples: {max(c.samples for c in columns):,}.",
+        f"Samples: {sizes}.",
         f"{_LABELS} uses labels, and is never the best." if labels else "",
     ]
     return " ".join(filter(None, parts))
+
+
+def _sizes(columns: Sequence[ComparedDataset]) -> str:
+    """Return the numbers of samples, once if they are all the same."""
+    sizes = {column.dataset: f"${column.samples:,}$".replace(",", "{,}") for column in columns}
+    if len(sizes) > 1 and len(set(sizes.values())) == 1:
+        return f"{next(iter(sizes.values()))} in each data set"
+    return ", ".join(f"{escaped(dataset)} {size}" for dataset, size in sizes.items())

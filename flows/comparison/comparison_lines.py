@@ -68,7 +68,7 @@ def has_other(found: Comparison) -> bool:
 
 
 def _reference(one: Against, column: ComparedDataset, word: str, found: Comparison) -> Line:
-    run = f" of {one.reference.run}" if found.other else ""
+    run = " (other)" if found.other else ""
     value = value_text(one.reference_value, column.metric)
     uses_labels = one.reference.method in column.labelled
     return Line(f"{one.reference.method}{run}", value, "", word, "", "", "", "", "", True, uses_labels)
@@ -76,15 +76,13 @@ def _reference(one: Against, column: ComparedDataset, word: str, found: Comparis
 
 def _line(one: Against, column: ComparedDataset) -> Line:
     metric = column.metric
-    digits = _decimals([one.difference, one.low, one.high], metric)
+    difference, interval = _numbers(one, metric)
     return Line(
         method=one.method.method,
         value=value_text(one.value, metric),
         other=value_text(one.reference_value, metric),
-        difference=_signed(one.difference, metric, digits),
-        interval=f"{_signed(one.low, metric, digits)} to {_signed(one.high, metric, digits)}"
-        if one.low is not None
-        else NONE,
+        difference=difference,
+        interval=interval,
         p_value=p_text(one.p_value),
         p_corrected=p_text(one.p_corrected),
         detectable=NONE if one.detectable is None else significant(_scaled(one.detectable, metric)),
@@ -117,10 +115,10 @@ def _scaled(value: float, metric: Metric) -> float:
     return 100.0 * value if metric.unit == "%" else value
 
 
-def _decimals(numbers: list[float | None], metric: Metric) -> int:
-    """Return the decimals with which the largest number has three significant digits, two at most for points."""
-    largest = max((abs(_scaled(number, metric)) for number in numbers if number), default=1.0)
-    wanted = 2 - math.floor(math.log10(largest)) if largest > 0 else 2
+def _decimals(number: float, metric: Metric) -> int:
+    """Return the decimals with which a number has three significant digits; of percentage points two at most."""
+    size = abs(_scaled(number, metric))
+    wanted = 2 - math.floor(math.log10(size)) if size else 2
     return min(max(wanted, 0), 2 if metric.unit == "%" else 6)
 
 
@@ -129,6 +127,15 @@ def _signed(value: float | None, metric: Metric, digits: int) -> str:
         return NONE
     text = f"{_scaled(value, metric):+.{digits}f}"
     return text.replace("-", "−") if float(text) else text.lstrip("+-")
+
+
+def _numbers(one: Against, metric: Metric) -> tuple[str, str]:
+    """Return the difference and its interval: points with digits of their own, others with the decimals of all."""
+    numbers = (one.difference, one.low, one.high)
+    largest = max((abs(number) for number in numbers if number is not None), default=0.0)
+    own = metric.unit == "%"
+    texts = [_signed(number, metric, _decimals((number or 0.0) if own else largest, metric)) for number in numbers]
+    return texts[0], NONE if one.low is None else f"{texts[1]} to {texts[2]}"
 
 
 def title_of(column: ComparedDataset) -> str:

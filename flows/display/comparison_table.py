@@ -1,17 +1,20 @@
 """Comparisons as text: one table for each metric, at most 100 columns wide."""
 
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from flows.comparison.comparison import ComparedDataset, Comparison
 from flows.comparison.comparison_lines import HEAD, Line, has_other, lines_of, metric_text, notes_of, title_of
+from flows.display.header import shown_address
 from storage.text import shown
 
 _WIDEST = 100  # columns of a line; longer ones are hard to follow
 _GAP = 2
-_NUMBERS = HEAD[1:]
+_LEAST = ("detectable", "p", "value")
+_SHORTEST = 24  # columns of the names of methods
 
 
 def print_comparison(console: Console, found: Comparison) -> None:
@@ -29,19 +32,25 @@ def print_comparison(console: Console, found: Comparison) -> None:
         for line in _table(mine, found, min(_WIDEST, console.width)):
             console.print(line, soft_wrap=True)
     console.print()
+    width = min(_WIDEST, console.width)
     for note in notes_of(found):
-        console.print(Text(note, "dim"), soft_wrap=True)
-    kept = f"table: {found.table}" if found.table else "the store cannot be written, so the table was not kept"
-    console.print(Text(kept, "dim"), soft_wrap=True)
+        for part in textwrap.wrap(note, width, subsequent_indent="  "):
+            console.print(Text(part, "dim"), soft_wrap=True)
+    unkept = "the store cannot be written, so the table was not kept"
+    console.print(Text(f"table: {shown_address(found.table)}" if found.table else unkept, "dim"), soft_wrap=True)
 
 
 def _table(columns: Sequence[ComparedDataset], found: Comparison, width: int) -> Iterator[Text]:
-    names = [name for name in _NUMBERS if name != "other" or has_other(found)]
+    names = [name for name in HEAD[1:] if name != "other" or has_other(found)]
     blocks = [(column, list(lines_of(column, found))) for column in columns]
     every = [line for _, lines in blocks for line in lines]
     widths = {name: max(len(name), *(len(_cell(line, name)) for line in every)) for name in names}
-    room = width - sum(_GAP + one for one in widths.values()) - _GAP
-    longest = min(max(len(_name(line)) for line in every), room)
+    longest = max(len(_name(line)) for line in every)
+    for name in _LEAST:  # narrow terminals show the names of methods rather than these columns
+        if _room(widths, width) < min(longest, _SHORTEST) and name in names:
+            names.remove(name)
+            del widths[name]
+    longest = min(longest, max(_room(widths, width), 1))
     head = "".join(f"{'':<{_GAP}}{name:>{widths[name]}}" for name in names)
     yield Text(f"{'':<{longest}}{head}", "dim")
     for number, (column, lines) in enumerate(blocks):
@@ -56,6 +65,11 @@ def _table(columns: Sequence[ComparedDataset], found: Comparison, width: int) ->
             text = Text(f"{name:<{longest}}{cells} {line.mark}".rstrip())
             text.stylize("bold" if line.is_reference else "dim" if line.uses_labels else "")
             yield text
+
+
+def _room(widths: Mapping[str, int], width: int) -> int:
+    """Return the columns that are left for the names of methods; the last two are those of the mark."""
+    return width - sum(_GAP + one for one in widths.values()) - 2
 
 
 def _name(line: Line) -> str:

@@ -11,15 +11,19 @@ from rich.text import Text
 
 from flows.display.header import field, shown_address
 from flows.planning.plan import Plan
+from storage import keys
 
 _OTHER_CLUSTERS = (5, 3)
 _SCRIPT = "dawin"
 
 
 def kept(plan: Plan) -> Iterator[Text]:
-    """Yield the lines that say where the store and the results of a run are."""
+    """Yield the lines that say where the store, the results of a run, and the page that reports them are."""
     yield field("store", shown_address(plan.store.url))
     yield field("results", shown_address(plan.store.address(plan.record.key)))
+    page = keys.report(plan.record.experiment, plan.record.run_id)
+    if plan.store.exists(page):
+        yield field("report", shown_address(plan.store.address(page)))
 
 
 def next_steps(

@@ -67,8 +67,8 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9-]", "-", name)
 
 
-async def publish(record: RunRecord, store: Store) -> None:
-    """Publish the results table, the report and a link to the results of a run.
+async def publish(record: RunRecord, store: Store, *, page: str | None = None) -> None:
+    """Publish the results table, the addresses of all tables, and links to the results and the page of a run.
 
     Each has one key for each experiment, so that the UI shows its history. A run on images without labels has no
     results to show.
@@ -76,6 +76,7 @@ async def publish(record: RunRecord, store: Store) -> None:
     Args:
         record: the run.
         store: holds its results.
+        page: address of the page that reports it; None: no page could be written.
     """
     rows = results_of(store, record.experiment, record.run_id)
     if rows.is_empty():
@@ -91,6 +92,8 @@ async def publish(record: RunRecord, store: Store) -> None:
     await acreate_link_artifact(
         key=f"parquet-{slug}", link=store.address(record.key), description="The results, as Parquet"
     )
+    if page:
+        await acreate_link_artifact(key=f"page-{slug}", link=page, description="The report, as one page")
     prefixes = (
         rows.filter(~IS_MEAN)
         .select("method", "dataset", "samples_table", "dataset_digest", "samples_id")

@@ -199,11 +199,25 @@ class CalibrateDocument(Document):
     """The models, the base first."""
 
 
+class ReportDocument(Document):
+    """`dawin report --json`: the file that was written."""
+
+    experiment: str
+    """Name of the experiment."""
+    run_id: str
+    """Identifier of the run."""
+    file: str
+    """Path of the file."""
+    bytes: int
+    """Its size."""
+
+
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "plan": PlanDocument,
     "inspect": InspectDocument,
     "results": ResultsDocument,
     "compare": CompareDocument,
+    "report": ReportDocument,
     "leaderboard": LeaderboardDocument,
     "store-list": StoreDocument,
     "calibrate": CalibrateDocument,

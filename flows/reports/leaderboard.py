@@ -25,7 +25,7 @@ def leaderboard_document(store: Store, experiment: str | None = None) -> Leaderb
     """
     experiments_with_results(store, experiment)
     rows = []
-    for (at, name, checkpoint, method, run_id), mine in _rows(store, experiment).group_by(_BY, maintain_order=True):
+    for (at, name, checkpoint, method, run_id), mine in top1_rows(store, experiment).group_by(_BY, maintain_order=True):
         means, own = mine.filter(IS_MEAN), mine.filter(~IS_MEAN)
         rows.append(
             LeaderboardRow(
@@ -57,7 +57,7 @@ def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
         StorageError: all results are damaged; if only some are, they are warnings in the log.
     """
     experiments_with_results(store, experiment)
-    named, by = _rows(store, experiment), _BY
+    named, by = top1_rows(store, experiment), _BY
     wide = named.pivot("dataset", index=by, values="value", aggregate_function="first", maintain_order=True)
     order = sorted((name for name in wide.columns if name not in by), key=is_mean)
     joined = wide.select(*by, *(pl.col(name).alias(name.replace("/", " ")) for name in order))
@@ -65,8 +65,20 @@ def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
     return joined.with_columns(pl.col("at").dt.strftime("%Y-%m-%d %H:%M")).drop("run_id")
 
 
-def _rows(store: Store, experiment: str | None) -> pl.DataFrame:
-    """Return the top-1 rows of all runs: accuracies in percent, names of the checkpoints, time of the run."""
+def top1_rows(store: Store, experiment: str | None) -> pl.DataFrame:
+    """Return the top-1 rows of all runs, with the names of their checkpoints and the time of their run.
+
+    Args:
+        store: the store.
+        experiment: name of an experiment; None: all.
+
+    Returns:
+        The columns of results with `value`, `ci_low` and `ci_high` in percent, and two more: `checkpoint` (file names
+        of the fine-tuned checkpoints) and `at` (time of the run, UTC).
+
+    Raises:
+        StorageError: all results are damaged.
+    """
     prefix = "results" if experiment is None else keys.runs(experiment)
     rows = scan_objects(store, RESULTS, sound_keys(store, prefix)).filter(pl.col("metric") == "top1")
     return rows.with_columns(
@@ -74,6 +86,8 @@ def _rows(store: Store, experiment: str | None) -> pl.DataFrame:
         .list.slice(1)
         .list.eval(pl.element().str.split("/").list.last())
         .list.join(" + "),
-        value=pl.col("value") * 100,
         at=pl.col("created_at").min().over("experiment", "run_id"),
+        value=pl.col("value") * 100,
+        ci_low=pl.col("ci_low") * 100,
+        ci_high=pl.col("ci_high") * 100,
     ).collect()

@@ -71,7 +71,7 @@ def _tables(listing: dict[str, Stored]) -> list[StoredTable]:
         has_manifest = keys.is_table(key) or key.endswith(".safetensors")
         unfinished = bool(current_version(name)) and has_manifest and keys.manifest(key) not in listing
         found.setdefault(name, []).append((stored.size, unfinished))
-    order = ["results", *(name for name in TABLES if name != "results")]
+    order = list(dict.fromkeys(["results", "comparisons", *TABLES]))
     names = sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
     return [
         StoredTable(

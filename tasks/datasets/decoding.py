@@ -12,14 +12,11 @@ from torch.utils.data import Dataset
 
 from storage.text import shown
 from tasks.datasets.files.image_files import MOST_ENCODED_BYTES, too_long
-from tasks.datasets.image_budget import MOST_PIXELS, check_encoded, check_opened, is_large, large_images
+from tasks.datasets.image_budget import FORMATS, MOST_PIXELS, check_encoded, check_opened, is_large, large_images
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.samples import Samples, StoredImage, StoredImages
 from tasks.datasets.transform import cropping
 from tasks.errors import DatasetError
-
-# the formats of the suffixes of image files; Pillow would run other programs for some others, such as EPS
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 Decoded = torch.Tensor | DatasetError
 """An image (3, size, size), uint8, or the error that names a broken one."""
@@ -63,7 +60,7 @@ class Decoder(Dataset[Decoded]):
             if len(stored) > MOST_ENCODED_BYTES:
                 raise too_long(len(stored))
             check_encoded(stored)
-            with Image.open(io.BytesIO(stored), formats=_FORMATS) as image:
+            with Image.open(io.BytesIO(stored), formats=FORMATS) as image:
                 return self._prepared(image)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             reason = f"more than {MOST_PIXELS:,} pixels"

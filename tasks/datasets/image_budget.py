@@ -8,6 +8,8 @@ from PIL import Image
 from tasks.datasets.preprocessing import Preprocessing
 
 MOST_PIXELS = 89_478_485  # of an image, and of the resized image before it is cropped; Pillow's own limit
+# the formats of the suffixes of image files; Pillow would run other programs for some others, such as EPS
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _LARGE = 2**24  # pixels; larger images are decoded one at a time, whatever the number of threads
 _MOST_SCANS = 200  # of a JPEG, each of which decodes all pixels again; ten are usual
 _START_OF_SCAN = b"\xff\xda"

@@ -37,3 +37,12 @@ def table(multi_task, prefect_api):
     """Result rows of every method on every task, and the store's address."""
     store = str(multi_task / "store")
     return runs.run(multi_task / "multi.yaml", store), store
+
+
+@pytest.fixture(scope="session")
+def tab():
+    """Opens a tab of a browser: `tab(width=420, dark=True).open(path)`."""
+    import chromium
+
+    with chromium.browser() as opened:
+        yield opened

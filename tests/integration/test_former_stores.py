@@ -1,9 +1,11 @@
 """Stores of the former schema: everything that can be kept is kept, and each command names the rest in one line."""
 
 import json
+import logging
 import shutil
 from itertools import chain
 
+import polars as pl
 import pytest
 import runs
 import tiny
@@ -112,7 +114,7 @@ def test_upgraded_outputs_have_no_seconds_and_merges_have_their_own(former):
     """The time of a forward pass that nobody measured is unknown, with everything that needs it."""
     file, _, store = former
     rows = runs.run(file, store.url)
-    unknown = rows.filter(seconds=None)["method"].unique().to_list()
+    unknown = rows.filter(pl.col("seconds").is_null())["method"].unique().to_list()
     assert {"individual/base", "dawin/clusters-2", "output-ensemble/uniform"} <= set(unknown)
     assert {"ties/0.30", "random/uniform"}.isdisjoint(unknown)
     (cell,) = [c for c in planned(file, store).on("one").cells if c.method == "ties/0.30"]
@@ -137,12 +139,14 @@ def test_a_plan_shows_upgrades_as_what_they_are(former, capsys):
     assert document["is_done"] is False
 
 
-def test_a_run_logs_its_upgrade_in_one_line(former, capsys):
-    """The line counts the predictions that no forward pass was needed for."""
+def test_a_run_logs_its_upgrade_in_one_line(former, caplog):
+    """The line counts the predictions that no forward pass was needed for; another run has nothing to upgrade."""
     file, _, store = former
-    status, _, lines = asked(capsys, "run", file, "--store", store.url)
-    assert status == 0
-    assert len([line for line in lines if "upgraded: outputs of an earlier dawin, 72 predictions" in line]) == 1
+    caplog.set_level(logging.INFO, "dawin.upgrading")
+    for _ in range(2):
+        runs.run(file, store.url)
+    lines = [record.getMessage() for record in caplog.records if record.name == "dawin.upgrading"]
+    assert lines == ["upgraded: outputs of an earlier dawin, 72 predictions, without a forward pass"]
 
 
 OUTDATED = f"experiment=tiny/run_id={RUN}/results.parquet: results version 2 of an earlier dawin, wanted 3; `dawin run"
@@ -159,21 +163,30 @@ def test_former_results_are_refused_in_one_line_that_names_their_run(former, cap
     assert OUTDATED in lines[0]
 
 
-def test_former_results_do_not_hide_those_of_others(former, capsys, tmp_path):
+def left_out(caplog):
+    """Return the lines of the log about the former run, and forget them."""
+    lines = [
+        r.getMessage() for r in caplog.records if r.getMessage().startswith("left out") and OUTDATED in r.getMessage()
+    ]
+    caplog.clear()
+    return lines
+
+
+def test_former_results_do_not_hide_those_of_others(former, capsys, caplog, tmp_path):
     """Commands leave former results out with one line, and go on with all the others."""
     _, _, store = former
     other = tiny.experiment(tmp_path / "other", samples=6, name="other", baselines=["individual"])
     runs.run(other, store.url, "merge.granularity=[samples]")
+    caplog.clear()
     for words in (["results", "--format", "csv"], ["leaderboard"]):
-        status, shown, lines = asked(capsys, *words, "--store", store.url)
+        status, shown, _ = asked(capsys, *words, "--store", store.url)
         assert status == 0
         assert "other" in shown
         assert "tiny" not in shown
-        assert len([line for line in lines if OUTDATED in line and "left out" in line]) == 1
+        assert len(left_out(caplog)) == 1
     file = tmp_path / "samples.csv"
-    status, _, lines = asked(capsys, "results", "--samples", "-o", str(file), "--store", store.url)
-    assert status == 0
-    assert len([line for line in lines if OUTDATED in line and "left out" in line]) == 1
+    assert asked(capsys, "results", "--samples", "-o", str(file), "--store", store.url)[0] == 0
+    assert len(left_out(caplog)) == 1
     assert "tiny" not in file.read_text()
 
 

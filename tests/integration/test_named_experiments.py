@@ -1,11 +1,18 @@
 """Experiments by name are complete, and on a machine without the data they list every missing input."""
 
+import json
+import re
+
+import polars as pl
 import pytest
 import stand_ins
 
 from flows.cli import main
 from flows.errors import ExperimentError
 from flows.experiment.file import load_experiment, named_experiments
+from flows.reports.published import published_rows
+from flows.reports.tables import results_of
+from storage.store import open_store
 
 SHIFTS = ["imagenet-shifts-vit-b16", "imagenet-shifts-vit-b32", "imagenet-shifts-vit-l14"]
 
@@ -86,12 +93,57 @@ def test_eight_tasks_says_what_is_missing(places, capsys):
         assert part in message
 
 
+@pytest.mark.xdist_group("soups")
+@pytest.mark.usefixtures("prefect_api")
+def test_the_public_soups_are_measured_beside_their_published_accuracies(places, capsys):
+    """73 models by their public file names give twelve accuracies, each shown with the published one.
+
+    The run's table shows both and their difference, and so does every format of `dawin results`.
+    """
+    stand_ins.model_soups(places / "models", places / "data")
+    store = str(places / "store")
+    assert main(["run", "model-soups-vit-b32", "--store", store]) == 0
+    printed = capsys.readouterr()
+    shown = printed.out
+    assert "73 models (start, model-0, … model-71)" in printed.err
+    rows = results_of(open_store(store), "model-soups-vit-b32")
+    found = published_rows(rows)
+    assert len(found) == 12
+    for method, dataset, published, measured, difference in found.select(
+        "method", "dataset", "published", "measured", "difference"
+    ).iter_rows():
+        assert difference == pytest.approx(measured - published)
+        line = rf"{method} +{dataset} +{100 * published:.2f} +{100 * measured:.2f} +[+−]?{abs(100 * difference):.2f} "
+        assert re.search(line, shown)
+    assert set(found["source"]) == {
+        "github.com/mlfoundations/model-soups, uniform_soup_results.jsonl",
+        "github.com/mlfoundations/model-soups, greedy_soup_results.jsonl",
+    }
+    _formats_hold_the_published_numbers(capsys, "model-soups-vit-b32", store, rows)
+
+
+def _formats_hold_the_published_numbers(capsys, name, store, rows):
+    """Every format holds published and measured; CSV and JSON hold the columns, null for rows without a number."""
+    for style in ("table", "markdown", "latex"):
+        assert main(["results", name, "--store", store, "--format", style]) == 0
+        text = capsys.readouterr().out
+        assert all(part in text for part in ("79.97", "44.90", "measured", "uniform_soup_results.jsonl"))
+    assert main(["results", name, "--store", store, "--format", "json"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    assert [row["published"] for row in written] == rows["published"].to_list()
+    assert main(["results", name, "--store", store, "--format", "csv"]) == 0
+    assert {"published", "published_source"} <= set(capsys.readouterr().out.splitlines()[0].split(","))
+
+
 @pytest.mark.xdist_group("methods")
 @pytest.mark.usefixtures("prefect_api")
 def test_eight_tasks_run_on_stand_ins(places, capsys):
-    """With pickled encoders and heads, every data set gets an accuracy, and a note on its number of samples."""
+    """With pickled encoders and heads, every data set gets an accuracy, and a note on its number of samples.
+
+    The four published means stand beside measured ones. Accuracies are also divided by those of the tuned models.
+    """
     stand_ins.eight_tasks(places / "models", places / "data")
-    overrides = ["merge.clusters=2", "methods.adamerging={steps: 2, batch_size: 2}"]
+    overrides = ["merge.clusters=2", "methods.adamerging={steps: 2, batch_size: 2, keep: 0.2583}"]
     options = [part for override in overrides for part in ("--set", override)]
     assert main(["run", "eight-tasks-vit-b32", "--store", str(places / "store"), "--all", *options]) == 0
     shown = capsys.readouterr().out
@@ -99,3 +151,15 @@ def test_eight_tasks_run_on_stand_ins(places, capsys):
     wanted = ("individual/gtsrb", "ties/0.30", "tsv-merge/1.00", "iso-c/1.00", "adamerging/layer-wise++", " mean ")
     wanted += ("dawin/clusters-2", "dawin/samples", "eurosat: 6 samples")
     assert [name for name in wanted if name not in shown] == []
+    rows = results_of(open_store(str(places / "store")), "eight-tasks-vit-b32")
+    found = published_rows(rows)
+    assert dict(found.select("method", "published").iter_rows()) == {
+        "ties/0.30": 0.729,
+        "adamerging/task-wise": 0.711,
+        "adamerging/layer-wise": 0.802,
+        "adamerging/layer-wise++": 0.812,
+    }
+    assert found["dataset"].unique().to_list() == ["mean/tasks"]
+    assert re.search(r"ties/0\.30 +mean/tasks +72\.90 ", shown)
+    own = pl.col("method") == "individual/" + pl.col("dataset")
+    assert set(rows.filter(own, pl.col("metric") == "normalised_top1")["value"]) == {1.0}

@@ -3,7 +3,10 @@
 import numpy as np
 from scipy.special import ndtri
 
+from flows.comparison.comparison import Comparison
 from tasks.evidence.compared import Compared, ComparedColumn
+from tasks.evidence.comparisons import compare
+from tasks.numerics.metrics.registry import metric_of
 
 
 def column_of(right, *, names=None, dataset="clean", group="id", metric="top1", resamples=None, labelled=(), seed=1):
@@ -52,3 +55,17 @@ def correlated_errors(random, methods, samples, *, accuracy=0.85, shared=0.7):
     difficulty = np.sqrt(shared) * random.standard_normal(samples)
     own = np.sqrt(1 - shared) * random.standard_normal((methods, samples))
     return difficulty + own < ndtri(accuracy)
+
+
+def comparison(columns, *, labelled=(), against_best=True, other=None, pairs_of=None, metrics=("top1",)):
+    """Return the comparison of hand-made columns, as `dawin compare` prints it."""
+    rows = compare(columns, *([pairs_of] if pairs_of else []))
+    return Comparison(
+        run="digits/r0123",
+        other=other,
+        metrics=[metric_of(name) for name in metrics],
+        rows=rows,
+        labelled=frozenset(labelled),
+        against_best=against_best,
+        table="memory://store/comparisons.parquet",
+    )

@@ -123,8 +123,8 @@ FILES = {
     ),
     "a published number without a source, of a misspelt metric": (
         {"published": [number(source="", metric="top-1")]},
-        r"published\.0\.source: wanted a text, got an empty text; published\.0\.metric: no metric 'top-1'; did you "
-        r"mean top1\?",
+        r"published\.0\.source: wanted a text, got an empty text; published\.0\.metric: no such metric 'top-1'; did "
+        r"you mean top1\?",
     ),
     "two published numbers for one row": (
         {"published": [number(), number(value=0.5)]},

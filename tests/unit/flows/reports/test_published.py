@@ -20,7 +20,7 @@ def test_a_published_number_has_one_row_and_others_have_none():
     by_dataset = rows().sort("dataset", maintain_order=True)
     for results in (rows(), by_dataset):
         assert list(published_rows(results).select("method", "dataset").iter_rows()) == list(PUBLISHED)
-    assert found["source"].unique().to_list() == ["a paper"]
+    assert published_rows(rows())["source"].unique().to_list() == ["a paper"]
 
 
 def test_the_difference_is_measured_minus_published():

@@ -16,9 +16,9 @@ def results(*rows):
     """Return results of one experiment, by method, data set, group, value and use of labels."""
     columns = ["method", "dataset", "group", "value", "uses_labels"]
     frame = pl.DataFrame(rows, schema=columns, orient="row")
-    empty = {name: pl.lit(None, pl.String) for name in ("note", "published_source")}
-    published = pl.lit(None, pl.Float64)
-    return frame.with_columns(experiment=pl.lit("digits"), metric=pl.lit("top1"), published=published, **empty)
+    texts = {name: pl.lit(None, pl.String) for name in ("note", "published_source")}
+    numbers = {name: pl.lit(None, pl.Float64) for name in ("ci_low", "ci_high", "published")}
+    return frame.with_columns(experiment=pl.lit("digits"), metric=pl.lit("top1"), **texts, **numbers)
 
 
 ROWS = results(

@@ -1,0 +1,62 @@
+"""`dawin report`: write the report of a run as one HTML file."""
+
+import argparse
+from pathlib import Path
+
+from flows.cli.options import add_json, add_store, store_url
+
+EXAMPLES = (
+    "dawin report my-experiment -o report.html",
+    "dawin report my-experiment --run r0123456789ab -o report.html",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `EXPERIMENT`, `-o`, `--run`, `--store`, `-q` and `--json`."""
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="name of an experiment with results")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE.html",
+        help="the file; an existing one is replaced",
+    )
+    parser.add_argument("--run", metavar="ID", help="a run, as `dawin store list` names it (default: the latest)")
+    add_store(parser)
+    add_json(parser)
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Write the report, and print its address and size."""
+    from flows.errors import ExperimentError
+    from flows.pages.report import report_html
+    from flows.reports.chosen_results import Choice, experiment_and_run
+    from flows.reports.json_models import ReportDocument
+    from flows.reports.store_contents import human_bytes
+    from storage.pointers import latest_run
+    from storage.store import open_store
+
+    output = options.output
+    if not output.absolute().parent.is_dir():
+        raise ExperimentError(f"-o {output}: no such folder {output.absolute().parent}")
+    if output.is_dir():
+        raise ExperimentError(f"-o {output}: a folder; wanted the name of a file such as {output / 'report.html'}")
+    store = open_store(store_url(options), writable=False)
+    experiment, run_id = experiment_and_run(store, Choice(experiment=options.experiment, run_id=options.run))
+    assert experiment is not None  # the argument is required
+    run_id = run_id or latest_run(store, experiment)
+    content = report_html(store, experiment, run_id).encode()
+    unfinished = output.with_name(f".{output.name}.unfinished")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    if options.json:
+        facts = ReportDocument(file=str(output.absolute()), bytes=len(content), experiment=experiment, run_id=run_id)
+        print(facts.model_dump_json(indent=2))
+    elif not options.quiet:
+        print(f"{output}: {human_bytes(len(content))}, report of {experiment}, run {run_id}")
+    return 0

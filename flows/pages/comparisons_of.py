@@ -1,0 +1,29 @@
+"""The comparisons of a run's methods that its store holds."""
+
+import polars as pl
+
+from storage.errors import StorageError
+from storage.scan import scan_objects, sound_keys
+from storage.schemas import COMPARISONS
+from storage.store import Store
+
+
+def comparisons_of(store: Store, experiment: str, run_id: str) -> pl.DataFrame | None:
+    """Return the comparisons of a run's methods with one another; None if the store holds none.
+
+    A store may hold several tables of one run: each corrects for the comparisons that were asked for with it. The
+    largest one is that of all pairs, which every run writes.
+
+    Args:
+        store: the store.
+        experiment: the experiment's name.
+        run_id: the run.
+    """
+    try:
+        found = sound_keys(store, f"{COMPARISONS.name}/experiment={experiment}/run_id={run_id}")
+    except StorageError:
+        return None
+    name = f"{experiment}/{run_id}"
+    tables = [scan_objects(store, COMPARISONS, [key]).collect() for key in found]
+    own = [table for table in tables if set(table["run_a"]) | set(table["run_b"]) <= {name}]
+    return max(own, key=len, default=None)

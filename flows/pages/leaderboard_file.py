@@ -1,0 +1,63 @@
+"""The leaderboard as a file: where somebody asks for it, and beside the results of a store."""
+
+from pathlib import Path
+
+from flows.errors import ExperimentError
+from flows.pages.frame.render import render
+from flows.pages.leaderboard_page import content_of, leaderboard_page
+from flows.reports.boards import boards
+from storage import keys
+from storage.errors import ObjectMissing
+from storage.pointers import experiments
+from storage.store import Store
+
+
+def save_leaderboard(store: Store, path: Path, experiment: str | None = None) -> int:
+    """Write the leaderboard to a file, which it replaces; return the number of bytes.
+
+    Args:
+        store: the store.
+        path: the file, in a folder that exists.
+        experiment: name of the only experiment; None: all.
+
+    Raises:
+        ExperimentError: the store has no results of the experiment, or the file cannot be written.
+        StorageError: all results are damaged.
+    """
+    if not path.absolute().parent.is_dir():
+        raise ExperimentError(f"-o {path}: no such folder {path.absolute().parent}")
+    if path.is_dir():
+        raise ExperimentError(f"-o {path}: a folder; wanted the name of a file such as leaderboard.html")
+    content = render(leaderboard_page(boards(store, experiment), store.url)).encode()
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ExperimentError(f"-o {path}: cannot be written ({error.strerror})") from error
+    return len(content)
+
+
+def write_leaderboard(store: Store) -> str | None:
+    """Write the leaderboard of all experiments beside the results of a store, unless it is there already.
+
+    Args:
+        store: the store. Its key is `results/leaderboard.html`, which no scan, list or check of tables reads.
+
+    Returns:
+        The page's address; None where the store has no results, and no page is written.
+
+    Raises:
+        StorageError: all results are damaged, or the store cannot be written.
+    """
+    if not experiments(store):
+        return None
+    found = boards(store)
+    if content_of(found) not in _present(store):
+        store.replace(keys.LEADERBOARD, render(leaderboard_page(found, store.url)).encode())
+    return store.address(keys.LEADERBOARD)
+
+
+def _present(store: Store) -> str:
+    try:
+        return store.read(keys.LEADERBOARD).decode(errors="replace")
+    except ObjectMissing:
+        return ""

@@ -1,0 +1,149 @@
+"""The report of one run: everything that it shows, and the file in the store."""
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from importlib.metadata import version
+
+from flows.pages.comparisons_of import comparisons_of
+from flows.pages.frame.render import render
+from flows.pages.parts import Page, Section
+from flows.pages.run_data import RunData
+from flows.pages.run_plan import plan_of
+from flows.pages.sample_facts import SampleFacts, sample_facts
+from flows.pages.sections.calibration import calibration
+from flows.pages.sections.class_gains import class_gains
+from flows.pages.sections.cluster_hits import cluster_hits
+from flows.pages.sections.costs import costs
+from flows.pages.sections.dataset_accuracies import dataset_accuracies
+from flows.pages.sections.distributions import distributions
+from flows.pages.sections.outcome import outcome
+from flows.pages.sections.provenance import provenance
+from flows.pages.sections.published_numbers import published_numbers
+from flows.pages.sections.result_tables import result_tables
+from flows.pages.sections.shift_tradeoff import shift_tradeoff
+from flows.pages.sections.won_and_lost import won_and_lost
+from flows.reports.tables import results_of
+from storage import keys
+from storage.manifests import read_manifest
+from storage.pointers import latest_run
+from storage.store import Store
+
+log = logging.getLogger("dawin.report")
+
+_NO_PLAN = (
+    "The store no longer holds the plan of this run, or another version of dawin wrote it: the sections about single "
+    "samples are left out. `dawin run` with the same experiment writes it again and computes nothing."
+)
+
+
+def write_report(store: Store, experiment: str, run_id: str) -> str | None:
+    """Write the report of a run beside its results, and return its address.
+
+    A fault never fails the run: it is a warning in the log, and the answer is None.
+
+    Args:
+        store: holds the results.
+        experiment: the experiment's name.
+        run_id: the run.
+    """
+    try:
+        key = keys.report(experiment, run_id)
+        store.replace(key, report_html(store, experiment, run_id).encode())
+        return store.address(key)
+    except Exception as error:
+        log.warning("no report of %s, run %s: %s", experiment, run_id, next(iter(str(error).splitlines()), repr(error)))
+        return None
+
+
+def report_html(store: Store, experiment: str, run_id: str | None = None) -> str:
+    """Return the report of a run as one HTML file.
+
+    Args:
+        store: holds the results.
+        experiment: the experiment's name.
+        run_id: the run; None: the latest.
+
+    Raises:
+        ExperimentError: the store has no results of the experiment.
+        StorageError: the results are damaged.
+    """
+    return render(report_page(store, experiment, run_id))
+
+
+def report_page(store: Store, experiment: str, run_id: str | None = None) -> Page:
+    """Return the content of the report of a run.
+
+    Args:
+        store: holds the results.
+        experiment: the experiment's name.
+        run_id: the run; None: the latest.
+
+    Raises:
+        ExperimentError: the store has no results of the experiment.
+        StorageError: the results are damaged.
+    """
+    run = run_data(store, experiment, run_id)
+    sections = tuple(_sections(run))
+    when = f"{run.created_at:%Y-%m-%d %H:%M} UTC, " if run.created_at else ""
+    return Page(
+        title=f"{run.experiment}: results",
+        subtitle=f"{when}run {run.run_id}",
+        sections=sections,
+        footer=f"Made by dawin {version('dawin-pipeline')} from the store {run.store.url}. No images were computed.",
+    )
+
+
+def run_data(store: Store, experiment: str, run_id: str | None = None) -> RunData:
+    """Return the numbers of a run.
+
+    Raises:
+        ExperimentError: the store has no results of the experiment.
+        StorageError: the results are damaged.
+    """
+    rows = results_of(store, experiment, run_id)
+    run_id = run_id or latest_run(store, experiment)
+    manifest = read_manifest(store, keys.results(experiment, run_id))
+    return RunData(
+        store=store,
+        experiment=experiment,
+        run_id=run_id,
+        rows=rows,
+        comparisons=comparisons_of(store, experiment, run_id),
+        plan=plan_of(store, experiment, run_id),
+        settings=manifest.identity["settings"],
+        created_at=datetime.fromisoformat(manifest.created_at),
+    )
+
+
+def _sections(run: RunData) -> Iterator[Section]:
+    """Yield the sections of a run; one that cannot be made is left out, with a warning in the log."""
+    merge = _merge_of(run)
+    remarks = () if run.plan.cells else (_NO_PLAN,)
+    facts = _facts(run, merge) if run.plan.cells else []
+    yield outcome(run, remarks)
+    makers: tuple[Callable[[], Section | None], ...] = (
+        lambda: result_tables(run),
+        lambda: published_numbers(run),
+        lambda: shift_tradeoff(run),
+        lambda: dataset_accuracies(run),
+        lambda: costs(run),
+        lambda: distributions(facts),
+        lambda: cluster_hits(run, facts, merge),
+        lambda: calibration(run, facts, merge),
+        lambda: class_gains(facts, merge),
+        lambda: won_and_lost(run, merge),
+    )
+    for make in makers:
+        if section := make():
+            yield section
+    yield provenance(run)
+
+
+def _merge_of(run: RunData) -> str | None:
+    """Return the method of DaWin that the sections about samples look at: the best one; without labels the first."""
+    return run.best(run.dawin) or next(iter(run.dawin), None)
+
+
+def _facts(run: RunData, merge: str | None) -> list[SampleFacts]:
+    return [found for dataset in run.datasets if (found := sample_facts(run, dataset, merge))]
