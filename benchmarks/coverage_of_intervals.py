@@ -122,11 +122,11 @@ def main() -> None:
     parser.add_argument("--population", choices=[one.name for one in POPULATIONS], help="default: all")
     arguments = parser.parse_args()
     chosen = [one for one in POPULATIONS if arguments.population in (None, one.name)]
-    report(
-        "coverage_of_intervals",
-        [row for one in chosen for samples in arguments.samples for row in _rows(one, samples, arguments)],
-        arguments,
-    )
+    rows = []
+    for population in chosen:
+        for samples in arguments.samples:
+            rows += _rows(population, samples, arguments)
+            report("coverage_of_intervals", rows, arguments)  # each time, so that a long run can be cut short
 
 
 if __name__ == "__main__":

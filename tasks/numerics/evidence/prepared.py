@@ -11,7 +11,7 @@ from tasks.numerics.checks import Floats
 from tasks.numerics.metrics.metric import Metric, SampleColumns, Weights, check_columns
 from tasks.numerics.metrics.sums import OfSums, Part, Sums, resampled_sums, weighted
 
-_WIDTH = 32  # resamples whose sums are made at once: their counts stay in a processor's cache
+_CACHED = 1_600_000  # counts of the resamples whose sums are made at once, so that they stay in a processor's cache
 
 
 class MethodParts(NamedTuple):
@@ -109,10 +109,11 @@ def resampled(prepared: Prepared, counts: NDArray[np.float32]) -> Floats:
         counts: (n, B) how often each sample is drawn.
     """
     found = np.full((*prepared.values.shape, counts.shape[1]), np.nan)
-    for start in range(0, counts.shape[1], _WIDTH):
-        few = np.ascontiguousarray(counts[:, start : start + _WIDTH])
+    width = max(8, _CACHED // len(counts))
+    for start in range(0, counts.shape[1], width):
+        few = np.ascontiguousarray(counts[:, start : start + width])
         weighting = _Weighting(prepared.classes, few, partial(resampled_sums, counts=few.astype(np.uint8)), {})
-        for method, of_method in zip(prepared.methods, found[:, :, start : start + _WIDTH], strict=True):
+        for method, of_method in zip(prepared.methods, found[:, :, start : start + width], strict=True):
             _compute(method, prepared.metrics, weighting, of_method)
     if prepared.means:
         rows, places = zip(*prepared.means, strict=True)
