@@ -62,8 +62,6 @@ def print_results(
         if len(names) > 1:
             console.print(Text(name, "bold"))
         hidden = print_table(console, summary, all_columns=all_rows, known=known)
-        for sentence in legend_of(metric):
-            console.print(Text(sentence, "dim"))
         if hidden:
             console.print(Text(f"--all shows {hidden}", "dim"))
         print_published(console, mine, metric)
@@ -97,6 +95,8 @@ def print_table(console: Console, summary: Summary, *, all_columns: bool = False
     columns = [i for part in shown for i in part]
     for line in layout.notes(columns, known):
         console.print(line)
+    for sentence in legend_of(summary.metric):
+        console.print(Text(sentence, "dim"))
     return layout.hidden(columns)
 
 
