@@ -52,9 +52,7 @@ def print_results(
         console.print(Text("no labels, so no accuracies; the predictions are in the store"))
     for number, name in enumerate(names):
         mine = rows.filter(experiment=name)
-        digests = datasets or dict(
-            mine.filter(~IS_MEAN).select("dataset", "dataset_digest").unique(maintain_order=True).iter_rows()
-        )
+        digests = datasets or _digests(mine)
         tests = pair_tests(store, name, mine["run_id"][0], metric)
         summary = summary_of(mine, metric=metric, all_rows=all_rows, datasets=tuple(digests), tests=tests)
         if number:
@@ -68,6 +66,11 @@ def print_results(
         unlabelled = {one: digests[one] for one in summary.unlabelled}
         print_unlabelled(console, name, unlabelled, store, command=samples_command)
     return hidden
+
+
+def _digests(rows: pl.DataFrame) -> dict[str, str]:
+    """Return the digest of each data set that has rows, by its name."""
+    return dict(rows.filter(~IS_MEAN).select("dataset", "dataset_digest").unique(maintain_order=True).iter_rows())
 
 
 def print_table(console: Console, summary: Summary, *, all_columns: bool = False, known: Sequence[str] = ()) -> str:
