@@ -36,8 +36,7 @@ def print_results(
         store: holds the predictions, to which the lines point.
         metric: the metric of the table.
         all_rows: whether every method has a row, and further tables show the columns that do not fit.
-        datasets: the digest of every data set by its name, in order, also of those without labels; None: those that
-            have any rows.
+        datasets: the digest of every data set, also without labels, by its name, in order; None: those with rows.
         known: warnings that were shown above; notes that say the same are left out.
         samples_command: writes the predictions of an experiment to a file; None: the command without `--store`.
 
