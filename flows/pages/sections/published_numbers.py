@@ -4,22 +4,18 @@ from typing import Any
 
 from flows.pages.parts import Cell, Column, Section, Table
 from flows.pages.run_data import RunData
-from flows.reports.published import published_figure, published_rows
+from flows.reports.published import published_figure, published_rows, sources
 from tasks.numerics.metrics.registry import metric_of
 
+_METRIC = Column(name="metric")
 _COLUMNS = (
     Column(name="method"),
     Column(name="data set"),
-    Column(name="metric"),
+    _METRIC,
     Column(name="published", kind="number"),
     Column(name="measured", kind="number"),
-    Column(
-        name="difference",
-        kind="number",
-        digits=2,
-        help="measured minus published, with the measured value's interval; the published number's error is unknown",
-    ),
-    Column(name="source"),
+    Column(name="difference", kind="number", digits=2, help="measured minus published, with the measured interval"),
+    Column(name="inside", help="whether the published number lies in the measured value's 95 % interval"),
 )
 
 
@@ -28,12 +24,18 @@ def published_numbers(run: RunData) -> Section | None:
     rows = published_rows(run.rows)
     if rows.is_empty():
         return None
+    metrics = rows["metric"].unique(maintain_order=True).to_list()
+    kept = [i for i, column in enumerate(_COLUMNS) if column is not _METRIC or len(metrics) > 1]
     words = (
-        f"{len(rows)} of these numbers are published. {rows['inside'].sum()} of them lie inside the 95 % interval of "
-        "the measured value. Fractions are in percent.",
+        f"{len(rows)} of the results have published numbers. {rows['inside'].sum()} of them lie inside the 95 % interval of "
+        "the measured value; their own sampling errors are unknown. Fractions are in percent.",
+        f"Where they were published: {'; '.join(sources(rows))}.",
     )
-    cells = tuple(map(_cells, rows.iter_rows(named=True)))
-    table = Table(caption="Published and measured", columns=_COLUMNS, rows=cells)
+    table = Table(
+        caption="Published and measured" + (f": {metric_of(metrics[0]).title}" if len(metrics) == 1 else ""),
+        columns=tuple(_COLUMNS[i] for i in kept),
+        rows=tuple(tuple(_cells(row)[i] for i in kept) for row in rows.iter_rows(named=True)),
+    )
     return Section(id="published", title="Published and measured", words=words, parts=(table,))
 
 
@@ -51,5 +53,5 @@ def _cells(row: dict[str, Any]) -> tuple[Cell, ...]:
         Cell(text=published_figure(row["published"], name), value=scale * row["published"]),
         Cell(text=published_figure(row["measured"], name), value=scale * row["measured"]),
         Cell(text=shown, value=scale * row["difference"], low=low, high=high),
-        Cell(text=row["source"]),
+        Cell(text={True: "yes", False: "no", None: ""}[row["inside"]]),
     )
