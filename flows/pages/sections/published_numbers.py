@@ -27,8 +27,8 @@ def published_numbers(run: RunData) -> Section | None:
     metrics = rows["metric"].unique(maintain_order=True).to_list()
     kept = [i for i, column in enumerate(_COLUMNS) if column is not _METRIC or len(metrics) > 1]
     words = (
-        f"{len(rows)} of the results have published numbers. {rows['inside'].sum()} of them lie inside the 95 % interval of "
-        "the measured value; their own sampling errors are unknown. Fractions are in percent.",
+        f"{len(rows)} of the results have published numbers. {rows['inside'].sum()} of these lie inside the 95 % "
+        "interval of the measured value; their own sampling errors are unknown. Fractions are in percent.",
         f"Where they were published: {'; '.join(sources(rows))}.",
     )
     table = Table(
