@@ -24,7 +24,7 @@ def kept(name: str, make: Callable[[], str]) -> str:
     """
     path = cache_folder() / name
     with suppress(OSError, ValueError):
-        digest, _, text = path.read_text(encoding="utf-8").partition("\n")
+        digest, _, text = path.read_bytes().decode().partition("\n")
         if digest == _digest(text):
             return text
     text = make()
