@@ -24,14 +24,15 @@ def save_leaderboard(store: Store, path: Path, experiment: str | None = None) ->
         ExperimentError: the store has no results of the experiment, or the file cannot be written.
         StorageError: all results are damaged.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        problem = "is a folder; wanted a file" if path.is_dir() else f"no such folder {path.parent}"
-        raise ExperimentError(f"{path}: {problem}")
+    if not path.absolute().parent.is_dir():
+        raise ExperimentError(f"-o {path}: no such folder {path.absolute().parent}")
+    if path.is_dir():
+        raise ExperimentError(f"-o {path}: a folder; wanted the name of a file such as leaderboard.html")
     content = render(leaderboard_page(boards(store, experiment), store.url)).encode()
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise ExperimentError(f"{path}: cannot be written ({error.strerror})") from error
+        raise ExperimentError(f"-o {path}: cannot be written ({error.strerror})") from error
     return len(content)
 
 

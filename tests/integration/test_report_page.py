@@ -1,4 +1,4 @@
-"""The report of a finished run in Chromium: every chart drawn, no fault, no request, readable by everybody, on paper."""
+"""The report of a finished run in Chromium: every chart is drawn, nothing is requested, and everybody can read it."""
 
 from pathlib import Path
 
