@@ -180,8 +180,8 @@ def _labels(run: RunData) -> list[str]:
         return ["No method uses any label of these images; labels are used for the accuracies alone."]
     plural = len(used) > 1
     return [
-        f"{listed(code(used))} use{'' if plural else 's'} labels of these data sets: {'they are' if plural else 'it is'} "
-        "shown for comparison, and never called the best."
+        f"{listed(code(used))} use{'' if plural else 's'} labels of these data sets: "
+        f"{'they are' if plural else 'it is'} shown for comparison, and never called the best."
     ]
 
 
