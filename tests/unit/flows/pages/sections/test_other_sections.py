@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import drawn
 import pytest
-from reported import TABLE, compared, run_of, words_of
+from reported import TABLE, compared, plain, run_of, words_of
 from result_rows import with_published
 
 from flows.pages.parts import Chart, Choice, Table
@@ -100,7 +100,7 @@ def test_accuracies_by_data_set_need_labels():
     """Without accuracies the section is left out; with them its description names the best of each data set."""
     assert dataset_accuracies(run_of(metric="entropy")) is None
     [chart] = dataset_accuracies(run_of()).parts
-    assert "noisy: best dawin/clusters-3, 66.0 %" in chart.description
+    assert "noisy: best dawin/clusters-3, 66.0 %" in plain(chart.description)
 
 
 def test_costs_are_those_of_the_rows():
