@@ -9,6 +9,7 @@ from rich.text import Text
 from flows.display.next_steps import samples_command_of
 from flows.display.published_table import print_published
 from flows.display.table_layout import chosen_layout
+from flows.reports.legends import legend_of
 from flows.reports.summary import Summary, summary_of
 from flows.reports.tables import IS_MEAN
 from flows.reports.ties import pair_tests
@@ -51,9 +52,7 @@ def print_results(
         console.print(Text("no labels, so no accuracies; the predictions are in the store"))
     for number, name in enumerate(names):
         mine = rows.filter(experiment=name)
-        digests = datasets or dict(
-            mine.filter(~IS_MEAN).select("dataset", "dataset_digest").unique(maintain_order=True).iter_rows()
-        )
+        digests = datasets or _digests(mine)
         tests = pair_tests(store, name, mine["run_id"][0], metric)
         summary = summary_of(mine, metric=metric, all_rows=all_rows, datasets=tuple(digests), tests=tests)
         if number:
@@ -61,12 +60,19 @@ def print_results(
         if len(names) > 1:
             console.print(Text(name, "bold"))
         hidden = print_table(console, summary, all_columns=all_rows, known=known)
+        for sentence in legend_of(metric):
+            console.print(Text(sentence, "dim"))
         if hidden:
             console.print(Text(f"--all shows {hidden}", "dim"))
         print_published(console, mine, metric)
         unlabelled = {one: digests[one] for one in summary.unlabelled}
         print_unlabelled(console, name, unlabelled, store, command=samples_command)
     return hidden
+
+
+def _digests(rows: pl.DataFrame) -> dict[str, str]:
+    """Return the digest of each data set that has rows, by its name."""
+    return dict(rows.filter(~IS_MEAN).select("dataset", "dataset_digest").unique(maintain_order=True).iter_rows())
 
 
 def print_table(console: Console, summary: Summary, *, all_columns: bool = False, known: Sequence[str] = ()) -> str:

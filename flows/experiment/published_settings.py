@@ -37,7 +37,7 @@ class PublishedSettings(Settings):
     def _known(cls, value: str) -> str:
         if value not in _BY_NAME:
             near = did_you_mean(value, _BY_NAME) or f"; known: {', '.join(_BY_NAME)}"
-            raise ValueError(f"no metric {value!r}{near}")
+            raise ValueError(f"no such metric {value!r}{near}")
         return value
 
     @field_validator("value")

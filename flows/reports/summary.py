@@ -92,8 +92,7 @@ def summary_of(
     """Return the short table of one experiment's results.
 
     A family of methods has one row: its best member by the mean over the in-distribution data sets (group `id`), or
-    over all data sets where that group does not exist. A method's file says whether its family shows each
-    member, and which members are shown in any case.
+    over all data sets where that group does not exist. A method's file says which members are shown in any case.
 
     Args:
         rows: results of one experiment, all methods and metrics, as from `flows.reports.tables.results_of`.
@@ -109,9 +108,8 @@ def summary_of(
     better, names = metric_of(metric).better, rows["experiment"].unique().to_list() if len(rows) else [""]
     if len(names) > 1:
         raise ValueError(f"rows: wanted one experiment, got {', '.join(sorted(names))}")
-    chosen, rows = rows.filter(pl.col("metric") == metric), rows.filter(~IS_MEAN)
-    found = {(row["method"], row["dataset"]): row for row in chosen.iter_rows(named=True)}
-    chosen = chosen.filter(~IS_MEAN)
+    every, rows = rows.filter(pl.col("metric") == metric), rows.filter(~IS_MEAN)
+    found, chosen = _cells(every), every.filter(~IS_MEAN)
     columns = _columns(chosen, rows, datasets)
     methods = chosen["method"].unique(maintain_order=True).to_list()
     labelled = chosen["dataset"].unique(maintain_order=True).to_list()
@@ -123,18 +121,21 @@ def summary_of(
         Row(method, remark, method in oracles, tuple(_figure(found, method, column, metric) for column in columns))
         for method, remark in picked.items()
     ]
-    notes = {row["dataset"]: row["note"] for row in rows.iter_rows(named=True) if row["note"]}
-    ranked = [row.method for row in shown if not row.uses_labels]
-    ties = tests.ties(ranked, [column.key for column in columns]) if tests else None
+    shown, count = _marked_rows(shown, columns, better, tests)
     return Summary(
         experiment=names[0],
         metric=metric,
         columns=columns,
-        rows=tuple(_with_ties(_with_best(shown, better), columns, better, ties) if better else shown),
+        rows=tuple(shown),
         hidden=len(methods) - len(picked),
-        notes=tuple(notes.items()),
-        tests=ties.tests if ties and better else 0,
+        notes=tuple({row["dataset"]: row["note"] for row in rows.iter_rows(named=True) if row["note"]}.items()),
+        tests=count,
     )
+
+
+def _cells(rows: pl.DataFrame) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Return the rows of one metric by method, and data set or mean."""
+    return {(row["method"], row["dataset"]): row for row in rows.iter_rows(named=True)}
 
 
 def _columns(chosen: pl.DataFrame, rows: pl.DataFrame, datasets: Sequence[str]) -> tuple[Column, ...]:
@@ -226,10 +227,22 @@ def _marked(figures: Sequence[Figure | None], best: Sequence[str | None]) -> tup
     return tuple(f and f._replace(is_best=f.shown == largest) for f, largest in zip(figures, best, strict=True))
 
 
-def _with_ties(rows: Sequence[Row], columns: Sequence[Column], better: str, ties: Ties | None) -> list[Row]:
+def _marked_rows(
+    rows: list[Row], columns: Sequence[Column], better: str | None, tests: PairTests | None
+) -> tuple[list[Row], int]:
+    """Mark the best figures and those tied with them; return the rows, and the number of tests that say so."""
+    if not better:
+        return rows, 0
+    best = _with_best(rows, better)
+    if tests is None:
+        return best, 0
+    ranked = [row.method for row in rows if not row.uses_labels]
+    ties = tests.ties(ranked, [column.key for column in columns])
+    return _with_ties(best, columns, better, ties), ties.tests
+
+
+def _with_ties(rows: Sequence[Row], columns: Sequence[Column], better: str, ties: Ties) -> list[Row]:
     """Mark the figures of each column that the samples do not tell from the best of these rows."""
-    if ties is None:
-        return list(rows)
     choose = max if better == "higher" else min
     best = dict[int, str]()
     for i in range(len(columns)):

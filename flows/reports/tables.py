@@ -6,6 +6,7 @@ import polars as pl
 from tabulate import tabulate
 
 from flows.errors import ExperimentError
+from flows.reports.legends import legend_of
 from flows.reports.published import published_texts
 from storage import keys
 from storage.errors import ObjectMissing, StorageError
@@ -140,7 +141,7 @@ def render(rows: pl.DataFrame, style: str, *, metric: str = "top1") -> str:
     digits = 2 if unit_of(metric) > 1 else 4
     for (experiment,), mine in rows.filter(metric=metric).group_by("experiment", maintain_order=True):
         text = table_of(wide(mine, metric), style, digits)
-        notes = [f"{dataset}: {note}" for dataset, note in _notes(mine)]
+        notes = [*legend_of(metric), *(f"{dataset}: {note}" for dataset, note in _notes(mine))]
         text = "\n\n".join([text, *notes, *published_texts(mine, _STYLES[style])])
         parts.append(text if rows["experiment"].n_unique() == 1 else f"{experiment}\n\n{text}")
     return "\n\n".join(parts)

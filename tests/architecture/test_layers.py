@@ -13,7 +13,7 @@ from tasks.methods.registry import METHODS
 ROOT = Path(__file__).parents[2]
 FLOWS = {"run_experiment", "extract_outputs", "merge_weights", "evaluate_merges", "aggregate_results"}
 FLOWS |= {"calibrate_models", "watch_checkpoints"}
-STAGES = {"extraction", "model_merging", "fitting", "evaluation", "ensembling", "aggregation"}
+STAGES = {"upgrading", "extraction", "model_merging", "fitting", "evaluation", "ensembling", "aggregation"}
 LONGEST = 300  # lines
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 import yaml
+from wrong_comparisons import COMPARISONS
 from wrong_requests import COMMANDS, EVERYTHING, FILES, OF_INPUTS, PARTS, WRONG, datasets, models, pattern_of
 
 from flows.cli import main
@@ -62,10 +63,10 @@ def test_a_wrong_file_is_refused_with_the_wanted_and_the_actual_value(folder, tm
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("case", COMMANDS)
+@pytest.mark.parametrize("case", [*COMMANDS, *COMPARISONS])
 def test_a_wrong_command_line_is_refused_with_the_wanted_and_the_actual_value(folder, capsys, case):
     """The whole message is known; nothing is written beside the experiment."""
-    arguments, wanted = COMMANDS[case]
+    arguments, wanted = {**COMMANDS, **COMPARISONS}[case]
     before = sorted(folder.iterdir())
     line = refused(capsys, *(word.format(folder=folder) for word in arguments))
     assert re.fullmatch(wanted.replace("{folder}", re.escape(str(folder))), line), line

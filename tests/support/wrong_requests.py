@@ -123,8 +123,8 @@ FILES = {
     ),
     "a published number without a source, of a misspelt metric": (
         {"published": [number(source="", metric="top-1")]},
-        r"published\.0\.source: wanted a text, got an empty text; published\.0\.metric: no metric 'top-1'; did you "
-        r"mean top1\?",
+        r"published\.0\.source: wanted a text, got an empty text; published\.0\.metric: no such metric 'top-1'; did "
+        r"you mean top1\?",
     ),
     "two published numbers for one row": (
         {"published": [number(), number(value=0.5)]},
@@ -264,26 +264,6 @@ COMMANDS = {
     "results of a folder without any": (
         ["results", "--store", "{folder}/one"],
         r"file://{folder}/one: no results yet; `dawin run EXPERIMENT\.yaml` or `dawin quickstart`",
-    ),
-    "comparisons in a folder that does not exist": (
-        ["compare", "tiny", "--store", "{folder}/nowhere"],
-        r"store file://{folder}/nowhere: no such folder",
-    ),
-    "a misspelt metric to compare by": (
-        ["compare", "tiny", "--metric", "top2", "--store", "{folder}/one"],
-        r"--metric top2: no such metric; did you mean top1 or top5\?",
-    ),
-    "a metric that resembles none": (
-        ["compare", "tiny", "--metric", "speed", "--store", "{folder}/one"],
-        r"--metric speed: no such metric; known: top1, top5, .*, nll, .*",
-    ),
-    "a metric by which nothing is better": (
-        ["compare", "tiny", "--metric", "top1", "entropy", "--store", "{folder}/one"],
-        r"--metric entropy: ranks no methods, neither high nor low values are better; known: top1, .*",
-    ),
-    "two forms of comparisons at once": (
-        ["compare", "tiny", "--json", "--format", "csv"],
-        r"compare: wanted --json or --format csv, got both",
     ),
 }
 """By name: the words of the command line, and the message; {folder} is that of the experiment."""
