@@ -56,13 +56,20 @@ def _experiment(folder: Path, sets: int) -> Any:
     return Experiment.model_validate(content)
 
 
-def _made_up(folder: Path, samples: int, sets: int) -> str:
-    """Write the store of a run and return its address."""
+def make_up(place: str, samples: int, sets: int) -> None:
+    """Write the store of a run and its images.
+
+    Args:
+        place: path of the folder that gets them.
+        samples: of each data set.
+        sets: number of data sets.
+    """
     from benchmarks.made_up_run import write_run
     from flows.planning.datasets import Datasets
     from storage.store import Store
     from tasks.datasets.preprocessing import Preprocessing
 
+    folder = Path(place)
     experiment, store = _experiment(folder, sets), Store(str(folder / "store"))
     for i, settings in enumerate(experiment.datasets):
         _photos(Path(settings.images), samples, i)
@@ -71,7 +78,6 @@ def _made_up(folder: Path, samples: int, sets: int) -> str:
     found = [datasets.find(settings, preprocessing).reference for settings in experiment.datasets]
     datasets.write_names(found, store)
     write_run(experiment, found, store)
-    return store.url
 
 
 def main() -> None:
@@ -84,7 +90,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         made = folder / "store" / "results"
-        url = str(folder / "store") if made.exists() else _made_up(folder, arguments.samples, arguments.sets)
+        url = str(folder / "store")
+        if not made.exists():  # in a process of its own, since a child's peak memory counts that of its parent at first
+            asked = f"{str(folder)!r}, {arguments.samples}, {arguments.sets}"
+            run_child(["-c", f"from benchmarks.report import make_up; make_up({asked})"])
         page = folder / "report.html"
         ended = run_child(["-m", "flows.cli", "report", "large", "--store", url, "-o", str(page)])
         rows = [

@@ -11,8 +11,8 @@ from storage.store import Store
 def comparisons_of(store: Store, experiment: str, run_id: str) -> pl.DataFrame | None:
     """Return the comparisons of a run's methods with one another; None if the store holds none.
 
-    A store may hold several tables of one run: each corrects for the comparisons that were asked for with it. The
-    largest one is that of all pairs, which every run writes.
+    A store may hold several tables of one run: each corrects for the comparisons that were asked for with it. Of each
+    metric, the rows come from the table with most of them: that of all pairs, which every run writes for `top1`.
 
     Args:
         store: the store.
@@ -26,4 +26,6 @@ def comparisons_of(store: Store, experiment: str, run_id: str) -> pl.DataFrame |
     name = f"{experiment}/{run_id}"
     tables = [scan_objects(store, COMPARISONS, [key]).collect() for key in found]
     own = [table for table in tables if set(table["run_a"]) | set(table["run_b"]) <= {name}]
-    return max(own, key=len, default=None)
+    metrics = dict.fromkeys(metric for table in own for metric in table["metric"].unique(maintain_order=True))
+    largest = [max((table.filter(metric=metric) for table in own), key=len) for metric in metrics]
+    return pl.concat(largest) if largest else None

@@ -2,15 +2,18 @@
 
 from flows.reports.summary import significant
 
+PERCENT = "\u00a0%"
+"""The sign with a space at which no line ends."""
+
 
 def percent(share: float) -> str:
     """Return a share as a percentage.
 
     Example:
-        >>> percent(0.97345), percent(1.0), percent(0.0)
-        ('97.3 %', '100 %', '0 %')
+        >>> percent(0.97345).split(), percent(1.0).split(), percent(0.0).split()
+        (['97.3', '%'], ['100', '%'], ['0', '%'])
     """
-    return f"{figure(100 * share)} %"
+    return f"{figure(100 * share)}{PERCENT}"
 
 
 def points(difference: float) -> str:
@@ -65,7 +68,7 @@ def percent_with_interval(share: float, low: float | None, high: float | None) -
     """Return a share as a percentage with its interval.
 
     Example:
-        >>> percent_with_interval(0.96, 0.9512, 0.968)
+        >>> percent_with_interval(0.96, 0.9512, 0.968).replace(PERCENT, " %")
         '96.0 % (95.1 to 96.8)'
     """
     ends = interval(low, high, 100)

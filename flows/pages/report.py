@@ -129,7 +129,7 @@ def _sections(run: RunData) -> Iterator[Section]:
         lambda: dataset_accuracies(run),
         lambda: costs(run),
         lambda: distributions(facts),
-        lambda: cluster_hits(run, facts, merge),
+        lambda: cluster_hits(run, facts),
         lambda: calibration(run, facts, merge),
         lambda: class_gains(facts, merge),
         lambda: won_and_lost(run, merge),

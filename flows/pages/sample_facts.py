@@ -72,7 +72,9 @@ class SampleFacts:
     changes: Mapping[str, Sequence[Change]] = field(default_factory=dict)
     """By the method that the merge is compared with: one for each class, the greatest gain first."""
     clusters: Sequence[Hits] = ()
-    """The clusters of the merge, in order of the last model's coefficient; empty without labels or clusters."""
+    """The clusters, in order of the last model's coefficient; empty without labels or clusters."""
+    clustered_by: str | None = None
+    """The method of DaWin that merges by these clusters."""
     fit: Fit | None = None
     samples: int = 0
 
@@ -128,7 +130,8 @@ def _facts(run: RunData, dataset: str, merge: str | None) -> SampleFacts:
     samples = run.samples[dataset]
     if not has_labels:
         return SampleFacts(dataset=dataset, fit=fit, samples=samples)
-    methods = [*models_on(run, dataset), *([merge] if merge else [])]
+    by = _clustered_by(run, dataset, merge)
+    methods = dict.fromkeys([*models_on(run, dataset), *([merge] if merge else []), *([by] if by else [])])
     found = {method: both for method in methods if (both := predicted(run, method, dataset))}
     bins = {method: bins_of(one.confidence, one.is_right) for method, (one, _) in found.items()}
     changes, clusters = dict[str, Sequence[Change]](), list[Hits]()
@@ -138,8 +141,18 @@ def _facts(run: RunData, dataset: str, merge: str | None) -> SampleFacts:
         for other in compared_with(run, dataset):
             if other in found:
                 changes[other] = _changes(labels, found[other][0].is_right, own.is_right, names)
-        clusters = _clusters(run, dataset, merge, {m: one.is_right for m, (one, _) in found.items()})
-    return SampleFacts(dataset=dataset, bins=bins, changes=changes, clusters=clusters, fit=fit, samples=samples)
+    if by in found:
+        shown = [*models_on(run, dataset), by]
+        clusters = _clusters(run, dataset, by, {m: found[m][0].is_right for m in shown if m in found})
+    return SampleFacts(
+        dataset=dataset, bins=bins, changes=changes, clusters=clusters, clustered_by=by, fit=fit, samples=samples
+    )
+
+
+def _clustered_by(run: RunData, dataset: str, merge: str | None) -> str | None:
+    """Return the method of DaWin whose clusters are shown: the one that the report looks at if it has any."""
+    methods = [*([merge] if merge else []), *run.dawin]
+    return next((method for method in methods if run.plan.mixture(method, dataset)), None)
 
 
 def _fit(run: RunData, dataset: str, merge: str) -> Fit | None:

@@ -32,7 +32,13 @@ NOT_RUN = {
 """Patterns of whole commands that are not run, with the reason."""
 ON_A_POOL = "sends its work to a pool; tests/workers run experiments on one"
 """Why `dawin` is not run below a line that sets the address of a server."""
-AFTER_THE_QUICKSTART = {"docs/commands.md", "docs/comparisons.md", "docs/quickstart.md", "docs/results.md"}
+AFTER_THE_QUICKSTART = {
+    "docs/commands.md",
+    "docs/comparisons.md",
+    "docs/quickstart.md",
+    "docs/report.md",
+    "docs/results.md",
+}
 """Pages whose commands read the results of the quickstart's example: it is run before them."""
 WITH_PROGRAMS = {"README.md"}
 """Pages whose Python blocks read `my.yaml`: they are run in this folder."""

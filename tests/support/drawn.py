@@ -15,8 +15,8 @@ def svg(spec):
 
 
 def texts(spec):
-    """Return the texts of a drawn chart."""
-    return re.findall(r"<text[^>]*>([^<]*)</text>", svg(spec))
+    """Return the texts of a drawn chart, with common spaces."""
+    return [text.replace("\u00a0", " ") for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg(spec))]
 
 
 def themed(spec):

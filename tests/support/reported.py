@@ -73,4 +73,9 @@ def compared(*pairs):
 
 def words_of(section):
     """Return the paragraphs of a section as one text."""
-    return " ".join(section.words)
+    return plain(" ".join(section.words))
+
+
+def plain(text):
+    """Return a text with common spaces in place of those at which no line ends."""
+    return text.replace("\u00a0", " ")

@@ -8,7 +8,8 @@ from flows.pages.charts.labelled_points import Point, layers
 from flows.pages.charts.layout import Spec, rounded
 
 _WIDTH, _HEIGHT = 780, 380
-_ROUND = (1, 2, 3, 5)
+_APART = 40  # pixels between ticks at least
+_FACTORS = (1, 2, 5, 3, 4, 7, 6, 8, 9)  # of ticks: the roundest first
 
 
 def against_cost(points: Sequence[Point], title: str) -> Spec:
@@ -39,10 +40,13 @@ def against_cost(points: Sequence[Point], title: str) -> Spec:
 
 
 def _passes_axis(values: Sequence[float]) -> Axis:
-    """Return the logarithmic axis, with room for labels, and ticks at 1, 2, 3 and 5 times powers of ten."""
+    """Return the logarithmic axis, with room for labels, and ticks at whole multiples of powers of ten."""
     low, high = min(values), max(values)
     margin = max(0.1 * (high - low), 0.08)
     low, high = low - margin, high + 3 * margin  # labels stand on the right
     powers = range(floor(low), ceil(high) + 1)
-    ticks = [power + log10(factor) for power in powers for factor in _ROUND]
-    return Axis(low, high, _WIDTH, tuple(tick for tick in ticks if low <= tick <= high))
+    axis, ticks = Axis(low, high, _WIDTH), list[float]()
+    for tick in (power + log10(factor) for factor in _FACTORS for power in powers):
+        if low <= tick <= high and all(abs(axis.pixel(tick) - axis.pixel(other)) >= _APART for other in ticks):
+            ticks.append(tick)
+    return Axis(low, high, _WIDTH, tuple(sorted(ticks)))

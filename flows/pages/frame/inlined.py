@@ -5,10 +5,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 from markupsafe import Markup
 
+from flows.pages.frame.kept_text import kept
 from flows.pages.parts import Picture
 
 _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -16,10 +18,15 @@ _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 
 @cache
 def vega_runtime() -> Markup:
-    """Return the script of Vega, Vega-Lite and Vega-Embed: 0.9 MB, made once in a process, which takes two seconds."""
+    """Return the script of Vega, Vega-Lite and Vega-Embed: 0.9 MB, which takes two seconds where it is not kept yet."""
+    name = f"vega-{version('vl-convert-python')}.js"
+    return Markup(kept(name, _bundled).replace("</script", "<\\/script"))
+
+
+def _bundled() -> str:
     import vl_convert  # noqa: PLC0415  only pages with charts need it
 
-    return Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"))
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 
 def hash_of(script: str) -> str:

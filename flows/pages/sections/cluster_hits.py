@@ -5,24 +5,24 @@ from collections.abc import Sequence
 from flows.pages.charts.cluster_accuracy import Cluster, Panel, cluster_accuracy
 from flows.pages.charts.cluster_accuracy import Hits as Dot
 from flows.pages.charts.coefficient_map import Field, coefficient_map
-from flows.pages.figures import figure, percent
+from flows.pages.figures import PERCENT, figure, percent
 from flows.pages.parts import Cell, Chart, Choice, Column, Option, Part, Section, Table
 from flows.pages.run_data import RunData
 from flows.pages.sample_facts import Hits, SampleFacts
 from tasks.numerics.evidence.intervals import wilson_interval
 
 
-def cluster_hits(run: RunData, facts: Sequence[SampleFacts], merge: str | None) -> Section | None:
+def cluster_hits(run: RunData, facts: Sequence[SampleFacts]) -> Section | None:
     """Return the section; None if no data set with labels has clusters.
 
     Args:
         run: the run.
         facts: the data sets.
-        merge: the method of DaWin whose clusters are shown.
     """
     clustered = [one for one in facts if one.clusters]
-    if not clustered or merge is None:
+    if not clustered:
         return None
+    merge = clustered[0].clustered_by or ""
     words = (
         "The clusters are made without labels. If they do their work, each model is at its best in the clusters that "
         "give it most weight, and the merge keeps up with the better model in each of them.",
@@ -105,5 +105,5 @@ def _share(cluster: Hits, method: str) -> Cell:
         return Cell(text="")
     right = cluster.right[method]
     low, high = wilson_interval(right, cluster.samples)
-    text = percent(right / cluster.samples).removesuffix(" %")
+    text = percent(right / cluster.samples).removesuffix(PERCENT)
     return Cell(text=text, value=100 * right / cluster.samples, low=100 * low, high=100 * high)

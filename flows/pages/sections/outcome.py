@@ -1,6 +1,6 @@
 """The first section: what was asked and what came out, in words made from the numbers."""
 
-from flows.pages.figures import figure, listed, percent, percent_with_interval, points, signed
+from flows.pages.figures import PERCENT, figure, listed, percent, percent_with_interval, points, signed
 from flows.pages.parts import Facts, Note, Part, Section
 from flows.pages.run_data import Difference, Group, RunData
 
@@ -32,7 +32,7 @@ def with_interval(difference: Difference) -> str:
     """Return a difference of accuracies with its interval, as a part of a sentence.
 
     Example:
-        >>> with_interval(Difference(0.0123, 0.004, 0.0206, 0.01))
+        >>> with_interval(Difference(0.0123, 0.004, 0.0206, 0.01)).replace(PERCENT, " %")
         '+1.23 points, 95 % interval +0.400 to +2.06'
     """
     ends = _ends(difference)
@@ -47,7 +47,7 @@ def change(difference: Difference, other: str) -> str:
         other: the words for the other method.
 
     Example:
-        >>> change(Difference(0.0123, 0.004, 0.0206, 0.01), "the base")
+        >>> change(Difference(0.0123, 0.004, 0.0206, 0.01), "the base").replace(PERCENT, " %")
         'gains 1.23 points over the base (95 % interval +0.400 to +2.06)'
         >>> change(Difference(-0.02, None, None, None), "it")
         'loses 2.00 points against it'
@@ -62,7 +62,7 @@ def change(difference: Difference, other: str) -> str:
 def _ends(difference: Difference) -> str:
     if difference.low is None or difference.high is None:
         return ""
-    return f"95 % interval {signed(100 * difference.low)} to {signed(100 * difference.high)}"
+    return f"95{PERCENT} interval {signed(100 * difference.low)} to {signed(100 * difference.high)}"
 
 
 def _asked(run: RunData) -> str:
@@ -98,9 +98,14 @@ def _best(run: RunData, best: str) -> str:
     tied = run.tied(best, run.whole.row)
     if tied:
         text += f" These samples do not distinguish it from {listed(code(tied))}."
-    elif any((d := run.difference(best, other, run.whole.row)) and d.p_corrected is not None for other in rivals):
+    elif all(_is_tested(run, best, other) for other in rivals if other != best):
         text += " The test distinguishes it from every other method."
     return text
+
+
+def _is_tested(run: RunData, method: str, other: str) -> bool:
+    difference = run.difference(method, other, run.whole.row) if run.whole else None
+    return difference is not None and difference.p_corrected is not None
 
 
 def _gains(run: RunData, merge: str) -> list[str]:
@@ -137,7 +142,7 @@ def _by_group(run: RunData, merge: str, group: Group) -> str:
 
 def _losses(run: RunData, merge: str) -> list[str]:
     """Return where DaWin is less accurate than an individual model, and where no difference can be shown."""
-    losses, open_ones, tested = list[str](), list[str](), False
+    losses, open_ones, tested = list[str](), dict[str, list[str]](), False
     for dataset in run.labelled:
         for other in _rivals(run, dataset):
             difference = run.difference(merge, other, dataset)
@@ -145,7 +150,7 @@ def _losses(run: RunData, merge: str) -> list[str]:
                 continue
             tested = tested or difference.p_corrected is not None
             if difference.p_corrected is not None and not difference.is_distinguishable:
-                open_ones.append(f"`{other}` on `{dataset}`")
+                open_ones.setdefault(other, []).append(f"`{dataset}`")
             elif difference.value < 0:
                 losses.append(f"`{other}` on `{dataset}` ({with_interval(difference)})")
     text = []
@@ -155,7 +160,8 @@ def _losses(run: RunData, merge: str) -> list[str]:
         proven = ", as far as the test shows" if tested else ""
         text.append(f"On no data set is `{merge}` less accurate than an individual model{proven}.")
     if open_ones:
-        text.append(f"These samples do not distinguish it from {listed(open_ones, 6)}.")
+        places = [f"`{other}` on {listed(names)}" for other, names in open_ones.items()]
+        text.append(f"The samples do not distinguish it from {', nor from '.join(places)}.")
     return [" ".join(text)] if text else []
 
 
@@ -174,8 +180,8 @@ def _labels(run: RunData) -> list[str]:
         return ["No method uses any label of these images; labels are used for the accuracies alone."]
     plural = len(used) > 1
     return [
-        f"{listed(code(used))} use{'' if plural else 's'} labels of these data sets. "
-        f"{'Their' if plural else 'Its'} accuracy is a bound for the comparison, and is never marked as the best."
+        f"{listed(code(used))} use{'' if plural else 's'} labels of these data sets: "
+        f"{'they are' if plural else 'it is'} shown for comparison, and never called the best."
     ]
 
 

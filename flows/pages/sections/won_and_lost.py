@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 
+from flows.pages.figures import PERCENT
 from flows.pages.parts import Gallery, Line, Note, Part, Picture, Section
 from flows.pages.picked_samples import Picked, by_dataset, picked_samples
 from flows.pages.run_data import RunData
@@ -60,7 +61,7 @@ def _picture(one: Picked, small: Thumbnail, names: Mapping[str, str]) -> Picture
     lines = tuple(
         Line(
             label=names.get(said.method, said.method),
-            text=f"{said.label}, {100 * said.confidence:.0f} %",
+            text=f"{said.label}, {100 * said.confidence:.0f}{PERCENT}",
             mark="right" if said.is_right else "wrong",
         )
         for said in one.said

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import drawn
 import pytest
-from reported import TABLE, compared, run_of, words_of
+from reported import TABLE, compared, plain, run_of, words_of
 from result_rows import with_published
 
 from flows.pages.parts import Chart, Choice, Table
@@ -100,7 +100,7 @@ def test_accuracies_by_data_set_need_labels():
     """Without accuracies the section is left out; with them its description names the best of each data set."""
     assert dataset_accuracies(run_of(metric="entropy")) is None
     [chart] = dataset_accuracies(run_of()).parts
-    assert "noisy: best dawin/clusters-3, 66.0 %" in chart.description
+    assert "noisy: best dawin/clusters-3, 66.0 %" in plain(chart.description)
 
 
 def test_costs_are_those_of_the_rows():
@@ -123,7 +123,7 @@ def test_published_numbers_stand_beside_the_measured_ones():
     [table] = section.parts
     assert cells(table, "difference")["individual/base"].text == "+1.00"
     assert cells(table, "difference")["individual/tuned"].text == "−5.00"
-    assert "1 of them lie inside" in words_of(section)
+    assert "1 of these lie inside" in words_of(section)
 
 
 def test_provenance_says_how_to_have_the_numbers_again():
