@@ -2,8 +2,8 @@
 
 The columns are made up, in memory. The limit is the arithmetic that no way of computing them saves: one addition for
 each sample, resample and method of every sum that metrics need (classes, bins, ranks), and a product and an addition
-for each mean, at the speed of a matrix product on this machine. It and the ratio are in seconds of processor time, since
-other work on the machine makes the clock's seconds longer.
+for each mean, at the speed of a matrix product on this machine. The limit and the ratio are in seconds of processor
+time, since other work on the machine makes the clock's seconds longer.
 """
 
 import sys
