@@ -31,12 +31,12 @@ def test_running_again_computes_nothing(copied):
 
 
 def test_another_number_of_clusters_reuses_every_extraction(copied):
-    """Only mixtures, their predictions and the results are new."""
+    """Only mixtures, their predictions, the results and the comparisons are new."""
     _, file, store, _ = copied
     before = written(store)
     run(file, store, "merge.clusters=3")
     new = sorted({key.split("/")[0] for key in written(store).keys() - before.keys()})
-    assert new == ["components", "mixtures", "predictions", "results"]
+    assert new == ["comparisons", "components", "mixtures", "predictions", "results"]
     assert len([k for k in written(store).keys() - before.keys() if k.startswith("predictions")]) == 2
     assert {key: at for key, at in written(store).items() if key in before} == before
 
@@ -80,12 +80,12 @@ def test_a_changed_input_is_computed_again(copied, change):
 
 
 def test_another_name_or_place_changes_nothing_that_is_computed(copied):
-    """Names and addresses are no part of the identity: only the results are new."""
+    """Names and addresses are no part of the identity: only the results and the comparisons are new."""
     folder, file, store, _ = copied
     shutil.move(folder / "base.pt", folder / "moved.pt")
     before = written(store)
     run(file, store, f"models.0.checkpoint={folder}/moved.pt", "models.0.name=first", "name=renamed")
-    assert sorted({key.split("/")[0] for key in written(store).keys() - before.keys()}) == ["results"]
+    assert sorted({key.split("/")[0] for key in written(store).keys() - before.keys()}) == ["comparisons", "results"]
 
 
 def test_the_latest_run_is_the_one_that_was_asked_for_last(copied):
