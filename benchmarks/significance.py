@@ -55,7 +55,6 @@ def column(right: Right, weights: NDArray[np.float64] | None = None) -> Compared
         Compared(
             method=f"m{i}",
             run="null/0",
-            uses_labels=False,
             value=float(one.mean()),
             right=one,
             replicates=None if weights is None else one @ weights / len(one),

@@ -45,7 +45,7 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
         ]
         if rows := _rows(record, cells, measured, store):
             writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
-        keep_comparisons(record, cells, measured, store)
+        keep_comparisons(record, measured, store)
         writer.commit()
     point_to_latest(store, record.experiment, record.run_id)
     return Tally(0, len(cells)) if done else Tally(len(cells), 0)

@@ -83,7 +83,6 @@ def _on_dataset(
         Compared(
             method=method,
             run=run.name,
-            uses_labels=method in run.labelled,
             value=run.rows[method, name, metric.name]["value"],
             right=_right(metric, samples[f"{run.name} {method}"], classes) if is_share else None,
             replicates=None if drawn is None else drawn[number],

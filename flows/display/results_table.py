@@ -36,8 +36,7 @@ def print_results(
         store: holds the predictions, to which the lines point.
         metric: the metric of the table.
         all_rows: whether every method has a row, and further tables show the columns that do not fit.
-        datasets: the digest of every data set by its name, in order, also of those without labels; None: those that
-            have any rows.
+        datasets: the digest of every data set, also without labels, by its name, in order; None: those with rows.
         known: warnings that were shown above; notes that say the same are left out.
         samples_command: writes the predictions of an experiment to a file; None: the command without `--store`.
 
@@ -60,8 +59,6 @@ def print_results(
         if len(names) > 1:
             console.print(Text(name, "bold"))
         hidden = print_table(console, summary, all_columns=all_rows, known=known)
-        for sentence in legend_of(metric):
-            console.print(Text(sentence, "dim"))
         if hidden:
             console.print(Text(f"--all shows {hidden}", "dim"))
         print_published(console, mine, metric)
@@ -100,6 +97,8 @@ def print_table(console: Console, summary: Summary, *, all_columns: bool = False
     columns = [i for part in shown for i in part]
     for line in layout.notes(columns, known):
         console.print(line)
+    for sentence in legend_of(summary.metric):
+        console.print(Text(sentence, "dim"))
     return layout.hidden(columns)
 
 

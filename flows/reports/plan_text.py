@@ -1,20 +1,43 @@
 """A plan as text: its steps, done and to do, and the tower and preprocessing of its models."""
 
-from flows.planning.plan import Plan
+from collections.abc import Sequence
+from itertools import groupby
+
+from flows.planning.plan import Plan, Step
 from flows.planning.preprocessing import preprocessing_in_words
 from tasks.models.architecture import described
+
+_MOST_ALIKE = 12  # models of a data set with a line of their own; experiments with dozens of models exist
 
 
 def steps_text(plan: Plan) -> str:
     """Return one line for each step, with its missing samples, and the number of forward passes."""
-    lines = []
-    for step in plan.steps():
-        units = {"merge": "to make", "upgrade": "samples to write again from their logits, no forward pass"}
-        unit = units.get(step.stage, f"of {step.samples} samples to run")
-        state = "skipped, in the store" if not step.missing else f"{step.missing} {unit}"
-        lines.append(f"  {step.stage:<9} {step.dataset:<12} {step.label:<18} {state}")
     passes = plan.forward_passes
-    return "\n".join([*lines, "", f"  forward passes: {passes.needed:,} to run, {passes.reused:,} reused"])
+    counted = f"  forward passes: {passes.needed:,} to run, {passes.reused:,} reused"
+    return "\n".join([*step_lines(plan.steps()), "", counted])
+
+
+def step_lines(steps: Sequence[Step]) -> list[str]:
+    """Return one line for each step; many steps that differ in their model alone have one line.
+
+    Args:
+        steps: in the order of a plan.
+    """
+    lines = []
+    for _, alike in groupby(steps, key=lambda step: step._replace(label="")):
+        several = list(alike)
+        if len(several) <= _MOST_ALIKE:
+            lines += [_line(step, step.label) for step in several]
+        else:
+            lines.append(_line(several[0], f"{several[0].label} … {several[-1].label}, {len(several)} models, each"))
+    return lines
+
+
+def _line(step: Step, label: str) -> str:
+    units = {"merge": "to make", "upgrade": "samples to write again from their logits, no forward pass"}
+    unit = units.get(step.stage, f"of {step.samples} samples to run")
+    state = "skipped, in the store" if not step.missing else f"{step.missing} {unit}"
+    return f"  {step.stage:<9} {step.dataset:<12} {label:<18} {state}"
 
 
 def facts_text(plan: Plan) -> str:

@@ -61,20 +61,30 @@ def published_table(rows: pl.DataFrame, metric: str) -> pl.DataFrame:
 
 def _words(row: dict[str, Any], metric: str) -> dict[str, str]:
     """Return a row of the table for readers."""
-    low, high = (_number(row[end], metric, signed=True) for end in ("ci_low", "ci_high"))
+    low, high = (published_figure(row[end], metric, signed=True) for end in ("ci_low", "ci_high"))
     return {
         "method": row["method"],
         "data set": row["dataset"],
-        "published": _number(row["published"], metric),
-        "measured": _number(row["measured"], metric),
-        "difference": _number(row["difference"], metric, signed=True),
+        "published": published_figure(row["published"], metric),
+        "measured": published_figure(row["measured"], metric),
+        "difference": published_figure(row["difference"], metric, signed=True),
         "95 % interval": _NONE if row["ci_low"] is None else f"{low} to {high}",
         "inside": {True: "yes", False: "no", None: _NONE}[row["inside"]],
     }
 
 
-def _number(value: float | None, metric: str, *, signed: bool = False) -> str:
-    """Return a value in two decimals of a percentage, as papers print them, or in four decimals."""
+def published_figure(value: float | None, metric: str, *, signed: bool = False) -> str:
+    """Return a value as papers print it: a share in percent with two decimals, others with four; a dash for None.
+
+    Args:
+        value: as results store it.
+        metric: name of the metric.
+        signed: whether a positive value has its sign, as differences do.
+
+    Example:
+        >>> published_figure(0.7997, "top1"), published_figure(-0.007, "top1", signed=True)
+        ('79.97', '−0.70')
+    """
     if value is None:
         return _NONE
     text = f"{abs(100 * value):.2f}" if metric_of(metric).unit == "%" else f"{abs(value):.4f}"

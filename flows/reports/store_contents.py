@@ -12,6 +12,9 @@ from storage.soundness import current_version
 from storage.store import Store, Stored
 
 
+_REMEDY = "`dawin run EXPERIMENT` writes them again"
+
+
 def store_contents(store: Store) -> StoreDocument:
     """Return the content of a store; this costs one listing, and reads one manifest for each run.
 
@@ -107,7 +110,9 @@ def contents_text(contents: StoreDocument, width: int) -> str:
         lines += _table(["experiment", "run", "written (UTC)", "methods", "data sets"], rows, right={3}, width=width)
         lines += ["", "*: the latest run, which `dawin results` shows"]
         if any(run.is_outdated for name in contents.experiments for run in name.runs):
-            lines.append("†: results of an earlier dawin, left out; `dawin run EXPERIMENT` writes them again")
+            lines.append(
+                "†: results of an earlier dawin, which no command shows; `dawin run EXPERIMENT` writes them again"
+            )
         lines.append("")
     else:
         lines += ["no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`", ""]

@@ -20,7 +20,6 @@ class Compared:
     method: str
     run: str
     """Experiment and run, as `EXPERIMENT/RUN`."""
-    uses_labels: bool
     value: float
     right: NDArray[np.bool_] | None = None
     """(n,) whether each sample is right, for a metric that is the share of right samples; then McNemar's test."""
@@ -79,7 +78,6 @@ def mean_of(group: str, columns: Sequence[ComparedColumn]) -> ComparedColumn:
         Compared(
             method=name,
             run=run,
-            uses_labels=any(one[name, run].uses_labels for one in each),
             value=float(np.mean([one[name, run].value for one in each])),
             replicates=np.mean([_drawn(one[name, run]) for one in each], axis=0),
         )

@@ -48,7 +48,7 @@ def compare(columns: Iterable[ComparedColumn], pairs_of: Callable[[ComparedColum
         >>> from tasks.evidence.compared import Compared
         >>> right = {"base": [True, False] * 20, "tuned": [True] * 40}
         >>> methods = [
-        ...     Compared(method=name, run="digits/0123", uses_labels=False, value=np.mean(each), right=np.array(each))
+        ...     Compared(method=name, run="digits/0123", value=np.mean(each), right=np.array(each))
         ...     for name, each in right.items()
         ... ]
         >>> column = ComparedColumn(

@@ -4,6 +4,19 @@ A forward pass is one image through one model. Passes are counted for serving ne
 nothing in a store: the models that decide a sample's coefficients run first, then the merged model. Work that is done
 once before the first image (learning coefficients, choosing the models of a soup, fitting a mixture) is no cost of a
 sample.
+
+| predictions | forward passes | merged models | extra parameters |
+|---|---|---|---|
+| of one model | 1 | 0 | 0 |
+| of one merged model | 1 | 1 | 0 |
+| of an ensemble of M models | M | 0 | (M − 1) P |
+| of a merged model for each cluster or bin | J + 1 | clusters or bins | (M − 1) P |
+| of a merged model for each sample | J + M | n | (M − 1) P |
+
+P counts the parameters of a tower, and of its head where the checkpoint has one of its own. J counts the models whose
+outputs decide the coefficients: none for random ones, and the weight average as one more (a merged model, kept too)
+where its predictions serve as labels. A batch in which each sample has a model of its own takes M products where a
+plain pass has one, hence M passes (docs/per-sample.md; measured for two ViT-B/32: 1.84).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -119,19 +132,6 @@ def cost_of(cell: Cell, store: Store) -> Cost:
 def needs_of(cell: Cell, groups: int | None = None) -> Needs:
     """Return the passes, merged models and parameters of a method on a data set, from references alone.
 
-    | predictions | forward passes | merged models | extra parameters |
-    |---|---|---|---|
-    | of one model | 1 | 0 | 0 |
-    | of one merged model | 1 | 1 | 0 |
-    | of an ensemble of M models | M | 0 | (M − 1) P |
-    | of a merged model for each cluster or bin | J + 1 | clusters or bins | (M − 1) P |
-    | of a merged model for each sample | J + M | n | (M − 1) P |
-
-    P counts the parameters of a tower, and of its head where the checkpoint has one of its own. J counts the models
-    whose outputs decide the coefficients: none for random ones, and the weight average as one more (a merged model,
-    kept too) where its predictions serve as labels. A batch in which each sample has a model of its own takes M
-    products where a plain pass has one, hence M passes (docs/per-sample.md; measured for two ViT-B/32: 1.84).
-
     Args:
         cell: the method on the data set.
         groups: the number of clusters or bins that have samples, from `groups_of`; None: as many as asked for.
@@ -158,19 +158,24 @@ def needs_of(cell: Cell, groups: int | None = None) -> Needs:
         Needs(forward_passes=4.0, merged_models=50, extra_parameters=10)
     """
     predictions, run = cell.predictions, _needed_outputs(cell.predictions)
-    judged = sum(outputs.model.made is not None for outputs in run)
     if isinstance(predictions, OutputsReference):
         return Needs(1.0, 0, 0)
-    if isinstance(predictions, EnsembleReference):
-        return Needs(float(len(run)), judged, _extra(run))
-    if isinstance(predictions.source, tuple):
+    if isinstance(predictions, MergeReference) and isinstance(predictions.source, tuple):
         return Needs(1.0, 1, 0)
-    kept = (*predictions.outputs, *run)
+    judges = sum(outputs.model.made is not None for outputs in run)
+    own, merged = _of_predictions(predictions, groups)
+    kept = run if isinstance(predictions, EnsembleReference) else (*predictions.outputs, *run)
+    return Needs(float(len(run) + own), merged + judges, _extra(kept))
+
+
+def _of_predictions(predictions: MergeReference | EnsembleReference, groups: int | None) -> tuple[int, int]:
+    """Return the passes beside those of the models that run first, and the number of models merged of coefficients."""
+    if isinstance(predictions, EnsembleReference):
+        return 0, 0
     if isinstance(predictions.source, CoefficientsReference):
-        own = len({outputs.model.digest for outputs in predictions.outputs})
-        return Needs(float(len(run) + own), predictions.dataset.samples + judged, _extra(kept))
-    merged = _asked_groups(predictions.source) if groups is None else groups
-    return Needs(float(len(run) + 1), merged + judged, _extra(kept))
+        return len({outputs.model.digest for outputs in predictions.outputs}), predictions.dataset.samples
+    assert not isinstance(predictions.source, tuple)  # one merged model for all samples
+    return 1, _asked_groups(predictions.source) if groups is None else groups
 
 
 def measured_of(cell: Cell, store: Store) -> Measured:
@@ -211,20 +216,22 @@ def joined(costs: Sequence[Cost]) -> Cost:
 
     Returns:
         Passes for each sample in the mean over all samples, models merged and seconds in all, and the parameters that
-        serve all data sets. Seconds are None where a data set was not measured.
+        serve all data sets. A method that keeps one model merges it once for all data sets. Seconds are None where a
+        data set was not measured.
 
     Example:
         10 passes and 90, and 40 images in 10 seconds:
 
-        >>> tuple(joined([Cost(10, 1.0, 1, 0, 2.0, "cpu"), Cost(30, 3.0, 2, 0, 8.0, "NVIDIA L4")]))
-        (40, 2.5, 3, 0, 10.0, 'cpu + NVIDIA L4')
+        >>> tuple(joined([Cost(10, 1.0, 1, 9, 2.0, "cpu"), Cost(30, 3.0, 2, 9, 8.0, "NVIDIA L4")]))
+        (40, 2.5, 3, 9, 10.0, 'cpu + NVIDIA L4')
     """
-    samples = sum(cost.samples for cost in costs)
+    samples, extra = sum(cost.samples for cost in costs), max(cost.extra_parameters for cost in costs)
+    merged = [cost.merged_models for cost in costs]
     return Cost(
         samples,
         sum(cost.forward_passes * cost.samples for cost in costs) / samples,
-        sum(cost.merged_models for cost in costs),
-        max(cost.extra_parameters for cost in costs),
+        sum(merged) if extra else max(merged),
+        extra,
         *_sum([Measured(cost.seconds, cost.device) for cost in costs]),
     )
 

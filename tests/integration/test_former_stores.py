@@ -196,13 +196,13 @@ def test_the_list_of_a_store_marks_former_results(former, capsys):
     status, shown, _ = asked(capsys, "store", "list", "--store", store.url)
     assert status == 0
     assert f"{RUN} * †" in shown
-    assert "†: results of an earlier dawin, left out; `dawin run EXPERIMENT` writes them again" in shown
+    assert "†: results of an earlier dawin, which no command shows; `dawin run EXPERIMENT` writes them again" in shown
     assert asked(capsys, "run", file, "--store", store.url)[0] == 0
     document = json.loads(asked(capsys, "store", "list", "--store", store.url, "--json")[1])
-    assert [(run["is_outdated"], run["is_latest"]) for run in document["experiments"][0]["runs"]] == [
-        (True, False),
-        (False, True),
-    ]
+    then, now = document["experiments"][0]["runs"]
+    assert (then["is_outdated"], then["is_latest"]) == (True, False)
+    assert (now["is_outdated"], now["is_latest"]) == (False, True)
+    assert (then["methods"], then["datasets"]) == (now["methods"], now["datasets"])
 
 
 def test_a_scan_reads_what_was_written_again_and_leaves_out_the_rest(former, caplog):

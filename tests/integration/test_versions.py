@@ -10,8 +10,8 @@ from tasks.references.versions import VERSIONS
 
 pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_api")]
 
-EVERYTHING = {"outputs", "coefficients", "mixtures", "components", "predictions", "results"}
-FITS = {"coefficients", "mixtures", "components", "predictions", "results"}
+EVERYTHING = {"outputs", "coefficients", "mixtures", "components", "predictions", "results", "comparisons"}
+FITS = {"coefficients", "mixtures", "components", "predictions", "results", "comparisons"}
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def new_tables(copied, *overrides):
     [
         ("outputs", EVERYTHING),
         ("coefficients", FITS),
-        ("mixtures", {"mixtures", "components", "predictions", "results"}),
-        ("merge", {"predictions", "results"}),
-        ("ensemble", {"predictions", "results"}),
-        ("results", {"results"}),
+        ("mixtures", {"mixtures", "components", "predictions", "results", "comparisons"}),
+        ("merge", {"predictions", "results", "comparisons"}),
+        ("ensemble", {"predictions", "results", "comparisons"}),
+        ("results", {"results", "comparisons"}),
         ("samples", EVERYTHING | {"samples"}),
         ("names", {"samples"}),
         ("head", set()),
@@ -65,12 +65,12 @@ def test_a_raised_computation_has_its_dependents_computed_again(copied, raised, 
 @pytest.mark.parametrize(
     ("schema", "tables"),
     [
-        ("outputs", {"outputs", "results"}),
+        ("outputs", {"outputs", "results", "comparisons"}),
         ("coefficients", {"coefficients"}),
         ("mixtures", {"mixtures", "components"}),
         ("components", {"mixtures", "components"}),
-        ("predictions", {"predictions", "results"}),
-        ("results", {"results"}),
+        ("predictions", {"predictions", "results", "comparisons"}),
+        ("results", {"results", "comparisons"}),
         ("samples", {"samples"}),
         ("bins", set()),
     ],
@@ -86,7 +86,7 @@ def test_a_raised_schema_has_its_own_table_written_again(copied, raised, schema,
 def test_a_raised_metric_has_the_results_aggregated_again(copied, raised):
     """No table of samples is computed again for a metric."""
     raised(METRICS[0])
-    assert new_tables(copied)[1] == {"results"}
+    assert new_tables(copied)[1] == {"results", "comparisons"}
 
 
 def test_a_raised_method_has_its_own_model_made_again(copied, monkeypatch):
@@ -95,6 +95,6 @@ def test_a_raised_method_has_its_own_model_made_again(copied, monkeypatch):
     monkeypatch.setattr(type(METHODS["ties"]), "version", 2)
     before = written(copied[2])
     rows, new = new_tables(copied, "baselines=[individual, ties/0.50, iso-c/0.50]")
-    assert new == {"predictions", "results"}
+    assert new == {"predictions", "results", "comparisons"}
     assert len([key for key in written(copied[2]).keys() - before.keys() if key.startswith("predictions")]) == 2
     assert "ties/0.50" in set(rows["method"])

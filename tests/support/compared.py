@@ -9,7 +9,7 @@ from tasks.evidence.comparisons import compare
 from tasks.numerics.metrics.registry import metric_of
 
 
-def column_of(right, *, names=None, dataset="clean", group="id", metric="top1", resamples=None, labelled=(), seed=1):
+def column_of(right, *, names=None, dataset="clean", group="id", metric="top1", resamples=None, seed=1):
     """Return a column of methods from whether each sample is right, (k, n).
 
     Args:
@@ -19,7 +19,6 @@ def column_of(right, *, names=None, dataset="clean", group="id", metric="top1", 
         group: its group.
         metric: the metric of the values, the mean of `right`.
         resamples: number of resamples; None: McNemar's test needs none.
-        labelled: names of the methods that use labels.
         seed: of the resamples.
     """
     right = np.asarray(right)
@@ -32,7 +31,6 @@ def column_of(right, *, names=None, dataset="clean", group="id", metric="top1", 
         Compared(
             method=name,
             run="digits/r0123",
-            uses_labels=name in labelled,
             value=float(one.mean()),
             right=one if one.dtype == bool else None,
             replicates=some,

@@ -66,7 +66,7 @@ def make_former(plan):
     merged = [*chain(*map(plan.merges, plan.datasets)), *chain(*map(plan.ensembles, plan.datasets))]
     for reference in [*outputs, *merged]:
         _rewrite_samples(plan.store, reference)
-    _rewrite_results(plan.store, plan.record)
+    _rewrite_results(plan)
 
 
 def _rewrite_samples(store, reference):
@@ -80,10 +80,13 @@ def _rewrite_samples(store, reference):
         _delete(store, key)
 
 
-def _rewrite_results(store, record):
+def _rewrite_results(plan):
+    store, record = plan.store, plan.record
+    places = [[cell.method, cell.predictions.dataset.name, former_place(cell.predictions)] for cell in plan.cells]
+    identity = {"experiment": record.experiment, "settings": record.settings, "samples": places}
     rows = read_table(store, record.key, RESULTS, [column.name for column in FORMER_RESULTS.columns])
     own = rows.filter(rows["samples_table"].is_valid())  # former results had no rows of means
-    _write(store, replace(record, run_id=RUN).key, FORMER_RESULTS, {"settings": record.settings}, own)
+    _write(store, replace(record, run_id=RUN).key, FORMER_RESULTS, identity, own)
     _delete(store, record.key)
     point_to_latest(store, record.experiment, RUN)
 

@@ -74,8 +74,13 @@
       const scrolls = region.scrollWidth > region.clientWidth + 1 || region.scrollHeight > region.clientHeight + 1;
       if (scrolls) region.tabIndex = 0;
       else region.removeAttribute("tabindex");
+      fade(region);
     }
   };
+  // the right edge fades where more is to come
+  const fade = (region) =>
+    region.classList.toggle("more", region.scrollLeft + region.clientWidth < region.scrollWidth - 2);
+  all(".scroll").forEach((region) => region.addEventListener("scroll", () => fade(region), { passive: true }));
   addEventListener("resize", markScrolling);
   all("details").forEach((details) => details.addEventListener("toggle", markScrolling));
 

@@ -17,17 +17,19 @@ def marked_up(text: str) -> Markup:
 
     Example:
         >>> str(marked_up("**2** runs of `a<b`, **`c` too**"))
-        '<strong>2</strong> runs of <code>a&lt;b</code>, <strong><code>c</code> too</strong>'
+        '<strong>2</strong> runs of <code class="whole">a&lt;b</code>, <strong><code class="whole">c</code> too</strong>'
     """
     parts, end = [], 0
     for found in _MARKED.finditer(text):
         bold, code = found.groups()
-        wanted = (
-            Markup("<strong>{}</strong>").format(marked_up(bold)) if bold else Markup("<code>{}</code>").format(code)
-        )
+        wanted = Markup("<strong>{}</strong>").format(marked_up(bold)) if bold else _code(code)
         parts += [escape(text[end : found.start()]), wanted]
         end = found.end()
-    return Markup("").join([*parts, escape(text[end:])])
+    return Markup("").join([*parts, escape(text[end:])]).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _code(text: str) -> Markup:
+    return Markup('<code class="whole">{}</code>' if len(text) <= _LONGEST else "<code>{}</code>").format(text)
 
 
 def breakable(text: str) -> Markup:

@@ -1,6 +1,7 @@
 """Metrics of many methods on one data set, prepared once and computed on any number of weightings of its samples."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,12 +9,9 @@ from numpy.typing import NDArray
 
 from tasks.numerics.checks import Floats
 from tasks.numerics.metrics.metric import Metric, SampleColumns, Weights, check_columns
-from tasks.numerics.metrics.sums import OfSums, Part, Sums, weighted
+from tasks.numerics.metrics.sums import OfSums, Part, Sums, resampled_sums, weighted
 
-# Sums of classes, bins and ranks read the counts of samples in many orders. Few resamples at a time stay in a
-# processor's cache, where this is four times as fast.
-_CACHED_BYTES = 6_500_000
-_NARROWEST = 8
+_CACHED = 1_600_000  # counts of the resamples whose sums are made at once, so that they stay in a processor's cache
 
 
 class MethodParts(NamedTuple):
@@ -71,7 +69,7 @@ def parts_of(
             values[place] = of_metric.mean()
             terms[place] = (of_metric - values[place]).astype(np.float32)
     parts = MethodParts(columns, values, sums, terms)
-    _compute(parts, metrics, _Weighting(classes, once, {}), values[:, None])
+    _compute(parts, metrics, _Weighting(classes, once, partial(weighted, weights=once), {}), values[:, None])
     return parts._replace(sums={part: own.single() for part, own in sums.items()})
 
 
@@ -111,10 +109,10 @@ def resampled(prepared: Prepared, counts: NDArray[np.float32]) -> Floats:
         counts: (n, B) how often each sample is drawn.
     """
     found = np.full((*prepared.values.shape, counts.shape[1]), np.nan)
-    width = max(_NARROWEST, _CACHED_BYTES // (4 * len(counts)))
+    width = max(8, _CACHED // len(counts))
     for start in range(0, counts.shape[1], width):
         few = np.ascontiguousarray(counts[:, start : start + width])
-        weighting = _Weighting(prepared.classes, few, {})
+        weighting = _Weighting(prepared.classes, few, partial(resampled_sums, counts=few.astype(np.uint8)), {})
         for method, of_method in zip(prepared.methods, found[:, :, start : start + width], strict=True):
             _compute(method, prepared.metrics, weighting, of_method)
     if prepared.means:
@@ -128,6 +126,8 @@ class _Weighting(NamedTuple):
 
     classes: int | None
     weights: Weights
+    derive: Callable[..., Any]
+    """From sums and the number of samples to what is derived from the weighted sums."""
     derived: dict[Part, tuple[Sums, Any]]
 
 
@@ -137,7 +137,7 @@ def _compute(method: MethodParts, metrics: Sequence[Metric], weighting: _Weighti
     samples = np.full(weights.shape[1], float(len(weights)))
     for part, own in method.sums.items():
         if part not in derived or derived[part][0] is not own:
-            derived[part] = (own, weighted(own, weights, samples))
+            derived[part] = (own, weighting.derive(own, samples=samples))
     for place, metric in offered(metrics, method.columns):
         statistic = metric.statistic
         if isinstance(statistic, OfSums):

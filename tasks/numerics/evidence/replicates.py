@@ -9,10 +9,10 @@ import numpy as np
 
 from tasks.numerics.checks import Floats
 from tasks.numerics.evidence.prepared import joined, parts_of, resampled
-from tasks.numerics.evidence.resampling import Resampling
+from tasks.numerics.evidence.resampling import CHUNK, Resampling
 from tasks.numerics.metrics.metric import Metric, SampleColumns
 
-_BLOCK_BYTES = 1 << 25  # of the counts that one thread holds; what is made of them takes up to three times as much
+_BLOCK = 1 << 22  # counts that one thread holds, of 4 bytes; what is made of them takes up to three times as much
 _THREADS = 2
 
 
@@ -55,7 +55,7 @@ def numbers(
         >>> found.values[:, 0], found.drawn.shape, bool((2 * found.drawn[0] == found.drawn[1]).all())
         (array([1.5, 3. ]), (2, 1, 100), True)
     """
-    width = max(1, min(_BLOCK_BYTES // (4 * resampling.samples), -(-resampling.count // _THREADS)))
+    width = CHUNK * max(1, _BLOCK // (CHUNK * resampling.samples))
     drawn = np.empty((len(columns_by_method), len(metrics), resampling.count))
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         methods = pool.map(

@@ -12,7 +12,8 @@ RESAMPLES = 1000
 Counts = NDArray[np.float32]
 """(n, B) number of times that each of n samples is drawn in each of B resamples; a column sums to n."""
 
-_CHUNK = 32  # resamples that share a random stream, so that any range of them is drawn without those before it
+CHUNK = 32
+"""Number of resamples that share a random stream, so that any range of chunks is drawn without those before it."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,16 @@ class Resampling:
         if not 0 <= start < stop <= self.count:
             raise ValueError(f"resampling: wanted a range inside 0 to {self.count}, got {start} to {stop}")
         drawn = np.empty((self.samples, stop - start), np.float32)
-        for chunk in range(start // _CHUNK, -(-stop // _CHUNK)):
-            first = chunk * _CHUNK
-            low, high = max(start, first), min(stop, first + _CHUNK)
+        for chunk in range(start // CHUNK, -(-stop // CHUNK)):
+            first = chunk * CHUNK
+            low, high = max(start, first), min(stop, first + CHUNK)
             drawn[:, low - start : high - start] = self._chunk(chunk)[low - first : high - first].T
         return drawn
 
     def _chunk(self, chunk: int) -> Counts:
         """Return the counts of one random stream, (resamples, n)."""
         random = np.random.Generator(np.random.PCG64([chunk, self.samples, *_entropy(self.seed)]))
-        drawn = np.empty((_CHUNK, self.samples), np.float32)
+        drawn = np.empty((CHUNK, self.samples), np.float32)
         for row in drawn:
             row[:] = np.bincount(random.integers(0, self.samples, self.samples, np.int32), minlength=self.samples)
         return drawn

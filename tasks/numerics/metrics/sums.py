@@ -96,3 +96,21 @@ def weighted(part: Sums, weights: Weights, samples: Floats) -> Any:  # noqa: ANN
         samples: (B,) the sums of the weights.
     """
     return part.derive(np.asarray(part.rows.astype(weights.dtype, copy=False) @ weights), samples)
+
+
+def resampled_sums(part: Sums, counts: NDArray[np.uint8], samples: Floats) -> Any:  # noqa: ANN401 -- as above
+    """Return what is derived from sums over resamples, as `weighted` does, in 32 bits and a third of the time.
+
+    Sums read the samples in an order of their own, which is slow in a large array. So the counts are brought into that
+    order while they are small.
+
+    Args:
+        part: the sums.
+        counts: (n, B) how often each sample is drawn.
+        samples: (B,) number of samples of each resample.
+    """
+    rows = part.rows
+    ordered = counts.take(rows.indices, axis=0).astype(np.float32)
+    places = np.arange(len(ordered), dtype=np.int32)
+    in_order = csr_array((rows.data, places, rows.indptr), shape=(rows.shape[0], len(ordered)))
+    return part.derive(np.asarray(in_order @ ordered), samples)

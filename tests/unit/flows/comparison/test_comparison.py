@@ -32,7 +32,7 @@ def right_samples(samples=1500):
 
 RIGHT = right_samples()
 COLUMNS = [
-    column_of(RIGHT, names=NAMES, dataset=name, group=group, labelled=NAMES[4:], resamples=200)
+    column_of(RIGHT, names=NAMES, dataset=name, group=group, resamples=200)
     for name, group in (("clean", "id"), ("noisy", "ood"), ("rotated", "ood"))
 ]
 FOUND = comparison([*COLUMNS, *means_of(COLUMNS)], labelled=NAMES[4:])

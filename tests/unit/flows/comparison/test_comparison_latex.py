@@ -15,10 +15,7 @@ RIGHT[0, :200] = False
 RIGHT[2] = RIGHT[1]
 RIGHT[2, np.flatnonzero(~RIGHT[2])[:4]] = True
 RIGHT[3] |= RIGHT[2]
-COLUMNS = [
-    column_of(RIGHT, names=NAMES, dataset=name, group="ood", labelled=NAMES[3:], resamples=200)
-    for name in ("clean_1", "noisy&co")
-]
+COLUMNS = [column_of(RIGHT, names=NAMES, dataset=name, group="ood", resamples=200) for name in ("clean_1", "noisy&co")]
 TEXT = latex_of(comparison([*COLUMNS, *means_of(COLUMNS)], labelled=NAMES[3:]))
 
 

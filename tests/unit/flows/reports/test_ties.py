@@ -24,7 +24,7 @@ SAMPLES = 400
 def column(dataset, hits):
     """Return methods of nested right samples: the first so many are right."""
     right = np.arange(SAMPLES) < np.array(hits)[:, None]
-    return column_of(right, names=NAMES, dataset=dataset, group=GROUPS[dataset], resamples=200, labelled=NAMES[4:])
+    return column_of(right, names=NAMES, dataset=dataset, group=GROUPS[dataset], resamples=200)
 
 
 # clean: the third is a tie of the second; noisy: the fourth is far ahead; rotated: all show the same number

@@ -78,12 +78,11 @@ def test_a_mean_gives_each_data_set_the_same_weight_and_needs_a_value_on_each():
 def test_a_mean_over_everything_exists_where_several_groups_do():
     """A group of one data set needs no mean of its own."""
     columns = [
-        column_of(RIGHT, dataset=name, group=group, resamples=50, labelled=["m1"] if name == "one" else [])
+        column_of(RIGHT, dataset=name, group=group, resamples=50)
         for name, group in (("one", "id"), ("two", "ood"), ("three", "ood"))
     ]
     means = list(means_of(columns))
     assert [mean.dataset for mean in means] == ["mean/ood", "mean/all"]
-    assert [[method.uses_labels for method in mean.methods][1] for mean in means] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -133,3 +132,25 @@ def test_a_metric_without_resamples_is_refused():
     """Not every metric is a share of right samples."""
     with pytest.raises(ValueError, match="clean, nll: wanted resamples of all methods, none of m0"):
         compare([column_of(RIGHT.astype(float), metric="nll")])
+
+
+def test_resamples_on_which_a_metric_is_not_defined_are_left_out():
+    """A resample may lack a class. Without any two resamples, nothing is known: p is 1."""
+    column = column_of(RIGHT.astype(float), metric="mean_recall", resamples=400)
+    drawn = [one.replicates.copy() for one in column.methods]
+    drawn[0][:200] = np.nan
+    torn = replace(column, methods=[replace(m, replicates=d) for m, d in zip(column.methods, drawn, strict=True)])
+    half = replace(column, methods=[replace(m, replicates=d[200:]) for m, d in zip(column.methods, drawn, strict=True)])
+    assert facts(compare([torn])) == facts(compare([half]))
+    nothing = replace(column, methods=[replace(m, replicates=np.full(400, np.nan)) for m in column.methods])
+    assert {(row["p_value"], row["ci_low"], row["detectable"]) for row in compare([nothing])} == {(1.0, None, None)}
+
+
+def test_equal_predictions_whose_sums_were_rounded_differently_are_equal():
+    """Single-precision products of the same terms may differ in their last digits; that is no difference."""
+    column = column_of(RIGHT[:1].astype(float), metric="nll", resamples=200)
+    (one,) = column.methods
+    noise = 1e-9 * RANDOM.standard_normal(200)
+    other = replace(one, method="copy", value=one.value + 1e-10, replicates=one.replicates + noise)
+    (row,) = compare([replace(column, methods=[one, other])])
+    assert (row["p_value"], row["ci_low"]) == (1.0, None)

@@ -275,3 +275,10 @@ def test_the_mean_over_data_sets_weighs_passes_by_samples_and_adds_up_seconds():
     unmeasured = joined([one, two._replace(seconds=None, device=None)])
     assert unmeasured == Cost(400, 4.5, 203, 700, None, None)
     assert unmeasured.columns["images_per_second"] is None
+
+
+def test_one_merged_model_for_all_data_sets_is_merged_once():
+    """It leaves nothing to keep but itself; models that depend on the samples are merged for each data set."""
+    static, dynamic = Cost(100, 1.0, 1, 0, 10.0, "cpu"), Cost(100, 3.0, 3, 500, 10.0, "cpu")
+    assert joined([static, static]).merged_models == 1
+    assert joined([dynamic, dynamic]).merged_models == 6

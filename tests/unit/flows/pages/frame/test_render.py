@@ -103,8 +103,9 @@ def test_a_table_shows_marks_and_intervals_and_explains_those_that_it_has():
 
 def test_words_take_code_and_bold_and_no_other_markup():
     """A mark without its partner is shown as it is."""
-    assert marked_up("a **b** `c` <i> ** `") == "a <strong>b</strong> <code>c</code> &lt;i&gt; ** `"
-    assert marked_up("**`b` <i>**") == "<strong><code>b</code> &lt;i&gt;</strong>"
+    long = "c" * 30  # a line may break it
+    assert marked_up(f"a **b** `{long}` <i> ** `") == f"a <strong>b</strong> <code>{long}</code> &lt;i&gt; ** `"
+    assert marked_up("**`b` <i>**") == '<strong><code class="whole">b</code> &lt;i&gt;</strong>'
     assert interval(Cell(text="1", low=1.0), Column(name="c")) == ""
 
 

@@ -123,7 +123,7 @@ def test_published_numbers_stand_beside_the_measured_ones():
     [table] = section.parts
     assert cells(table, "difference")["individual/base"].text == "+1.00"
     assert cells(table, "difference")["individual/tuned"].text == "−5.00"
-    assert "1 of them lie inside" in words_of(section)
+    assert "1 of these lie inside" in words_of(section)
 
 
 def test_provenance_says_how_to_have_the_numbers_again():
