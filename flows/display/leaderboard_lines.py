@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from flows.display.numbers import counted
 from flows.pages.figures import signed
 from flows.reports.boards import Board, BoardRun, Place
 from flows.reports.summary import significant
@@ -107,7 +108,7 @@ class _Lines:
         facts = f"top-1 accuracy, %; vs base: {first.title} minus the base's, points; {mark}: highest without labels"
         yield Text(facts, "dim")
         runs, methods = len(self._board.runs) - len(self._runs), len(self._board.methods) - len(self._methods)
-        left = [f"{count} more {unit}" for count, unit in ((runs, "runs"), (methods, "methods")) if count]
-        left += [f"on a wider terminal {hidden} more means"] if hidden else []
-        if left:
-            yield Text(f"--all shows {' and '.join(left)}" if runs or methods else left[0], "dim")
+        left = [counted(count, unit) for count, unit in ((runs, "more runs"), (methods, "more methods")) if count]
+        wider = f"a wider terminal shows {counted(hidden, 'more means')}" if hidden else ""
+        if left or hidden:
+            yield Text("; ".join(filter(None, (f"--all shows {' and '.join(left)}" if left else "", wider))), "dim")
