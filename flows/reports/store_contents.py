@@ -11,7 +11,6 @@ from storage.schemas import RESULTS, TABLES
 from storage.soundness import current_version
 from storage.store import Store, Stored
 
-
 _REMEDY = "`dawin run EXPERIMENT` writes them again"
 
 
