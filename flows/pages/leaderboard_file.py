@@ -1,13 +1,15 @@
 """The leaderboard as a file: where somebody asks for it, and beside the results of a store."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 from flows.errors import ExperimentError
 from flows.pages.frame.render import render
-from flows.pages.leaderboard_page import content_of, leaderboard_page
+from flows.pages.leaderboard_page import leaderboard_page
 from flows.reports.boards import boards
 from storage import keys
 from storage.errors import ObjectMissing
+from storage.identity import digest_of
 from storage.pointers import experiments
 from storage.store import Store
 
@@ -50,10 +52,17 @@ def write_leaderboard(store: Store) -> str | None:
     """
     if not experiments(store):
         return None
-    found = boards(store)
-    if content_of(found) not in _present(store):
-        store.replace(keys.LEADERBOARD, render(leaderboard_page(found, store.url)).encode())
+    content = _content(store)
+    if content not in _present(store):
+        store.replace(keys.LEADERBOARD, render(leaderboard_page(boards(store), store.url, content)).encode())
     return store.address(keys.LEADERBOARD)
+
+
+def _content(store: Store) -> str:
+    """Return a digest that differs where the results of a store differ; this costs one listing."""
+    listing = store.listing("results")
+    results = {key: [found.size, found.mark] for key, found in listing.items() if keys.is_results(key)}
+    return digest_of({"results": results, "version": version("dawin-pipeline")})
 
 
 def _present(store: Store) -> str:

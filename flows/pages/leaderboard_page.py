@@ -7,31 +7,26 @@ from flows.pages.figures import figure, interval, signed
 from flows.pages.leaderboard_tables import checkpoints_table, experiments_table, methods_table
 from flows.pages.parts import Chart, Choice, Note, Option, Page, Part, Section
 from flows.reports.boards import NEW_FOR, Accuracy, Board, Place
-from storage.identity import digest_of
 
 
-def leaderboard_page(boards: Sequence[Board], store: str) -> Page:
+def leaderboard_page(boards: Sequence[Board], store: str, content: str = "") -> Page:
     """Return the page of the leaderboard.
 
     Args:
         boards: the leaderboard of each experiment.
         store: the store's address, as the page shows it.
+        content: a digest of the results that the page is made of, which it shows; empty: it shows none.
     """
     sections = [_overview(boards), *([_checkpoints(boards)] if boards else []), _reading()]
     runs = sum(len(board.runs) for board in boards)
     counted = f"{runs:,} {'run' if runs == 1 else 'runs'}"
+    made = f"Made of {counted}" + (f", content {content}" if content else "")
     return Page(
         title="Leaderboard",
         subtitle=f"{counted} in {store}",
         sections=tuple(sections),
-        footer=f"Made of {counted}, {content_of(boards)}. `dawin leaderboard -o leaderboard.html` writes this page.",
+        footer=f"{made}. `dawin leaderboard -o leaderboard.html` writes this page.",
     )
-
-
-def content_of(boards: Sequence[Board]) -> str:
-    """Return a text that differs where the runs of a leaderboard differ; the page shows it."""
-    runs = [[board.experiment, run.run_id, run.at.isoformat()] for board in boards for run in board.runs]
-    return f"content {digest_of({'runs': runs})[:12]}"
 
 
 def _overview(boards: Sequence[Board]) -> Section:

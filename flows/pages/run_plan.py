@@ -1,7 +1,8 @@
 """The plan of a finished run, found in its store: where each method's tables are, and the addresses of the images."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from storage.errors import StorageError
@@ -14,6 +15,8 @@ from tasks.references.predictions import EnsembleReference, MergeReference, Pred
 from tasks.references.results import Cell, RunRecord
 
 log = logging.getLogger("dawin.report")
+
+_AT_ONCE = 16  # plans read at the same time; each is one request to S3
 
 
 @dataclass(frozen=True)
@@ -65,30 +68,42 @@ def outputs_of(predictions: PredictionsReference) -> tuple[OutputsReference, ...
     return tuple(outputs for outputs in found if outputs.model.made is None)
 
 
-def plan_of(store: Store, experiment: str, run_id: str) -> RunPlan:
+def plan_of(store: Store, experiment: str, run_id: str, key: str | None = None) -> RunPlan:
     """Return the plan of a run; one without cells if the store holds none that this version can read.
+
+    Plans are kept under the digests of their content, so all of them are looked through.
 
     Args:
         store: the store.
         experiment: the experiment's name.
         run_id: the run.
+        key: of the plan, if it is known.
     """
-    marks = json_text(experiment), json_text(run_id)
-    for key in store.keys("plans"):
-        try:
-            content = store.read(key)
-            if not all(mark in content for mark in marks):
-                continue
-            found = from_json(content)
-            record = found["record"]
-        except (StorageError, ValueError, KeyError) as error:
-            log.debug("%s: left out: %s", store.address(key), error)
-            continue
-        if isinstance(record, RunRecord) and (record.experiment, record.run_id) == (experiment, run_id):
-            return RunPlan(tuple(found["cells"]))
+    keys = [key] if key else list(store.keys("plans"))
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="plans") as pool:
+        for batch in batched(keys, _AT_ONCE):
+            for found in pool.map(lambda one: _read(store, one, experiment, run_id), batch):
+                if found is not None:
+                    return found
     return RunPlan()
 
 
-def json_text(name: str) -> bytes:
-    """Return a name as JSON writes it."""
-    return f'"{name}"'.encode()
+def _read(store: Store, key: str, experiment: str, run_id: str) -> RunPlan | None:
+    """Return the plan of a key if it is that of the run."""
+    try:
+        content = store.read(key)
+        if f'"{experiment}"'.encode() not in content or f'"{run_id}"'.encode() not in content:
+            return None
+        found = from_json(content)
+        record, cells = found["record"], found["cells"]
+    except (StorageError, ValueError, KeyError) as error:
+        log.debug("%s: left out: %s", store.address(key), error)
+        return None
+    is_asked = isinstance(record, RunRecord) and (record.experiment, record.run_id) == (experiment, run_id)
+    return RunPlan(tuple(cells)) if is_asked else None
+
+
+def batched(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Yield items in groups of a size; the last one may be smaller."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -16,6 +16,7 @@ from flows.cli import main
 from flows.pages import report
 from flows.pages.parts import Chart, Choice, Gallery, Note, Table
 from flows.pages.report import report_page, write_report
+from flows.pages.sample_facts import sample_facts
 from storage import keys
 from storage.pointers import latest_run
 from storage.store import Store
@@ -107,6 +108,24 @@ def test_the_tables_have_the_numbers_of_the_results(example):
     shown = {(row[0].text, name): cell.value for row in table.rows for name, cell in zip(columns, row, strict=True)}
     for row in example[3].filter(metric="top1", dataset="two").iter_rows(named=True):
         assert shown[row["method"], "two"] == pytest.approx(100 * row["value"])
+
+
+def test_aggregated_samples_add_up_to_the_results(example):
+    """Bins, clusters and classes count every sample once: each of them sums to the accuracy of the results."""
+    run = report.run_data(Store(example[2]), "tiny")
+    for dataset in run.datasets:
+        facts = sample_facts(run, dataset, "dawin/clusters-2")
+        right = {m: round(run.estimate(m, dataset).value * run.samples[dataset]) for m in facts.bins}
+        assert {m: int(bins.right.sum()) for m, bins in facts.bins.items()} == right
+        assert all(bins.samples.sum() == run.samples[dataset] for bins in facts.bins.values())
+        assert sum(cluster.samples for cluster in facts.clusters) == run.samples[dataset]
+        assert {m: sum(cluster.right[m] for cluster in facts.clusters) for m in right} == right
+        for other, changes in facts.changes.items():
+            assert sum(change.samples for change in changes) == run.samples[dataset]
+            assert sum(change.before for change in changes) == right[other]
+            assert sum(change.after for change in changes) == right["dawin/clusters-2"]
+        assert facts.fit.counts.sum(axis=1) == pytest.approx([run.samples[dataset]] * 2)
+        assert facts.fit.mean.sum() == pytest.approx(1)
 
 
 def test_charts_are_described_and_galleries_show_pictures(example):

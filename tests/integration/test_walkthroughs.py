@@ -18,6 +18,7 @@ from flows.run_experiment import run_experiment
 from storage import scan
 from tasks.datasets.readers import registry as readers
 from tasks.errors import DatasetError
+from tasks.evidence import dataset_estimates, group_means
 from tasks.methods import registry as methods
 from tasks.models.families import registry as families
 from tasks.numerics.metrics import registry as metrics
@@ -86,14 +87,19 @@ def test_a_per_sample_baseline_merges_by_its_own_measure(write, run, monkeypatch
 
 
 def test_a_metric_has_a_row_for_every_method_and_data_set(write, run, monkeypatch):
-    """The metric of the page, in the registry, is in the results, and its value is the mean of the entropies."""
-    module = write("tasks/numerics/metrics/mean_entropy.py")
-    monkeypatch.setattr(metrics, "METRICS", (*metrics.METRICS, *module.METRICS))
+    """The metric of the page, in the registry, is in the results with an interval, and its value is the share."""
+    module = write("tasks/numerics/metrics/sure_errors.py")
+    registered = (*metrics.METRICS, *module.METRICS)
+    for place in (metrics, dataset_estimates, group_means):
+        monkeypatch.setattr(place, "METRICS", registered)
     results, store = run()
-    found = results.filter(metric="mean_entropy")
+    found = results.filter(metric="sure_errors")
     assert found.height == results.filter(metric="top1").height
-    value = found.filter(method="individual/tuned", dataset="two")["value"].item()
-    assert value == pytest.approx(samples_of(results, store, "individual/tuned")["entropy"].mean())
+    row = found.row(by_predicate=(pl.col("method") == "individual/tuned") & (pl.col("dataset") == "two"), named=True)
+    samples = samples_of(results, store, "individual/tuned")
+    wanted = ((samples["label_rank"] > 0) & (samples["confidence"] > 0.9)).mean()
+    assert row["value"] == pytest.approx(wanted)
+    assert row["ci_low"] <= wanted <= row["ci_high"]
 
 
 def test_a_reader_is_found_by_the_name_of_its_list(write, monkeypatch, tmp_path):

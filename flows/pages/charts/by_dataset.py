@@ -41,16 +41,7 @@ def by_dataset(panels: Sequence[Panel], methods: Sequence[str]) -> Spec:
 
 
 def _panel(panel: Panel, methods: Sequence[str], is_first: bool) -> Spec:
-    values = [
-        {
-            "method": one.method,
-            "kind": kind_of(one.method).title,
-            "x": rounded(100 * one.value),
-            **_ends(one),
-            "accuracy": percent_with_interval(one.value, one.low, one.high),
-        }
-        for one in panel.values
-    ]
+    values = [_row(one) for one in panel.values]
     x = {
         "field": "x",
         "type": "quantitative",
@@ -91,7 +82,13 @@ def _panel(panel: Panel, methods: Sequence[str], is_first: bool) -> Spec:
     }
 
 
-def _ends(one: Value) -> Spec:
+def _row(one: Value) -> Spec:
+    found = {
+        "method": one.method,
+        "kind": kind_of(one.method).title,
+        "x": rounded(100 * one.value),
+        "accuracy": percent_with_interval(one.value, one.low, one.high),
+    }
     if one.low is None or one.high is None:
-        return {}
-    return {"low": rounded(100 * one.low), "high": rounded(100 * one.high)}
+        return found
+    return {**found, "low": rounded(100 * one.low), "high": rounded(100 * one.high)}

@@ -49,18 +49,7 @@ def cluster_accuracy(panels: Sequence[Panel], methods: tuple[str, str, str]) -> 
 
 def _panel(panel: Panel, methods: tuple[str, str, str]) -> Spec:
     titles = [cluster.title for cluster in panel.clusters]
-    values = [
-        {
-            "cluster": cluster.title,
-            "method": one.method,
-            "at": rounded(100 * one.value),
-            "low": rounded(100 * one.low),
-            "high": rounded(100 * one.high),
-            "accuracy": percent_with_interval(one.value, one.low, one.high),
-        }
-        for cluster in panel.clusters
-        for one in cluster.hits
-    ]
+    values = [_row(cluster, one) for cluster in panel.clusters for one in cluster.hits]
     x = {
         "type": "quantitative",
         "title": None,
@@ -94,6 +83,17 @@ def _panel(panel: Panel, methods: tuple[str, str, str]) -> Spec:
                 },
             },
         ],
+    }
+
+
+def _row(cluster: Cluster, one: Hits) -> Spec:
+    return {
+        "cluster": cluster.title,
+        "method": one.method,
+        "at": rounded(100 * one.value),
+        "low": rounded(100 * one.low),
+        "high": rounded(100 * one.high),
+        "accuracy": percent_with_interval(one.value, one.low, one.high),
     }
 
 

@@ -1,8 +1,9 @@
 """The first section: what was asked and what came out, in words made from the numbers."""
 
-from flows.pages.figures import PERCENT, figure, listed, percent, percent_with_interval, points, signed
+from flows.pages.figures import figure, listed, percent, percent_with_interval
 from flows.pages.parts import Facts, Note, Part, Section
-from flows.pages.run_data import Difference, Group, RunData
+from flows.pages.run_data import Group, RunData
+from flows.pages.sections.sentences import change, code, counted, with_interval
 
 
 def outcome(run: RunData, remarks: tuple[str, ...] = ()) -> Section:
@@ -23,66 +24,20 @@ def outcome(run: RunData, remarks: tuple[str, ...] = ()) -> Section:
     return Section(id="outcome", title="What came out", words=tuple(words), parts=tuple(parts))
 
 
-def code(names: list[str]) -> list[str]:
-    """Return names as code."""
-    return [f"`{name}`" for name in names]
-
-
-def with_interval(difference: Difference) -> str:
-    """Return a difference of accuracies with its interval, as a part of a sentence.
-
-    Example:
-        >>> with_interval(Difference(0.0123, 0.004, 0.0206, 0.01)).replace(PERCENT, " %")
-        '+1.23 points, 95 % interval +0.400 to +2.06'
-    """
-    ends = _ends(difference)
-    return f"{points(difference.value)}, {ends}" if ends else points(difference.value)
-
-
-def change(difference: Difference, other: str) -> str:
-    """Return a difference of accuracies as a verb with its object.
-
-    Args:
-        difference: the method's accuracy minus the other's.
-        other: the words for the other method.
-
-    Example:
-        >>> change(Difference(0.0123, 0.004, 0.0206, 0.01), "the base").replace(PERCENT, " %")
-        'gains 1.23 points over the base (95 % interval +0.400 to +2.06)'
-        >>> change(Difference(-0.02, None, None, None), "it")
-        'loses 2.00 points against it'
-    """
-    ends = f" ({found})" if (found := _ends(difference)) else ""
-    if difference.value == 0:
-        return f"equals {other}{ends}"
-    amount = f"{figure(100 * abs(difference.value))} points"
-    return f"gains {amount} over {other}{ends}" if difference.value > 0 else f"loses {amount} against {other}{ends}"
-
-
-def _ends(difference: Difference) -> str:
-    if difference.low is None or difference.high is None:
-        return ""
-    return f"95{PERCENT} interval {signed(100 * difference.low)} to {signed(100 * difference.high)}"
-
-
 def _asked(run: RunData) -> str:
     samples = sum(run.samples[name] for name in run.datasets)
-    images = f"{samples:,} images of {_count(len(run.datasets), 'data set')}"
+    images = f"{samples:,} images of {counted(len(run.datasets), 'data set')}"
     base, tuned = f"`{run.models[0]}`" if run.models else "", code(run.models[1:])
     merged = (
         f"the base model {base} and the fine-tuned model{'s' * (len(tuned) > 1)} {listed(tuned, 8)}" if tuned else ""
     )
-    compared = f"and compared {_count(len(run.methods), 'method')}"
+    compared = f"and {'compared' if len(run.methods) > 1 else 'evaluated'} {counted(len(run.methods), 'method')}"
     if not run.dawin:
         return f"The run evaluated {merged or 'the models'} on {images}, {compared}."
     return (
         f"The run merged the weights of {merged} with coefficients that the images themselves decide, without any "
         f"training, for {images}, {compared}."
     )
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _best(run: RunData, best: str) -> str:
@@ -94,11 +49,14 @@ def _best(run: RunData, best: str) -> str:
     rivals = [method for method in run.methods if method not in run.with_labels]
     if len(rivals) == 1:
         return f"`{best}` has a top-1 accuracy of **{accuracy}** {where}."
+    equal = [method for method in rivals if (other := run.overall(method)) and other.value == found.value]
     text = f"`{best}` is **the most accurate method** {where}, with a top-1 accuracy of {accuracy}."
-    tied = run.tied(best, run.whole.row)
+    if len(equal) > 1:
+        text = f"{listed(code(equal))} are **the most accurate methods** {where}, with a top-1 accuracy of {accuracy}."
+    tied = [method for method in run.tied(best, run.whole.row) if method not in equal]
     if tied:
-        text += f" These samples do not distinguish it from {listed(code(tied))}."
-    elif all(_is_tested(run, best, other) for other in rivals if other != best):
+        text += f" The samples do not distinguish {'them' if len(equal) > 1 else 'it'} from {listed(code(tied))}."
+    elif len(equal) == 1 and all(_is_tested(run, best, other) for other in rivals if other != best):
         text += " The test distinguishes it from every other method."
     return text
 
@@ -203,10 +161,10 @@ def _facts(run: RunData) -> list[tuple[str, str]]:
     datasets = "; ".join(f"{name}: {', '.join(group.datasets)}" for name, group in groups.items())
     counts = {run.samples[name] for name in run.datasets}
     each = ", ".join(f"{name} {run.samples[name]:,}" for name in run.datasets)
-    samples = f"{counts.pop():,} of each data set" if len(counts) == 1 and len(run.datasets) > 1 else each
+    samples = each if len(counts) != 1 else f"{counts.pop():,}{' of each data set' * (len(run.datasets) > 1)}"
     pairs = [("Groups", datasets), ("Images", samples)]
     merge = run.settings.get("merge", {})
-    if merge.get("expertise"):
+    if merge.get("expertise") and run.dawin:
         pairs.append(("Expertise", str(merge["expertise"])))
     if merge.get("kind") == "task-vectors":
         pairs.append(("Scale of task vectors", ", ".join(figure(float(scale)) for scale in merge.get("scale", ()))))

@@ -79,23 +79,22 @@ def _areas(count: int, mixed: NDArray[np.int64], values: Floats, samples: Floats
         rows = values[start : min(start + step, count)]
         ends = running_total(rows)
         ends += total
-        at, wrong, total = below.take(ends.astype(np.int32), mode="clip"), rows[1::2], ends[-1]
+        total, wrong = ends[-1], rows[1::2]
+        at = below.take(ends.astype(np.int32), mode="clip")
+        ranks = at[1::2].sum(axis=0) - at[::2].sum(axis=0)
         here = np.flatnonzero((mixed >= start // 2) & (mixed < start // 2 + len(wrong)))
-        ranks = at[1::2] - at[::2] if len(here) else None
-        if ranks is None:
-            inside += at[1::2].sum(axis=0) - at[::2].sum(axis=0)
-        else:
-            wrong, local = wrong.copy(), mixed[here] - start // 2
-            group, of_group = wrong[local], values[count + here]
-            ranks[local] *= of_group / np.maximum(group, 1)
-            pairs += ((group - of_group) * of_group).sum(axis=0) / 2
-            wrong[local] = of_group
-            inside += ranks.sum(axis=0)
+        if len(here):
+            local, wrong, of_mixed = mixed[here] - start // 2, wrong.copy(), values[count + here]
+            right = wrong[local] - of_mixed
+            ranks -= (right / np.maximum(wrong[local], 1) * (at[1::2] - at[::2])[local]).sum(axis=0)
+            pairs += (right * of_mixed).sum(axis=0) / 2
+            wrong[local] = of_mixed
+        inside += ranks
         errors += wrong.sum(axis=0)
         pairs += np.einsum("gb,gb->b", wrong, ends[::2])
         squares += np.einsum("gb,gb->b", wrong, wrong)
     risk = (errors * harmonic[samples.astype(np.int64)] - inside) / samples
-    pairs -= (errors**2 - squares) / 2
+    pairs -= (errors**2 - squares) / 2  # pairs of errors
     all_pairs = errors * (samples - errors)
     return Areas(risk, np.divide(pairs, all_pairs, out=np.full(len(pairs), np.nan), where=all_pairs > 0))
 

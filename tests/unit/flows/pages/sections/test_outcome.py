@@ -50,6 +50,12 @@ def test_the_use_of_labels_is_said():
     assert "No method uses any label" in words_of(outcome(run_of(honest)))
 
 
+def test_equally_good_methods_are_named_together():
+    """Two methods with the same accuracy are both the best."""
+    words = words_of(outcome(run_of({"individual/base": {"clean": 0.9}, "individual/tuned": {"clean": 0.9}})))
+    assert "`individual/base` and `individual/tuned` are **the most accurate methods** on `clean`" in words
+
+
 def test_one_data_set_is_no_average():
     """On one data set the words name it, and speak of no mean."""
     words = words_of(outcome(run_of({name: {"clean": v["clean"]} for name, v in TABLE.items()})))
