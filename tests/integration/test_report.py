@@ -194,7 +194,7 @@ def test_damaged_predictions_leave_out_their_data_set(copied, caplog):
 def test_a_fault_of_the_report_never_fails_a_run(example, monkeypatch, caplog):
     """The run goes on without a page, and the log has a warning with the reason."""
 
-    def fails(*_):
+    def fails(*_, **__):
         raise RuntimeError("no such luck\nand a second line")
 
     monkeypatch.setattr(report, "report_html", fails)
