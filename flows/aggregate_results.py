@@ -25,13 +25,13 @@ async def aggregate_results(plan: str, store: str) -> Tally:
     found = read_plan(plan, Store(store))
     tally = aggregate(found.record, found.cells, found.store)
     log_results(results_of(found.store, found.record.experiment, found.record.run_id))
-    await publish(found.record, found.store, page=_page(found.record, found.store, is_new=tally.computed > 0))
+    await publish(found.record, found.store, page=_page(found.record, found.store, plan, is_new=tally.computed > 0))
     return tally
 
 
-def _page(record: RunRecord, store: Store, *, is_new: bool) -> str | None:
+def _page(record: RunRecord, store: Store, plan: str, *, is_new: bool) -> str | None:
     """Return the address of the page about a run, written unless results that were there before have one."""
     key = keys.report(record.experiment, record.run_id)
     if not is_new and store.exists(key):
         return store.address(key)
-    return write_report(store, record.experiment, record.run_id)
+    return write_report(store, record.experiment, record.run_id, plan=plan)

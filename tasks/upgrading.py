@@ -19,6 +19,7 @@ from storage.tables import ROW_GROUP, Columns, TableWriter, vectors
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.sample_predictions import predict
 from tasks.opening.former_outputs import former_spans, read_former
+from tasks.progress import work
 from tasks.references.outputs import OutputsReference
 from tasks.streaming.fill import Tally
 
@@ -36,10 +37,17 @@ def upgrade_outputs(outputs: Sequence[OutputsReference], store: Store) -> Tally:
         outputs: of models on data sets; those that are complete, or have no former objects, stay as they are.
         store: holds the former objects, which stay, and receives the new ones.
     """
-    computed = 0
-    for reference in outputs:
-        missing = missing_spans(store, reference.prefix, reference.dataset.spans)
-        computed += sum(_upgrade(reference, span, store) for span in former_spans(reference, missing, store))
+    former = [
+        (reference, span)
+        for reference in outputs
+        for span in former_spans(reference, missing_spans(store, reference.prefix, reference.dataset.spans), store)
+    ]
+    computed, total = 0, sum(span.length for _, span in former)
+    if former:
+        with work("upgrade outputs", total, stage="upgrade", unit="predictions") as progress:
+            for reference, span in former:
+                computed += _upgrade(reference, span, store)
+                progress.advance(span.length)
     if computed:
         log.info("upgraded: outputs of an earlier dawin, %d predictions, without a forward pass", computed)
     return Tally(computed, sum(reference.dataset.samples for reference in outputs) - computed)

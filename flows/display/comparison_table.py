@@ -24,16 +24,20 @@ def print_comparison(console: Console, found: Comparison) -> None:
         console: on a terminal references are bold; elsewhere they stand further left.
         found: the comparison.
     """
+    width, printed = min(_WIDEST, console.width), ""
     for number, metric in enumerate(found.metrics):
         if number:
             console.print()
         console.print(Text(metric_text(metric), "bold"), soft_wrap=True)
         mine = [column for column in found.columns() if column.metric == metric]
-        for line in _table(mine, found, min(_WIDEST, console.width)):
+        for line in _table(mine, found, width):
             console.print(line, soft_wrap=True)
+            printed += line.plain
     console.print()
-    width = min(_WIDEST, console.width)
     for note in notes_of(found):
+        column = note.partition(":")[0]
+        if column in _LEAST and column not in printed:
+            continue  # a narrow terminal has no such column
         for part in textwrap.wrap(note, width, subsequent_indent="  "):
             console.print(Text(part, "dim"), soft_wrap=True)
     unkept = "the store cannot be written, so the table was not kept"

@@ -23,6 +23,7 @@ def planned_stages(plan: Plan, steps: Sequence[Step]) -> list[Stage]:
         evaluate += 0 if streamed else found.merges
     models = sum(step.missing for step in steps if step.stage == "merge" and not step.label.startswith("head "))
     return [
+        Stage("upgrade", "predictions", sum(step.missing for step in steps if step.stage == "upgrade")),
         Stage("extract", PASSES, extract),
         Stage("make models", "models", models),
         Stage("fit", "tables", sum(found.fits for found in missing.values())),

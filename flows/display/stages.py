@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-_ORDER = ("train", "extract", "make heads", "make models", "learn", "fit", "evaluate", "mix outputs", "aggregate")
+_ORDER = (
+    *("train", "upgrade", "extract", "make heads", "make models", "learn"),
+    *("fit", "evaluate", "mix outputs", "aggregate"),
+)
 
 
 @dataclass

@@ -37,7 +37,7 @@ _NO_PLAN = (
 )
 
 
-def write_report(store: Store, experiment: str, run_id: str) -> str | None:
+def write_report(store: Store, experiment: str, run_id: str, *, plan: str) -> str | None:
     """Write the report of a run beside its results, and return its address.
 
     A fault never fails the run: it is a warning in the log, and the answer is None.
@@ -46,44 +46,47 @@ def write_report(store: Store, experiment: str, run_id: str) -> str | None:
         store: holds the results.
         experiment: the experiment's name.
         run_id: the run.
+        plan: key of its plan in the store.
     """
     try:
         key = keys.report(experiment, run_id)
-        store.replace(key, report_html(store, experiment, run_id).encode())
+        store.replace(key, report_html(store, experiment, run_id, plan=plan).encode())
         return store.address(key)
     except Exception as error:
         log.warning("no report of %s, run %s: %s", experiment, run_id, next(iter(str(error).splitlines()), repr(error)))
         return None
 
 
-def report_html(store: Store, experiment: str, run_id: str | None = None) -> str:
+def report_html(store: Store, experiment: str, run_id: str | None = None, *, plan: str | None = None) -> str:
     """Return the report of a run as one HTML file.
 
     Args:
         store: holds the results.
         experiment: the experiment's name.
         run_id: the run; None: the latest.
+        plan: key of its plan in the store; None: it is looked for.
 
     Raises:
         ExperimentError: the store has no results of the experiment.
         StorageError: the results are damaged.
     """
-    return render(report_page(store, experiment, run_id))
+    return render(report_page(store, experiment, run_id, plan=plan))
 
 
-def report_page(store: Store, experiment: str, run_id: str | None = None) -> Page:
+def report_page(store: Store, experiment: str, run_id: str | None = None, *, plan: str | None = None) -> Page:
     """Return the content of the report of a run.
 
     Args:
         store: holds the results.
         experiment: the experiment's name.
         run_id: the run; None: the latest.
+        plan: key of its plan in the store; None: it is looked for.
 
     Raises:
         ExperimentError: the store has no results of the experiment.
         StorageError: the results are damaged.
     """
-    run = run_data(store, experiment, run_id)
+    run = run_data(store, experiment, run_id, plan=plan)
     sections = tuple(_sections(run))
     when = f"{run.created_at:%Y-%m-%d %H:%M} UTC, " if run.created_at else ""
     return Page(
@@ -94,8 +97,8 @@ def report_page(store: Store, experiment: str, run_id: str | None = None) -> Pag
     )
 
 
-def run_data(store: Store, experiment: str, run_id: str | None = None) -> RunData:
-    """Return the numbers of a run.
+def run_data(store: Store, experiment: str, run_id: str | None = None, *, plan: str | None = None) -> RunData:
+    """Return the numbers of a run, by the arguments of `report_page`.
 
     Raises:
         ExperimentError: the store has no results of the experiment.
@@ -110,14 +113,14 @@ def run_data(store: Store, experiment: str, run_id: str | None = None) -> RunDat
         run_id=run_id,
         rows=rows,
         comparisons=comparisons_of(store, experiment, run_id),
-        plan=plan_of(store, experiment, run_id),
+        plan=plan_of(store, experiment, run_id, plan),
         settings=manifest.identity["settings"],
         created_at=datetime.fromisoformat(manifest.created_at),
     )
 
 
 def _sections(run: RunData) -> Iterator[Section]:
-    """Yield the sections of a run; one that cannot be made is left out, with a warning in the log."""
+    """Yield the sections of a run; one that the run has no numbers for is left out."""
     merge = _merge_of(run)
     remarks = () if run.plan.cells else (_NO_PLAN,)
     facts = _facts(run, merge) if run.plan.cells else []

@@ -14,6 +14,8 @@ from former_store import RUN, former_place, make_former
 from open_clip import CLIP
 
 from flows.cli import main
+from flows.display.planned import planned_stages
+from flows.display.stages import Stages
 from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan
 from storage import keys, scan
@@ -21,6 +23,7 @@ from storage.errors import ObjectOutdated
 from storage.manifests import read_manifest
 from storage.store import Store
 from tasks.evidence.cost import measured_of
+from tasks.progress import listening
 from tasks.streaming.inference import Inference
 
 pytestmark = [pytest.mark.xdist_group("former"), pytest.mark.usefixtures("prefect_api")]
@@ -137,6 +140,19 @@ def test_a_plan_shows_upgrades_as_what_they_are(former, capsys):
     assert [step["missing"] for step in upgrades] == [12] * 6
     assert document["forward_passes"]["reused"] == 72
     assert document["is_done"] is False
+
+
+def test_the_upgrade_is_a_stage_of_its_own_that_does_as_much_as_planned(former):
+    """Its bar ends at its whole length, before the other stages."""
+    file, _, store = former
+    plan = planned(file, store)
+    announced = {s.name: (s.planned, s.unit) for s in planned_stages(plan, plan.steps()) if s.planned}
+    stages = Stages()
+    with listening(stages):
+        runs.run(file, store.url)
+    assert announced["upgrade"] == (72, "predictions")
+    assert {stage.name: (stage.done, stage.unit) for stage in stages.all} == announced
+    assert next(stage.name for stage in stages.all) == "upgrade"
 
 
 def test_a_run_logs_its_upgrade_in_one_line(former, caplog):

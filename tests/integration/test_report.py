@@ -194,12 +194,12 @@ def test_damaged_predictions_leave_out_their_data_set(copied, caplog):
 def test_a_fault_of_the_report_never_fails_a_run(example, monkeypatch, caplog):
     """The run goes on without a page, and the log has a warning with the reason."""
 
-    def fails(*_):
+    def fails(*_, **__):
         raise RuntimeError("no such luck\nand a second line")
 
     monkeypatch.setattr(report, "report_html", fails)
     with caplog.at_level(logging.WARNING, "dawin.report"):
-        assert write_report(Store(example[2]), "tiny", "r0123") is None
+        assert write_report(Store(example[2]), "tiny", "r0123", plan="plans/0.json") is None
     assert caplog.messages == ["no report of tiny, run r0123: no such luck"]
 
 
@@ -208,7 +208,7 @@ def test_the_report_beside_the_results_disturbs_nobody(copied, capsys):
     _, _, store, rows = copied
     opened = Store(store)
     run_id = latest_run(opened, "tiny")
-    address = write_report(opened, "tiny", run_id)
+    address = write_report(opened, "tiny", run_id, plan=next(opened.keys("plans")))
     assert address == opened.address(keys.report("tiny", run_id))
     assert opened.read(keys.report("tiny", run_id)).startswith(b"<!")
     assert main(["store", "list", "--store", store]) == 0

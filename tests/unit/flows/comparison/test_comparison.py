@@ -96,6 +96,13 @@ def test_the_text_is_no_wider_than_a_hundred_columns_or_the_terminal(width):
         assert max(map(len, printed(found, width=width)[:-1])) <= min(width, 100)
 
 
+def test_a_narrow_terminal_has_fewer_columns_and_no_note_on_those_that_it_has_not():
+    """The smallest difference goes first; names and differences stay."""
+    for width, is_shown in ((70, False), (100, True)):
+        assert any("detectable" in line for line in printed(FOUND, width=width)) is is_shown
+        assert any("difference" in line and "corrected" in line for line in printed(FOUND, width=width))
+
+
 def test_the_text_has_the_best_above_the_others_with_their_differences_to_it():
     """The closest comes first; ties are marked and explained."""
     lines = printed(FOUND)
