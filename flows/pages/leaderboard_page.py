@@ -47,23 +47,23 @@ def _sentence(board: Board) -> str:
     gain, leader = run.gain(best, place), _leader(board, place)
     against = f", {signed(gain)} points against the base" if gain is not None and best != run.base else ""
     history = ""
-    if leader and leader[0] != run.run_id:
-        history = f" The highest of all comparable runs is {figure(leader[2])} %, by `{leader[1]}`."
+    if leader and figure(leader[1]) != figure(found.value):
+        history = f" The highest of all comparable runs is {figure(leader[1])} %, by `{leader[0]}`."
     return (
         f"**{board.experiment}**: at the newest checkpoint, `{run.checkpoint or run.base}`, the most accurate method "
         f"without labels is `{best}` with {figure(found.value)} %{against} ({place.title}).{history}"
     )
 
 
-def _leader(board: Board, place: Place) -> tuple[str, str, float] | None:
-    """Return the run, the checkpoint and the value of the highest accuracy of all comparable runs."""
+def _leader(board: Board, place: Place) -> tuple[str, float] | None:
+    """Return the checkpoint and the value of the highest accuracy of all comparable runs."""
     found = []
     for run in board.comparable(place):
         best = board.best(run, place)
         accuracy = run.of(best, place) if best else None
         if accuracy:
-            found.append((run.run_id, run.checkpoint, accuracy.value))
-    return max(found, key=lambda one: one[2], default=None)
+            found.append((run.checkpoint or run.base, accuracy.value))
+    return max(found, key=lambda one: one[1], default=None)
 
 
 def _checkpoints(boards: Sequence[Board]) -> Section:
