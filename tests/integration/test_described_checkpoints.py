@@ -105,7 +105,7 @@ def test_a_run_computes_what_the_library_computes(tmp_path, kind):
     for name, (tower, head) in zip(("base", "tuned"), made, strict=True):
         with torch.no_grad():
             expected = torch.nn.functional.normalize(tower(images), dim=-1) @ head.T
-        row = results.row(by_predicate=pl.col("method") == f"individual/{name}", named=True)
+        row = results.filter(method=f"individual/{name}", dataset="one", metric="top1").row(0, named=True)
         stored = scan("outputs", store=store).filter(pl.col("id") == row["samples_id"]).collect()
         got = np.stack(stored["logits"].to_numpy())
         np.testing.assert_allclose(got, expected.numpy(), rtol=1e-4, atol=1e-4)
@@ -114,7 +114,7 @@ def test_a_run_computes_what_the_library_computes(tmp_path, kind):
     halfway.load_state_dict(mean)
     with torch.no_grad():
         logits = torch.nn.functional.normalize(halfway(images), dim=-1) @ ((made[0][1] + made[1][1]) / 2).T
-    row = results.row(by_predicate=pl.col("method") == "wise-ft/0.50", named=True)
+    row = results.filter(method="wise-ft/0.50", dataset="one", metric="top1").row(0, named=True)
     merged = scan("predictions", store=store).filter(pl.col("id") == row["samples_id"]).collect()
     entropy = torch.distributions.Categorical(logits=logits.double()).entropy()
     np.testing.assert_allclose(merged["entropy"], entropy, rtol=1e-4, atol=1e-5)

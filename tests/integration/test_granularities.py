@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.xdist_group("granularities"), pytest.mark.usefixtures(
 
 @pytest.fixture
 def decodes(monkeypatch):
-    """How often each image was read to be decoded."""
+    """How often each image was read to be decoded; the report's few pictures are left out."""
+    monkeypatch.setattr("flows.aggregate_results.write_report", lambda *_, **__: None)
     count = {}
     read = ImageFiles.read
 
@@ -183,7 +184,8 @@ def test_a_streaming_run_that_was_cut_short_continues(tmp_path, decodes):
     for path in lost:
         path.unlink()
     again = run_in_shards(file, store, 7, *settings)
-    assert again.drop("created_at").equals(whole.drop("created_at"))
+    times = ("created_at", "seconds", "images_per_second")
+    assert again.drop(times).equals(whole.drop(times))
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
