@@ -89,6 +89,12 @@ class Metric:
     """How its 95 % interval is made: Wilson's for shares of samples, a bootstrap, the metric's own; None: none."""
     terms: Terms | None = None
     """For a mean of terms of samples: the terms, so that many means are resampled by one matrix product."""
+    deciding: Callable[[SampleColumns], int] | None = None
+    """Number of samples that decide the value, where these are far fewer than all: a difference of two methods is as
+    uncertain as one of so few samples. None: all samples."""
+    is_tested: bool = True
+    """Whether the bootstrap gives a valid test of a difference. It does not for an extreme, such as the worst recall of
+    100 classes: two equal methods then have p < 0.05 in 16 % of all cases."""
     version: int = 1
     """Of the estimate; a raised version has the results of every experiment aggregated again."""
 

@@ -123,6 +123,20 @@ def _harmonic_numbers(largest: int) -> tuple[Floats, Floats]:
     return harmonic, number * harmonic - number
 
 
+def rarer_samples(columns: SampleColumns) -> int:
+    """Return the number of right or of wrong samples, the smaller one: with one error, that error alone decides.
+
+    Args:
+        columns: with `label_rank`.
+
+    Example:
+        >>> rarer_samples({"label_rank": np.array([0, 0, 3, 0])})
+        1
+    """
+    wrong = int(np.count_nonzero(columns["label_rank"]))
+    return min(wrong, len(columns["label_rank"]) - wrong)
+
+
 AURC = Metric(
     name="aurc",
     title="area under the risk-coverage curve",
@@ -140,6 +154,7 @@ AUROC = Metric(
     columns=("confidence", "label_rank"),
     statistic=OfSums((ranked,), attrgetter("order")),
     interval="bootstrap",
+    deciding=rarer_samples,
 )
 
 METRICS = (AURC, AUROC)
