@@ -12,6 +12,7 @@ from storage import keys
 from storage.manifests import committed
 from storage.store import Store
 from storage.text import shown
+from tasks.errors import did_you_mean
 
 _MOST_KNOWN = 40  # names that a message lists
 
@@ -95,7 +96,8 @@ def check_metric(rows: pl.DataFrame, metric: str) -> None:
     """Raise `ExperimentError` if no row has the metric; the message lists those that have any."""
     known = rows["metric"].unique(maintain_order=True).to_list()
     if metric not in known:
-        raise ExperimentError(f"--metric {shown(metric)}: no such metric in these results; known: {listed(known)}")
+        hint = did_you_mean(metric, known) or f"; known: {listed(known)}"
+        raise ExperimentError(f"--metric {shown(metric)}: no such metric in these results{hint}")
 
 
 def listed(names: Collection[str]) -> str:
