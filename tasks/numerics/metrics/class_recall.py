@@ -122,6 +122,7 @@ WORST_RECALL = Metric(
     columns=_COLUMNS,
     statistic=OfSums(_SUMS, _worst_recall),
     interval=_worst_interval,
+    is_tested=False,
 )
 
 METRICS = (MEAN_RECALL, MACRO_F1, WORST_RECALL)
