@@ -167,7 +167,7 @@ def _shared(
             if one in other.digests:
                 raise ExperimentError(
                     f"data set {one}: wanted the samples of {run.name} (digest {run.digests[one]}), got others in "
-                    f"{other.name} (digest {other.digests[one]}): its files, label space or preprocessing differ"
+                    f"{other.name} (digest {other.digests[one]}): its files, limit, label space or preprocessing differ"
                 )
             if is_asked:
                 raise ExperimentError(

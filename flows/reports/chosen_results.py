@@ -13,6 +13,7 @@ from storage.manifests import committed
 from storage.store import Store
 from storage.text import shown
 from tasks.errors import did_you_mean
+from tasks.references.results import is_mean
 
 _MOST_KNOWN = 40  # names that a message lists
 
@@ -111,8 +112,9 @@ def _unknown(
     option: str, patterns: Sequence[str], names: Collection[str], matches: Callable[[str, str], bool]
 ) -> list[str]:
     """Return the faults of patterns that match none of the names."""
+    means = "a mean is shown beside all of its data sets, and cannot be chosen"
     return [
-        f"{option} {shown(pattern)}: not in these results; known: {listed(names)}"
+        f"{option} {shown(pattern)}: {means if is_mean(pattern) else 'not in these results'}; known: {listed(names)}"
         for pattern in patterns
         if not any(matches(name, pattern) for name in names)
     ]

@@ -110,7 +110,8 @@ def summary_of(
         raise ValueError(f"rows: wanted one experiment, got {', '.join(sorted(names))}")
     every, rows = rows.filter(pl.col("metric") == metric), rows.filter(~IS_MEAN)
     found, chosen = _cells(every), every.filter(~IS_MEAN)
-    columns = _columns(chosen, rows, datasets)
+    have_values = {key for _, key in found}
+    columns = tuple(c for c in _columns(chosen, rows, datasets) if len(c.datasets) == 1 or c.key in have_values)
     methods = chosen["method"].unique(maintain_order=True).to_list()
     labelled = chosen["dataset"].unique(maintain_order=True).to_list()
     judged = chosen.filter(group=ID)["dataset"].unique(maintain_order=True).to_list() or labelled

@@ -170,7 +170,10 @@ def test_data_sets_without_labels_are_left_out_and_the_others_compared(document)
         (["tiny", "--with", "tiny"], "--with tiny: it is the run itself"),
         (["tiny", "--with", "tiny/r0"], "--run r0: experiment 'tiny' has no such run"),
         (["tiny", "--with", "other"], "data set one: wanted the samples of tiny/r"),
-        (["tiny", "dawin", "--with", "other", "--dataset", "two"], "its files, label space or preprocessing differ"),
+        (
+            ["tiny", "dawin", "--with", "other", "--dataset", "two"],
+            "its files, limit, label space or preprocessing differ",
+        ),
         (["tiny", "individual/base", "xyz", "--with", "unlabelled"], "METHOD xyz: no such method in tiny/r"),
     ],
 )
