@@ -145,6 +145,7 @@ AURC = Metric(
     columns=("confidence", "label_rank"),
     statistic=OfSums((ranked,), attrgetter("risk")),
     interval="bootstrap",
+    bounds=(0.0, 1.0),
 )
 AUROC = Metric(
     name="auroc",
@@ -154,6 +155,7 @@ AUROC = Metric(
     columns=("confidence", "label_rank"),
     statistic=OfSums((ranked,), attrgetter("order")),
     interval="bootstrap",
+    bounds=(0.0, 1.0),
     deciding=rarer_samples,
 )
 
