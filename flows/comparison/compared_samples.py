@@ -86,6 +86,7 @@ def _on_dataset(
             value=run.rows[method, name, metric.name]["value"],
             right=_right(metric, samples[f"{run.name} {method}"], classes) if is_share else None,
             replicates=None if drawn is None else drawn[number],
+            deciding=metric.deciding(samples[f"{run.name} {method}"]) if metric.deciding else None,
         )
         for number, (run, method, name) in enumerate(places)
     ]

@@ -12,8 +12,8 @@ from tasks.errors import did_you_mean
 from tasks.numerics.metrics.metric import LABEL_COLUMNS, PREDICTION_COLUMNS, Metric
 from tasks.numerics.metrics.registry import METRICS
 
-_COMPARED = [m for m in METRICS if m.better and {*m.columns} <= {*PREDICTION_COLUMNS, *LABEL_COLUMNS}]
-"""The metrics by which methods can be compared: a direction, and computed from the samples' predictions alone."""
+_COMPARED = [m for m in METRICS if m.better and m.is_tested and {*m.columns} <= {*PREDICTION_COLUMNS, *LABEL_COLUMNS}]
+"""The metrics by which methods can be compared: with a direction and a test, from the samples' predictions alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,8 @@ def chosen_metrics(names: Sequence[str]) -> list[Metric]:
             faults.append(f"--metric {shown(name)}: no such metric{did_you_mean(name, compared) or f'; {known}'}")
         elif registered[name].better is None:
             faults.append(f"--metric {name}: ranks no methods, neither high nor low values are better; {known}")
+        elif not registered[name].is_tested:
+            faults.append(f"--metric {name}: no test of a difference is valid, chance alone decides extremes; {known}")
         elif name not in compared:
             faults.append(f"--metric {name}: not computed from the samples' predictions alone; {known}")
     if faults:
@@ -165,7 +167,7 @@ def _shared(
             if one in other.digests:
                 raise ExperimentError(
                     f"data set {one}: wanted the samples of {run.name} (digest {run.digests[one]}), got others in "
-                    f"{other.name} (digest {other.digests[one]}): its files, label space or preprocessing differ"
+                    f"{other.name} (digest {other.digests[one]}): its files, limit, label space or preprocessing differ"
                 )
             if is_asked:
                 raise ExperimentError(

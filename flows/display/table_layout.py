@@ -80,13 +80,13 @@ class Layout:
             known: warnings that a reader has seen; notes that say the same are left out.
         """
         figures = [row.figures[i] for row in self._summary.rows for i in part]
-        margins = sorted(figure.margin for figure in figures if figure and figure.margin is not None)
+        margins = sorted((f for f in figures if f and f.margin is not None), key=lambda f: f.margin or 0.0)
         metric = metric_of(self._summary.metric)
         facts = [f"{metric.title}, {metric.unit}".removesuffix(", ")]
         facts += [f"{metric.better} is better"] if metric.better == "lower" else []
         facts += [f"n = {self._one_size:,} each"] if self._one_size else []
         if margins:
-            ends = " to ".join(dict.fromkeys(map(_margin, (margins[0], margins[-1]))))
+            ends = " to ".join(dict.fromkeys(_margin(one, metric.unit) for one in (margins[0], margins[-1])))
             facts.append("±: 95 % interval, its longer side" if self._margins else f"95 % intervals {ends}")
         if any(figure and figure.is_best for figure in figures):
             whose = " without labels" if any(row.uses_labels for row in self._summary.rows) else ""
@@ -140,7 +140,8 @@ class Layout:
     def _value(self, figure: Figure | None) -> str:
         if figure is None:
             return _NONE + " " * self._plain
-        margin = f" {_margin(figure.margin)}" if self._margins and figure.margin is not None else ""
+        is_margin_shown = self._margins and figure.margin is not None
+        margin = f" {_margin(figure, metric_of(self._summary.metric).unit)}" if is_margin_shown else ""
         return f"{figure.shown}{margin}" + self._mark(figure) * self._plain
 
     def _cell(self, figure: Figure | None) -> Text:
@@ -161,6 +162,11 @@ class Layout:
         return "exact McNemar, bootstrap for means" if any(means) else "exact McNemar"
 
 
-def _margin(points: float) -> str:
-    """Return half an interval, rounded up: an interval never looks shorter than it is."""
-    return f"±{math.ceil(points * 10 - 1e-9) / 10:.1f}"
+def _margin(figure: Figure, unit: str) -> str:
+    """Return half an interval, rounded up: an interval never looks shorter than it is.
+
+    Percentages have one decimal. Other units have none of their own size, so the margin has the decimals of its value.
+    """
+    decimals = 1 if unit == "%" else len(figure.shown.partition(".")[2])
+    assert figure.margin is not None  # only figures with an interval have a margin
+    return f"±{math.ceil(figure.margin * 10**decimals - 1e-9) / 10**decimals:.{decimals}f}"

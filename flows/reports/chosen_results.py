@@ -12,6 +12,8 @@ from storage import keys
 from storage.manifests import committed
 from storage.store import Store
 from storage.text import shown
+from tasks.errors import did_you_mean
+from tasks.references.results import is_mean
 
 _MOST_KNOWN = 40  # names that a message lists
 
@@ -95,7 +97,8 @@ def check_metric(rows: pl.DataFrame, metric: str) -> None:
     """Raise `ExperimentError` if no row has the metric; the message lists those that have any."""
     known = rows["metric"].unique(maintain_order=True).to_list()
     if metric not in known:
-        raise ExperimentError(f"--metric {shown(metric)}: no such metric in these results; known: {listed(known)}")
+        hint = did_you_mean(metric, known) or f"; known: {listed(known)}"
+        raise ExperimentError(f"--metric {shown(metric)}: no such metric in these results{hint}")
 
 
 def listed(names: Collection[str]) -> str:
@@ -109,8 +112,9 @@ def _unknown(
     option: str, patterns: Sequence[str], names: Collection[str], matches: Callable[[str, str], bool]
 ) -> list[str]:
     """Return the faults of patterns that match none of the names."""
+    means = "a mean is shown beside all of its data sets, and cannot be chosen"
     return [
-        f"{option} {shown(pattern)}: not in these results; known: {listed(names)}"
+        f"{option} {shown(pattern)}: {means if is_mean(pattern) else 'not in these results'}; known: {listed(names)}"
         for pattern in patterns
         if not any(matches(name, pattern) for name in names)
     ]

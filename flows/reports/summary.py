@@ -110,7 +110,7 @@ def summary_of(
         raise ValueError(f"rows: wanted one experiment, got {', '.join(sorted(names))}")
     every, rows = rows.filter(pl.col("metric") == metric), rows.filter(~IS_MEAN)
     found, chosen = _cells(every), every.filter(~IS_MEAN)
-    columns = _columns(chosen, rows, datasets)
+    columns = _columns(every, rows, datasets)
     methods = chosen["method"].unique(maintain_order=True).to_list()
     labelled = chosen["dataset"].unique(maintain_order=True).to_list()
     judged = chosen.filter(group=ID)["dataset"].unique(maintain_order=True).to_list() or labelled
@@ -138,8 +138,12 @@ def _cells(rows: pl.DataFrame) -> dict[tuple[str, str], Mapping[str, Any]]:
     return {(row["method"], row["dataset"]): row for row in rows.iter_rows(named=True)}
 
 
-def _columns(chosen: pl.DataFrame, rows: pl.DataFrame, datasets: Sequence[str]) -> tuple[Column, ...]:
-    """Return the columns: one key column for each group, then the data sets that no key column shows."""
+def _columns(every: pl.DataFrame, rows: pl.DataFrame, datasets: Sequence[str]) -> tuple[Column, ...]:
+    """Return the columns: one key column for each group, then the data sets that no key column shows.
+
+    A mean that no row has, since its data sets are not all chosen, has no column.
+    """
+    chosen, have_values = every.filter(~IS_MEAN), {*every["dataset"]}
     samples = dict(chosen.select("dataset", "samples").iter_rows())
     groups: dict[str, list[str]] = {}
     for name, group in chosen.select("dataset", "group").unique(maintain_order=True).iter_rows():
@@ -147,7 +151,7 @@ def _columns(chosen: pl.DataFrame, rows: pl.DataFrame, datasets: Sequence[str]) 
     means = [
         Column(f"mean {group}" if len(groups) > 1 else "mean", tuple(names), mean_name(group), None)
         for group, names in groups.items()
-        if len(names) > 1
+        if len(names) > 1 and mean_name(group) in have_values
     ]
     single = [
         Column(names[0], (names[0],), names[0], samples[names[0]]) for names in groups.values() if len(names) == 1

@@ -25,6 +25,8 @@ class Compared:
     """(n,) whether each sample is right, for a metric that is the share of right samples; then McNemar's test."""
     replicates: Floats | None = None
     """(B,) the value on each of B resamples, which all methods of a column share; for the bootstrap."""
+    deciding: int | None = None
+    """Number of samples that decide the value (see `Metric.deciding`), for the bootstrap; None: all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,7 @@ def mean_of(group: str, columns: Sequence[ComparedColumn]) -> ComparedColumn:
             run=run,
             value=float(np.mean([one[name, run].value for one in each])),
             replicates=np.mean([_drawn(one[name, run]) for one in each], axis=0),
+            deciding=min((n for one in each if (n := one[name, run].deciding) is not None), default=None),
         )
         for name, run in shared
     ]

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from storage import keys
 from storage.identity import digest_of
@@ -116,21 +117,35 @@ def _by_bootstrap(column: ComparedColumn, pairs: Pairs) -> _Tested:
         raise ValueError(f"{column.dataset}, {column.metric}: wanted resamples of all methods, none of {without[0]}")
     values = np.array([method.value for method in column.methods])
     drawn = np.array([method.replicates for method in column.methods])
-    drawn = drawn[:, np.isfinite(drawn).all(axis=0)]  # a metric may not be defined on a resample
-    if drawn.shape[1] < 2:
-        unknown = np.full(len(pairs), np.nan)
-        return _Tested(np.ones(len(pairs)), unknown, unknown, unknown)
-    noise = _ROUNDING * np.abs(drawn).max()
+    counts = np.array([method.deciding or column.least for method in column.methods])
+    noise = _ROUNDING * np.abs(drawn).max(initial=0.0, where=np.isfinite(drawn))
     parts = []
     for start in range(0, len(pairs), _AT_ONCE):
         i, j = np.transpose(pairs[start : start + _AT_ONCE])
         differences, of_resamples = values[i] - values[j], drawn[i] - drawn[j]
-        same = (np.abs(differences) <= noise) & np.all(np.abs(of_resamples) <= noise, axis=1)
-        differences[same], of_resamples[same] = 0.0, 0.0  # equal predictions, whose sums were rounded differently
-        found = paired_test(differences, of_resamples, column.least)
-        detectable = detectable_by_error(found.standard_error, column.least)
-        parts.append(_Tested(found.p_value, found.low, found.high, detectable))
+        defined = np.isfinite(of_resamples)  # a metric may not be defined on a resample
+        same = (np.abs(differences) <= noise) & np.all((np.abs(of_resamples) <= noise) | ~defined, axis=1)
+        differences[same] = 0.0  # equal predictions, whose sums were rounded differently
+        of_resamples[same[:, None] & defined] = 0.0
+        parts.append(_tested(differences, of_resamples, np.minimum(counts[i], counts[j])))
     return _Tested(*(np.concatenate(one) for one in zip(*parts, strict=True)))
+
+
+def _tested(differences: Floats, of_resamples: Floats, samples: NDArray[np.int64]) -> _Tested:
+    """Return the tests of differences (pairs,) with resamples (pairs, B), NaN where a metric is not defined on one.
+
+    A difference that less than half of the resamples define has no interval, and p is 1.
+    """
+    found = _Tested(np.ones(len(differences)), *(np.full(len(differences), np.nan) for _ in range(3)))
+    defined = np.isfinite(of_resamples)
+    whole = np.flatnonzero(defined.all(axis=1))
+    in_part = np.flatnonzero(~defined.all(axis=1) & (2 * defined.sum(axis=1) >= max(4, defined.shape[1])))
+    for rows in filter(len, (whole, *in_part[:, None])):
+        drawn = of_resamples[rows] if rows is whole else of_resamples[rows][:, defined[rows[0]]]
+        test = paired_test(differences[rows], drawn, samples[rows])
+        found.p_value[rows], found.low[rows], found.high[rows] = test.p_value, test.low, test.high
+        found.detectable[rows] = detectable_by_error(test.standard_error, samples[rows])
+    return found
 
 
 def _or_none(number: float) -> float | None:

@@ -17,6 +17,10 @@ COMPARISONS = {
         ["compare", "tiny", "--metric", "top1", "entropy", "--store", "{folder}/one"],
         r"--metric entropy: ranks no methods, neither high nor low values are better; known: top1, .*",
     ),
+    "a metric that no test is valid for": (
+        ["compare", "tiny", "--metric", "worst_recall", "--store", "{folder}/one"],
+        r"--metric worst_recall: no test of a difference is valid, chance alone decides extremes; known: top1, .*",
+    ),
     "two forms of comparisons at once": (
         ["compare", "tiny", "--json", "--format", "csv"],
         r"compare: wanted --json or --format csv, got both",

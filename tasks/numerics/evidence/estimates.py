@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tasks.numerics.checks import Floats
-from tasks.numerics.evidence.intervals import bootstrap_interval, wilson_interval
+from tasks.numerics.evidence.intervals import Interval, bootstrap_interval, wilson_interval
 from tasks.numerics.evidence.replicates import numbers
 from tasks.numerics.evidence.resampling import Resampling
 from tasks.numerics.metrics.metric import Estimate, Metric, SampleColumns
@@ -80,11 +80,12 @@ def mean_estimate(metric: Metric, of_datasets: Sequence[Measured]) -> Estimate:
     samples = sum(own.estimate.samples for own in of_datasets)
     drawn = [own.replicates for own in of_datasets if own.replicates is not None]
     if callable(metric.interval):
-        ends = [(own.estimate.ci_low, own.estimate.ci_high) for own in of_datasets]
-        own_low, own_high = (float(np.mean(end)) for end in zip(*ends, strict=True))
-        return Estimate(value, own_low, own_high, samples)
-    interval = bootstrap_interval(value, np.mean(drawn, axis=0)) if len(drawn) == len(of_datasets) else None
-    low, high = interval or (None, None)
+        found = [(own.estimate.ci_low, own.estimate.ci_high) for own in of_datasets]
+        ends = [(low, high) for low, high in found if low is not None and high is not None]
+        interval = Interval(*map(float, np.mean(ends, axis=0))) if len(ends) == len(found) else None
+    else:
+        interval = bootstrap_interval(value, np.mean(drawn, axis=0)) if len(drawn) == len(of_datasets) else None
+    low, high = _within(metric, interval) or (None, None)
     return Estimate(value, low, high, samples)
 
 
@@ -98,5 +99,10 @@ def _interval(
         samples = len(columns[metric.columns[0]])
         return wilson_interval(round(value * samples), samples)
     if metric.interval == "bootstrap":
-        return bootstrap_interval(value, drawn)
+        return _within(metric, bootstrap_interval(value, drawn))
     return metric.interval(columns, classes)
+
+
+def _within(metric: Metric, interval: Interval | None) -> Interval | None:
+    """Return an interval inside the metric's bounds, beyond which the correction for bias may move an end."""
+    return interval and Interval(max(interval.low, metric.bounds[0]), min(interval.high, metric.bounds[1]))

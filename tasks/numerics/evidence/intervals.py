@@ -113,7 +113,7 @@ def bootstrap_interval(value: float, replicates: Floats, confidence: float = CON
     return Interval(min(float(low), value), max(float(high), value))
 
 
-def distance_interval(terms: Floats, part: NDArray[np.int64], confidence: float = CONFIDENCE) -> Interval:
+def distance_interval(terms: Floats, part: NDArray[np.int64], confidence: float = CONFIDENCE) -> Interval | None:
     """Return an interval of Σ_b |d_b|, where d_b is the mean over all samples of the terms of part b.
 
     The calibration error is such a distance. Noise h of the means makes it larger, the more the nearer the truth is to
@@ -128,11 +128,16 @@ def distance_interval(terms: Floats, part: NDArray[np.int64], confidence: float 
         part: (n,) the number of each sample's part, from 0.
         confidence: coverage of the interval, between 0 and 1.
 
+    Returns:
+        The ends; None where the terms of all samples are equal, since the samples are too few or too alike.
+
     Example:
         >>> low, high = distance_interval(np.tile([0.3, 0.5], 50), np.tile([0, 1], 50))
         >>> print(f"{low:.2f} {high:.2f}")
         0.38 0.42
     """
+    if np.ptp(terms) == 0 and np.ptp(part) == 0:
+        return None
     means = np.bincount(part, terms) / len(terms)
     covariance = (np.diag(np.bincount(part, terms**2) / len(terms)) - np.outer(means, means)) / len(terms)
     variances, directions = np.linalg.eigh(covariance)

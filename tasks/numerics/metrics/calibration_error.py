@@ -99,7 +99,9 @@ def _joined(values: Floats, bins: NDArray[np.int64]) -> Floats:
     return joined
 
 
-def _interval(columns: SampleColumns, _classes: int | None, *, bins: Callable[[Floats], NDArray[np.int64]]) -> Interval:
+def _interval(
+    columns: SampleColumns, _classes: int | None, *, bins: Callable[[Floats], NDArray[np.int64]]
+) -> Interval | None:
     return distance_interval(columns["confidence"] - (columns["label_rank"] == 0), bins(columns["confidence"]))
 
 

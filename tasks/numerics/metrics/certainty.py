@@ -1,5 +1,6 @@
 """Mean entropy and mean confidence of the predictions: known without labels, and no measure of being right."""
 
+import math
 from functools import partial
 
 from tasks.numerics.checks import Floats
@@ -21,6 +22,7 @@ ENTROPY = Metric(
     columns=("entropy",),
     statistic=mean_of(_entropy),
     interval="bootstrap",
+    bounds=(0.0, math.inf),
     terms=_entropy,
 )
 CONFIDENCE = Metric(
@@ -31,6 +33,7 @@ CONFIDENCE = Metric(
     columns=("confidence",),
     statistic=mean_of(_confidence),
     interval="bootstrap",
+    bounds=(0.0, 1.0),
     terms=_confidence,
 )
 

@@ -104,6 +104,7 @@ MEAN_RECALL = Metric(
     columns=_COLUMNS,
     statistic=OfSums(_SUMS, _mean_recall),
     interval="bootstrap",
+    bounds=(0.0, 1.0),
 )
 MACRO_F1 = Metric(
     name="macro_f1",
@@ -113,6 +114,7 @@ MACRO_F1 = Metric(
     columns=_COLUMNS,
     statistic=OfSums(_SUMS, _macro_f1),
     interval="bootstrap",
+    bounds=(0.0, 1.0),
 )
 WORST_RECALL = Metric(
     name="worst_recall",
@@ -122,6 +124,7 @@ WORST_RECALL = Metric(
     columns=_COLUMNS,
     statistic=OfSums(_SUMS, _worst_recall),
     interval=_worst_interval,
+    is_tested=False,
 )
 
 METRICS = (MEAN_RECALL, MACRO_F1, WORST_RECALL)

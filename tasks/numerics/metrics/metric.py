@@ -20,6 +20,7 @@ Data sets without labels do not have the three label columns; only merges in gro
 only data sets on which a model of the experiment was fine-tuned have `tuned_rank`.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -85,10 +86,18 @@ class Metric:
     """The columns that the statistic needs; results leave the metric out where one of them does not exist."""
     statistic: Statistic
     """The metric, as a function of weighted samples."""
-    interval: Literal["wilson", "bootstrap"] | Callable[[SampleColumns, int | None], tuple[float, float]] | None
+    interval: Literal["wilson", "bootstrap"] | Callable[[SampleColumns, int | None], tuple[float, float] | None] | None
     """How its 95 % interval is made: Wilson's for shares of samples, a bootstrap, the metric's own; None: none."""
     terms: Terms | None = None
     """For a mean of terms of samples: the terms, so that many means are resampled by one matrix product."""
+    deciding: Callable[[SampleColumns], int] | None = None
+    """Number of samples that decide the value, where these are far fewer than all: a difference of two methods is as
+    uncertain as one of so few samples. None: all samples."""
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    """The lowest and the highest value that exist; an interval that is corrected for bias ends there."""
+    is_tested: bool = True
+    """Whether the bootstrap gives a valid test of a difference. It does not for an extreme, such as the worst recall of
+    100 classes: two equal methods then have p < 0.05 in 16 % of all cases."""
     version: int = 1
     """Of the estimate; a raised version has the results of every experiment aggregated again."""
 

@@ -1,5 +1,7 @@
 """Top-1 accuracy relative to the model that was fine-tuned on the data set (Ilharco et al., ICLR 2023)."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +47,7 @@ NORMALISED_TOP1 = Metric(
     columns=("label_rank", TUNED_COLUMN),
     statistic=OfSums((errors_of_method, errors_of_tuned), _ratio),
     interval="bootstrap",
+    bounds=(0.0, math.inf),
 )
 
 METRICS = (NORMALISED_TOP1,)

@@ -1,5 +1,7 @@
 """Negative log-likelihood and Brier score: proper scoring rules of the predicted probabilities."""
 
+import math
+
 import numpy as np
 
 from tasks.numerics.checks import Floats
@@ -25,6 +27,7 @@ NLL = Metric(
     columns=("loss",),
     statistic=mean_of(_loss),
     interval="bootstrap",
+    bounds=(0.0, math.inf),
     terms=_loss,
 )
 BRIER = Metric(
@@ -35,6 +38,7 @@ BRIER = Metric(
     columns=("sum_of_squares", "loss"),
     statistic=mean_of(_brier),
     interval="bootstrap",
+    bounds=(0.0, 2.0),
     terms=_brier,
 )
 

@@ -123,6 +123,20 @@ def _harmonic_numbers(largest: int) -> tuple[Floats, Floats]:
     return harmonic, number * harmonic - number
 
 
+def rarer_samples(columns: SampleColumns) -> int:
+    """Return the number of right or of wrong samples, the smaller one: with one error, that error alone decides.
+
+    Args:
+        columns: with `label_rank`.
+
+    Example:
+        >>> rarer_samples({"label_rank": np.array([0, 0, 3, 0])})
+        1
+    """
+    wrong = int(np.count_nonzero(columns["label_rank"]))
+    return min(wrong, len(columns["label_rank"]) - wrong)
+
+
 AURC = Metric(
     name="aurc",
     title="area under the risk-coverage curve",
@@ -131,6 +145,7 @@ AURC = Metric(
     columns=("confidence", "label_rank"),
     statistic=OfSums((ranked,), attrgetter("risk")),
     interval="bootstrap",
+    bounds=(0.0, 1.0),
 )
 AUROC = Metric(
     name="auroc",
@@ -140,6 +155,8 @@ AUROC = Metric(
     columns=("confidence", "label_rank"),
     statistic=OfSums((ranked,), attrgetter("order")),
     interval="bootstrap",
+    bounds=(0.0, 1.0),
+    deciding=rarer_samples,
 )
 
 METRICS = (AURC, AUROC)

@@ -76,6 +76,15 @@ def test_intervals_are_shown_where_they_fit_and_their_range_where_they_do_not():
     assert "±: 95 % interval" in "".join(map(plain, wide))
 
 
+@pytest.mark.parametrize(
+    ("metric", "shown"), [("nll", "0.901 ±0.020"), ("brier", "0.901 ±0.020"), ("top1", "90.1 ±2.0")]
+)
+def test_a_margin_has_the_decimals_of_a_value_without_percent(metric, shown):
+    """A loss of 0.18 with an interval of ±0.02 would have ±0.1 with the one decimal of percentages."""
+    lines, _ = printed(SMALL.with_columns(metric=pl.lit(metric)), 100, metric=metric)
+    assert shown in plain(lines[2])
+
+
 def test_the_best_are_bold_on_a_terminal_and_have_a_star_elsewhere():
     """Without a terminal no line has a control character."""
     terminal, _ = printed(SMALL)

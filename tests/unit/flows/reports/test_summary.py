@@ -174,3 +174,11 @@ def test_rows_of_two_experiments_are_refused():
 def test_numbers_have_three_digits(value, text):
     """Zeros at the end are digits too."""
     assert significant(value) == text
+
+
+def test_a_mean_that_no_row_has_has_no_column():
+    """Rows of some data sets of a group have no mean, and a column of dashes would say nothing."""
+    rows = result_rows({"individual/base": {"clean": 0.9, "noisy": 0.8, "rotated": 0.7}})
+    assert [column.key for column in summary_of(rows).columns] == ["clean", "mean/ood", "noisy", "rotated"]
+    some = summary_of(rows.filter(pl.col("dataset") != "mean/ood"))
+    assert [column.key for column in some.columns] == ["clean", "noisy", "rotated"]

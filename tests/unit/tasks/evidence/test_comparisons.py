@@ -9,8 +9,11 @@ from statsmodels.stats.multitest import multipletests
 
 from storage import scan
 from storage.store import Store
-from tasks.evidence.compared import means_of
+from tasks.evidence.compared import Compared, ComparedColumn, mean_of, means_of
 from tasks.evidence.comparisons import compare, request_of, write_comparisons
+from tasks.numerics.evidence.replicates import numbers
+from tasks.numerics.evidence.resampling import Resampling
+from tasks.numerics.metrics.selective_prediction import AUROC, rarer_samples
 
 RANDOM = np.random.default_rng(1)
 RIGHT = correlated_errors(RANDOM, 4, 600)
@@ -134,16 +137,48 @@ def test_a_metric_without_resamples_is_refused():
         compare([column_of(RIGHT.astype(float), metric="nll")])
 
 
-def test_resamples_on_which_a_metric_is_not_defined_are_left_out():
-    """A resample may lack a class. Without any two resamples, nothing is known: p is 1."""
-    column = column_of(RIGHT.astype(float), metric="mean_recall", resamples=400)
+def test_resamples_on_which_a_metric_is_not_defined_are_left_out_of_their_pairs_alone():
+    """A resample may hold no error of one method; the other pairs keep it. Below half of the resamples, p is 1."""
+    column = column_of(RIGHT.astype(float), metric="auroc", resamples=400)
     drawn = [one.replicates.copy() for one in column.methods]
     drawn[0][:200] = np.nan
     torn = replace(column, methods=[replace(m, replicates=d) for m, d in zip(column.methods, drawn, strict=True)])
     half = replace(column, methods=[replace(m, replicates=d[200:]) for m, d in zip(column.methods, drawn, strict=True)])
-    assert facts(compare([torn])) == facts(compare([half]))
-    nothing = replace(column, methods=[replace(m, replicates=np.full(400, np.nan)) for m in column.methods])
-    assert {(row["p_value"], row["ci_low"], row["detectable"]) for row in compare([nothing])} == {(1.0, None, None)}
+    rows = [[row for row in facts(compare([one])) if row.pop("p_corrected") <= 1] for one in (torn, half, column)]
+    for of_torn, of_half, of_all in zip(*rows, strict=True):
+        assert of_torn == (of_half if of_torn["method_a"] == "m0" else of_all)
+    drawn[0][:201] = np.nan
+    few = replace(column, methods=[replace(m, replicates=d) for m, d in zip(column.methods, drawn, strict=True)])
+    found = [row for row in compare([few]) if row["method_a"] == "m0"]
+    assert {(row["p_value"], row["ci_low"], row["detectable"]) for row in found} == {(1.0, None, None)}
+
+
+def test_methods_with_one_error_each_have_aurocs_that_prove_nothing():
+    """One error is one observation, however many samples are right and however little the resamples vary."""
+    samples, random = 400, np.random.default_rng(4)
+    columns = {}
+    for method in range(3):
+        rank = np.zeros(samples, np.int32)
+        rank[7] = 1
+        columns[f"m{method}"] = {"confidence": random.random(samples), "label_rank": rank}
+    found = numbers([AUROC], columns, 10, Resampling(samples))
+    methods = [
+        Compared(
+            method=name,
+            run="digits/r0123",
+            value=float(found.values[place, 0]),
+            replicates=found.drawn[place, 0],
+            deciding=rarer_samples(columns[name]),
+        )
+        for place, name in enumerate(columns)
+    ]
+    column = ComparedColumn(
+        dataset="clean", group="id", metric="auroc", samples=samples, least=samples, methods=methods
+    )
+    rows = compare([column, mean_of("id", [column, column])])
+    assert {(row["p_value"], row["ci_low"]) for row in rows} == {(1.0, None)}
+    blind = replace(column, methods=[replace(method, deciding=None) for method in methods])
+    assert min(row["p_value"] for row in compare([blind])) < 1e-10
 
 
 def test_equal_predictions_whose_sums_were_rounded_differently_are_equal():

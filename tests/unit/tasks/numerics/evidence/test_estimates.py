@@ -5,7 +5,7 @@ import pytest
 from scored_samples import CLASSES, EXAMPLES, columns_of, random_samples
 
 from tasks.numerics.evidence.estimates import estimates, mean_estimate
-from tasks.numerics.evidence.intervals import wilson_interval
+from tasks.numerics.evidence.intervals import bootstrap_interval, wilson_interval
 from tasks.numerics.evidence.resampling import Resampling
 from tasks.numerics.metrics.accuracy import TOP1
 from tasks.numerics.metrics.calibration_error import ECE
@@ -14,6 +14,41 @@ from tasks.numerics.metrics.registry import METRICS
 from tasks.numerics.metrics.scoring_rules import NLL
 
 BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+def nearly_right(samples=100, classes=20):
+    """Return the columns of samples in equal classes, of which the first one alone is wrong."""
+    label = np.repeat(np.arange(classes), samples // classes).astype(np.int32)
+    wrong = np.arange(samples) == 0
+    return {
+        "prediction": np.where(wrong, 1, label).astype(np.int32),
+        "confidence": np.linspace(0.5, 1, samples),
+        "label": label,
+        "label_rank": wrong.astype(np.int32),
+    }
+
+
+def test_intervals_end_where_no_values_exist_any_more():
+    """The correction for bias moves the upper end of macro F1 beyond 1, on one data set and in a mean."""
+    columns, resampling = nearly_right(), Resampling(100)
+    metrics = [MACRO_F1, BY_NAME["mean_recall"], BY_NAME["aurc"]]
+    found = estimates(metrics, {"a": columns}, 20, resampling)["a"]
+    beyond = bootstrap_interval(found["macro_f1"].estimate.value, found["macro_f1"].replicates)
+    assert beyond is not None
+    assert beyond.high > 1
+    for metric in metrics:
+        for estimate in (found[metric.name].estimate, mean_estimate(metric, [found[metric.name]] * 2)):
+            assert 0 <= estimate.ci_low <= estimate.value <= estimate.ci_high <= 1
+
+
+def test_samples_that_are_all_alike_have_no_interval_of_their_calibration_error():
+    """One sample, or twenty of one confidence that are all right, do not show how much the error varies."""
+    for samples in (1, 20):
+        columns = {"confidence": np.full(samples, 0.9), "label_rank": np.zeros(samples, np.int32)}
+        found = estimates([ECE], {"a": columns}, CLASSES, Resampling(samples))["a"]["ece"]
+        assert found.estimate.value == pytest.approx(0.1)
+        for estimate in (found.estimate, mean_estimate(ECE, [found, found])):
+            assert estimate.ci_low is estimate.ci_high is None
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
