@@ -81,6 +81,8 @@ def test_a_report_loads_no_torch_and_no_prefect(example, tmp_path):
         (["report", "tiny", "--run", "r0", "-o", "{tmp}/x.html"], "no such run; known: r"),
         (["report", "tiny", "-o", "{tmp}/none/x.html"], "no such folder {tmp}/none"),
         (["report", "tiny", "-o", "{tmp}"], "a folder; wanted the name of a file"),
+        (["report", "tiny", "-o", "/dev/null/x.html"], "no such folder /dev/null"),
+        (["report", "tiny", "-o", "{tmp}/" + 300 * "x"], "cannot be written (File name too long)"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_writes_nothing(example, tmp_path, capsys, words, message):
@@ -181,7 +183,7 @@ def test_a_run_without_its_plan_still_has_a_report(copied):
 
 
 def test_damaged_predictions_leave_out_their_data_set(copied, caplog):
-    """One damaged table costs its data set's part of the sections about samples, with a warning."""
+    """One damaged table costs its data set's part of the sections about samples, with a warning and a note."""
     _, _, store, _ = copied
     for path in Path(store).glob("mixtures/**/*.parquet"):
         path.write_bytes(b"no table")
@@ -189,6 +191,8 @@ def test_damaged_predictions_leave_out_their_data_set(copied, caplog):
         page = report_page(Store(store), "tiny")
     assert "clusters" not in ids(page)
     assert "report: data set one" in caplog.text
+    notes = [part.text for part in parts_of(page, "outcome") if isinstance(part, Note)]
+    assert any("leave out `one`" in note and "damaged" in note for note in notes)
 
 
 def test_a_fault_of_the_report_never_fails_a_run(example, monkeypatch, caplog):

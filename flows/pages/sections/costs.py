@@ -48,13 +48,14 @@ class Cost(NamedTuple):
 
 def _cost(run: RunData, method: str) -> Cost:
     rows = run.rows.filter(~IS_MEAN, method=method).unique("dataset", keep="first", maintain_order=True)
-    samples = rows["samples"].to_numpy().astype(np.float64)
+    samples, merged = rows["samples"].to_numpy().astype(np.float64), rows["merged_models"].to_numpy()
+    extra = int(rows["extra_parameters"].to_numpy().max(initial=0))  # a method of one model merges it once for all sets
     whole = max(float(samples.sum()), 1.0)
     seconds, rates = rows["seconds"], rows["images_per_second"]
     return Cost(
         passes=float(rows["forward_passes"].to_numpy() @ samples) / whole,
-        merged=int(rows["merged_models"].to_numpy().sum()),
-        parameters=int(rows["extra_parameters"].to_numpy().max(initial=0)),
+        merged=int(merged.sum() if extra else merged.max(initial=0)),
+        parameters=extra,
         seconds=None if seconds.null_count() else float(seconds.to_numpy().sum()),
         rate=None if rates.null_count() else whole / float((samples / rates.to_numpy()).sum()),
         devices=tuple(sorted(set(rows["device"].drop_nulls()))),

@@ -104,13 +104,14 @@ def test_accuracies_by_data_set_need_labels():
 
 
 def test_costs_are_those_of_the_rows():
-    """The table of costs has each method's passes, and merged models over all data sets."""
+    """The table of costs has each method's passes, and merged models over all data sets: one that serves all is one."""
     section = costs(run_of())
     chart, table = section.parts
     assert isinstance(chart, Chart)
     assert isinstance(table, Table)
     assert cells(table, "forward passes")["dawin/samples"].value == 3.0
     assert cells(table, "merged models")["dawin/clusters-3"].value == 9.0
+    assert cells(table, "merged models")["wise-ft/0.50"].value == 1.0
     assert "device" not in [column.name for column in table.columns]
 
 
