@@ -94,7 +94,7 @@ def report_page(store: Store, experiment: str, run_id: str | None = None, *, pla
         title=f"{run.experiment}: results",
         subtitle=f"{when}run {run.run_id}",
         sections=sections,
-        footer=f"Made by dawin {version('dawin-pipeline')} from the store {run.store.url}. No images were computed.",
+        footer=f"Made by dawin {version('dawin-pipeline')} from the store {run.store.url}. No model has run for it.",
     )
 
 

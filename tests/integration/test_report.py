@@ -15,7 +15,8 @@ import test_left_out
 from flows.cli import main
 from flows.pages import report
 from flows.pages.parts import Chart, Choice, Gallery, Note, Table
-from flows.pages.report import report_page, write_report
+from flows.pages.report import report_page, run_data, write_report
+from flows.pages.run_plan import RunPlan
 from flows.pages.sample_facts import sample_facts
 from storage import keys
 from storage.pointers import latest_run
@@ -180,6 +181,14 @@ def test_a_run_without_its_plan_still_has_a_report(copied):
     assert {"outcome", "results", "shift", "datasets", "cost", "provenance"} <= set(ids(page))
     assert {"samples", "clusters", "coefficients"}.isdisjoint(ids(page))
     assert any("no longer holds the plan" in part.text for part in parts_of(page, "outcome") if isinstance(part, Note))
+
+
+def test_a_run_of_single_models_knows_each_of_them(example):
+    """Where no method combines models, the plan's outputs are those of every model, the base first."""
+    plan = run_data(Store(example[2]), "tiny").plan
+    single = RunPlan(tuple(cell for cell in plan.cells if cell.method.startswith("individual/")))
+    assert [outputs.model.name for outputs in single.outputs("one")] == ["base", "tuned"]
+    assert single.outputs("one") == plan.outputs("one")
 
 
 def test_damaged_predictions_leave_out_their_data_set(copied, caplog):
