@@ -12,12 +12,15 @@ def check_page_file(path: Path) -> None:
         path: the file that `-o` names.
 
     Raises:
-        ExperimentError: its folder does not exist, or it is a folder.
+        ExperimentError: its folder does not exist, or it is a folder, or no file can have its name.
     """
-    if not path.absolute().parent.is_dir():
-        raise ExperimentError(f"-o {path}: no such folder {path.absolute().parent}")
-    if path.is_dir():
-        raise ExperimentError(f"-o {path}: a folder; wanted the name of a file such as page.html")
+    try:
+        if not path.absolute().parent.is_dir():
+            raise ExperimentError(f"-o {path}: no such folder {path.absolute().parent}")
+        if path.is_dir():
+            raise ExperimentError(f"-o {path}: a folder; wanted the name of a file such as page.html")
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def write_page_file(path: Path, content: bytes) -> None:
@@ -38,4 +41,8 @@ def write_page_file(path: Path, content: bytes) -> None:
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
-        raise ExperimentError(f"-o {path}: cannot be written ({error.strerror})") from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ExperimentError:
+    return ExperimentError(f"-o {path}: cannot be written ({error.strerror})")
