@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Write the report, and print its address and size."""
-    from flows.errors import ExperimentError
+    from flows.pages.page_file import check_page_file, write_page_file
     from flows.pages.report import report_html
     from flows.reports.chosen_results import Choice, experiment_and_run
     from flows.reports.json_models import ReportDocument
@@ -38,25 +38,18 @@ def execute(options: argparse.Namespace) -> int:
     from storage.pointers import latest_run
     from storage.store import open_store
 
-    output = options.output
-    if not output.absolute().parent.is_dir():
-        raise ExperimentError(f"-o {output}: no such folder {output.absolute().parent}")
-    if output.is_dir():
-        raise ExperimentError(f"-o {output}: a folder; wanted the name of a file such as {output / 'report.html'}")
+    check_page_file(options.output)
     store = open_store(store_url(options), writable=False)
     experiment, run_id = experiment_and_run(store, Choice(experiment=options.experiment, run_id=options.run))
     assert experiment is not None  # the argument is required
     run_id = run_id or latest_run(store, experiment)
     content = report_html(store, experiment, run_id).encode()
-    unfinished = output.with_name(f".{output.name}.unfinished")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(output)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_page_file(options.output, content)
     if options.json:
-        facts = ReportDocument(file=str(output.absolute()), bytes=len(content), experiment=experiment, run_id=run_id)
+        facts = ReportDocument(
+            file=str(options.output.absolute()), bytes=len(content), experiment=experiment, run_id=run_id
+        )
         print(facts.model_dump_json(indent=2))
     elif not options.quiet:
-        print(f"{output}: {human_bytes(len(content))}, report of {experiment}, run {run_id}")
+        print(f"{options.output}: {human_bytes(len(content))}, report of {experiment}, run {run_id}")
     return 0

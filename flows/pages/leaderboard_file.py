@@ -3,9 +3,9 @@
 from importlib.metadata import version
 from pathlib import Path
 
-from flows.errors import ExperimentError
 from flows.pages.frame.render import render
 from flows.pages.leaderboard_page import leaderboard_page
+from flows.pages.page_file import check_page_file, write_page_file
 from flows.reports.boards import boards
 from storage import keys
 from storage.errors import ObjectMissing
@@ -26,15 +26,9 @@ def save_leaderboard(store: Store, path: Path, experiment: str | None = None) ->
         ExperimentError: the store has no results of the experiment, or the file cannot be written.
         StorageError: all results are damaged.
     """
-    if not path.absolute().parent.is_dir():
-        raise ExperimentError(f"-o {path}: no such folder {path.absolute().parent}")
-    if path.is_dir():
-        raise ExperimentError(f"-o {path}: a folder; wanted the name of a file such as leaderboard.html")
+    check_page_file(path)
     content = render(leaderboard_page(boards(store, experiment), store.url)).encode()
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise ExperimentError(f"-o {path}: cannot be written ({error.strerror})") from error
+    write_page_file(path, content)
     return len(content)
 
 

@@ -1,11 +1,12 @@
 """The report of one run: everything that it shows, and the file in the store."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
 from flows.pages.comparisons_of import comparisons_of
+from flows.pages.figures import listed
 from flows.pages.frame.render import render
 from flows.pages.parts import Page, Section
 from flows.pages.run_data import RunData
@@ -93,7 +94,7 @@ def report_page(store: Store, experiment: str, run_id: str | None = None, *, pla
         title=f"{run.experiment}: results",
         subtitle=f"{when}run {run.run_id}",
         sections=sections,
-        footer=f"Made by dawin {version('dawin-pipeline')} from the store {run.store.url}. No images were computed.",
+        footer=f"Made by dawin {version('dawin-pipeline')} from the store {run.store.url}. No model has run for it.",
     )
 
 
@@ -122,8 +123,8 @@ def run_data(store: Store, experiment: str, run_id: str | None = None, *, plan: 
 def _sections(run: RunData) -> Iterator[Section]:
     """Yield the sections of a run; one that the run has no numbers for is left out."""
     merge = _merge_of(run)
-    remarks = () if run.plan.cells else (_NO_PLAN,)
     facts = _facts(run, merge) if run.plan.cells else []
+    remarks = _unread(run, facts) if run.plan.cells else (_NO_PLAN,)
     yield outcome(run, remarks)
     makers: tuple[Callable[[], Section | None], ...] = (
         lambda: result_tables(run),
@@ -146,6 +147,18 @@ def _sections(run: RunData) -> Iterator[Section]:
 def _merge_of(run: RunData) -> str | None:
     """Return the method of DaWin that the sections about samples look at: the best one; without labels the first."""
     return run.best(run.dawin) or next(iter(run.dawin), None)
+
+
+def _unread(run: RunData, facts: Sequence[SampleFacts]) -> tuple[str, ...]:
+    """Return a sentence about the data sets that the sections about samples leave out; none where they have all."""
+    read = {one.dataset for one in facts}
+    names = [f"`{dataset}`" for dataset in run.datasets if dataset not in read]
+    if not names:
+        return ()
+    return (
+        f"The sections about single samples leave out {listed(names, 8)}: a table in the store is missing or damaged. "
+        "`dawin run` with the same experiment computes it again.",
+    )
 
 
 def _facts(run: RunData, merge: str | None) -> list[SampleFacts]:

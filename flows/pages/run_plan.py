@@ -40,11 +40,10 @@ class RunPlan:
 
     def outputs(self, dataset: str) -> tuple[OutputsReference, ...]:
         """Return the outputs of every checkpoint on a data set, the base first."""
-        found: Sequence[OutputsReference] = ()
-        for cell in self.cells:
-            if cell.predictions.dataset.name == dataset:
-                found = max(found, outputs_of(cell.predictions), key=len)
-        return tuple(found)
+        cells = [outputs_of(c.predictions) for c in self.cells if c.predictions.dataset.name == dataset]
+        longest = max(cells, key=len, default=())  # its order is that of the experiment
+        found = {outputs.model.name: outputs for some in (longest, *cells) for outputs in some}
+        return tuple(found.values())
 
     def mixture(self, method: str, dataset: str) -> MixtureReference | None:
         """Return the mixture whose clusters a method merges by; None if it merges otherwise."""

@@ -64,7 +64,7 @@ def empty(tmp_path, monkeypatch):
     [
         (["tini", "-o", "board.html"], "no results of experiment 'tini' in {store}; did you mean tiny?"),
         (["-o", "none/board.html"], "-o none/board.html: no such folder {here}/none"),
-        (["-o", "."], "-o .: a folder; wanted the name of a file such as leaderboard.html"),
+        (["-o", "."], "-o .: a folder; wanted the name of a file such as page.html"),
         (["-o", "board.html", "--json"], "-o writes a page; it takes neither --format nor --json nor --all"),
         (["-o", "board.html", "--format", "csv"], "-o writes a page; it takes neither --format nor --json nor --all"),
     ],

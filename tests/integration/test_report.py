@@ -15,7 +15,8 @@ import test_left_out
 from flows.cli import main
 from flows.pages import report
 from flows.pages.parts import Chart, Choice, Gallery, Note, Table
-from flows.pages.report import report_page, write_report
+from flows.pages.report import report_page, run_data, write_report
+from flows.pages.run_plan import RunPlan
 from flows.pages.sample_facts import sample_facts
 from storage import keys
 from storage.pointers import latest_run
@@ -81,6 +82,8 @@ def test_a_report_loads_no_torch_and_no_prefect(example, tmp_path):
         (["report", "tiny", "--run", "r0", "-o", "{tmp}/x.html"], "no such run; known: r"),
         (["report", "tiny", "-o", "{tmp}/none/x.html"], "no such folder {tmp}/none"),
         (["report", "tiny", "-o", "{tmp}"], "a folder; wanted the name of a file"),
+        (["report", "tiny", "-o", "/dev/null/x.html"], "no such folder /dev/null"),
+        (["report", "tiny", "-o", "{tmp}/" + 300 * "x"], "cannot be written (File name too long)"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_writes_nothing(example, tmp_path, capsys, words, message):
@@ -180,8 +183,16 @@ def test_a_run_without_its_plan_still_has_a_report(copied):
     assert any("no longer holds the plan" in part.text for part in parts_of(page, "outcome") if isinstance(part, Note))
 
 
+def test_a_run_of_single_models_knows_each_of_them(example):
+    """Where no method combines models, the plan's outputs are those of every model, the base first."""
+    plan = run_data(Store(example[2]), "tiny").plan
+    single = RunPlan(tuple(cell for cell in plan.cells if cell.method.startswith("individual/")))
+    assert [outputs.model.name for outputs in single.outputs("one")] == ["base", "tuned"]
+    assert single.outputs("one") == plan.outputs("one")
+
+
 def test_damaged_predictions_leave_out_their_data_set(copied, caplog):
-    """One damaged table costs its data set's part of the sections about samples, with a warning."""
+    """One damaged table costs its data set's part of the sections about samples, with a warning and a note."""
     _, _, store, _ = copied
     for path in Path(store).glob("mixtures/**/*.parquet"):
         path.write_bytes(b"no table")
@@ -189,6 +200,8 @@ def test_damaged_predictions_leave_out_their_data_set(copied, caplog):
         page = report_page(Store(store), "tiny")
     assert "clusters" not in ids(page)
     assert "report: data set one" in caplog.text
+    notes = [part.text for part in parts_of(page, "outcome") if isinstance(part, Note)]
+    assert any("leave out `one`" in note and "damaged" in note for note in notes)
 
 
 def test_a_fault_of_the_report_never_fails_a_run(example, monkeypatch, caplog):

@@ -15,7 +15,12 @@ TABLE = {
     "dawin/clusters-3": {"clean": 0.89, "noisy": 0.66, "rotated": 0.55},
     "dawin/samples": {"clean": 0.89, "noisy": 0.65, "rotated": 0.55},
 }
-COSTS = {"individual/base": (1.0, 0, 0), "dawin/clusters-3": (3.0, 3, 10_000), "dawin/samples": (3.0, 400, 10_000)}
+COSTS = {
+    "individual/base": (1.0, 0, 0),
+    "wise-ft/0.50": (1.0, 1, 0),
+    "dawin/clusters-3": (3.0, 3, 10_000),
+    "dawin/samples": (3.0, 400, 10_000),
+}
 
 
 def run_of(table=None, *, models=("base", "tuned"), comparisons=None, **options):

@@ -12,9 +12,12 @@ from flows.pages.charts.palette import between
 from flows.pages.figures import figure
 from tasks.numerics.checks import Floats
 
-_BINS, _POINTS = 50, 161
+_BINS = 50
+_ACROSS, _PER_COMPONENT = 41, 41  # points of a line over the drawn range, and around each component
+_WIDTHS = 4.0  # standard deviations on either side of a component's mean in which its points lie
+_HIGHEST = 3.0  # height of a plot in its highest bar at most: a component may be far narrower than a bar
 _SHARE = 0.001  # of the samples that may lie outside of the drawn range, at either end
-_ROOM = 1.12  # height of the plot, in the highest bar
+_ROOM = 1.12  # height of the plot, in its highest bar or point
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,11 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _panel(panel: Marginal, size: tuple[int, int], ends: tuple[float, float], axis_title: str | None) -> Spec:
     heights = panel.counts * _BINS / max(panel.counts.sum(), 1.0)
-    top = max(float(heights.max()) * _ROOM, 1e-9)
+    points = _points(panel, ends)
+    lines = [_component(panel, k, points) for k in range(len(panel.weights))]
+    whole = np.sum(lines, axis=0) if lines else np.zeros(1)
+    highest = float(heights.max())
+    top = max(min(max(highest, float(whole.max())), _HIGHEST * highest) * _ROOM, 1e-9)
     x = {
         "type": "quantitative",
         "title": axis_title,
@@ -113,7 +120,7 @@ def _panel(panel: Marginal, size: tuple[int, int], ends: tuple[float, float], ax
         "height": size[1],
         "layer": [
             _bars(panel, heights, x, y),
-            *([_densities(panel, top, colors, (x, y)), _whole(panel, top, x, y)] if len(panel.weights) else []),
+            *([_densities(points, lines, top, colors, (x, y)), _whole(points, whole, top, x, y)] if lines else []),
             *([_marks(panel, order, colors, x)] if len(panel.coefficients) else []),
         ],
     }
@@ -143,13 +150,15 @@ def _bars(panel: Marginal, heights: Floats, x: Spec, y: Spec) -> Spec:
     }
 
 
-def _densities(panel: Marginal, top: float, colors: Sequence[str], axes: tuple[Spec, Spec]) -> Spec:
+def _densities(
+    points: Floats, lines: Sequence[Floats], top: float, colors: Sequence[str], axes: tuple[Spec, Spec]
+) -> Spec:
     """Return the lines of the components, each in the colour of its cluster."""
     x, y = axes
     values = [
         {"x": rounded(at), "y": rounded(min(height, 2 * top)), "cluster": str(k), "color": colors[k]}
-        for k in range(len(panel.weights))
-        for at, height in zip(_points(), _component(panel, k), strict=True)
+        for k, line in enumerate(lines)
+        for at, height in zip(points, line, strict=True)
     ]
     return {
         "data": {"values": values},
@@ -163,10 +172,9 @@ def _densities(panel: Marginal, top: float, colors: Sequence[str], axes: tuple[S
     }
 
 
-def _whole(panel: Marginal, top: float, x: Spec, y: Spec) -> Spec:
+def _whole(points: Floats, line: Floats, top: float, x: Spec, y: Spec) -> Spec:
     """Return the line of the whole mixture's density."""
-    total = np.sum([_component(panel, k) for k in range(len(panel.weights))], axis=0)
-    values = [{"x": rounded(at), "y": rounded(min(h, 2 * top))} for at, h in zip(_points(), total, strict=True)]
+    values = [{"x": rounded(at), "y": rounded(min(height, 2 * top))} for at, height in zip(points, line, strict=True)]
     return {
         "data": {"values": values},
         "mark": {"type": "line", "style": "reference", "clip": True, "strokeWidth": 1.5},
@@ -205,12 +213,17 @@ def _colors(order: NDArray[np.intp]) -> list[str]:
     return [between(shares[k]) for k in range(len(order))]
 
 
-def _points() -> Floats:
-    """Return the points of the lines: closer at the ends, where densities are steep."""
-    points: Floats = (1 - np.cos(np.linspace(0.02, np.pi - 0.02, _POINTS))) / 2
+def _points(panel: Marginal, ends: tuple[float, float]) -> Floats:
+    """Return the points of the lines: over the drawn range, and closer where a component has its weight."""
+    whole = panel.first + panel.second
+    mean = panel.first / whole
+    width = np.sqrt(mean * (1 - mean) / (whole + 1))
+    around = mean[:, None] + width[:, None] * np.linspace(-_WIDTHS, _WIDTHS, _PER_COMPONENT)
+    low, high = max(ends[0], 1e-3), min(ends[1], 1 - 1e-3)  # a density may have no end at 0 and at 1
+    points: Floats = np.unique(np.clip(np.r_[np.linspace(low, high, _ACROSS), around.ravel()], low, high).round(5))
     return points
 
 
-def _component(panel: Marginal, k: int) -> Floats:
-    density: Floats = panel.weights[k] * beta_density(_points(), float(panel.first[k]), float(panel.second[k]))
+def _component(panel: Marginal, k: int, points: Floats) -> Floats:
+    density: Floats = panel.weights[k] * beta_density(points, float(panel.first[k]), float(panel.second[k]))
     return density

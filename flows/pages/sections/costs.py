@@ -28,7 +28,7 @@ def costs(run: RunData) -> Section | None:
         "whose results are shared are counted for each method that needs them. Extra parameters are those to keep "
         "beside one model's.",
     )
-    return Section(id="cost", title="Accuracy and cost", words=words, parts=tuple(parts))
+    return Section(id="cost", title="Accuracy and cost" if run.whole else "Cost", words=words, parts=tuple(parts))
 
 
 class Cost(NamedTuple):
@@ -48,13 +48,14 @@ class Cost(NamedTuple):
 
 def _cost(run: RunData, method: str) -> Cost:
     rows = run.rows.filter(~IS_MEAN, method=method).unique("dataset", keep="first", maintain_order=True)
-    samples = rows["samples"].to_numpy().astype(np.float64)
+    samples, merged = rows["samples"].to_numpy().astype(np.float64), rows["merged_models"].to_numpy()
+    extra = int(rows["extra_parameters"].to_numpy().max(initial=0))  # a method of one model merges it once for all sets
     whole = max(float(samples.sum()), 1.0)
     seconds, rates = rows["seconds"], rows["images_per_second"]
     return Cost(
         passes=float(rows["forward_passes"].to_numpy() @ samples) / whole,
-        merged=int(rows["merged_models"].to_numpy().sum()),
-        parameters=int(rows["extra_parameters"].to_numpy().max(initial=0)),
+        merged=int(merged.sum() if extra else merged.max(initial=0)),
+        parameters=extra,
         seconds=None if seconds.null_count() else float(seconds.to_numpy().sum()),
         rate=None if rates.null_count() else whole / float((samples / rates.to_numpy()).sum()),
         devices=tuple(sorted(set(rows["device"].drop_nulls()))),
@@ -101,9 +102,12 @@ def _chart(run: RunData, found: dict[str, Cost]) -> Chart | None:
 
 def _table(run: RunData, found: dict[str, Cost]) -> Table:
     timed = any(cost.seconds is not None for cost in found.values())
+    accuracy_column = Column(
+        name="accuracy", kind="number", unit="%", better="higher", help="mean over all data sets with labels"
+    )
     columns = [
         Column(name="method"),
-        Column(name="accuracy", kind="number", unit="%", better="higher", help="mean over all data sets with labels"),
+        *([accuracy_column] if run.whole else []),
         Column(name="forward passes", kind="number", better="lower", help="of one model, for each sample"),
         Column(
             name="merged models", kind="number", better="lower", help="sets of weights that are merged, all data sets"
@@ -121,7 +125,7 @@ def _table(run: RunData, found: dict[str, Cost]) -> Table:
         accuracy = run.overall(method)
         cells = [
             Cell(text=method),
-            _number(None if accuracy is None else 100 * accuracy.value),
+            *([_number(None if accuracy is None else 100 * accuracy.value)] if run.whole else []),
             _number(cost.passes),
             Cell(text=f"{cost.merged:,}", value=float(cost.merged)),
             _number(float(cost.parameters)),

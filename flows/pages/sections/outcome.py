@@ -100,7 +100,7 @@ def _by_group(run: RunData, merge: str, group: Group) -> str:
 
 def _losses(run: RunData, merge: str) -> list[str]:
     """Return where DaWin is less accurate than an individual model, and where no difference can be shown."""
-    losses, open_ones, tested = list[str](), dict[str, list[str]](), False
+    losses, doubts, open_ones, tested = list[str](), list[str](), dict[str, list[str]](), False
     for dataset in run.labelled:
         for other in _rivals(run, dataset):
             difference = run.difference(merge, other, dataset)
@@ -109,17 +109,22 @@ def _losses(run: RunData, merge: str) -> list[str]:
             tested = tested or difference.p_corrected is not None
             if difference.p_corrected is not None and not difference.is_distinguishable:
                 open_ones.setdefault(other, []).append(f"`{dataset}`")
+                if difference.high is not None and difference.high < 0:
+                    doubts.append(f"`{other}` on `{dataset}` ({with_interval(difference)})")
             elif difference.value < 0:
                 losses.append(f"`{other}` on `{dataset}` ({with_interval(difference)})")
     text = []
     if losses:
         text.append(f"`{merge}` is less accurate than {listed(losses, 6)}.")
     elif any(_rivals(run, dataset) for dataset in run.labelled):
-        proven = ", as far as the test shows" if tested else ""
-        text.append(f"On no data set is `{merge}` less accurate than an individual model{proven}.")
+        shown = "does the test show that" if tested else "is"
+        less = f"`{merge}` is less accurate" if tested else f"`{merge}` less accurate"
+        text.append(f"On no data set {shown} {less} than an individual model.")
     if open_ones:
         places = [f"`{other}` on {listed(names)}" for other, names in open_ones.items()]
         text.append(f"The samples do not distinguish it from {', nor from '.join(places)}.")
+    if doubts:
+        text.append(f"Without the correction for the number of comparisons, it is less accurate than {listed(doubts)}.")
     return [" ".join(text)] if text else []
 
 

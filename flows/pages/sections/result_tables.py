@@ -29,14 +29,23 @@ def result_tables(run: RunData) -> Section | None:
     parts: tuple[Part, ...] = (
         options[0].parts if len(options) == 1 else (Choice(label="Metric", options=tuple(options)),)
     )
-    words = ["The best value of each column is marked."]
-    if run.comparisons is not None:
-        words[0] += (
-            " So are the values that the same samples do not distinguish from it: paired tests, with Holm's correction "
-            "over all comparisons of the run, at a level of 5 %."
-        )
-    words[0] += " Intervals are 95 % intervals. A mean gives each data set the same weight."
-    return Section(id="results", title="Results", words=tuple(words), parts=parts)
+    return Section(id="results", title="Results", words=(_words(run, metrics),), parts=parts)
+
+
+def _words(run: RunData, metrics: Sequence[Metric]) -> str:
+    """Return how to read the marks of the tables, as far as the tables have them."""
+    words = []
+    if any(metric.better for metric in metrics):
+        words.append("The best value of each column is marked.")
+        if run.comparisons is not None:
+            words.append(
+                "So are the values that the same samples do not distinguish from it: paired tests, with Holm's "
+                "correction over all comparisons of the run, at a level of 5 %."
+            )
+    words.append("Intervals are 95 % intervals.")
+    if any(len(group.datasets) > 1 for group in run.groups):
+        words.append("A mean gives each data set the same weight.")
+    return " ".join(words)
 
 
 def _places(run: RunData) -> list[str]:

@@ -17,13 +17,17 @@ def shift_tradeoff(run: RunData) -> Section | None:
     charts = tuple(chart for group in others if (chart := _chart(run, within, group)))
     if not charts:
         return None
-    words = (
+    words = [
         "Each point is a method; up and to the right is better. Both axes are logit-scaled, as is usual for the "
-        "robustness to shifts: equal distances are equal changes of the odds to be right. The grey line joins the "
-        "interpolations of the two models' weights with one coefficient for all samples, from the base to the "
-        "fine-tuned model. A method above that line gains more than any choice of that coefficient can.",
-    )
-    return Section(id="shift", title="In distribution and under shift", words=words, parts=charts)
+        "robustness to shifts: equal distances are equal changes of the odds to be right."
+    ]
+    if curve_of(run):
+        words[0] += (
+            " The grey line joins the interpolations of the two models' weights with one coefficient for all samples, "
+            "from the base to the fine-tuned model. A method above that line gains more than any choice of that "
+            "coefficient can."
+        )
+    return Section(id="shift", title="In distribution and under shift", words=tuple(words), parts=charts)
 
 
 def _chart(run: RunData, within: Group, shifted: Group) -> Chart | None:

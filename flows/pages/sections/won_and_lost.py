@@ -34,9 +34,11 @@ def won_and_lost(run: RunData, merge: str | None) -> Section | None:
         mine = [(one, pictures[one.dataset, one.sample]) for one in picked if one.outcome == outcome]
         if shown := [_picture(one, small, names) for one, small in mine if small is not None]:
             parts.append(Gallery(title=f"Samples that {merge} {outcome}", pictures=tuple(shown)))
+    several = len(run.models) > 2
+    tuned = "the fine-tuned model that is best on the data set" if several else "the fine-tuned model"
     words = (
-        f"Won: `{merge}` is right and the fine-tuned model is wrong. Lost: it is wrong and an individual model is "
-        "right. Shown are the samples of which the predictions are most confident, so these are no random samples.",
+        f"Won: `{merge}` is right and {tuned} is wrong. Lost: it is wrong, and {tuned} or the base is right. Shown "
+        "are the samples of which the predictions are most confident, so these are no random samples.",
     )
     return Section(id="samples", title="Samples won and lost", words=words, parts=tuple(parts))
 

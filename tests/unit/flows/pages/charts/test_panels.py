@@ -1,5 +1,7 @@
 """The charts in panels."""
 
+from dataclasses import replace
+
 import drawn
 import numpy as np
 import pytest
@@ -39,6 +41,18 @@ def test_the_density_is_that_of_the_beta_distribution():
     """The drawn lines equal scipy's density."""
     x = np.linspace(0.01, 0.99, 25)
     assert beta_density(x, 0.7, 3.2) == pytest.approx(stats.beta.pdf(x, 0.7, 3.2), rel=1e-12)
+
+
+def test_a_component_much_narrower_than_a_bar_is_drawn_with_its_area():
+    """The drawn line of a narrow component has its weight as its area, and a peak inside the plot."""
+    own = RANDOM.beta(30_000, 70_000, 500)
+    one = marginal("clean", own)
+    narrow = replace(one, first=np.array([3_000.0, 20.0]), second=np.array([7_000.0, 30.0]))
+    [panel] = coefficient_panels([narrow], columns=1, size=(200, 90), axis_title="weight")["vconcat"][0]["hconcat"]
+    components, whole = panel["layer"][1], panel["layer"][2]
+    points = [(v["x"], v["y"]) for v in components["data"]["values"] if v["cluster"] == "0"]
+    assert np.trapezoid(*np.array(points).T[::-1]) == pytest.approx(narrow.weights[0], rel=0.02)
+    assert max(v["y"] for v in whole["data"]["values"]) <= components["encoding"]["y"]["scale"]["domain"][1]
 
 
 def test_coefficients_of_every_data_set_are_drawn_with_their_mixture():

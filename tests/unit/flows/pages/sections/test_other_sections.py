@@ -104,14 +104,32 @@ def test_accuracies_by_data_set_need_labels():
 
 
 def test_costs_are_those_of_the_rows():
-    """The table of costs has each method's passes, and merged models over all data sets."""
+    """The table of costs has each method's passes, and merged models over all data sets: one that serves all is one."""
     section = costs(run_of())
     chart, table = section.parts
     assert isinstance(chart, Chart)
     assert isinstance(table, Table)
     assert cells(table, "forward passes")["dawin/samples"].value == 3.0
     assert cells(table, "merged models")["dawin/clusters-3"].value == 9.0
+    assert cells(table, "merged models")["wise-ft/0.50"].value == 1.0
     assert "device" not in [column.name for column in table.columns]
+
+
+def test_without_labels_the_sections_promise_no_accuracy_and_no_best_value():
+    """Without labels the table of costs has no column of accuracies, and no words promise marks of a best value."""
+    run = run_of({"individual/base": {"clean": 0.3}, "dawin/samples": {"clean": 0.2}}, metric="entropy")
+    section = costs(run)
+    assert section.title == "Cost"
+    assert "accuracy" not in [column.name for column in section.parts[-1].columns]
+    assert "best" not in words_of(result_tables(run))
+    assert "best value" in words_of(result_tables(run_of()))
+
+
+def test_a_line_is_explained_only_where_it_is_drawn():
+    """Without interpolations of two models' weights the words speak of no line that joins them."""
+    assert "grey line" in words_of(shift_tradeoff(run_of()))
+    without = {name: values for name, values in TABLE.items() if not name.startswith("wise-ft")}
+    assert "line" not in words_of(shift_tradeoff(run_of(without)))
 
 
 def test_published_numbers_stand_beside_the_measured_ones():

@@ -33,8 +33,17 @@ def test_what_no_test_distinguishes_is_no_loss():
         )
     )
     words = words_of(outcome(run))
-    assert "less accurate than an individual model, as far as the test shows" in words
+    assert "On no data set does the test show that `dawin/clusters-3` is less accurate than an individual" in words
     assert "do not distinguish it from `individual/tuned` on `clean`" in words
+
+
+def test_a_doubt_that_the_correction_alone_removes_is_named():
+    """A difference whose own interval lies below zero is named although the corrected test does not show it."""
+    lost = ("dawin/clusters-3", "individual/tuned", "clean", -0.05, 0.7)
+    words = words_of(outcome(run_of(comparisons=compared(lost))))
+    assert "it is less accurate than `individual/tuned` on `clean` (−5.00 points, 95 % interval −6.00 to −4" in words
+    fine = words_of(outcome(run_of(comparisons=compared(("dawin/clusters-3", "individual/tuned", "clean", -0.005, 1)))))
+    assert "Without the correction" not in fine
 
 
 def test_ties_with_the_best_are_named():
