@@ -1,7 +1,6 @@
 """Stores of the former schema: everything that can be kept is kept, and each command names the rest in one line."""
 
 import json
-import logging
 import shutil
 from itertools import chain
 
@@ -11,6 +10,7 @@ import runs
 import tiny
 import torch
 from former_store import RUN, former_place, make_former
+from log_lines import heard
 from open_clip import CLIP
 
 from flows.cli import main
@@ -155,13 +155,12 @@ def test_the_upgrade_is_a_stage_of_its_own_that_does_as_much_as_planned(former):
     assert next(stage.name for stage in stages.all) == "upgrade"
 
 
-def test_a_run_logs_its_upgrade_in_one_line(former, caplog):
+def test_a_run_logs_its_upgrade_in_one_line(former):
     """The line counts the predictions that no forward pass was needed for; another run has nothing to upgrade."""
     file, _, store = former
-    caplog.set_level(logging.INFO, "dawin.upgrading")
-    for _ in range(2):
-        runs.run(file, store.url)
-    lines = [record.getMessage() for record in caplog.records if record.name == "dawin.upgrading"]
+    with heard("dawin.upgrading") as lines:
+        for _ in range(2):
+            runs.run(file, store.url)
     assert lines == ["upgraded: outputs of an earlier dawin, 72 predictions, without a forward pass"]
 
 

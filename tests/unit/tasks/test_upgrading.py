@@ -1,11 +1,10 @@
 """Upgrading of outputs: the columns of today's form come from the former logits, as a forward pass would give them."""
 
-import logging
-
 import numpy as np
 import pytest
 from damage import flipped
 from former_store import FORMER_OUTPUTS, former_identity, former_place
+from log_lines import heard
 
 from storage import keys
 from storage.manifests import read_manifest
@@ -120,14 +119,12 @@ def test_a_damaged_former_object_is_left_to_a_forward_pass(tmp_path):
     assert missing_spans(store, reference.prefix, [first, second]) == [first]
 
 
-def test_an_upgrade_is_logged_in_one_line(tmp_path, caplog, monkeypatch):
+def test_an_upgrade_is_logged_in_one_line(tmp_path):
     """The line counts the predictions and says that no model ran; without an upgrade nothing is logged."""
     store, references = Store(str(tmp_path)), [outputs(), outputs(temperature=2.0)]
     for reference in references:
         write_former(store, reference, computed(reference, LABELS))
-    monkeypatch.setattr(caplog.handler, "filters", [])  # a command, in another test, keeps its lines from all handlers
-    with caplog.at_level(logging.INFO, "dawin.upgrading"):
+    with heard("dawin.upgrading") as lines:
         upgrade_outputs.fn(references, store)
         upgrade_outputs.fn(references, store)
-    lines = [record.getMessage() for record in caplog.records if record.name == "dawin.upgrading"]
     assert lines == ["upgraded: outputs of an earlier dawin, 5000 predictions, without a forward pass"]
