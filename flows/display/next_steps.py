@@ -20,10 +20,9 @@ _SCRIPT = "dawin"
 def kept(plan: Plan) -> Iterator[Text]:
     """Yield the lines that say where the store, the results of a run, and the page that reports them are."""
     yield field("store", shown_address(plan.store.url))
-    yield field("results", shown_address(plan.store.address(plan.record.key)))
     page = keys.report(plan.record.experiment, plan.record.run_id)
-    if plan.store.exists(page):
-        yield field("report", shown_address(plan.store.address(page)))
+    beside = " and report.html" if plan.store.exists(page) else ""
+    yield field("results", shown_address(plan.store.address(plan.record.key)) + beside)
 
 
 def next_steps(

@@ -94,9 +94,7 @@ class Layout:
         yield Text("; ".join(facts), "dim")
         if any(figure and figure.is_tied for figure in figures):
             mark, tests = ("~" if self._plain else "underlined"), f"{self._summary.tests:,}"
-            yield Text(
-                f"{mark}: not distinguishable from the best; {self._tests(part)}, Holm over {tests} pairs", "dim"
-            )
+            yield Text(f"{mark}: not distinguishable from the best ({self._tests(part)}; Holm, {tests} pairs)", "dim")
         remarks = {row.remark for row in self._summary.rows if row.remark}
         if remarks and not self._long:
             yield Text(f"(best): of its family, {remarks.pop().removeprefix('best ')}", "dim")
@@ -159,7 +157,7 @@ class Layout:
         means = [self._summary.columns[i].samples is None for i in part]
         if self._summary.metric != TOP1.name or all(means):
             return "paired bootstrap"
-        return "exact McNemar, bootstrap for means" if any(means) else "exact McNemar"
+        return "exact McNemar, means: bootstrap" if any(means) else "exact McNemar"
 
 
 def _margin(figure: Figure, unit: str) -> str:

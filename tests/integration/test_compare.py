@@ -210,7 +210,7 @@ def test_the_short_table_marks_the_values_that_may_be_as_good_as_the_best(capsys
     capsys.readouterr()
     assert main(["results", "tiny", "--run", store[1], "--store", store[0]]) == 0
     text = capsys.readouterr().out
-    assert "~: not distinguishable from the best; exact McNemar, Holm over" in text
+    assert "~: not distinguishable from the best (exact McNemar; Holm, " in text
     assert any("~" in line for line in text.splitlines() if line.startswith(("individual/", "wise-ft/")))
     assert not any("~" in line for line in text.splitlines() if line.startswith("oracle/"))
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import runs
-import tiny
+from left_out import unlabelled
 
 from flows.cli import main
 from flows.experiment.file import load_experiment
@@ -16,16 +16,6 @@ from storage.store import Store
 from tasks.errors import DatasetError
 
 NOTE = "data set loose: no labels, so oracle/samples is left out there"
-
-
-def unlabelled(folder):
-    """Write an experiment whose second data set has no labels; return its file."""
-    datasets = [{"name": "one", "images": "one", "group": "id"}, {"name": "loose", "images": "loose", "group": "ood"}]
-    file = tiny.experiment(folder, samples=9, datasets=datasets, baselines=["individual", "oracle"])
-    (folder / "loose").mkdir()
-    for path in (folder / "two").rglob("*.png"):
-        path.rename(folder / "loose" / path.name)
-    return file
 
 
 def test_the_oracle_leaves_out_a_data_set_without_labels(tmp_path):

@@ -87,4 +87,4 @@ def test_a_second_run_trains_and_computes_nothing_and_is_plain_text_in_a_pipe(li
     assert not re.search("\x1b|━", shown)
     first = next(line for line in lines if line.startswith("dawin/samples"))
     again = next(line for line in shown.splitlines() if line.startswith("dawin/samples"))
-    assert first.split()[1:4] == [part.rstrip("*") for part in again.split()[1:4]]
+    assert first.split()[1:4] == [part.rstrip("*~") for part in again.split()[1:4]]

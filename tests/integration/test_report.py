@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import runs
-import test_left_out
+from left_out import unlabelled
 
 from flows.cli import main
 from flows.pages import report
@@ -233,7 +233,7 @@ def test_the_report_beside_the_results_disturbs_nobody(copied, capsys):
 def test_a_data_set_without_labels_has_coefficients_and_no_accuracy(tmp_path):
     """The words name it, and no section shows an accuracy of it."""
     store = tmp_path / "store"
-    runs.run(test_left_out.unlabelled(tmp_path), store)
+    runs.run(unlabelled(tmp_path), store)
     page = report_page(Store(str(store)), "tiny")
     notes = [part.text for part in parts_of(page, "outcome") if isinstance(part, Note)]
     assert any("`loose` has no labels" in text for text in notes)

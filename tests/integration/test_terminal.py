@@ -52,7 +52,8 @@ def shown(example):
 def test_a_run_in_a_terminal_fits_on_a_screen_and_shows_nothing_of_prefect(shown):
     """At most 40 lines of 100 columns stay, and bars were drawn meanwhile."""
     output, lines = shown
-    assert sum(max(1, -(-len(line) // 100)) for line in lines) <= 40, "\n".join(lines)
+    short = [re.sub(r"/\S+/terminal\d+", "/data", line) for line in lines]  # pytest's folders have names of any length
+    assert sum(max(1, -(-len(line) // 100)) for line in short) <= 40, "\n".join(short)
     assert not PREFECTS.search(output)
     assert "━" in output
     assert "━" not in "\n".join(lines)

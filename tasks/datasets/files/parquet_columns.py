@@ -48,7 +48,10 @@ class ParquetColumns:
         if footer + 8 > _TAIL:
             self._held.hold_end(self._size - 8 - footer, self._size)
         dictionaries = [kept_once] if kept_once else None
-        self._parquet = pq.ParquetFile(self._held, read_dictionary=dictionaries, pre_buffer=False)
+        try:
+            self._parquet = pq.ParquetFile(self._held, read_dictionary=dictionaries, pre_buffer=False)
+        except UnicodeDecodeError as error:
+            raise OSError("the name of a column is not UTF-8") from error
         self.schema: pa.Schema = self._parquet.schema_arrow
         """Names and types of the columns."""
         metadata = self._parquet.metadata

@@ -126,6 +126,6 @@ def test_ties_are_underlined_on_a_terminal_and_have_a_tilde_elsewhere(store):
     lines = printed(store, terminal=False)
     (row,) = (line for line in lines if line.startswith("wise-ft/0.50"))
     assert "±2.0~" in row
-    assert "~: not distinguishable from the best; exact McNemar, bootstrap for means, Holm over 24 pairs" in lines
+    assert "~: not distinguishable from the best (exact McNemar, means: bootstrap; Holm, 24 pairs)" in lines
     assert not any("~" in line for line in lines if line.startswith("oracle/"))
     assert "\x1b" not in "".join(lines)
