@@ -37,7 +37,7 @@ class Picked(NamedTuple):
 
 
 def picked_samples(run: RunData, merge: str, most: int) -> list[Picked]:
-    """Return samples that the merge wins and loses, of each data set with labels as many as possible of either.
+    """Return samples that the merge wins and samples that it loses, spread over the data sets with labels.
 
     A sample is won if the merge is right and the fine-tuned model is not, and lost if one of the individual models is
     right and the merge is not. The surest ones come first: those of which right and wrong predictions are most

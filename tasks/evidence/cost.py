@@ -116,25 +116,12 @@ class Costs:
         return self._known[table.prefix]
 
 
-def cost_of(cell: Cell, store: Store) -> Cost:
-    """Return the cost of a method on a data set; of many cells, `Costs` reads each manifest once.
-
-    Args:
-        cell: the method on the data set.
-        store: holds the predictions, and everything that they need.
-
-    Raises:
-        StorageError: its clusters or bins cannot be read.
-    """
-    return Costs(store).of(cell)
-
-
 def needs_of(cell: Cell, groups: int | None = None) -> Needs:
     """Return the passes, merged models and parameters of a method on a data set, from references alone.
 
     Args:
         cell: the method on the data set.
-        groups: the number of clusters or bins that have samples, from `groups_of`; None: as many as asked for.
+        groups: the number of clusters or bins that have samples, from `groups_of`; None: the number that was asked for.
 
     Raises:
         ValueError: the number of parameters is needed and not known, or `groups` is needed for clusters by BIC.
@@ -176,16 +163,6 @@ def _of_predictions(predictions: MergeReference | EnsembleReference, groups: int
         return len({outputs.model.digest for outputs in predictions.outputs}), predictions.dataset.samples
     assert not isinstance(predictions.source, tuple)  # one merged model for all samples
     return 1, _asked_groups(predictions.source) if groups is None else groups
-
-
-def measured_of(cell: Cell, store: Store) -> Measured:
-    """Return the time of computing a method's predictions, whichever runs computed the parts; fits are left out.
-
-    Args:
-        cell: the method on a data set.
-        store: holds the predictions, and the outputs that they need.
-    """
-    return Costs(store).measured(cell)
 
 
 def groups_of(predictions: PredictionsReference, store: Store) -> int | None:

@@ -22,7 +22,7 @@ from storage import keys, scan
 from storage.errors import ObjectOutdated
 from storage.manifests import read_manifest
 from storage.store import Store
-from tasks.evidence.cost import measured_of
+from tasks.evidence.cost import Costs
 from tasks.progress import listening
 from tasks.streaming.inference import Inference
 
@@ -121,7 +121,7 @@ def test_upgraded_outputs_have_no_seconds_and_merges_have_their_own(former):
     assert {"individual/base", "dawin/clusters-2", "output-ensemble/uniform"} <= set(unknown)
     assert {"ties/0.30", "random/uniform"}.isdisjoint(unknown)
     (cell,) = [c for c in planned(file, store).on("one").cells if c.method == "ties/0.30"]
-    assert measured_of(cell, store).seconds > 0
+    assert Costs(store).measured(cell).seconds > 0
 
 
 def test_a_plan_shows_upgrades_as_what_they_are(former, capsys):

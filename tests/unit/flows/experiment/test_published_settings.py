@@ -1,4 +1,4 @@
-"""Published numbers in settings: percentages and fractions are told apart, and names are those of the results."""
+"""Published numbers in settings: a percentage needs its sign, a fraction has none, and names are those of results."""
 
 import pytest
 from pydantic import ValidationError

@@ -9,7 +9,7 @@ from storage.schemas import BINS, COMPONENTS, PREDICTIONS
 from storage.store import Store
 from storage.tables import TableWriter
 from tasks.datasets.preprocessing import Preprocessing
-from tasks.evidence.cost import Cost, Costs, Measured, Needs, cost_of, groups_of, joined, measured_of, needs_of
+from tasks.evidence.cost import Cost, Costs, Measured, Needs, groups_of, joined, needs_of
 from tasks.methods.weight_average import METHOD as AVERAGE
 from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
 from tasks.references.datasets import DatasetReference, ScoredDataset
@@ -177,7 +177,7 @@ def test_seconds_are_those_of_the_predictions_and_of_all_outputs_that_they_need(
     costs = Costs(store)
     assert costs.measured(cell(of[1])) == Measured(3.0, "cpu")
     assert costs.measured(cell(merge)) == Measured(10.5, "cpu")
-    assert costs.measured(cell(ensemble)) == measured_of(cell(ensemble), store) == Measured(4.875, "cpu")
+    assert costs.measured(cell(ensemble)) == Costs(store).measured(cell(ensemble)) == Measured(4.875, "cpu")
 
 
 def test_static_merges_and_random_coefficients_need_no_outputs(tmp_path):
@@ -187,8 +187,8 @@ def test_static_merges_and_random_coefficients_need_no_outputs(tmp_path):
     drawn = MergeReference(outputs=of, source=coefficients(of, offset=False, seed=1))
     for table in (*of, static, drawn):
         commit(store, table, [took(1.0), took(1.0)])
-    assert measured_of(cell(static), store).seconds == 2.0
-    assert measured_of(cell(drawn), store).seconds == 2.0
+    assert Costs(store).measured(cell(static)).seconds == 2.0
+    assert Costs(store).measured(cell(drawn)).seconds == 2.0
 
 
 def test_objects_of_several_devices_name_them_all(tmp_path):
@@ -196,10 +196,10 @@ def test_objects_of_several_devices_name_them_all(tmp_path):
     store, of = Store(str(tmp_path)), outputs(2)
     commit(store, of[0], [took(1.0, "NVIDIA L4"), took(1.0, "NVIDIA H100")])
     commit(store, of[1], [took(1.0, "NVIDIA L4"), took(1.0)])
-    found = measured_of(cell(EnsembleReference(outputs=of, weighting="uniform")), store)
+    found = Costs(store).measured(cell(EnsembleReference(outputs=of, weighting="uniform")))
     assert found == Measured(None, None)  # the ensemble itself was not computed
     commit(store, EnsembleReference(outputs=of, weighting="uniform"), [took(1.0), took(1.0)])
-    found = measured_of(cell(EnsembleReference(outputs=of, weighting="uniform")), store)
+    found = Costs(store).measured(cell(EnsembleReference(outputs=of, weighting="uniform")))
     assert found == Measured(6.0, "NVIDIA L4 + NVIDIA H100 + cpu")
 
 
@@ -223,14 +223,14 @@ def test_seconds_that_were_not_measured_are_not_made_up(tmp_path, wrong):
     key = keys.samples(of[0].prefix, of[0].dataset.spans[1])
     manifest = read_manifest(store, key)
     write_manifest(store, type(manifest)(**{**vars(manifest), "measured": wrong}))
-    assert measured_of(cell(of[0]), store) == Measured(None, None)
+    assert Costs(store).measured(cell(of[0])) == Measured(None, None)
 
 
 def test_an_object_that_is_missing_leaves_the_whole_unknown(tmp_path):
     """Half of the samples say nothing about all of them."""
     store, of = Store(str(tmp_path)), outputs(1)
     commit(store, of[0], [took(1.0)], spans=of[0].dataset.spans[:1])
-    assert measured_of(cell(of[0]), store) == Measured(None, None)
+    assert Costs(store).measured(cell(of[0])) == Measured(None, None)
 
 
 def test_groups_without_samples_merge_nothing(tmp_path):
@@ -261,7 +261,7 @@ def test_groups_without_samples_merge_nothing(tmp_path):
     assert groups_of(MergeReference(outputs=of, source=source), store) == 2
     assert groups_of(MergeReference(outputs=of, source=bins), store) == 7
     assert groups_of(of[0], store) is None
-    found = cost_of(cell(MergeReference(outputs=of, source=bins)), store)
+    found = Costs(store).of(cell(MergeReference(outputs=of, source=bins)))
     assert found == Cost(SAMPLES, 3.0, 7, PARAMETERS + HEAD, None, None)
 
 
