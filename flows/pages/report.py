@@ -59,18 +59,7 @@ def write_report(store: Store, experiment: str, run_id: str, *, plan: str) -> st
 
 
 def report_html(store: Store, experiment: str, run_id: str | None = None, *, plan: str | None = None) -> str:
-    """Return the report of a run as one HTML file.
-
-    Args:
-        store: holds the results.
-        experiment: the experiment's name.
-        run_id: the run; None: the latest.
-        plan: key of its plan in the store; None: it is looked for.
-
-    Raises:
-        ExperimentError: the store has no results of the experiment.
-        StorageError: the results are damaged.
-    """
+    """Return the report of a run as one HTML file, by the arguments of `report_page`, which names the errors."""
     return render(report_page(store, experiment, run_id, plan=plan))
 
 

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import tiny
-import torch
 from damage import DAMAGE, delete, described, flipped, rewritten, with_value
-from open_clip import CLIP
+from every_kind import every_kind
 
 from flows.cli import main
 from flows.workers.dispatch import ChildFailed
@@ -24,27 +22,19 @@ run_experiment = importlib.import_module("flows.run_experiment")  # the module: 
 pytestmark = [pytest.mark.xdist_group("damage"), pytest.mark.usefixtures("prefect_api")]
 
 TABLES = ["outputs", "coefficients", "mixtures", "components", "bins", "predictions", "results", "heads", "made-models"]
-HEAD = {"classes": ["a cat", "a dog", "a bird"], "templates": ["a photo of {}."]}
 
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory, prefect_api):
     """Return the file and the store of an experiment that has every kind of object and was run once."""
     folder = tmp_path_factory.mktemp("example")
-    tower = {"image_size": 16, "patch_size": 8, "width": 64, "layers": 1, "head_width": 64}
-    torch.manual_seed(0)
-    clip = CLIP(16, vision_cfg=tower, text_cfg={"context_length": 77, "width": 64, "heads": 1, "layers": 1})
-    file = tiny.experiment(
+    file = every_kind(
         folder,
-        samples=12,
+        distance=0.01,
         datasets=[{"name": "one", "images": "one", "group": "id"}],
-        heads={"*": HEAD},
         merge={"granularity": ["clusters", "bins"], "clusters": 2, "bins": 3},
         baselines=["individual", "output-ensemble/uniform", "ties/0.30"],
     )
-    torch.save(clip.state_dict(), folder / "base.pt")
-    nudged = {n: t + 0.01 * torch.randn_like(t) for n, t in clip.state_dict().items() if n.startswith("visual.")}
-    torch.save(nudged, folder / "tuned.pt")
     store = str(folder / "store")
     assert main(["run", file, "--store", store]) == 0
     return file, Store(store)

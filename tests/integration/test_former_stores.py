@@ -8,10 +8,9 @@ import polars as pl
 import pytest
 import runs
 import tiny
-import torch
+from every_kind import every_kind
 from former_store import RUN, former_place, make_former
 from log_lines import heard
-from open_clip import CLIP
 
 from flows.cli import main
 from flows.display.planned import planned_stages
@@ -29,26 +28,18 @@ from tasks.streaming.inference import Inference
 pytestmark = [pytest.mark.xdist_group("former"), pytest.mark.usefixtures("prefect_api")]
 
 KEPT = ["coefficients", "mixtures", "components", "bins", "samples", "heads", "made-models", "checkpoints"]
-HEAD = {"classes": ["a cat", "a dog", "a bird"], "templates": ["a photo of {}."]}
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, prefect_api):
     """Return the folder, the file and the rows of an experiment with every kind of object, which was run once."""
     folder = tmp_path_factory.mktemp("former")
-    tower = {"image_size": 16, "patch_size": 8, "width": 64, "layers": 1, "head_width": 64}
-    torch.manual_seed(0)
-    clip = CLIP(16, vision_cfg=tower, text_cfg={"context_length": 77, "width": 64, "heads": 1, "layers": 1})
-    file = tiny.experiment(
+    file = every_kind(
         folder,
-        samples=12,
-        heads={"*": HEAD},
+        distance=0.05,
         merge={"granularity": ["clusters", "bins", "samples"], "clusters": 2, "bins": 3, "expertise": "loss-merged"},
         baselines=["individual", "output-ensemble", "oracle", "ties/0.30", "random/uniform"],
     )
-    torch.save(clip.state_dict(), folder / "base.pt")
-    nudged = {n: t + 0.05 * torch.randn_like(t) for n, t in clip.state_dict().items() if n.startswith("visual.")}
-    torch.save(nudged, folder / "tuned.pt")
     return folder, file, runs.run(file, folder / "store")
 
 

@@ -26,25 +26,23 @@ def run_rows(
         methods: points above the base by method.
     """
     groups, methods = groups or GROUPS, methods or METHODS
-    names = {**{name: [name] for name in groups}}
-    for group in dict.fromkeys(groups.values()):
-        names[f"mean/{group}"] = [name for name in groups if groups[name] == group]
-    if len(set(groups.values())) > 1:
-        names["mean/all"] = list(groups)
+    names, found = {name: [name] for name in groups}, set(groups.values())
+    for group in [*dict.fromkeys(groups.values()), *(["all"] if len(found) > 1 else [])]:
+        names[f"mean/{group}"] = [name for name in groups if group in (groups[name], "all")]
+    digest = {name: f"d-{name}" for name in groups} | (digests or {})
     levels = {name: 70.0 - 10 * i for i, name in enumerate(groups)}
     rows = []
     for method, points in methods.items():
         gain = points + number if points else 0.0
         for name, own in names.items():
             value = sum(levels[one] + gain for one in own) / len(own)
-            single = name in groups
             rows.append(
                 {
                     "experiment": experiment,
                     "run_id": f"r{number:04d}",
                     "method": method,
                     "dataset": name,
-                    "group": groups[name] if single else name.removeprefix("mean/"),
+                    "group": groups.get(name, name.removeprefix("mean/")),
                     "datasets": own,
                     "metric": "top1",
                     "value": value,
@@ -52,7 +50,7 @@ def run_rows(
                     "ci_high": value + 1.0,
                     "samples": 400 * len(own),
                     "uses_labels": method.startswith("oracle"),
-                    "dataset_digest": {**{n: f"d-{n}" for n in groups}, **(digests or {})}[name] if single else None,
+                    "dataset_digest": digest.get(name),
                     "note": None,
                     "models": [method.split("/")[1]] if method.startswith("individual") else ["base", "tuned"],
                     "weights": ["w-base"] if method.startswith("individual") else ["w-base", weights or f"w-{number}"],
