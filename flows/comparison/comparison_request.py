@@ -55,7 +55,7 @@ def chosen_metrics(names: Sequence[str]) -> list[Metric]:
     for name in dict.fromkeys(names):
         known = f"known: {listed(compared)}"
         if name not in registered:
-            faults.append(f"--metric {shown(name)}: no such metric{did_you_mean(name, compared) or f'; {known}'}")
+            faults.append(f"--metric {shown(name)}: no such metric{did_you_mean(name, compared) or ';'} {known}")
         elif registered[name].better is None:
             faults.append(f"--metric {name}: ranks no methods, neither high nor low values are better; {known}")
         elif not registered[name].is_tested:

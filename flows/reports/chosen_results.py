@@ -97,8 +97,9 @@ def check_metric(rows: pl.DataFrame, metric: str) -> None:
     """Raise `ExperimentError` if no row has the metric; the message lists those that have any."""
     known = rows["metric"].unique(maintain_order=True).to_list()
     if metric not in known:
-        hint = did_you_mean(metric, known) or f"; known: {listed(known)}"
-        raise ExperimentError(f"--metric {shown(metric)}: no such metric in these results{hint}")
+        # abbreviations resemble one another by chance, so the names stand beside the guess
+        hint = did_you_mean(metric, known) or ";"
+        raise ExperimentError(f"--metric {shown(metric)}: no such metric in these results{hint} known: {listed(known)}")
 
 
 def listed(names: Collection[str]) -> str:

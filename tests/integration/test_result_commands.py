@@ -92,7 +92,10 @@ def test_a_run_is_shown_by_its_identifier(copied, capsys):
             "--dataset mean/ood: a mean is shown beside all of its data sets",
         ),
         (["results", "tiny", "--dataset", "three"], "--dataset three: not in these results; known: one, two"),
-        (["results", "tiny", "--metric", "top2"], "--metric top2: no such metric in these results; did you mean top1?"),
+        (
+            ["results", "tiny", "--metric", "top2"],
+            "--metric top2: no such metric in these results; did you mean top1? known: top1",
+        ),
         (["results", "tiny", "--metric", "speed"], "--metric speed: no such metric in these results; known: top1"),
         (["results", "tiny", "--run", "r0"], "--run r0: experiment 'tiny' has no such run; known: r"),
         (["results", "--run", "r0"], "--run r0: the store has no such run; known: r"),

@@ -7,7 +7,7 @@ COMPARISONS = {
     ),
     "a misspelt metric to compare by": (
         ["compare", "tiny", "--metric", "top2", "--store", "{folder}/one"],
-        r"--metric top2: no such metric; did you mean top1 or top5\?",
+        r"--metric top2: no such metric; did you mean top1 or top5\? known: top1, .*, auroc",
     ),
     "a metric that resembles none": (
         ["compare", "tiny", "--metric", "speed", "--store", "{folder}/one"],
