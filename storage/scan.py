@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from storage import keys
-from storage.catalogue.look import Rows, look, warn_left_out
+from storage.catalogue.reading import Rows, look, warn_left_out
 from storage.errors import ObjectMissing
 from storage.parquet_files import scan_files
 from storage.schemas import RESULTS, TABLES, TableSchema
