@@ -10,7 +10,11 @@ their number: two numbers of runs show that.
 import argparse
 import hashlib
 import json
+import logging
+import os
+import subprocess
 import sys
+import tempfile
 import time
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
+from benchmarks.options import options
+from benchmarks.reporting import report
 
 EXPERIMENTS = 10
 METHODS = [f"individual/{name}" for name in ("base", "tuned")] + [f"wise-ft/0.{i}0" for i in range(1, 9)]
@@ -181,7 +187,7 @@ def _local(arguments: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _requests(arguments: Any) -> dict[str, list[str]]:
+def _requests(arguments: Any) -> dict[str, list[int]]:
     """Return the requests of each command, for each number of runs on S3."""
     import contextlib
     import io
@@ -199,7 +205,7 @@ def _requests(arguments: Any) -> dict[str, list[str]]:
     os.environ |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1"}
     os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="catalogue")
-    found: dict[str, list[str]] = {title: [] for title in COMMANDS}
+    found: dict[str, list[int]] = {title: [] for title in COMMANDS}
     with tempfile.TemporaryDirectory() as name:
         for runs in arguments.on_s3:
             url = f"s3://catalogue/{runs}"
@@ -208,7 +214,7 @@ def _requests(arguments: Any) -> dict[str, list[str]]:
                 filled = [word.format(page=Path(name) / "page.html") for word in words]
                 with counted(url) as requests, contextlib.redirect_stdout(io.StringIO()):
                     assert main([*filled, "--store", url]) == 0
-                found[title].append(str(Counter(requests.operations).total()))
+                found[title].append(requests.total)
     server.stop()
     return found
 
