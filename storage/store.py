@@ -1,27 +1,20 @@
 """One small interface over local folders, memory and S3: whole objects, each written in one step."""
 
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from storage.errors import ObjectExists, ObjectMissing, StorageError, StoreDenied
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
+from storage.local_reading import list_files, read_file
 from storage.local_writing import TEMPORARY, move_file, write_file
 from storage.places import check_place, no_bucket
 from storage.s3_reading import get_with_mark
-
-
-class Stored(NamedTuple):
-    """An object as a listing shows it."""
-
-    size: int
-    """Bytes."""
-    mark: str
-    """Changes when the object is written again: its times and inode, or its ETag. Empty where the back end, such as
-    memory, has none of these."""
+from storage.stored import Stored, stored_elsewhere, stored_file
 
 
 @dataclass(frozen=True)
@@ -90,6 +83,9 @@ class Store:
             ObjectMissing: no object exists under the key.
         """
         filesystem, path = self._locate(key)
+        if self.scheme == "file":
+            with readable_errors(self.address(key)):
+                return read_file(path)
         options = {"max_concurrency": 1} if self.scheme == "s3" and not in_parallel else {}
         with readable_errors(self.address(key)):
             content: bytes = filesystem.cat_file(path, **options)
@@ -121,7 +117,7 @@ class Store:
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             file = filesystem.open(path, "rb", cache_type="none")
-        return file, _stored(file.details).mark
+        return file, stored_elsewhere(file.details).mark
 
     def open(self, key: str) -> Any:  # noqa: ANN401  fsspec publishes no types
         """Return an object as a seekable binary file, open for reading.
@@ -221,7 +217,7 @@ class Store:
         """
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
-            return _stored(filesystem.info(path))
+            return stored_file(os.stat(path)) if self.scheme == "file" else stored_elsewhere(filesystem.info(path))
 
     def listing(self, prefix: str = "") -> dict[str, Stored]:
         """Return the sizes and marks of all objects below a prefix, by key.
@@ -236,14 +232,22 @@ class Store:
         """
         filesystem, root = self._opened
         folder = f"{root}/{prefix}".rstrip("/")
+        if self.scheme == "file":
+            return self._local_listing(folder, f"{prefix}/" if prefix else "")
         options: dict[str, Any] = {"detail": True}
         if self.scheme == "s3" and "/" in folder:  # saves s3fs a request that looks for an object of the folder's name
             folder, _, name = folder.rpartition("/")
             options["prefix"] = f"{name}/"
         with readable_errors(self.address(prefix)):
             found: Mapping[str, Mapping[str, Any]] = filesystem.find(folder, **options)
-        keyed = {path.removeprefix(root).lstrip("/"): _stored(found[path]) for path in sorted(found)}
+        keyed = {path.removeprefix(root).lstrip("/"): stored_elsewhere(found[path]) for path in sorted(found)}
         return {key: stored for key, stored in keyed.items() if not key.startswith(f"{TEMPORARY}/")}
+
+    def _local_listing(self, folder: str, above: str) -> dict[str, Stored]:
+        with readable_errors(f"file://{folder}"):
+            found = [(f"{above}{path}", status) for path, status in list_files(folder)]
+        found.sort()
+        return {key: stored_file(status) for key, status in found if not key.startswith(f"{TEMPORARY}/")}
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield the keys below a prefix, sorted.
@@ -256,13 +260,6 @@ class Store:
     def _locate(self, key: str) -> tuple[Any, str]:
         filesystem, root = self._opened
         return filesystem, f"{root}/{key}"
-
-
-def _stored(info: Mapping[str, Any]) -> Stored:
-    """Return the size and mark from the details of an object, whose names differ between the back ends."""
-    if "ino" in info:  # local: `created` is the time of the last change to anything about the file; no user can set it
-        return Stored(int(info["size"]), f"{info['ino']}-{info['mtime']}-{info['created']}")
-    return Stored(int(info["size"]), str(info.get("ETag") or ""))
 
 
 def open_store(url: str, *, writable: bool = True) -> Store:
