@@ -62,16 +62,21 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_manifest(store: Store, manifest: Manifest) -> None:
-    """Write a manifest beside its object; this commits the object.
+def write_manifest(store: Store, manifest: Manifest, *, is_new: bool = False) -> str:
+    """Write a manifest beside its object, which commits the object, and return the manifest's mark.
 
     Two writers of the same object write manifests that differ in times alone, so either may stay.
 
     Args:
         store: the store that holds the object.
         manifest: describes the object, which is written already.
+        is_new: whether to refuse where the object has a manifest already.
+
+    Raises:
+        ObjectExists: the object has a manifest and this one was to be new.
     """
-    store.replace(keys.manifest(manifest.key), manifest_content(manifest))
+    write = store.create if is_new else store.replace
+    return write(keys.manifest(manifest.key), manifest_content(manifest))
 
 
 def manifest_content(manifest: Manifest) -> bytes:
