@@ -1,9 +1,10 @@
 """Manifests: the record beside an object, written last, from which readers learn that the object is complete."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,6 +52,15 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
+_changes: Counter[str] = Counter()
+"""By store: commits that this process has made or taken back."""
+
+
+def changes(store: Store) -> int:
+    """Return how many commits this process has made or taken back in a store, so that a former look shows its age."""
+    return _changes[store.url]
+
+
 def now() -> str:
     """Return the present time in UTC as ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -66,6 +76,7 @@ def write_manifest(store: Store, manifest: Manifest) -> None:
         manifest: describes the object, which is written already.
     """
     store.replace(keys.manifest(manifest.key), manifest_content(manifest))
+    _changes[store.url] += 1
 
 
 def manifest_content(manifest: Manifest) -> bytes:
@@ -107,7 +118,7 @@ def parse_manifest(store: Store, key: str, content: bytes) -> Manifest:
         found = json.loads(content)
         if not isinstance(found, dict):
             raise TypeError(f"wanted a mapping, got {type(found).__name__}")
-        manifest = Manifest(**{f.name: _checked(found, f.name) for f in fields(Manifest)})
+        manifest = Manifest(**{name: _checked(found, name) for name in _KINDS})
     except (ValueError, TypeError, RecursionError) as error:  # invalid UTF-8 is a ValueError
         raise ManifestInvalid(f"{where}: not a manifest ({error}); `dawin run EXPERIMENT` writes it again") from error
     if manifest.key != key:
@@ -134,6 +145,7 @@ def uncommit(store: Store, key: str) -> None:
     """
     with suppress(ObjectMissing, StoreDenied):  # another run was first; or this user may only read
         store.delete(keys.manifest(key))
+    _changes[store.url] += 1
 
 
 def committed(store: Store, prefix: str) -> Iterator[str]:

@@ -85,6 +85,9 @@ class Store:
         filesystem, path = self._locate(key)
         options = {"max_concurrency": 1} if self.scheme == "s3" and not in_parallel else {}
         with readable_errors(self.address(key)):
+            if self.scheme == "file":
+                with open(path, "rb") as file:
+                    return file.read()
             content: bytes = filesystem.cat_file(path, **options)
         return content
 

@@ -175,8 +175,8 @@ def _check_samples(experiment: Experiment, dataset: DatasetReference) -> None:
 
 
 def _check_methods(experiment: Experiment, dataset: DatasetReference) -> None:
-    methods = dict.fromkeys(member.method for member in experiment.members)
-    reasons = [reason for method in methods if (reason := method.refusal_on(dataset, experiment.setup))]
+    methods, setup = dict.fromkeys(member.method for member in experiment.members), experiment.setup
+    reasons = [reason for method in methods if (reason := method.refusal_on(dataset, setup))]
     if reasons:
         raise DatasetError("; ".join(f"data set {dataset.name}: {reason}" for reason in reasons))
 
@@ -185,7 +185,8 @@ def _check_rows(experiment: Experiment, datasets: Sequence[DatasetReference]) ->
     """Refuse an experiment whose methods leave out every data set, so that nothing remains to evaluate."""
     if experiment.merge.granularity or not datasets:
         return
-    if not any(present_on(member, dataset, experiment) for member in experiment.members for dataset in datasets):
+    members, setup = experiment.members, experiment.setup
+    if not any(present_on(member, dataset, setup) for member in members for dataset in datasets):
         reasons = "; ".join(left_out(experiment, datasets))
         raise DatasetError(f"baselines: nothing remains to evaluate: {reasons}")
 
@@ -206,7 +207,8 @@ def _plan(
     settings["methods"] = {name: options[name].model_dump(mode="json") for name in asked if name in options}
     settings["temperatures"] = {model.name: model.temperature for model in models}
     published = tuple(one.number for one in experiment.published)
-    tuned = tuple(o for of in outputs for o in of if o.model.name == experiment.tuned_on(o.dataset.name))
+    tuned_on = {scored.dataset.name: experiment.tuned_on(scored.dataset.name) for scored in everywhere}
+    tuned = tuple(o for of in outputs for o in of if o.model.name == tuned_on[o.dataset.name])
     identity = {
         "computation": computation("results"),
         "schema": RESULTS.version,
