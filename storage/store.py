@@ -1,5 +1,6 @@
 """One small interface over local folders, memory and S3: whole objects, each written in one step."""
 
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,12 +10,12 @@ from typing import Any
 
 from storage.errors import ObjectExists, ObjectMissing, StorageError, StoreDenied
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
-from storage.local_listing import local_objects
+from storage.local_reading import list_files, read_file
 from storage.local_writing import TEMPORARY, move_file, write_file
 from storage.places import check_place, no_bucket
 from storage.s3_listing import first_pages
 from storage.s3_reading import get_with_mark
-from storage.stored import Stored, stored_of
+from storage.stored import Stored, stored_elsewhere, stored_file
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,9 @@ class Store:
             ObjectMissing: no object exists under the key.
         """
         filesystem, path = self._locate(key)
+        if self.scheme == "file":
+            with readable_errors(self.address(key)):
+                return read_file(path)
         options = {"max_concurrency": 1} if self.scheme == "s3" and not in_parallel else {}
         with readable_errors(self.address(key)):
             if self.scheme == "file":
@@ -117,7 +121,7 @@ class Store:
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             file = filesystem.open(path, "rb", cache_type="none")
-        return file, stored_of(file.details).mark
+        return file, stored_elsewhere(file.details).mark
 
     def open(self, key: str) -> Any:  # noqa: ANN401  fsspec publishes no types
         """Return an object as a seekable binary file, open for reading.
@@ -217,7 +221,7 @@ class Store:
         """
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
-            return stored_of(filesystem.info(path))
+            return stored_file(os.stat(path)) if self.scheme == "file" else stored_elsewhere(filesystem.info(path))
 
     def listing(self, prefix: str = "") -> dict[str, Stored]:
         """Return the sizes and marks of all objects below a prefix, by key.
@@ -234,14 +238,14 @@ class Store:
         folder = f"{root}/{prefix}".rstrip("/")
         if self.scheme == "file":
             with readable_errors(self.address(prefix)):
-                return self._keyed({f"{folder}/{path}": stored for path, stored in local_objects(folder)})
+                return self._keyed({f"{folder}/{path}": stored_file(found) for path, found in list_files(folder)})
         options: dict[str, Any] = {"detail": True}
         if self.scheme == "s3" and "/" in folder:  # saves s3fs a request that looks for an object of the folder's name
             folder, _, name = folder.rpartition("/")
             options["prefix"] = f"{name}/"
         with readable_errors(self.address(prefix)):
             found: Mapping[str, Mapping[str, Any]] = filesystem.find(folder, **options)
-        return self._keyed({path: stored_of(info) for path, info in found.items()})
+        return self._keyed({path: stored_elsewhere(info) for path, info in found.items()})
 
     def listing_within(self, prefix: str, pages: int) -> tuple[dict[str, Stored], bool]:
         """Return a listing and whether it is whole: on S3 it ends after `pages` requests of a thousand keys each."""
