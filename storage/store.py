@@ -224,15 +224,13 @@ class Store:
             return stored_file(os.stat(path)) if self.scheme == "file" else stored_elsewhere(filesystem.info(path))
 
     def listing(self, prefix: str = "") -> dict[str, Stored]:
-        """Return the sizes and marks of all objects below a prefix, by key.
-
-        On S3 this is one request for each thousand objects.
+        """Return the sizes and marks of all objects below a prefix, by key; on S3 one request for a thousand.
 
         Args:
             prefix: a folder, and not the beginning of a name; by default the whole store.
 
         Returns:
-            The objects, sorted by key; an empty mapping where the folder does not exist.
+            The objects, sorted by key; none where the folder does not exist.
         """
         filesystem, root = self._opened
         folder = f"{root}/{prefix}".rstrip("/")
@@ -262,11 +260,7 @@ class Store:
         return {key: stored for key, stored in keyed.items() if not key.startswith(f"{TEMPORARY}/")}
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Yield the keys below a prefix, sorted.
-
-        Args:
-            prefix: a folder, and not the beginning of a name; by default the whole store.
-        """
+        """Yield the keys below a prefix, sorted; the prefix is a folder, by default the whole store."""
         yield from self.listing(prefix)
 
     def _locate(self, key: str) -> tuple[Any, str]:
