@@ -56,7 +56,9 @@ def checked_plan(
         InputError: an input is missing, damaged or does not fit the others; one message lists all such faults.
     """
     _refuse_pattern(experiment)
-    checkpoints = checkpoints or Checkpoints(store, experiment.architecture, remember)
+    keep, own = checkpoints is None, Checkpoints(store, experiment.architecture, remember, experiment=experiment.name)
+    checkpoints = checkpoints or own
+    checkpoints.places.look_at([model.checkpoint for model in experiment.models])
     datasets = datasets or Datasets(shard)
     faults = Faults()
     models = [model for m in experiment.models if (model := faults.collect(checkpoints.model, m))]
@@ -75,11 +77,16 @@ def checked_plan(
     if len(found) == len(experiment.datasets):
         faults.collect(_check_rows, experiment, [dataset for dataset, _ in found])
     faults.raise_any()
+    if keep:
+        checkpoints.keep()
     widths = [checkpoints.classes(models, heads.get(dataset.name), dataset) for dataset, _ in found]
     cut = datasets.cut([dataset for dataset, _ in found], widths, store, remember=remember)
-    datasets.write_names(cut if remember else [], store)
     scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset in cut]
-    return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
+    plan = _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
+    if remember and (unnamed := datasets.unnamed(cut)):
+        plan.recall_manifests()
+        datasets.write_names(unnamed, store)
+    return plan
 
 
 def _refuse_pattern(experiment: Experiment) -> None:

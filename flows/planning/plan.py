@@ -74,6 +74,10 @@ class Plan:
         """Forget which tables the store held: other processes have committed some, or found some damaged."""
         self._look.renew()
 
+    def recall_manifests(self) -> None:
+        """Read the manifests of the plan's tables that an earlier run left on S3 together; a look does so by itself."""
+        self._look.recall_manifests()
+
     def leave_manifests(self) -> None:
         """Make the next look at the plan's tables cheap on S3: it then reads one object in place of each manifest."""
         self._look.leave_manifests()

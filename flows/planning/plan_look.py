@@ -10,6 +10,7 @@ from storage.spans import Span
 from storage.store import Store
 from tasks.opening.former_outputs import former_spans
 from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
+from tasks.references.names import NamesReference
 from tasks.references.outputs import OutputsReference
 from tasks.references.predictions import EnsembleReference, MergeReference
 from tasks.references.results import RunRecord
@@ -44,17 +45,22 @@ class PlanLook:
         """Write what this process knows of the plan's objects on S3, so that a later one reads one object for all."""
         found = [keys.samples(one.prefix, span) for one in self._tables for span in _spans(one)]
         found += [mixture.components_key for mixture in self._mixtures]
+        names = {one.dataset.digest: NamesReference(of=one.dataset) for one in self._tables}
+        found += [keys.samples(one.prefix, span) for one in names.values() for span in one.dataset.spans]
         leave_manifests(self._store, keys.known_manifests(self._record.run_id), [*found, self._record.key])
 
     def _listing(self, folder: str) -> Listing:
         """Return a listing of a folder; before the first one is used, recall the manifests that a run left."""
         found = self._look.listing(folder)
-        if not self._has_recalled:
-            self._has_recalled = True
-            where = keys.known_manifests(self._record.run_id)
-            if not self._look.lacks(where):
-                recall_manifests(self._store, where)
+        self.recall_manifests()
         return found
+
+    def recall_manifests(self) -> None:
+        """Recall the manifests that a run of the same plan left, once."""
+        where = keys.known_manifests(self._record.run_id)
+        if not self._has_recalled and not self._look.lacks(where):
+            recall_manifests(self._store, where)
+        self._has_recalled = True
 
     def renew(self) -> None:
         """Forget the answers: other processes have written or deleted tables."""
