@@ -1,5 +1,6 @@
 """One small interface over local folders, memory and S3: whole objects, each written in one step."""
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -176,6 +177,23 @@ class Store:
         """
         with readable_errors(self.url):
             return self._opened.is_exclusive(_free_key())
+
+    def holds(self, key: str, content: bytes) -> bool:
+        """Return whether an object with some bytes is known to be in the store.
+
+        On S3 only an open look (`open_looks`) shows it, where the object's ETag is its MD5: no request is sent.
+
+        Args:
+            key: the object's key.
+            content: the bytes.
+        """
+        if self.scheme == "s3":
+            mark = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+            return self._look is not None and self._look.stored(key, self._list) == Stored(len(content), mark)
+        try:
+            return self.read(key) == content
+        except ObjectMissing:
+            return False
 
     def upload(self, key: str, path: Path) -> None:
         """Move a file of this machine into the store; it replaces an existing object.
