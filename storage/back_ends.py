@@ -1,17 +1,18 @@
 """The back ends of a store: how memory, a local folder and S3 read, write and list objects."""
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage.local_listing import local_objects
+from storage.local_reading import list_files, read_file
 from storage.local_writing import move_file, write_file
 from storage.s3_listing import first_pages
 from storage.s3_reading import get_with_mark
 from storage.s3_writing import honours_conditions, probe, put
-from storage.stored import Stored, stored_of
+from storage.stored import Stored, stored_elsewhere, stored_file
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,14 @@ class BackEnd:
         if self.scheme == "s3":
             return get_with_mark(self.filesystem, self.path(key))
         mark = self.stat(key).mark  # before the bytes: the mark of an object that changes meanwhile fits nothing later
-        return self.filesystem.cat_file(self.path(key)), mark
+        return self.read(key), mark
+
+    def read(self, key: str) -> bytes:
+        """Return an object's bytes; on S3, several requests at a time fetch a large one."""
+        if self.scheme == "file":
+            return read_file(self.path(key))
+        content: bytes = self.filesystem.cat_file(self.path(key))
+        return content
 
     def write(self, key: str, content: bytes, *, exclusive: bool) -> str:
         """Write an object and return its mark, empty where only `stat` shows it.
@@ -65,7 +73,9 @@ class BackEnd:
 
     def stat(self, key: str) -> Stored:
         """Return an object's size and mark."""
-        return stored_of(self.filesystem.info(self.path(key)))
+        if self.scheme == "file":
+            return stored_file(os.stat(self.path(key)))
+        return stored_elsewhere(self.filesystem.info(self.path(key)))
 
     def delete(self, key: str) -> None:
         """Remove an object, if it exists."""
@@ -87,9 +97,9 @@ class BackEnd:
         if self.scheme == "s3":
             found, is_whole = first_pages(self.filesystem, folder, pages)
         elif self.scheme == "file":
-            found = {f"{folder}/{path}": stored for path, stored in local_objects(folder)}
+            found = {f"{folder}/{path}": stored_file(status) for path, status in list_files(folder)}
         else:
-            found = {path: stored_of(info) for path, info in self.filesystem.find(folder, detail=True).items()}
+            found = {path: stored_elsewhere(info) for path, info in self.filesystem.find(folder, detail=True).items()}
         start = len(self.root.rstrip("/")) + 1
         return {path[start:]: found[path] for path in sorted(found)}, is_whole
 

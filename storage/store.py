@@ -14,7 +14,7 @@ from storage.filesystem import absolute, open_filesystem, readable_errors, schem
 from storage.local_writing import TEMPORARY
 from storage.open_looks import OpenLook, open_look
 from storage.places import check_place, no_bucket
-from storage.stored import Stored, stored_of
+from storage.stored import Stored, stored_elsewhere
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Store:
         if self.scheme == "s3" and not in_parallel:
             return self.read_marked(key)[0]
         with readable_errors(self.address(key)):
-            content: bytes = self._opened.filesystem.cat_file(self._opened.path(key))
+            content: bytes = self._opened.read(key)
         return content
 
     def read_marked(self, key: str, *, in_parallel: bool = False) -> tuple[bytes, str]:
@@ -124,7 +124,7 @@ class Store:
         """
         with readable_errors(self.address(key)):
             file = self._opened.filesystem.open(self._opened.path(key), "rb", cache_type="none")
-        return file, stored_of(file.details).mark
+        return file, stored_elsewhere(file.details).mark
 
     def open(self, key: str) -> Any:  # noqa: ANN401  fsspec publishes no types
         """Return an object as a seekable binary file, open for reading.
