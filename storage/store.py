@@ -179,9 +179,7 @@ class Store:
             return self._opened.is_exclusive(_free_key())
 
     def holds(self, key: str, content: bytes) -> bool:
-        """Return whether an object with some bytes is known to be in the store.
-
-        On S3 only an open look (`open_looks`) shows it, where the object's ETag is its MD5: no request is sent.
+        """Return whether the store is known to hold an object with some bytes: on S3 only an open look shows it.
 
         Args:
             key: the object's key.
@@ -190,10 +188,7 @@ class Store:
         if self.scheme == "s3":
             mark = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
             return self._look is not None and self._look.stored(key, self._list) == Stored(len(content), mark)
-        try:
-            return self.read(key) == content
-        except ObjectMissing:
-            return False
+        return self.exists(key) and self.read(key) == content
 
     def upload(self, key: str, path: Path) -> None:
         """Move a file of this machine into the store; it replaces an existing object.
@@ -213,14 +208,6 @@ class Store:
             return look.stored(key, self._list) is not None
         with readable_errors(self.address(key)):
             return bool(self._opened.filesystem.isfile(self._opened.path(key)))
-
-    def size(self, key: str) -> int:
-        """Return an object's size in bytes.
-
-        Raises:
-            ObjectMissing: no object exists under the key.
-        """
-        return self.stat(key).size
 
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens where none exists.
