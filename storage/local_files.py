@@ -1,16 +1,18 @@
 """The files below a folder of this machine; links are followed, and the file at the end of a link is the one read."""
 
 import os
-from collections.abc import Iterator
 
-from storage.files import FileEntry
+from storage.file_table import FileColumns, FileTable, encoded_path
 from storage.text import shown
 
 _REPEATED = 30_000  # entries of folders that are listed a second time or more: two seconds of listing
 
 
-def local_files(root: str) -> Iterator[FileEntry]:
-    """Yield the files below a folder, in no particular order.
+def local_files(root: str) -> FileTable:
+    """Return the files below a folder.
+
+    The folder is walked, and each file looked at, on every call: a folder's own time does not show that the content of
+    a file in it has changed, so a listing of a local folder cannot be kept.
 
     A link that leads to a folder above itself is skipped.
 
@@ -24,11 +26,12 @@ def local_files(root: str) -> Iterator[FileEntry]:
     start = os.path.realpath(root)
     waiting = [("", start, frozenset({start}))]
     seen: set[str] = set()
-    repeated = 0
+    repeated, found = 0, FileColumns()
     while waiting:
         folder, place, above = waiting.pop()
         is_repeated = place in seen
         seen.add(place)
+        below = encoded_path(folder)
         with os.scandir(place) as entries:
             for entry in entries:
                 repeated += is_repeated
@@ -36,30 +39,49 @@ def local_files(root: str) -> Iterator[FileEntry]:
                     raise OSError(
                         f"links lead to the same folders over and over, {shown(f'{root}/{folder}')} among them"
                     )
-                path = f"{folder}/{entry.name}" if folder else entry.name
                 if entry.is_dir():
-                    below = f"{place}/{entry.name}"
-                    below = os.path.realpath(below) if entry.is_symlink() else below
-                    if below not in above:
-                        waiting.append((path, below, above | {below}))
+                    inner = f"{place}/{entry.name}"
+                    inner = os.path.realpath(inner) if entry.is_symlink() else inner
+                    if inner not in above:
+                        waiting.append((f"{folder}{entry.name}/", inner, above | {inner}))
                 elif entry.is_file():
-                    yield local_file(root, path)
+                    _add(found, below + encoded_path(entry.name), entry)
+    return found.table()
 
 
-def local_file(root: str, path: str) -> FileEntry:
-    """Return the entry of a file.
+def local_file(root: str, name: str) -> FileTable:
+    """Return the table of one file.
 
     Args:
-        root: a folder.
-        path: the file's path, relative to the folder.
+        root: the file's folder.
+        name: the file's name.
 
     Raises:
         FileNotFoundError: the file does not exist.
     """
-    full = f"{root}/{path}"
-    found = os.stat(full)
-    target = os.path.realpath(full)
-    # a file in the Hub's cache is a link to a blob whose name is its hash; the time of its download is of no use
-    is_blob = os.path.basename(os.path.dirname(target)) == "blobs" and target != os.path.abspath(full)
-    etag = os.path.basename(target) if is_blob else f"{found.st_size}-{found.st_mtime_ns}"
-    return FileEntry(path, found.st_size, etag, str(found.st_ctime_ns))
+    found = FileColumns()
+    _add(found, encoded_path(name), _NamedFile(f"{root}/{name}"))
+    return found.table()
+
+
+class _NamedFile:
+    """A file whose path is known, as `os.scandir` describes the files of a folder."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def stat(self) -> os.stat_result:
+        return os.stat(self.path)
+
+    def is_symlink(self) -> bool:
+        return os.path.islink(self.path)
+
+
+def _add(found: FileColumns, path: bytes, entry: "os.DirEntry[str] | _NamedFile") -> None:
+    stat, etag = entry.stat(), b""
+    if entry.is_symlink():
+        target = os.path.realpath(entry.path)
+        # a file in the Hub's cache is a link to a blob whose name is its hash; the time of its download is of no use
+        if os.path.basename(os.path.dirname(target)) == "blobs":
+            etag = os.fsencode(os.path.basename(target))
+    found.add(path, stat.st_size, modified=stat.st_mtime_ns, changed=stat.st_ctime_ns, etag=etag)

@@ -9,6 +9,7 @@ from flows.experiment.preprocess_settings import PreprocessSettings
 from flows.planning.preprocessing import choose_preprocessing
 from flows.starting_file.slugs import distinct_names, plain, words
 from storage.errors import StorageError
+from storage.file_table import FileTable
 from storage.files import FileEntry
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.files.folder import Folder
@@ -80,13 +81,17 @@ def _marked(tree: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the folders of formats with files of their own, such as Parquet or torchvision's downloads."""
     found = []
     for folder, names in tree.items():
-        here = Folder(folder, None, folder, {name: FileEntry(name, 0, "") for name in names})
+        here = Folder(folder, None, folder, _named(names))
         below = f"{PurePosixPath(folder).name}/"
-        shallow = Folder(folder, None, folder, {f"{below}{name}": FileEntry(name, 0, "") for name in names})
+        shallow = Folder(folder, None, folder, _named([f"{below}{name}" for name in names]))
         recognised = [reader for reader in READERS[:-1] if reader.recognises(here) or reader.recognises(shallow)]
         if recognised:
             found.append(_with_split(folder, names) if recognised[0].is_exclusive else _top(folder, tree))
     return list(dict.fromkeys(found))
+
+
+def _named(paths: Sequence[str]) -> FileTable:
+    return FileTable.of(FileEntry(path, 0, "") for path in paths)
 
 
 def _with_split(folder: str, names: Sequence[str]) -> str:
