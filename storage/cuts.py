@@ -18,7 +18,8 @@ from functools import cached_property
 from storage import keys
 from storage.errors import ObjectExists, ObjectMissing
 from storage.spans import Span
-from storage.store import Store, Stored
+from storage.store import Store
+from storage.stored import Stored
 
 log = logging.getLogger("dawin.storage")
 

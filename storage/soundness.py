@@ -25,7 +25,8 @@ from storage.errors import (
 from storage.manifests import Manifest, manifest_content, read_manifest
 from storage.schemas import TABLES
 from storage.spans import Span
-from storage.store import Store, Stored
+from storage.store import Store
+from storage.stored import Stored
 from storage.table_checks import UNREADABLE, raise_unless_damage
 from storage.verification import check_stored, remember_written
 

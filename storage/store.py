@@ -5,23 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from storage.errors import ObjectExists, ObjectMissing, StorageError, StoreDenied
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
+from storage.local_listing import local_objects
 from storage.local_writing import TEMPORARY, move_file, write_file
 from storage.places import check_place, no_bucket
+from storage.s3_listing import first_pages
 from storage.s3_reading import get_with_mark
-
-
-class Stored(NamedTuple):
-    """An object as a listing shows it."""
-
-    size: int
-    """Bytes."""
-    mark: str
-    """Changes when the object is written again: its times and inode, or its ETag. Empty where the back end, such as
-    memory, has none of these."""
+from storage.stored import Stored, stored_of
 
 
 @dataclass(frozen=True)
@@ -121,7 +114,7 @@ class Store:
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             file = filesystem.open(path, "rb", cache_type="none")
-        return file, _stored(file.details).mark
+        return file, stored_of(file.details).mark
 
     def open(self, key: str) -> Any:  # noqa: ANN401  fsspec publishes no types
         """Return an object as a seekable binary file, open for reading.
@@ -221,7 +214,7 @@ class Store:
         """
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
-            return _stored(filesystem.info(path))
+            return stored_of(filesystem.info(path))
 
     def listing(self, prefix: str = "") -> dict[str, Stored]:
         """Return the sizes and marks of all objects below a prefix, by key.
@@ -236,13 +229,29 @@ class Store:
         """
         filesystem, root = self._opened
         folder = f"{root}/{prefix}".rstrip("/")
+        if self.scheme == "file":
+            with readable_errors(self.address(prefix)):
+                return self._keyed({f"{folder}/{path}": stored for path, stored in local_objects(folder)})
         options: dict[str, Any] = {"detail": True}
         if self.scheme == "s3" and "/" in folder:  # saves s3fs a request that looks for an object of the folder's name
             folder, _, name = folder.rpartition("/")
             options["prefix"] = f"{name}/"
         with readable_errors(self.address(prefix)):
             found: Mapping[str, Mapping[str, Any]] = filesystem.find(folder, **options)
-        keyed = {path.removeprefix(root).lstrip("/"): _stored(found[path]) for path in sorted(found)}
+        return self._keyed({path: stored_of(info) for path, info in found.items()})
+
+    def listing_within(self, prefix: str, pages: int) -> tuple[dict[str, Stored], bool]:
+        """Return a listing and whether it is whole: on S3 it ends after `pages` requests of a thousand keys each."""
+        if self.scheme != "s3":
+            return self.listing(prefix), True
+        with readable_errors(self.address(prefix)):
+            found, is_whole = first_pages(self._opened[0], f"{self._opened[1]}/{prefix}", pages)
+        return self._keyed(found), is_whole
+
+    def _keyed(self, found: Mapping[str, Stored]) -> dict[str, Stored]:
+        """Return objects by key, sorted, from objects by path; files that are still being written are left out."""
+        start = len(self._opened[1].rstrip("/")) + 1
+        keyed = {path[start:]: found[path] for path in sorted(found)}
         return {key: stored for key, stored in keyed.items() if not key.startswith(f"{TEMPORARY}/")}
 
     def keys(self, prefix: str = "") -> Iterator[str]:
@@ -256,13 +265,6 @@ class Store:
     def _locate(self, key: str) -> tuple[Any, str]:
         filesystem, root = self._opened
         return filesystem, f"{root}/{key}"
-
-
-def _stored(info: Mapping[str, Any]) -> Stored:
-    """Return the size and mark from the details of an object, whose names differ between the back ends."""
-    if "ino" in info:  # local: `created` is the time of the last change to anything about the file; no user can set it
-        return Stored(int(info["size"]), f"{info['ino']}-{info['mtime']}-{info['created']}")
-    return Stored(int(info["size"]), str(info.get("ETag") or ""))
 
 
 def open_store(url: str, *, writable: bool = True) -> Store:
