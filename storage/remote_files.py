@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from storage.file_table import FileColumns, FileTable, encoded_path
+from storage.s3_listing import pages
 
 
 def remote_files(filesystem: Any, root: str) -> FileTable:  # noqa: ANN401  fsspec publishes no types
@@ -20,9 +21,7 @@ def remote_files(filesystem: Any, root: str) -> FileTable:  # noqa: ANN401  fssp
         The files; none if the folder does not exist.
     """
     found = FileColumns()
-    below = f"{root}/"
-    details = _on_s3(filesystem, below) if _is_s3(filesystem) else filesystem.find(root, detail=True).items()
-    for path, info in details:
+    for path, info in _on_s3(filesystem, root) if _is_s3(filesystem) else filesystem.find(root, detail=True).items():
         _add(found, path.removeprefix(root).lstrip("/"), info)
     return found.table()
 
@@ -74,17 +73,10 @@ def _is_s3(filesystem: Any) -> bool:  # noqa: ANN401
     return "s3" in filesystem.protocol
 
 
-def _on_s3(filesystem: Any, below: str) -> Iterator[tuple[str, Mapping[str, Any]]]:  # noqa: ANN401
+def _on_s3(filesystem: Any, root: str) -> Iterator[tuple[str, Mapping[str, Any]]]:  # noqa: ANN401
     """Yield the path and the details of each key; s3fs itself would hold two kilobytes for each of them."""
-    bucket, _, prefix = below.partition("/")
-    following: dict[str, str] = {}
-    while True:
-        try:
-            page = filesystem.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, **following)
-        except FileNotFoundError:  # no such bucket
-            return
-        for one in page.get("Contents", ()):
-            yield f"{bucket}/{one['Key']}", {"size": one["Size"], "ETag": one.get("ETag")}
-        if not page.get("IsTruncated"):
-            return
-        following = {"ContinuationToken": page["NextContinuationToken"]}
+    try:
+        for page in pages(filesystem, root):
+            yield from ((path, {"size": one.size, "ETag": one.mark}) for path, one in page.objects.items())
+    except FileNotFoundError:  # no such bucket
+        return
