@@ -134,17 +134,20 @@ def _image_folders(tree: Mapping[str, Sequence[str]], known_classes: Collection[
     for leaf in leaves:
         if leaf:
             by_parent.setdefault(os.path.dirname(leaf), []).append(leaf)
-    found: list[str] = []
+    sure, guessed, unlabelled = list[str](), list[str](), list[str]()
     for parent, own in by_parent.items():
         if parent and len(own) in known_classes:
-            found.append(parent)
+            sure.append(parent)
         elif above := _nested_classes(parent, by_parent, known_classes):
-            found.append(above)
+            sure.append(above)
         elif _holds_classes(parent, len(own), known_classes):
-            found.append(parent)
+            guessed.append(parent)
         else:
-            found += own
-    return list(dict.fromkeys([*found, *([""] if leaves == [""] else [])]))
+            unlabelled += own
+    # a data set of classes has all images below it, in folders inside a class too, so that none is counted twice
+    of_classes = [*sure, *(one for one in guessed if not any(_is_below(other, one) for other in sure))]
+    found = dict.fromkeys([*of_classes, *unlabelled, *([""] if leaves == [""] else [])])
+    return [one for one in found if not any(one != other and _is_below(one, other) for other in of_classes)]
 
 
 def _nested_classes(parent: str, by_parent: Mapping[str, Sequence[str]], known_classes: Collection[int]) -> str | None:
