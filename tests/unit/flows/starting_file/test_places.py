@@ -47,7 +47,7 @@ def classes(folder, *names):
         (
             [*classes("work", "figures", "logos"), *classes("work/sets/x", *"abc")],
             {3},
-            ["work/figures", "work/logos", "work/sets/x"],
+            ["work/sets/x"],
         ),
         ([*classes("work/sets", *"ab"), "work/preview.png"], {2}, ["work", "work/sets"]),
     ],
