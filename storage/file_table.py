@@ -53,6 +53,23 @@ class FileTable:
             columns.add(encoded_path(entry.path), entry.size, changed=changed, etag=encoded_path(entry.etag))
         return columns.table()
 
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> "FileTable":
+        """Return the table that `to_arrow` gave."""
+        paths, etags = (table.column(name).combine_chunks() for name in ("path", "etag"))
+        sizes, modified, changed = (table.column(name).to_numpy() for name in ("size", "modified", "changed"))
+        return cls(paths, sizes, modified, changed, etags if pc.max(pc.binary_length(etags)).as_py() else None)
+
+    def to_arrow(self) -> pa.Table:
+        """Return the columns, to be kept in a file; a file without an etag has an empty one."""
+        etags = pa.array([b""] * len(self), pa.large_binary()) if self.etags is None else self.etags
+        numbers = {"size": self.sizes, "modified": self.modified, "changed": self.changed}
+        return pa.table({"path": self.encoded, "etag": etags, **numbers})
+
+    def has_all_etags(self) -> bool:
+        """Return whether every file has an etag of S3 or the Hub."""
+        return self.etags is not None and bool(pc.min(pc.binary_length(self.etags)).as_py())
+
     def __len__(self) -> int:
         return len(self.sizes)
 

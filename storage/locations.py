@@ -14,6 +14,7 @@ from storage.file_table import FileTable
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
 from storage.local_files import local_file, local_files
 from storage.remote_files import etag_of, remote_file, remote_files
+from storage.snapshots import snapshot_files
 from storage.text import shown
 
 
@@ -119,8 +120,9 @@ class Location:
     def find(self) -> FoundFiles:
         """Return the files below this folder, the file itself, or the files that match a pattern (`test-*.parquet`).
 
-        Nothing is kept between calls: a local folder does not show without a look at every file that none has changed,
-        and S3 does not show it without a listing, which is one request for each thousand files.
+        The listing of a snapshot on the Hub is kept between runs. Others are not: a local folder does not show without
+        a look at every file that none has changed, and S3 does not show it without a listing, which is one request for
+        each thousand files.
 
         Raises:
             ObjectMissing: the location does not exist, or no file matches the pattern.
@@ -153,7 +155,9 @@ class Location:
         """Return the files below a folder; none if it does not exist."""
         if not self.is_local:
             return remote_files(filesystem, root)
-        return local_files(root) if os.path.isdir(root) else FileTable.of(())
+        if not os.path.isdir(root):
+            return FileTable.of(())
+        return snapshot_files(root) if scheme_of(self.url) == "hf" else local_files(root)
 
     def files(self) -> FileTable:
         """Return the entries of `find`, sorted by path.

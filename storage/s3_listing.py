@@ -1,7 +1,12 @@
 """Listings of S3 page by page, for callers that stop early, or that keep less of a key than s3fs does."""
 
+<<<<<<< HEAD
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+=======
+from itertools import count
+from typing import Any
+>>>>>>> main
 
 from storage.stored import Stored
 
@@ -49,11 +54,31 @@ def first_pages(filesystem: Any, folder: str, most: int) -> tuple[dict[str, Stor
     Args:
         filesystem: s3fs's, which publishes no types.
         folder: bucket and prefix.
+<<<<<<< HEAD
         most: the largest number of requests, of a thousand keys each.
+=======
+        pages: the largest number of requests, of a thousand keys each; 0: no limit.
+>>>>>>> main
     """
     found: dict[str, Stored] = {}
+<<<<<<< HEAD
     for number, page in enumerate(pages(filesystem, folder), 1):
         found |= page.objects
         if page.is_last or number == most:
             return found, page.is_last
     return found, True
+=======
+    after: dict[str, str] = {}
+    for _ in range(pages) if pages else count():
+        answer = filesystem.call_s3(
+            "list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=_PAGE, **after
+        )
+        for entry in answer.get("Contents", ()):
+            if entry["Key"].endswith("/"):  # what a console of S3 makes for a folder
+                continue
+            found[f"{bucket}/{entry['Key']}"] = Stored(int(entry["Size"]), str(entry.get("ETag") or ""))
+        if not answer.get("IsTruncated"):
+            return found, True
+        after = {"ContinuationToken": answer["NextContinuationToken"]}
+    return found, False
+>>>>>>> main

@@ -70,7 +70,7 @@ class TableWriter:
     ) -> None:
         self._store, self._key, self._table, self._run = store, key, schema, run
         self._identity = dict(identity)
-        self._schema = schema.arrow(widths or {})
+        self._schema, self._widths = schema.arrow(widths or {}), dict(widths or {})
         self._described = self._schema.with_metadata(
             {**self._schema.metadata, IDENTITY: canonical_json(self._identity).encode()}
         )
@@ -132,6 +132,7 @@ class TableWriter:
             created_at=now(),
             run=self._run,
             measured=dict(measured or {}),
+            widths=self._widths,
         )
         return commit(self._store, manifest, content, self._fault_of)
 
