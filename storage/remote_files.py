@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from storage.file_table import FileColumns, FileTable, encoded_path
-from storage.s3_listing import pages
+from storage.s3_listing import pages_of
 
 
 def remote_files(filesystem: Any, root: str) -> FileTable:  # noqa: ANN401  fsspec publishes no types
@@ -76,7 +76,7 @@ def _is_s3(filesystem: Any) -> bool:  # noqa: ANN401
 def _on_s3(filesystem: Any, root: str) -> Iterator[tuple[str, Mapping[str, Any]]]:  # noqa: ANN401
     """Yield the path and the details of each key; s3fs itself would hold two kilobytes for each of them."""
     try:
-        for page in pages(filesystem, root):
+        for page in pages_of(filesystem, root):
             yield from ((path, {"size": one.size, "ETag": one.mark}) for path, one in page.objects.items())
     except FileNotFoundError:  # no such bucket
         return

@@ -1,12 +1,7 @@
 """Listings of S3 page by page, for callers that stop early, or that keep less of a key than s3fs does."""
 
-<<<<<<< HEAD
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-=======
-from itertools import count
-from typing import Any
->>>>>>> main
 
 from storage.stored import Stored
 
@@ -22,7 +17,7 @@ class Page(NamedTuple):
     """Whether no page follows."""
 
 
-def pages(filesystem: Any, folder: str) -> Iterator[Page]:  # noqa: ANN401
+def pages_of(filesystem: Any, folder: str) -> Iterator[Page]:  # noqa: ANN401
     """Yield the objects below a folder; each page is one request, made when the caller asks for the page.
 
     Args:
@@ -41,44 +36,26 @@ def pages(filesystem: Any, folder: str) -> Iterator[Page]:  # noqa: ANN401
         found = {
             f"{bucket}/{entry['Key']}": Stored(int(entry["Size"]), str(entry.get("ETag") or ""))
             for entry in answer.get("Contents", ())
+            if not entry["Key"].endswith("/")  # what a console of S3 makes for a folder
         }
-        yield Page(found, is_last := not answer.get("IsTruncated"))
+        is_last = not answer.get("IsTruncated")
+        yield Page(found, is_last)
         if is_last:
             return
         after = {"ContinuationToken": answer["NextContinuationToken"]}
 
 
-def first_pages(filesystem: Any, folder: str, most: int) -> tuple[dict[str, Stored], bool]:  # noqa: ANN401
+def first_pages(filesystem: Any, folder: str, pages: int) -> tuple[dict[str, Stored], bool]:  # noqa: ANN401
     """Return the sizes and marks of objects below a folder, by path, and whether these are all objects.
 
     Args:
         filesystem: s3fs's, which publishes no types.
         folder: bucket and prefix.
-<<<<<<< HEAD
-        most: the largest number of requests, of a thousand keys each.
-=======
         pages: the largest number of requests, of a thousand keys each; 0: no limit.
->>>>>>> main
     """
     found: dict[str, Stored] = {}
-<<<<<<< HEAD
-    for number, page in enumerate(pages(filesystem, folder), 1):
+    for number, page in enumerate(pages_of(filesystem, folder), 1):
         found |= page.objects
-        if page.is_last or number == most:
+        if page.is_last or number == pages:
             return found, page.is_last
     return found, True
-=======
-    after: dict[str, str] = {}
-    for _ in range(pages) if pages else count():
-        answer = filesystem.call_s3(
-            "list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=_PAGE, **after
-        )
-        for entry in answer.get("Contents", ()):
-            if entry["Key"].endswith("/"):  # what a console of S3 makes for a folder
-                continue
-            found[f"{bucket}/{entry['Key']}"] = Stored(int(entry["Size"]), str(entry.get("ETag") or ""))
-        if not answer.get("IsTruncated"):
-            return found, True
-        after = {"ContinuationToken": answer["NextContinuationToken"]}
-    return found, False
->>>>>>> main
