@@ -1,9 +1,9 @@
 """Manifests: the record beside an object, written last, from which readers learn that the object is complete."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,22 @@ class Manifest:
     widths: Mapping[str, int] = field(default_factory=dict)
     """The length of each column of vectors by its name; 0 for a column that the object is without, such as logits that
     were not kept. Empty for other tables and for blobs, and where the writer recorded none."""
+    successors: Sequence[Mapping[str, Any]] = ()
+    """Other contents that the object may have by now, because a process is replacing it, or was killed while it did:
+    `bytes`, `sha256` and `widths` of each, with the process (`by`) and the time (`at`) of its entry."""
+
+    @property
+    def contents(self) -> tuple["Manifest", ...]:
+        """A manifest for each content that the object may have: nearly always this one alone."""
+        if not self.successors:
+            return (self,)
+        others = [{name: one[name] for name in _DESCRIBED} for one in self.successors]
+        return tuple(replace(self, successors=(), **described) for described in ({}, *others))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The vectors that the object is without."""
+        return tuple(name for name, width in self.widths.items() if not width)
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
@@ -52,9 +68,11 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "run": (str, type(None)),
     "measured": dict,
     "widths": dict,
+    "successors": list,
 }
-_USUAL = {(str, str, int, int, int, str, dict, str, run, dict, dict) for run in (str, type(None))}
-_ABSENT: Mapping[str, Any] = {"measured": {}, "widths": {}}
+_USUAL = {(str, str, int, int, int, str, dict, str, run, dict, dict, list) for run in (str, type(None))}
+_DESCRIBED = ("bytes", "sha256", "widths")  # of each content that an object may have
+_ABSENT: Mapping[str, Any] = {"measured": {}, "widths": {}, "successors": []}
 
 
 def now() -> str:
@@ -62,7 +80,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_manifest(store: Store, manifest: Manifest) -> None:
+def write_manifest(store: Store, manifest: Manifest, *, expected: str | None = None) -> None:
     """Write a manifest beside its object; this commits the object.
 
     Two writers of the same object write manifests that differ in times alone, so either may stay.
@@ -70,8 +88,12 @@ def write_manifest(store: Store, manifest: Manifest) -> None:
     Args:
         store: the store that holds the object.
         manifest: describes the object, which is written already.
+        expected: the mark that the manifest in the store must have; None: any, or none.
+
+    Raises:
+        ObjectChanged: another process has written the manifest since it had the expected mark.
     """
-    store.replace(keys.manifest(manifest.key), manifest_content(manifest))
+    store.replace(keys.manifest(manifest.key), manifest_content(manifest), expected=expected)
 
 
 def manifest_content(manifest: Manifest) -> bytes:
@@ -127,8 +149,12 @@ def _fields(found: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = dict(zip(_KINDS, map(found.get, _KINDS), strict=True))
     # quick where nothing is wrong: a store holds many manifests
     if tuple(map(type, values.values())) not in _USUAL or not set(map(type, values["widths"].values())) <= {int}:
-        return {name: _checked(found, name) for name in _KINDS}
-    return values
+        values = {name: _checked(found, name) for name in _KINDS}
+    for one in values["successors"]:
+        kinds = [type(one.get(name)) for name in _DESCRIBED] if isinstance(one, dict) else []
+        if kinds != [int, str, dict]:
+            raise TypeError(f"successors: got {one!r}")
+    return {**values, "successors": tuple(values["successors"])}
 
 
 def _checked(found: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  the type is the field's

@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from storage.errors import ObjectExists, ObjectMissing, StorageError, StoreDenied
+from storage.errors import ObjectChanged, ObjectExists, ObjectMissing, StorageError, StoreDenied
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
 from storage.local_reading import list_files, read_file
-from storage.local_writing import TEMPORARY, move_file, write_file
+from storage.local_writing import TEMPORARY, exchange_file, move_file, write_file
 from storage.places import check_place, no_bucket
 from storage.s3_reading import get_with_mark
+from storage.s3_writing import put_if
 from storage.stored import Stored, stored_elsewhere, stored_file
 
 
@@ -152,19 +153,25 @@ class Store:
         except FileExistsError as error:
             raise ObjectExists(f"{self.address(key)}: exists already") from error
 
-    def replace(self, key: str, content: bytes) -> None:
+    def replace(self, key: str, content: bytes, *, expected: str | None = None) -> None:
         """Write an object; it replaces an existing one.
 
         Args:
             key: the object's key.
             content: the object's bytes.
+            expected: the mark that the object must still have; None: any. An object in memory has no mark.
+
+        Raises:
+            ObjectChanged: another process has written or deleted the object since it had the expected mark.
         """
         filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
             if self.scheme == "file":
-                write_file(Path(self._opened[1]), Path(path), content, exclusive=False)
+                is_written = exchange_file(Path(self._opened[1]), Path(path), content, expected)
             else:
-                filesystem.pipe_file(path, content)
+                is_written = put_if(filesystem, path, content, expected)
+        if not is_written:
+            raise ObjectChanged(f"{self.address(key)}: written by another process at this moment")
 
     def upload(self, key: str, path: Path) -> None:
         """Move a file of this machine into the store; it replaces an existing object.
