@@ -145,9 +145,10 @@ def _scan_alike(store: Store, table: TableSchema, widths: Mapping[str, int], own
             storage_options=_storage_options() if store.scheme == "s3" else None,
         )
     lists = {name: pl.List(_POLARS[str(kind)]) for name, kind in table.vectors.items()}
-    return found.with_columns(
-        (pl.col(name).arr.to_list() if widths[name] else pl.lit(None)).cast(type_).alias(name)
-        for name, type_ in lists.items()
+    return found.select(
+        *(column.name for column in table.columns),
+        *((pl.col(n).arr.to_list() if widths[n] else pl.lit(None)).cast(type_).alias(n) for n, type_ in lists.items()),
+        *(name for name, _ in _partitions(own[0]) if name not in schema),
     )
 
 
