@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
+from storage import keys
 from storage.errors import ManifestInvalid, ObjectDamaged, ObjectExists, ObjectMissing
 from storage.manifests import Manifest, read_manifest, uncommit, write_manifest
 from storage.soundness import note_commit
@@ -47,10 +48,13 @@ def commit(
     """
     try:
         store.create(ours.key, content)
+        if store.is_exclusive:  # nobody can have overwritten the object, and a manifest of other bytes stays in view
+            note_commit(store, ours, write_manifest(store, ours, is_new=True))
+            return ours
     except ObjectExists:
         return _settle(store, ours, content, fault_of, widths_of, written=set())
     manifest = _committed(store, ours)
-    if store.scheme == "s3" and not _holds(store, ours.key, content):
+    if not _holds(store, ours.key, content):
         return _settle(store, ours, content, fault_of, widths_of, written={ours.sha256})
     return manifest
 
@@ -73,10 +77,13 @@ def read_or_uncommit(store: Store, key: str, read: Callable[[], R]) -> R:
     with suppress(ObjectDamaged):
         return read()
     for _ in range(_TRIES):
+        for one in (key, keys.manifest(key)):
+            store.forget(one)
         before = _manifest_or_none(store, key)
         try:
             return read()
         except ObjectDamaged:
+            store.forget(keys.manifest(key))
             if _manifest_or_none(store, key) == before:
                 uncommit(store, key)
                 raise
@@ -84,13 +91,12 @@ def read_or_uncommit(store: Store, key: str, read: Callable[[], R]) -> R:
 
 
 def _committed(store: Store, manifest: Manifest) -> Manifest:
-    write_manifest(store, manifest)
-    note_commit(store, manifest)
+    note_commit(store, manifest, write_manifest(store, manifest))
     return manifest
 
 
 def _holds(store: Store, key: str, content: bytes) -> bool:
-    """Return whether an object on S3 has the bytes just written: a server may ignore the condition of a PUT.
+    """Return whether an object on S3 has the bytes just written: this server ignores the condition of a PUT.
 
     This costs one HEAD request, and one GET where the ETag is not an MD5.
     """

@@ -105,6 +105,8 @@ def _settle(store: Store, key: str, entry: Mapping[str, Any]) -> Manifest:
 
 def _read(store: Store, key: str) -> tuple[Manifest, str]:
     """Return a manifest and its mark."""
+    store.forget(key)
+    store.forget(keys.manifest(key))
     try:
         content, mark = store.read_marked(keys.manifest(key))
     except ObjectMissing as error:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pyarrow.parquet as pq
 
+from storage import keys
 from storage.errors import (
     ManifestInvalid,
     ObjectDamaged,
@@ -57,8 +58,10 @@ def look_at(store: Store, manifest: Manifest, stored: Stored | None, contents: b
         if not isinstance(found, ObjectDamaged):
             break
         try:
+            store.forget(keys.manifest(manifest.key))
             before = read_manifest(store, manifest.key)
             found = _look(store, before, None, contents)
+            store.forget(keys.manifest(manifest.key))
             if isinstance(found, ObjectDamaged) and read_manifest(store, manifest.key) == before:
                 break
         except (ObjectMissing, ManifestInvalid):

@@ -30,7 +30,7 @@ def read_file(path: str) -> bytes:
 
 
 def list_files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the files below a folder, in no particular order; a folder that cannot be listed holds none.
+    """Yield the files below a folder, in no particular order; nothing where no such folder exists.
 
     The file at the end of a link counts as the file; links to folders are not followed.
 
@@ -41,7 +41,7 @@ def list_files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
         The path of each file relative to the folder, and its status.
 
     Raises:
-        OSError: the disk fails.
+        OSError: a folder cannot be listed.
 
     Example:
         >>> from pathlib import Path
@@ -56,7 +56,7 @@ def list_files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
         below = waiting.pop()
         try:
             entries = os.scandir(f"{folder}/{below}")
-        except (FileNotFoundError, NotADirectoryError, PermissionError):  # it may have been removed meanwhile
+        except (FileNotFoundError, NotADirectoryError):  # it may have been removed meanwhile
             continue
         with entries:
             for entry in entries:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from storage.errors import ObjectChanged
 from storage.stored import stored_file
 
 TEMPORARY = ".tmp"  # the folder of a local store that holds objects until they get their name
@@ -49,8 +50,8 @@ def write_file(root: Path, path: Path, content: bytes, *, exclusive: bool) -> No
     _synchronise(path.parent)
 
 
-def exchange_file(root: Path, path: Path, content: bytes, expected: str | None) -> bool:
-    """Write a file of a store if nobody has written it since it had a mark; return whether that is so.
+def exchange_file(root: Path, path: Path, content: bytes, expected: str) -> None:
+    """Write a file of a store, unless somebody has written or deleted it since it had a mark.
 
     A lock on the file's folder, which a killed process gives up, keeps two such writers apart.
 
@@ -58,14 +59,13 @@ def exchange_file(root: Path, path: Path, content: bytes, expected: str | None) 
         root: the store's folder.
         path: the file's path.
         content: the file's bytes.
-        expected: the mark, from `stored_file`; None, or empty: the file is written in any case.
+        expected: the mark, from `stored_file`.
 
     Raises:
+        ObjectChanged: the file has another mark, or does not exist.
         OSError: the file system refuses.
     """
-    if not expected:
-        write_file(root, path, content, exclusive=False)
-        return True
+    changed = ObjectChanged(f"file://{path}: written by another process at this moment")
     temporary = _temporary(root)
     try:
         with temporary.open("wb") as file:
@@ -73,15 +73,12 @@ def exchange_file(root: Path, path: Path, content: bytes, expected: str | None) 
             file.flush()
             os.fsync(file.fileno())
         with _locked(path.parent):
-            if stored_file(os.stat(path)).mark != expected:
-                return False
+            if not path.exists() or stored_file(os.stat(path)).mark != expected:
+                raise changed
             temporary.replace(path)
-    except FileNotFoundError:
-        return False
     finally:
         temporary.unlink(missing_ok=True)
     _synchronise(path.parent)
-    return True
 
 
 @contextmanager

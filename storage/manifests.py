@@ -80,20 +80,23 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_manifest(store: Store, manifest: Manifest, *, expected: str | None = None) -> None:
-    """Write a manifest beside its object; this commits the object.
+def write_manifest(store: Store, manifest: Manifest, *, is_new: bool = False, expected: str = "") -> str:
+    """Write a manifest beside its object, which commits the object, and return the manifest's mark.
 
     Two writers of the same object write manifests that differ in times alone, so either may stay.
 
     Args:
         store: the store that holds the object.
         manifest: describes the object, which is written already.
-        expected: the mark that the manifest in the store must have; None: any, or none.
+        is_new: whether to refuse where the object has a manifest already.
+        expected: the mark that the manifest in the store must have; empty: any, or none.
 
     Raises:
+        ObjectExists: the object has a manifest and this one was to be new.
         ObjectChanged: another process has written the manifest since it had the expected mark.
     """
-    store.replace(keys.manifest(manifest.key), manifest_content(manifest), expected=expected)
+    where, content = keys.manifest(manifest.key), manifest_content(manifest)
+    return store.create(where, content) if is_new else store.replace(where, content, expected=expected)
 
 
 def manifest_content(manifest: Manifest) -> bytes:

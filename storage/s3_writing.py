@@ -1,37 +1,85 @@
-"""Write an object to memory or S3, on S3 only if it has not changed since, for which s3fs has no function."""
+"""Write objects to S3 with one PUT each, whose answer holds the ETag, and learn whether a server honours conditions."""
 
 import errno
+import os
 from typing import Any
 
+from storage.errors import ObjectChanged
 
-def put_if(filesystem: Any, path: str, content: bytes, expected: str | None) -> bool:  # noqa: ANN401  no types
-    """Write an object if it still has an ETag; return whether that is so.
+_IN_PARTS = 100 << 20  # bytes, from which s3fs uploads an object in parts
 
-    A server that ignores the condition writes the object in any case. A repeated request, whose first answer was lost,
-    finds its own object and is refused: the caller looks at the object and decides.
+_honoured: dict[tuple[str, str], bool] = {}
+"""By endpoint and bucket: whether the server refuses a conditional PUT of a key that is taken."""
+
+
+def put(
+    filesystem: Any,  # noqa: ANN401  s3fs publishes no types
+    path: str,
+    content: bytes,
+    *,
+    if_free: bool = False,
+    expected: str = "",
+) -> str:
+    """Write an object and return its ETag; that of an object uploaded in parts is unknown, and empty.
 
     Args:
-        filesystem: an `s3fs.S3FileSystem`, or fsspec's memory.
+        filesystem: s3fs's.
         path: the bucket and the key.
         content: the object's bytes.
-        expected: the ETag; None, or empty: the object is written in any case.
+        if_free: whether the server is to refuse a key that is taken.
+        expected: the ETag of the object without which the server is to refuse; empty: any. A server that ignores
+            conditions writes all the same.
 
     Raises:
-        OSError: the server refuses for another reason.
+        FileExistsError: the key is taken.
+        ObjectChanged: the object has another ETag, or exists no longer. Other errors are those of s3fs.
     """
+    if len(content) >= _IN_PARTS:
+        filesystem.pipe_file(path, content, mode="create" if if_free else "overwrite")
+        return ""
+    bucket, key, _ = filesystem.split_path(path)
+    condition = {"IfNoneMatch": "*"} if if_free else {"IfMatch": expected} if expected else {}
     try:
-        filesystem.pipe_file(path, content, **({"IfMatch": expected} if expected else {}))
-    except FileNotFoundError:
-        if expected:
-            return False  # deleted meanwhile
-        raise
+        answer = filesystem.call_s3("put_object", Bucket=bucket, Key=key, Body=content, **condition)
     except OSError as error:
-        if expected and _is_refused_condition(error):
-            return False
+        if expected and (isinstance(error, FileNotFoundError) or error.errno == errno.EINVAL):  # for s3fs, status 412
+            raise ObjectChanged(f"s3://{path}: written by another process at this moment") from error
         raise
-    return True
+    return str(answer.get("ETag") or "")
 
 
-def _is_refused_condition(error: OSError) -> bool:
-    code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
-    return code in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409") or error.errno == errno.EINVAL
+def probe(filesystem: Any, path: str) -> bool:  # noqa: ANN401
+    """Write a small object and remove it; return whether the server honours conditions, which is tried out once.
+
+    Args:
+        filesystem: s3fs's.
+        path: the bucket and a key that is free.
+
+    Raises:
+        OSError: the bucket does not exist, or refuses. Other errors are those of s3fs.
+    """
+    put(filesystem, path, b"", if_free=True)
+    place = _place(path)
+    if place not in _honoured:
+        try:
+            put(filesystem, path, b"", if_free=True)
+            _honoured[place] = False
+        except FileExistsError:
+            _honoured[place] = True
+    filesystem.rm_file(path)
+    return _honoured[place]
+
+
+def honours_conditions(filesystem: Any, path: str) -> bool:  # noqa: ANN401
+    """Return whether the server refuses a conditional PUT of a key that is taken; the first call of a process tries it.
+
+    Args:
+        filesystem: s3fs's.
+        path: as for `probe`.
+    """
+    known = _honoured.get(_place(path))
+    return probe(filesystem, path) if known is None else known
+
+
+def _place(path: str) -> tuple[str, str]:
+    return os.environ.get("AWS_ENDPOINT_URL", ""), path.partition("/")[0]

@@ -1,22 +1,19 @@
 """Read a store with polars: lazily, sound objects only, with the partitions as columns."""
 
-import logging
-import os
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage import keys
-from storage.errors import ObjectMissing, ObjectOutdated, StorageError
+from storage.catalogue.look import Rows, look, warn_left_out
+from storage.errors import ObjectMissing, StorageError
 from storage.manifests import Manifest
-from storage.schemas import TABLES, TableSchema
+from storage.parquet_files import scan_files
+from storage.schemas import RESULTS, TABLES, TableSchema
 from storage.soundness import inspected
 from storage.store import Store
-
-log = logging.getLogger("dawin.storage")
 
 _POLARS = {"float": pl.Float32, "double": pl.Float64}  # by pyarrow's names
 
@@ -53,9 +50,16 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
     if table not in TABLES:
         raise KeyError(f"no table {table!r}; the tables are {', '.join(TABLES)}")
     opened = store if isinstance(store, Store) else Store(store)
+    missing = ObjectMissing(f"{opened.address(table)}: nothing has been committed yet")
+    if table == RESULTS.name:
+        seen = look(opened, rows=Rows.ALL)
+        runs = seen.sound()
+        if runs.is_empty():
+            raise missing
+        return seen.rows(runs)
     sound, schema = _sound(opened, table), TABLES[table]
     if not sound:
-        raise ObjectMissing(f"{opened.address(table)}: nothing has been committed yet")
+        raise missing
     parts = _widths(opened, schema, sound).items()
     return pl.concat([_scan_alike(opened, schema, dict(zip(schema.vectors, w, strict=True)), own) for w, own in parts])
 
@@ -63,13 +67,12 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
 def sound_keys(store: Store, prefix: str) -> list[str]:
     """Return the keys of the sound objects below a prefix, sorted, and log a line for each damaged one.
 
-    Objects of an earlier version of this program are left out too, with one line for all of them.
-
-    For results, this compares the SHA-256. For other tables it compares sizes, because a scan may read few of them.
+    Objects of an earlier version of this program are left out too, with one line for all of them. This compares sizes,
+    because a scan may read few of the objects.
 
     Args:
         store: the store that holds the objects.
-        prefix: a table, or a folder below it.
+        prefix: a table other than results, or a folder below it.
 
     Raises:
         StorageError: objects exist and none is sound; this is the first one's error.
@@ -89,19 +92,12 @@ def scan_objects(store: Store, table: TableSchema, chosen: Sequence[str]) -> pl.
 
 
 def _sound(store: Store, prefix: str) -> dict[str, Manifest]:
-    is_results = prefix.partition("/")[0] == "results"
-    wanted = keys.is_results if is_results else keys.is_table  # a stray manifest of any other file is not damage
-    found = {key: one for key, one in inspected(store, prefix, contents=is_results).items() if wanted(key)}
+    # a stray manifest of any other file is not damage
+    found = {key: one for key, one in inspected(store, prefix, contents=False).items() if keys.is_table(key)}
     faults = [one for one in found.values() if isinstance(one, StorageError)]
     if faults and len(faults) == len(found):
         raise faults[0]
-    outdated = [error for error in faults if isinstance(error, ObjectOutdated)]
-    for error in faults:
-        if not isinstance(error, ObjectOutdated):
-            log.warning("left out: %s", error)
-    if outdated:
-        others = f", and {len(outdated) - 1:,} more of an earlier version" if len(outdated) > 1 else ""
-        log.warning("left out: %s%s", outdated[0], others)
+    warn_left_out(faults)
     return {key: one for key, one in found.items() if isinstance(one, Manifest)}
 
 
@@ -129,47 +125,10 @@ def _scan_alike(store: Store, table: TableSchema, widths: Mapping[str, int], own
     """Scan objects whose vectors have the same widths; no object is opened before rows are collected."""
     empty = pl.from_arrow(pa.schema([*table.columns, *table.fields(widths)]).empty_table())
     schema = pl.DataFrame(empty).schema
-    if store.scheme == "memory":
-        found = pl.concat([_from_memory(store, key, schema) for key in own])
-    else:
-        found = pl.scan_parquet(
-            [store.address(key).removeprefix("file://") for key in own],
-            glob=False,  # an address may contain characters that patterns give a meaning to
-            schema=schema,
-            cast_options=pl.ScanCastOptions(float_cast="upcast"),  # logits that are stored as float16
-            missing_columns="insert",  # logits that were removed since this scan was made
-            extra_columns="ignore",
-            hive_partitioning=True,
-            # digests are text: polars would turn one of decimal digits alone into a number
-            hive_schema={name: pl.String for name, _ in _partitions(own[0])},
-            storage_options=_storage_options() if store.scheme == "s3" else None,
-        )
+    found = scan_files(store, own, schema)
     lists = {name: pl.List(_POLARS[str(kind)]) for name, kind in table.vectors.items()}
     return found.select(
         *(column.name for column in table.columns),
         *((pl.col(n).arr.to_list() if widths[n] else pl.lit(None)).cast(type_).alias(n) for n, type_ in lists.items()),
-        *(name for name, _ in _partitions(own[0]) if name not in schema),
+        pl.exclude(*schema.names()),  # the partitions
     )
-
-
-def _partitions(key: str) -> list[tuple[str, str]]:
-    parts = [part.split("=", 1) for part in key.split("/")[:-1] if "=" in part]
-    return [(name, value) for name, value in parts]
-
-
-def _from_memory(store: Store, key: str, schema: pl.Schema) -> pl.LazyFrame:
-    frame = pl.read_parquet(BytesIO(store.read(key)))
-    columns = [pl.col(n).cast(t) if n in frame.columns else pl.lit(None, t).alias(n) for n, t in schema.items()]
-    partitions = [pl.lit(value).alias(name) for name, value in _partitions(key)]
-    return frame.select(columns).with_columns(partitions).lazy()
-
-
-def _storage_options() -> dict[str, str]:
-    """Return the options of polars' own S3 reader, which by itself takes no endpoint from the AWS variables."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    options = {"aws_region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
-    if endpoint:
-        options["aws_endpoint_url"] = endpoint
-    if endpoint.startswith("http://"):
-        options["aws_allow_http"] = "true"
-    return options

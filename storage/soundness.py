@@ -5,7 +5,6 @@ object's SHA-256 once. S3 checks its own disks; there, the comparison is left to
 anyway.
 """
 
-import hashlib
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from storage.errors import (
     StorageError,
 )
 from storage.inspection import look_at
-from storage.manifests import Manifest, manifest_content, read_manifest
+from storage.manifests import Manifest, read_manifest
 from storage.spans import Span
 from storage.store import Store
 from storage.stored import Stored
@@ -187,16 +186,16 @@ def report_again() -> None:
     _reported.clear()
 
 
-def note_commit(store: Store, manifest: Manifest) -> None:
+def note_commit(store: Store, manifest: Manifest, mark: str = "") -> None:
     """Remember an object that this process has just committed, so that neither it nor its manifest is read back.
 
     Args:
         store: the store that holds the object.
         manifest: the object's manifest, which is written already.
+        mark: of the manifest in the store; empty: unknown.
     """
     remember_written(store, manifest)
-    if store.scheme == "s3":  # where the ETag is not an MD5, the manifest is read once
-        mark = f'"{hashlib.md5(manifest_content(manifest), usedforsecurity=False).hexdigest()}"'
+    if mark:
         _remember(store, manifest, mark)
 
 

@@ -82,6 +82,11 @@ class TableWriter:
         self._pending: list[pa.Table] = []
         self._rows = 0
 
+    @property
+    def key(self) -> str:
+        """The key of the object."""
+        return self._key
+
     def append(self, columns: Columns) -> None:
         """Add rows to the table.
 
