@@ -66,6 +66,7 @@ async def run_experiment(experiment: Experiment | str, store: str, plan: str | N
             if not str(error).startswith(f"{found.store.url}/"):
                 raise  # an input is missing: no run computes it
             log.warning("%s: this run computes it now", error)
+            found.look_again()
     return await _compute(found, experiment)
 
 
@@ -96,6 +97,7 @@ async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
     with work(name, len(plan.cells), stage="aggregate", unit="cells") as progress:
         await aggregate_results.with_options(flow_run_name=name)(plan=key, store=plan.store.url)
         progress.advance(len(plan.cells))
+    plan.leave_manifests()
     return plan.record
 
 
@@ -111,10 +113,13 @@ async def _run(plan: Plan, children: Sequence[Child]) -> None:
     except ChildCancelled:
         raise
     except ChildFailed as error:
+        plan.look_again()
         if more := _missing(plan) - before:
             found = ", ".join(f"{step.label} {step.dataset}".strip() for step in more)
             raise ObjectDamaged(f"{plan.store.url}/: damaged objects of {found} ({error})") from error
         raise
+    if children and pool() is not None:
+        plan.look_again()  # this process sees its own commits, and not those of the pool's workers
 
 
 def _missing(plan: Plan) -> Counter[Step]:

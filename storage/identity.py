@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 DIGEST_LENGTH = 16  # hex digits: 64 bits; among 100,000 objects, a collision has a chance of 1 in 4,000 million
@@ -51,11 +51,12 @@ def digest_of(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
-def digest_of_file(file: BinaryIO) -> str:
+def digest_of_file(file: BinaryIO, on_piece: Callable[[int], object] | None = None) -> str:
     """Return the SHA-256 of a file's content, which is read in pieces of one MiB.
 
     Args:
         file: a binary file; it is read from its position to its end.
+        on_piece: called with the number of bytes after each piece.
 
     Returns:
         64 hex digits.
@@ -63,4 +64,6 @@ def digest_of_file(file: BinaryIO) -> str:
     running = hashlib.sha256()
     while piece := file.read(_CHUNK):
         running.update(piece)
+        if on_piece:
+            on_piece(len(piece))
     return running.hexdigest()

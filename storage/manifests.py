@@ -1,6 +1,7 @@
 """Manifests: the record beside an object, written last, from which readers learn that the object is complete."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -75,6 +76,15 @@ _DESCRIBED = ("bytes", "sha256", "widths")  # of each content that an object may
 _ABSENT: Mapping[str, Any] = {"measured": {}, "widths": {}, "successors": []}
 
 
+_changes: Counter[str] = Counter()
+"""By store: commits that this process has made or taken back."""
+
+
+def changes(store: Store) -> int:
+    """Return how many commits this process has made or taken back in a store, so that a former look shows its age."""
+    return _changes[store.url]
+
+
 def now() -> str:
     """Return the present time in UTC as ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -96,7 +106,9 @@ def write_manifest(store: Store, manifest: Manifest, *, is_new: bool = False, ex
         ObjectChanged: another process has written the manifest since it had the expected mark.
     """
     where, content = keys.manifest(manifest.key), manifest_content(manifest)
-    return store.create(where, content) if is_new else store.replace(where, content, expected=expected)
+    mark = store.create(where, content) if is_new else store.replace(where, content, expected=expected)
+    _changes[store.url] += 1
+    return mark
 
 
 def manifest_content(manifest: Manifest) -> bytes:
@@ -181,6 +193,7 @@ def uncommit(store: Store, key: str) -> None:
     """
     with suppress(ObjectMissing, StoreDenied):  # another run was first; or this user may only read
         store.delete(keys.manifest(key))
+    _changes[store.url] += 1
 
 
 def committed(store: Store, prefix: str) -> Iterator[str]:

@@ -239,7 +239,7 @@ class Store:
             prefix: a folder, and not the beginning of a name; by default the whole store.
 
         Returns:
-            The objects, sorted by key; an empty mapping where the folder does not exist.
+            The objects, sorted by key; none where the folder does not exist.
         """
         look = self._look
         return look.listing(prefix, self._list) if look else self._list(prefix, 0)[0]
@@ -256,11 +256,7 @@ class Store:
         return {key: stored for key, stored in found.items() if not key.startswith(f"{TEMPORARY}/")}, is_whole
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Yield the keys below a prefix, sorted.
-
-        Args:
-            prefix: a folder, and not the beginning of a name; by default the whole store.
-        """
+        """Yield the keys below a prefix, sorted; the prefix is a folder, by default the whole store."""
         yield from self.listing(prefix)
 
 

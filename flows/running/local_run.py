@@ -37,6 +37,7 @@ def run_here(
     if on_plan:
         on_plan(plan)
     if plan.is_done:
+        plan.leave_manifests()
         point_to_latest(store, experiment.name, plan.record.run_id)
     else:
         _run_flow(experiment, plan, verbose)
