@@ -221,9 +221,7 @@ class _View:
 
     def missing(self, reference: R) -> list[Span]:
         """Return the spans of a table that are not in the store."""
-        is_fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
-        # a fit sees all samples, and writes one object
-        spans = [reference.dataset.whole] if is_fitted else reference.dataset.spans
+        spans = reference.dataset.spans
         missing = missing_spans(self._store, reference.prefix, spans, listing=self._listing(reference.prefix))
         if isinstance(reference, MixtureReference):
             components = reference.components_key
