@@ -11,6 +11,7 @@ from storage.store import Store
 from storage.tables import read_table, vectors
 from tasks.methods.registry import method_of
 from tasks.numerics.checks import Floats
+from tasks.opening.spooled import Spooled
 from tasks.references.coefficients import CoefficientsReference, FittedReference
 
 HELD_BYTES = 64 << 20
@@ -37,8 +38,9 @@ class StoredCoefficients:
         return map(self._read, self._spans)
 
     def passes(self) -> Iterable[Floats]:
-        """Return the coefficients for several passes: in memory if they are small enough, else read at each pass."""
-        return list(self) if 8 * self._samples * self._models <= HELD_BYTES else self
+        """Return the coefficients for several passes: in memory if they are small enough, else in a temporary file."""
+        size = 8 * self._samples * self._models
+        return list(self) if size <= HELD_BYTES else Spooled(self, size)
 
     def of(self, samples: Span) -> Floats:
         """Return the coefficients (n, M) of the samples of a span, from the objects that hold some of them.
