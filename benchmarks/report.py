@@ -76,6 +76,7 @@ def make_up(place: str, samples: int, sets: int) -> None:
     preprocessing = Preprocessing(size=224, mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic")
     datasets = Datasets()
     found = [datasets.find(settings, preprocessing).reference for settings in experiment.datasets]
+    found = datasets.cut(found, [one.classes or 1 for one in found], store, remember=True)
     datasets.write_names(found, store)
     write_run(experiment, found, store)
 

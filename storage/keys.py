@@ -6,6 +6,8 @@ from storage.errors import ManifestInvalid
 from storage.spans import Span
 
 MANIFEST_SUFFIX = ".manifest.json"
+CUTS = "datasets"
+"""The folder of the records of how data sets are cut into objects."""
 LEADERBOARD = "results/leaderboard.html"
 """The key of the page of all runs, which is no table."""
 _RESULTS = re.compile(r"results/experiment=([^/]+)/run_id=([^/]+)/results\.parquet")
@@ -40,6 +42,33 @@ def derived(table: str, dataset: str, identifier: str) -> str:
         'coefficients/dataset=0123/id=89ab'
     """
     return f"{table}/dataset={dataset}/id={identifier}"
+
+
+def of_dataset(table: str, dataset: str) -> str:
+    """Return the folder of all objects of a per-sample table on one data set.
+
+    Args:
+        table: `outputs`, or a table that `derived` takes.
+        dataset: the data set's digest.
+
+    Example:
+        >>> of_dataset("samples", "0123")
+        'samples/dataset=0123'
+    """
+    return f"{table}/dataset={dataset}"
+
+
+def cut(dataset: str) -> str:
+    """Return the key of the record of how a data set is cut into objects.
+
+    Args:
+        dataset: the data set's digest.
+
+    Example:
+        >>> cut("0123")
+        'datasets/0123.json'
+    """
+    return f"{CUTS}/{dataset}.json"
 
 
 def results(experiment: str, run_id: str) -> str:

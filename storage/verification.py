@@ -14,7 +14,8 @@ from typing import Any
 from storage.errors import ObjectMissing, StorageError, damaged
 from storage.identity import digest_of_file
 from storage.manifests import Manifest
-from storage.store import Store, Stored
+from storage.store import Store
+from storage.stored import Stored
 
 _LARGE = 64 << 20  # bytes, more than an object of logits has: several requests fetch a made model faster than one
 _SMALL = 4 << 20  # bytes: one request for the whole object takes no longer than one for each of eight row groups

@@ -20,7 +20,7 @@ from storage.store import Store
 from tasks.datasets.prompts import Prompts, prompts_of
 from tasks.errors import DatasetError, FitError, ModelMismatch
 from tasks.numerics.metrics.registry import METRICS
-from tasks.references.datasets import SHARD, DatasetReference, ScoredDataset
+from tasks.references.datasets import DatasetReference, ScoredDataset
 from tasks.references.heads import Head
 from tasks.references.models import ModelReference
 from tasks.references.outputs import OutputsReference
@@ -37,7 +37,7 @@ def checked_plan(
     remember: bool = True,
     checkpoints: Checkpoints | None = None,
     datasets: Datasets | None = None,
-    shard: int = SHARD,
+    shard: int | None = None,
 ) -> Plan:
     """Return the plan of an experiment after all checks that are possible before anything runs.
 
@@ -50,7 +50,7 @@ def checked_plan(
         remember: whether findings are written to the store.
         checkpoints: the experiment's checkpoints, if some were checked before.
         datasets: the data sets, if some were listed before.
-        shard: samples per object of the per-sample tables.
+        shard: samples per object of the per-sample tables, which is then not recorded; None: by the store's records.
 
     Raises:
         InputError: an input is missing, damaged or does not fit the others; one message lists all such faults.
@@ -75,8 +75,10 @@ def checked_plan(
     if len(found) == len(experiment.datasets):
         faults.collect(_check_rows, experiment, [dataset for dataset, _ in found])
     faults.raise_any()
-    datasets.write_names([dataset for dataset, _ in found] if remember else [], store)
-    scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset, _ in found]
+    widths = [checkpoints.classes(models, heads.get(dataset.name), dataset) for dataset, _ in found]
+    cut = datasets.cut([dataset for dataset, _ in found], widths, store, remember=remember)
+    datasets.write_names(cut if remember else [], store)
+    scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset in cut]
     return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
 
 

@@ -182,6 +182,13 @@ class Checkpoints:
         if reason := self._summary(model)["uncovered"]:
             raise UncoveredLayer(f"model {model.name}: {reason}")
 
+    def classes(self, models: Sequence[ModelReference], head: Head | None, dataset: DatasetReference) -> int:
+        """Return the length of a row of logits on a data set, whose head fits as `check_classes` says."""
+        if dataset.groups:
+            return len(dataset.groups)
+        found = self._heads[head.digest] if head else self._summary(models[0])
+        return int(found["classes"])
+
     def check_classes(self, models: Sequence[ModelReference], head: Head | None, dataset: DatasetReference) -> None:
         """Raise `ModelMismatch` unless the heads have the data set's classes; images without labels take any head."""
         faults = []

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from flows.experiment.input_settings import DatasetSettings
+from storage.cuts import Cuts
 from storage.errors import ObjectMissing
 from storage.store import Store
 from tasks.datasets.preprocessing import Preprocessing
@@ -12,7 +13,7 @@ from tasks.datasets.samples import Samples
 from tasks.errors import DatasetError
 from tasks.opening.list_samples import list_dataset
 from tasks.opening.write_names import write_names
-from tasks.references.datasets import SHARD, DatasetReference
+from tasks.references.datasets import DatasetReference
 from tasks.references.names import NamesReference
 
 OBJECTNET_BORDER = 2  # pixels of red around each picture, which its authors added to find models trained on it
@@ -30,11 +31,12 @@ class Datasets:
     """Data sets, each listed once: they are assumed not to change while this object lives.
 
     Args:
-        shard: samples per object of the per-sample tables.
+        shard: samples per object of the per-sample tables; None: as each store records it.
     """
 
-    def __init__(self, shard: int = SHARD) -> None:
+    def __init__(self, shard: int | None = None) -> None:
         self._shard = shard
+        self._cuts: dict[tuple[str, bool], Cuts] = {}
         self._found: dict[tuple[DatasetSettings, Preprocessing], Found] = {}
         self._unnamed: dict[str, Samples] = {}  # listed samples, by digest, until their names are written
 
@@ -48,6 +50,23 @@ class Datasets:
         if asked not in self._found:
             self._found[asked] = self._listed(settings, preprocessing)
         return self._found[asked]
+
+    def cut(
+        self, found: Sequence[DatasetReference], widths: Sequence[int], store: Store, *, remember: bool
+    ) -> list[DatasetReference]:
+        """Return data sets as a store cuts them into objects; one listing shows the cuts of all of them.
+
+        Args:
+            found: the data sets.
+            widths: for each data set, the length of a row of logits; decides if the store holds nothing of it yet.
+            store: holds the records of the cuts.
+            remember: whether the store records the cuts that are chosen here.
+        """
+        if self._shard is not None:
+            return [replace(dataset, shard=self._shard) for dataset in found]
+        cuts = self._cuts.setdefault((store.url, remember), Cuts(store, remember=remember))
+        sizes = [cuts.samples_per_object(one.digest, width) for one, width in zip(found, widths, strict=True)]
+        return [replace(dataset, shard=size) for dataset, size in zip(found, sizes, strict=True)]
 
     def write_names(self, found: Sequence[DatasetReference], store: Store) -> None:
         """Write the names of data sets' samples into a store that does not hold them; each is looked for once."""
@@ -78,7 +97,6 @@ class Datasets:
             head_classes=listed.space.head_classes if listed.space else own,
             preprocessing=preprocessing,
             expected=record.expected(settings.limit) if record else (),
-            shard=self._shard,
         )
         self._unnamed[listed.digest] = listed.samples
         return Found(reference, listed.samples.classes if listed.samples.named else ())

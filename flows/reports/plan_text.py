@@ -41,12 +41,23 @@ def _line(step: Step, label: str) -> str:
 
 
 def facts_text(plan: Plan) -> str:
-    """Return the tower of the models and the preprocessing of the images, each with its source."""
+    """Return the tower of the models and the preprocessing of the images, each with its source; the size of objects."""
     settings = plan.record.settings
     lines = [f"  tower   {described(settings['architecture'])}"]
     lines += [f"          assumed: {settings['assumed']}"] if settings["assumed"] else []
     lines += [
         f"  images  {preprocessing_in_words(settings['preprocess'])}",
         f"          from: {settings['preprocess']['source']}",
+        f"  objects {_objects(plan)}",
     ]
     return "\n".join(lines)
+
+
+def _objects(plan: Plan) -> str:
+    """Return the largest number of samples in an object of each data set's tables; equal ones are named once."""
+    names: dict[int, list[str]] = {}
+    for dataset in plan.datasets:
+        names.setdefault(dataset.shard, []).append(dataset.name)
+    if len(names) == 1:
+        return f"of {next(iter(names)):,} samples"
+    return "; ".join(f"of {size:,} samples: {', '.join(own)}" for size, own in names.items())

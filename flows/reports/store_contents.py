@@ -9,7 +9,8 @@ from storage.manifests import Manifest, read_manifest
 from storage.pointers import latest_run
 from storage.schemas import RESULTS, TABLES
 from storage.soundness import current_version
-from storage.store import Store, Stored
+from storage.store import Store
+from storage.stored import Stored
 
 _REMEDY = "`dawin run EXPERIMENT` writes them again"
 

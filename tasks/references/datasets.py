@@ -8,8 +8,6 @@ from storage.spans import Span, cut
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.references.heads import Head
 
-SHARD = 8192  # samples per object: objects are cut by sample number, so that any number of workers reuses them
-
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
@@ -35,8 +33,9 @@ class DatasetReference:
     """Number of classes that a head must have; None: at least those of the data set."""
     expected: tuple[int, ...] = ()
     """Numbers of samples that the catalogue accepts; empty: unknown."""
-    shard: int = SHARD
-    """Samples per object of the per-sample tables."""
+    shard: int = 0
+    """Samples per object of the per-sample tables, as the store's record of the data set says (`storage.cuts`); 0: no
+    store was asked yet, and the data set has no `spans`."""
 
     @property
     def note(self) -> str | None:

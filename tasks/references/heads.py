@@ -1,6 +1,7 @@
 """Classification heads by reference: a file, or class names that a text tower turns into one."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from storage import keys
 from storage.identity import digest_of
@@ -26,7 +27,7 @@ class TextHeadReference:
     classes: tuple[str, ...]
     templates: tuple[str, ...]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Digest of everything that the head depends on."""
         return digest_of(

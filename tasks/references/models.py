@@ -1,6 +1,7 @@
 """Models by reference: checkpoints, and models that a method makes of other models' weights."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from storage import keys
 from storage.identity import digest_of
@@ -56,7 +57,7 @@ class MadeModel:
     looks_at: tuple[ScoredDataset, ...] = ()
     """The data sets whose images, and perhaps labels, the method uses."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Digest of everything that the model depends on."""
         return digest_of(

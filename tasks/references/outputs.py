@@ -1,6 +1,7 @@
 """Outputs by reference: one model's logits, entropies and losses on one data set."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from storage import keys
@@ -39,7 +40,7 @@ class OutputsReference(TableReference):
             "logits": self.scored.logits,
         }
 
-    @property
+    @cached_property
     def prefix(self) -> str:
         """Prefix of the table's objects in a store."""
         return keys.outputs(self.dataset.digest, self.model.weights, self.id)

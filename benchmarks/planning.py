@@ -1,0 +1,241 @@
+"""The time of planning an experiment of many models: its plan, its steps, its run id, and the plan that children read.
+
+Checkpoints hold a few bytes and a stand-in describes them, and data sets are listed beforehand, so that neither hashing
+nor listing of images counts. The store is empty, or holds every table; it is a folder, or on S3 (a moto server in this
+process), where the number of requests decides the time.
+
+    python -m benchmarks.planning --models 1000
+"""
+
+import logging
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchmarks.options import options
+from benchmarks.reporting import report
+from flows.experiment.settings import Experiment
+from flows.planning.check import checked_plan
+from flows.planning.checkpoints import Checkpoints
+from flows.planning.datasets import Datasets, Found
+from flows.planning.plan import Plan
+from flows.planning.written_plan import read_plan, write_plan
+from storage import keys
+from storage.manifests import Manifest, manifest_content, now
+from storage.schemas import TABLES
+from storage.spans import Span
+from storage.store import Store
+from tasks.references.datasets import DatasetReference
+from tasks.references.tables import TableReference
+
+DATASETS, CLASSES = 6, 10
+COUNTED: Counter[str] = Counter()
+T = TypeVar("T")
+
+
+def summary(*_: Any) -> dict[str, Any]:
+    """Return the summary that stands for the check of any checkpoint."""
+    layout = {f"visual.blocks.{block}.{part}": "[64,64] float32" for block in range(12) for part in range(12)}
+    architecture = {"architecture": None, "tower": "tiny", "assumed": None, "pixels": [], "described": {}}
+    heads = {"classes": CLASSES, "features": 16, "text_features": None}
+    return {"layout": layout, "image_size": 16, "completed": False, "uncovered": None, **architecture, **heads}
+
+
+class Prepared(Datasets):
+    """Data sets of a number of samples, listed beforehand.
+
+    Args:
+        samples: of each data set.
+    """
+
+    def __init__(self, samples: int) -> None:
+        super().__init__()
+        self._samples = samples
+
+    def find(self, settings: Any, preprocessing: Any) -> Found:
+        """Return a data set under the name of its settings."""
+        if (settings, preprocessing) not in self._found:
+            reference = DatasetReference(
+                name=settings.name,
+                url=settings.images,
+                group=settings.scored_group,
+                digest=f"{len(self._found):016x}",
+                samples=self._samples,
+                classes=CLASSES,
+                limit=None,
+                preprocessing=preprocessing,
+                expected=(),
+            )
+            self._found[settings, preprocessing] = Found(reference, ())
+        return self._found[settings, preprocessing]
+
+
+def experiment_of(folder: Path, models: int) -> Experiment:
+    """Write checkpoints of a few bytes and return their experiment."""
+    for number in range(models):
+        (folder / f"{number}.pt").write_bytes(b"%d" % number)
+    return Experiment.model_validate(
+        {
+            "name": "many",
+            "models": [{"name": f"m{number}", "checkpoint": str(folder / f"{number}.pt")} for number in range(models)],
+            "datasets": [{"name": f"d{number}", "images": f"d{number}"} for number in range(DATASETS)],
+            "merge": {"granularity": ["clusters", "samples"], "offset": False},
+            "baselines": ["individual", "wise-ft", "weight-average", "output-ensemble"],
+        }
+    )
+
+
+def commit_all(plan: Plan, put: Callable[[str, bytes], object]) -> int:
+    """Write a stand-in of one byte for each object of a plan, and its manifest; return their number."""
+    count = 0
+    for dataset in plan.datasets:
+        outputs = next(own for own in plan.outputs if own[0].dataset == dataset)
+        fitted = [*plan.coefficients(dataset), *plan.mixtures(dataset), *plan.bins(dataset)]
+        streamed = [*outputs, *plan.judges(dataset), *plan.merges(dataset), *plan.ensembles(dataset)]
+        places = [(one, dataset.spans) for one in streamed] + [(one, [dataset.whole]) for one in fitted]
+        count += sum(_commit(one, spans, put) for one, spans in places)
+        for mixture in plan.mixtures(dataset):
+            count += _commit_one(mixture.components_key, mixture.identity, put)
+    return count + _commit_one(plan.record.key, {}, put)
+
+
+def _commit(reference: TableReference, spans: Iterable[Span], put: Callable[[str, bytes], object]) -> int:
+    return sum(_commit_one(keys.samples(reference.prefix, span), reference.identity, put) for span in spans)
+
+
+def _commit_one(key: str, identity: dict[str, Any], put: Callable[[str, bytes], object]) -> int:
+    table = TABLES[key.partition("/")[0]]
+    digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of b"x"
+    manifest = Manifest(
+        key=key,
+        table=table.name,
+        version=table.version,
+        rows=1,
+        bytes=1,
+        sha256=digest,
+        identity=identity,
+        created_at=now(),
+        run=None,
+    )
+    put(key, b"x")
+    put(keys.manifest(key), manifest_content(manifest))
+    return 1
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """Return the result of work, and the seconds of processor time that it took."""
+    began = time.process_time()
+    return work(), time.process_time() - began
+
+
+def measure(experiment: Experiment, store: Store, checkpoints: Checkpoints, datasets: Datasets) -> dict[str, Any]:
+    """Return the seconds of each part of planning, and the requests of all of it."""
+    before = COUNTED.total()
+
+    def questions() -> tuple[int, bool]:
+        return plan.forward_passes.needed, plan.is_done
+
+    plan, planned = timed(lambda: checked_plan(experiment, store, checkpoints=checkpoints, datasets=datasets))
+    steps, looked = timed(plan.steps)
+    (needed, is_done), asked = timed(questions)
+    asked_requests = COUNTED.total() - before
+    key, wrote = timed(lambda: write_plan(plan))
+    found, read = timed(lambda: read_plan(key, store))
+    assert found.cells == plan.cells, "a child reads the plan that its parent wrote"
+    assert is_done == (needed == 0) == (not any(step.missing for step in steps))
+    seconds = {"check and run id, s": planned, "steps, s": looked, "passes and done, s": asked}
+    total = {"all, s": planned + looked + asked + wrote + read, "requests": asked_requests}
+    return {**seconds, "write, s": wrote, "read, s": read, **total, "plan, MB": store.size(key) / 1e6}
+
+
+def _forget() -> None:
+    """Forget what this process knows of stores, as a new process does not know it."""
+    from storage import soundness, verification
+
+    soundness._manifests.clear()
+    verification._verified.clear()
+
+
+def _local_put(store: Store) -> Callable[[str, bytes], object]:
+    root = Path(store.url.removeprefix("file://"))
+
+    def put(key: str, content: bytes) -> None:
+        path = root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    return put
+
+
+def _s3_put(store: Store) -> Callable[[str, bytes], object]:
+    import boto3
+
+    client = boto3.client("s3", region_name="us-east-1")
+    bucket, _, prefix = store.url.removeprefix("s3://").partition("/")
+    client.create_bucket(Bucket=bucket)
+
+    def put(key: str, content: bytes) -> None:
+        client.put_object(Bucket=bucket, Key=f"{prefix}/{key}", Body=content)
+
+    return put
+
+
+def _serve() -> Any:
+    """Start an S3 server that counts requests."""
+    from moto.server import DomainDispatcherApplication, ThreadedMotoServer
+
+    calls = DomainDispatcherApplication.__call__
+
+    def counting(self: Any, environ: dict[str, Any], start: Any) -> Any:
+        COUNTED[environ["REQUEST_METHOD"]] += 1
+        return calls(self, environ, start)
+
+    DomainDispatcherApplication.__call__ = counting
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1"}
+    os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    return server
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = options(__doc__, runs=3)  # ignores --arch, --batch, --device and --dtype
+    parser.add_argument("--models", type=int, default=1000)
+    parser.add_argument("--samples", type=int, default=8000, help="of each data set")
+    parser.add_argument("--local", action="store_true", help="leave out S3")
+    arguments = parser.parse_args()
+    server = None if arguments.local else _serve()
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        experiment = experiment_of(Path(name), arguments.models)
+        places = [f"{name}/store", *([] if arguments.local else ["s3://planning/store"])]
+        for place in places:
+            store = Store(place)
+            put = _local_put(store) if store.scheme == "file" else _s3_put(store)
+            datasets = Prepared(arguments.samples)
+            checkpoints = Checkpoints(store, None, remember=False, check=summary)
+            plan = checked_plan(experiment, store, checkpoints=checkpoints, datasets=datasets, remember=False)
+            where = "a folder" if store.scheme == "file" else "on S3"
+            for state in ("empty", "all done"):
+                if state == "all done":
+                    state = f"all done, {commit_all(plan, put):,} objects"
+                runs = []
+                for _ in range(arguments.runs):
+                    _forget()
+                    runs.append(measure(experiment, store, checkpoints, datasets))
+                best = sorted(runs, key=lambda run: run["all, s"])[len(runs) // 2]
+                rows.append({"store": where, "holds": state, **best})
+    if server:
+        server.stop()
+    report("planning", rows, arguments)
+
+
+if __name__ == "__main__":
+    main()
