@@ -50,7 +50,9 @@ def fit_coefficients(reference: CoefficientsReference, store: Store) -> Tally:
         total += coefficients.sum(axis=0)
         return [{"coefficients": coefficients}]
 
-    write_spans(store, reference, COEFFICIENTS, missing, columns, coefficients=models)
+    write_spans(
+        store, reference, COEFFICIENTS, missing, columns=columns, widths={"coefficients": models}, run=flow_run.id
+    )
     tally = _tally(missing, dataset.samples)
     names = [outputs.model.name for outputs in reference.outputs]
     shares = ", ".join(f"{name} {mean:.2f}" for name, mean in zip(names, total / tally.computed, strict=True))
@@ -98,7 +100,7 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
 
     by_piece = ColumnsByPiece(dataset.samples, stored.of, columns)
     widths = {"responsibilities": len(weights), "coefficients": means.shape[1]}
-    write_spans(store, reference, MIXTURES, missing, by_piece, **widths)
+    write_spans(store, reference, MIXTURES, missing, columns=by_piece, widths=widths, run=flow_run.id)
     return _tally(missing, dataset.samples)
 
 
@@ -120,7 +122,8 @@ def fit_bins(reference: BinsReference, store: Store) -> Tally:
         return {"bin": assignment, "coefficients": used}
 
     by_piece = ColumnsByPiece(dataset.samples, stored.of, columns)
-    write_spans(store, reference, BINS, missing, by_piece, coefficients=bins.coefficients.shape[1])
+    widths = {"coefficients": bins.coefficients.shape[1]}
+    write_spans(store, reference, BINS, missing, columns=by_piece, widths=widths, run=flow_run.id)
     counts, means, largest = np.array(errors).T
     log.info(
         "data set %s: %d of %d bins have samples; coefficients are off by %.2g in the mean, %.2g at most",

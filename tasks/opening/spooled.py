@@ -62,7 +62,7 @@ class Spooled:
         offset = 0
         for shape in self._shapes:
             array = np.empty(shape)
-            view = array.data.cast("B")
+            view = array.reshape(-1).data.cast("B") if array.size else memoryview(b"")
             while len(view):
                 read = os.preadv(file.fileno(), [view], offset)  # several passes may run at the same time
                 if not read:

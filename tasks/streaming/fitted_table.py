@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from prefect.runtime import flow_run
 
 from storage import keys
 from storage.schemas import TableSchema
@@ -22,8 +21,10 @@ def write_spans(
     reference: FittedReference,
     schema: TableSchema,
     missing: Sequence[Span],
+    *,
     columns: Callable[[Span], Iterable[Columns]],
-    **widths: int,
+    widths: Mapping[str, int],
+    run: str | None = None,
 ) -> None:
     """Write the missing objects of a table, one after the other.
 
@@ -36,8 +37,9 @@ def write_spans(
         missing: the spans to write.
         columns: yields the columns of a span's samples part by part, in order, all but the sample numbers.
         widths: the length of each of the schema's vectors.
+        run: id of the flow run, recorded in the manifests.
     """
-    prefix, identity, run = reference.prefix, reference.identity, flow_run.id
+    prefix, identity = reference.prefix, reference.identity
     for span in missing:
         key, start = keys.samples(prefix, span), span.start
         writer = TableWriter(store, key, schema, identity=identity, widths=widths, run=run)
