@@ -81,14 +81,14 @@ def _describe_stored(store: Store, manifest: Manifest) -> Manifest:
     Each writer looks at the bytes after it has written its manifest, so that the last manifest fits the last bytes.
     """
     for _ in range(_TRIES):
-        write_manifest(store, manifest)
+        mark = write_manifest(store, manifest)
         if not verifies_contents():
             digest, size = manifest.sha256, store.stat(manifest.key).size
         else:
             with store.open(manifest.key) as file:
                 digest, size = digest_of_file(file), file.tell()
         if (digest, size) == (manifest.sha256, manifest.bytes):
-            note_commit(store, manifest)
+            note_commit(store, manifest, mark)
             return manifest
         log.warning("%s: another run wrote it at the same time; its bytes stay", store.address(manifest.key))
         manifest = replace(manifest, sha256=digest, bytes=size)

@@ -40,10 +40,13 @@ def commit(store: Store, ours: Manifest, content: bytes, fault_of: Callable[[byt
     """
     try:
         store.create(ours.key, content)
+        if store.is_exclusive:  # nobody can have overwritten the object, and a manifest of other bytes stays in view
+            note_commit(store, ours, write_manifest(store, ours, is_new=True))
+            return ours
     except ObjectExists:
         return _settle(store, ours, content, fault_of, written=set())
     manifest = _committed(store, ours)
-    if store.scheme == "s3" and not _holds(store, ours.key, content):
+    if not _holds(store, ours.key, content):
         return _settle(store, ours, content, fault_of, written={ours.sha256})
     return manifest
 
@@ -73,13 +76,12 @@ def read_or_uncommit(store: Store, key: str, read: Callable[[], R]) -> R:
 
 
 def _committed(store: Store, manifest: Manifest) -> Manifest:
-    write_manifest(store, manifest)
-    note_commit(store, manifest)
+    note_commit(store, manifest, write_manifest(store, manifest))
     return manifest
 
 
 def _holds(store: Store, key: str, content: bytes) -> bool:
-    """Return whether an object on S3 has the bytes just written: a server may ignore the condition of a PUT.
+    """Return whether an object on S3 has the bytes just written: this server ignores the condition of a PUT.
 
     This costs one HEAD request, and one GET where the ETag is not an MD5.
     """

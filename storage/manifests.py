@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +35,9 @@ class Manifest:
     """The Prefect flow run that wrote the object; None outside a flow run."""
     measured: Mapping[str, Any] = field(default_factory=dict)
     """The computing of the object as its writer measured it, such as seconds; no part of its identity. Empty: none."""
+    widths: Mapping[str, int] = field(default_factory=dict)
+    """The length of each column of vectors by its name; 0 for a column that the object is without, such as logits that
+    were not kept. Empty for other tables and for blobs, and where the writer recorded none."""
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
@@ -48,7 +51,10 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "created_at": str,
     "run": (str, type(None)),
     "measured": dict,
+    "widths": dict,
 }
+_USUAL = {(str, str, int, int, int, str, dict, str, run, dict, dict) for run in (str, type(None))}
+_ABSENT: Mapping[str, Any] = {"measured": {}, "widths": {}}
 
 
 def now() -> str:
@@ -56,16 +62,21 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_manifest(store: Store, manifest: Manifest) -> None:
-    """Write a manifest beside its object; this commits the object.
+def write_manifest(store: Store, manifest: Manifest, *, is_new: bool = False) -> str:
+    """Write a manifest beside its object, which commits the object, and return the manifest's mark.
 
     Two writers of the same object write manifests that differ in times alone, so either may stay.
 
     Args:
         store: the store that holds the object.
         manifest: describes the object, which is written already.
+        is_new: whether to refuse where the object has a manifest already.
+
+    Raises:
+        ObjectExists: the object has a manifest and this one was to be new.
     """
-    store.replace(keys.manifest(manifest.key), manifest_content(manifest))
+    write = store.create if is_new else store.replace
+    return write(keys.manifest(manifest.key), manifest_content(manifest))
 
 
 def manifest_content(manifest: Manifest) -> bytes:
@@ -92,7 +103,9 @@ def read_manifest(store: Store, key: str) -> Manifest:
 
 
 def parse_manifest(store: Store, key: str, content: bytes) -> Manifest:
-    """Return the manifest of an object from its JSON; fields of a later version are ignored, `measured` may be absent.
+    """Return the manifest of an object from its JSON.
+
+    Fields of a later version are ignored; `measured` and `widths` may be absent.
 
     Args:
         store: the store that holds the object.
@@ -104,10 +117,10 @@ def parse_manifest(store: Store, key: str, content: bytes) -> Manifest:
     """
     where = store.address(keys.manifest(key))
     try:
-        found = json.loads(content)
+        found = json.loads(content.decode())
         if not isinstance(found, dict):
             raise TypeError(f"wanted a mapping, got {type(found).__name__}")
-        manifest = Manifest(**{f.name: _checked(found, f.name) for f in fields(Manifest)})
+        manifest = Manifest(**_fields(found))
     except (ValueError, TypeError, RecursionError) as error:  # invalid UTF-8 is a ValueError
         raise ManifestInvalid(f"{where}: not a manifest ({error}); `dawin run EXPERIMENT` writes it again") from error
     if manifest.key != key:
@@ -115,10 +128,20 @@ def parse_manifest(store: Store, key: str, content: bytes) -> Manifest:
     return manifest
 
 
+def _fields(found: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = dict(zip(_KINDS, map(found.get, _KINDS), strict=True))
+    # quick where nothing is wrong: a store holds many manifests
+    if tuple(map(type, values.values())) not in _USUAL or not set(map(type, values["widths"].values())) <= {int}:
+        return {name: _checked(found, name) for name in _KINDS}
+    return values
+
+
 def _checked(found: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  the type is the field's
-    value = found.get(name, {} if name == "measured" else None)
-    if not isinstance(value, _KINDS[name]) or isinstance(value, bool):
+    value = found.get(name, _ABSENT.get(name))
+    if not isinstance(value, _KINDS[name]) or value is True or value is False:
         raise TypeError(f"{name}: got {value!r}" if name in found else f"{name}: missing")
+    if name == "widths" and isinstance(value, dict) and any(type(width) is not int for width in value.values()):
+        raise TypeError(f"{name}: got {value!r}")
     return value
 
 

@@ -4,8 +4,8 @@ import json
 import logging
 
 from storage import keys
-from storage.errors import ManifestInvalid, ObjectMissing
-from storage.manifests import committed, read_manifest
+from storage.catalogue.look import look
+from storage.errors import ObjectMissing
 from storage.store import Store
 
 log = logging.getLogger("dawin.storage")
@@ -47,6 +47,16 @@ def latest_run(store: Store, experiment: str) -> str:
         return run
 
 
+def is_recorded(store: Store, experiment: str) -> bool:
+    """Return whether a latest run of an experiment is recorded, which costs one request."""
+    if not experiment or "/" in experiment:
+        return False
+    try:
+        return bool(_recorded(store, experiment))
+    except (ObjectMissing, ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
 def _recorded(store: Store, experiment: str) -> str:
     run = json.loads(store.read(keys.latest(experiment)))["run_id"]
     if not isinstance(run, str):
@@ -55,17 +65,12 @@ def _recorded(store: Store, experiment: str) -> str:
 
 
 def _written_last(store: Store, experiment: str) -> str:
-    runs = {}
-    for key in filter(keys.is_results, committed(store, keys.runs(experiment))):
-        try:
-            runs[keys.run_of(key)] = read_manifest(store, key).created_at
-        except (ManifestInvalid, ObjectMissing):
-            runs[keys.run_of(key)] = ""  # sorts before all others: its time is unknown
-    if not runs:
+    runs = look(store, experiment).every.sort("created_at", "run_id", nulls_last=False)  # null: its time is unknown
+    if runs.is_empty():
         raise ObjectMissing(f"{store.address(keys.runs(experiment))}: no results")
-    return max(runs, key=runs.__getitem__)
+    return str(runs["run_id"][-1])
 
 
 def experiments(store: Store) -> list[str]:
     """Return the names of the experiments that have results, sorted."""
-    return sorted({keys.experiment_of(key) for key in committed(store, "results") if keys.is_results(key)})
+    return look(store).every["experiment"].unique().sort().to_list()

@@ -1,21 +1,19 @@
 """Read a store with polars: lazily, sound objects only, with the partitions as columns."""
 
-import logging
-import os
-from collections.abc import Sequence
-from io import BytesIO
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage import keys
-from storage.errors import ObjectMissing, ObjectOutdated
-from storage.schemas import TABLES, TableSchema
-from storage.soundness import states
+from storage.catalogue.look import Rows, look, warn_left_out
+from storage.errors import ObjectMissing, StorageError
+from storage.manifests import Manifest
+from storage.parquet_files import scan_files
+from storage.schemas import RESULTS, TABLES, TableSchema
+from storage.soundness import inspected
 from storage.store import Store
-
-log = logging.getLogger("dawin.storage")
 
 _POLARS = {"float": pl.Float32, "double": pl.Float64}  # by pyarrow's names
 
@@ -24,8 +22,9 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
     """Return a table of a store as a polars `LazyFrame`, with its partitions as columns of text.
 
     Vectors become lists, because their length differs between runs with two models and with three. Logits that are
-    stored as float16 become float32. Damaged objects are left out; the log has a line for each of them, and one line
-    for all objects that an earlier version of this program wrote in another form.
+    stored as float16 become float32; the list is null where an object is without logits. Damaged objects are left out;
+    the log has a line for each of them, and one line for all objects that an earlier version of this program wrote in
+    another form.
 
     Args:
         table: `results`, `comparisons`, `outputs`, `coefficients`, `mixtures`, `components`, `bins`,
@@ -51,104 +50,84 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
     if table not in TABLES:
         raise KeyError(f"no table {table!r}; the tables are {', '.join(TABLES)}")
     opened = store if isinstance(store, Store) else Store(store)
-    sound = sound_keys(opened, table)
+    missing = ObjectMissing(f"{opened.address(table)}: nothing has been committed yet")
+    if table == RESULTS.name:
+        seen = look(opened, rows=Rows.ALL)
+        runs = seen.sound()
+        if runs.is_empty():
+            raise missing
+        return seen.rows(runs)
+    sound, schema = _sound(opened, table), TABLES[table]
     if not sound:
-        raise ObjectMissing(f"{opened.address(table)}: nothing has been committed yet")
-    return scan_objects(opened, TABLES[table], sound)
+        raise missing
+    parts = _widths(opened, schema, sound).items()
+    return pl.concat([_scan_alike(opened, schema, dict(zip(schema.vectors, w, strict=True)), own) for w, own in parts])
 
 
 def sound_keys(store: Store, prefix: str) -> list[str]:
     """Return the keys of the sound objects below a prefix, sorted, and log a line for each damaged one.
 
-    Objects of an earlier version of this program are left out too, with one line for all of them.
-
-    For results, this compares the SHA-256. For other tables it compares sizes, because a scan may read few of them.
+    Objects of an earlier version of this program are left out too, with one line for all of them. This compares sizes,
+    because a scan may read few of the objects.
 
     Args:
         store: the store that holds the objects.
-        prefix: a table, or a folder below it.
+        prefix: a table other than results, or a folder below it.
 
     Raises:
         StorageError: objects exist and none is sound; this is the first one's error.
     """
-    is_results = prefix.partition("/")[0] == "results"
-    wanted = keys.is_results if is_results else keys.is_table  # a stray manifest of any other file is not damage
-    found = {key: e for key, e in states(store, prefix, contents=is_results).items() if wanted(key)}
-    faults = {key: error for key, error in found.items() if error is not None}
-    if faults and len(faults) == len(found):
-        raise next(iter(faults.values()))
-    outdated = [error for error in faults.values() if isinstance(error, ObjectOutdated)]
-    for error in faults.values():
-        if error not in outdated:
-            log.warning("left out: %s", error)
-    if outdated:
-        others = f", and {len(outdated) - 1:,} more of an earlier version" if len(outdated) > 1 else ""
-        log.warning("left out: %s%s", outdated[0], others)
-    return [key for key in found if key not in faults]
+    return list(_sound(store, prefix))
 
 
 def scan_objects(store: Store, table: TableSchema, chosen: Sequence[str]) -> pl.LazyFrame:
-    """Return chosen objects of a table as a polars `LazyFrame`, in the form of `scan`.
+    """Return chosen objects of a table without vectors as a polars `LazyFrame`, in the form of `scan`.
 
     Args:
         store: the store that holds the objects.
         table: the table's schema.
         chosen: the keys of the objects, sorted; at least one.
     """
-    by_width: dict[tuple[tuple[str, int], ...], list[str]] = {}
-    for _, mine in groupby(chosen, key=_folder):
-        own = list(mine)
-        by_width.setdefault(_widths(store, own[0], table), []).extend(own)
-    parts = [_scan_alike(store, own) for own in by_width.values()]
-    lists = [pl.col(name).arr.to_list().cast(pl.List(_POLARS[str(kind)])) for name, kind in table.vectors.items()]
-    return pl.concat([part.with_columns(lists) for part in parts])
+    return _scan_alike(store, table, {}, chosen)
 
 
-def _folder(key: str) -> str:
-    return key.rpartition("/")[0]
+def _sound(store: Store, prefix: str) -> dict[str, Manifest]:
+    # a stray manifest of any other file is not damage
+    found = {key: one for key, one in inspected(store, prefix, contents=False).items() if keys.is_table(key)}
+    faults = [one for one in found.values() if isinstance(one, StorageError)]
+    if faults and len(faults) == len(found):
+        raise faults[0]
+    warn_left_out(faults)
+    return {key: one for key, one in found.items() if isinstance(one, Manifest)}
 
 
-def _widths(store: Store, key: str, table: TableSchema) -> tuple[tuple[str, int], ...]:
-    """Return the number type and the length of each of an object's vectors; they are the same within a folder."""
-    if not table.vectors:
-        return ()
-    with store.open(key) as file:
-        schema = pq.read_schema(file)
-    types = [schema.field(name).type for name in table.vectors]
-    return tuple((str(kind.value_type), kind.list_size) for kind in types)
+def _widths(store: Store, table: TableSchema, found: Mapping[str, Manifest]) -> dict[tuple[int, ...], list[str]]:
+    """Return the keys of objects by the lengths of their vectors.
+
+    One object of a folder is opened if the manifest has no record of the lengths.
+    """
+    known = dict[str, tuple[int, ...]]()
+    by_width = dict[tuple[int, ...], list[str]]()
+    for key, manifest in found.items():
+        if manifest.widths.keys() >= table.vectors.keys():
+            widths = tuple(manifest.widths[name] for name in table.vectors)
+        else:
+            folder = key.rpartition("/")[0]
+            if folder not in known:
+                with store.open(key) as file:
+                    known[folder] = tuple(table.widths(pq.read_schema(file)).values())
+            widths = known[folder]
+        by_width.setdefault(widths, []).append(key)
+    return by_width
 
 
-def _scan_alike(store: Store, own: list[str]) -> pl.LazyFrame:
-    """Scan objects whose vectors have the same widths."""
-    if store.scheme == "memory":
-        return pl.concat([_from_memory(store, key) for key in own])
-    # digests are text: polars would turn one of decimal digits alone into a number
-    partitions = {name: pl.String for name, _ in _partitions(own[0])}
-    return pl.scan_parquet(
-        [store.address(key).removeprefix("file://") for key in own],
-        glob=False,  # an address may contain characters that patterns give a meaning to
-        hive_partitioning=True,
-        hive_schema=partitions,
-        storage_options=_storage_options() if store.scheme == "s3" else None,
+def _scan_alike(store: Store, table: TableSchema, widths: Mapping[str, int], own: Sequence[str]) -> pl.LazyFrame:
+    """Scan objects whose vectors have the same widths; no object is opened before rows are collected."""
+    kept = {name: width for name, width in widths.items() if width}
+    empty = pl.from_arrow(pa.schema([*table.columns, *table.fields(kept)]).empty_table())
+    found = scan_files(store, own, pl.DataFrame(empty).schema)
+    lists = {name: pl.List(_POLARS[str(kind)]) for name, kind in table.vectors.items()}
+    return found.with_columns(
+        (pl.col(name).arr.to_list() if name in kept else pl.lit(None)).cast(type_).alias(name)
+        for name, type_ in lists.items()
     )
-
-
-def _partitions(key: str) -> list[tuple[str, str]]:
-    parts = [part.split("=", 1) for part in key.split("/")[:-1] if "=" in part]
-    return [(name, value) for name, value in parts]
-
-
-def _from_memory(store: Store, key: str) -> pl.LazyFrame:
-    frame = pl.read_parquet(BytesIO(store.read(key)))
-    return frame.with_columns(pl.lit(value).alias(name) for name, value in _partitions(key)).lazy()
-
-
-def _storage_options() -> dict[str, str]:
-    """Return the options of polars' own S3 reader, which by itself takes no endpoint from the AWS variables."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    options = {"aws_region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
-    if endpoint:
-        options["aws_endpoint_url"] = endpoint
-    if endpoint.startswith("http://"):
-        options["aws_allow_http"] = "true"
-    return options

@@ -34,12 +34,27 @@ class TableSchema:
         """
         if set(widths) != set(self.vectors):
             raise SchemaMismatch(f"{self.name}: wanted widths of {sorted(self.vectors)}, got {sorted(widths)}")
-        vectors = [
-            pa.field(name, pa.list_(type_, widths[name]), nullable=False) for name, type_ in self.vectors.items()
-        ]
         return pa.schema(
-            [*self.columns, *vectors], metadata={"dawin.table": self.name, "dawin.version": str(self.version)}
+            [*self.columns, *self.fields(widths)],
+            metadata={"dawin.table": self.name, "dawin.version": str(self.version)},
         )
+
+    def fields(self, widths: Mapping[str, int]) -> list[pa.Field]:
+        """Return the pyarrow fields of some of the vectors.
+
+        Args:
+            widths: their lengths by name.
+        """
+        chosen = {name: type_ for name, type_ in self.vectors.items() if name in widths}
+        return [pa.field(name, pa.list_(type_, widths[name]), nullable=False) for name, type_ in chosen.items()]
+
+    def widths(self, schema: pa.Schema) -> dict[str, int]:
+        """Return the length of each vector in the pyarrow schema of an object, 0 for those that it is without.
+
+        Args:
+            schema: the object's schema.
+        """
+        return {name: schema.field(name).type.list_size if _is_vector(schema, name) else 0 for name in self.vectors}
 
     def check(self, schema: pa.Schema, where: str) -> None:
         """Refuse the pyarrow schema of another table or version.

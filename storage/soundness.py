@@ -5,7 +5,6 @@ object's SHA-256 once. S3 checks its own disks; there, the comparison is left to
 anyway.
 """
 
-import hashlib
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from storage.errors import (
     damaged,
     outdated,
 )
-from storage.manifests import Manifest, manifest_content, read_manifest
+from storage.manifests import Manifest, read_manifest
 from storage.schemas import TABLES
 from storage.spans import Span
 from storage.store import Store
@@ -86,14 +85,38 @@ def states(
         `ManifestInvalid` and `ObjectOutdated`, which a sound object of an earlier version of this program has;
         `SchemaMismatch` means that a newer version wrote the object.
     """
+    found = inspected(store, prefix, contents=contents, only=only, listing=listing)
+    return {key: one if isinstance(one, StorageError) else None for key, one in found.items()}
+
+
+def inspected(
+    store: Store,
+    prefix: str,
+    *,
+    contents: bool | None = None,
+    only: Collection[str] | None = None,
+    listing: Listing | None = None,
+) -> dict[str, Manifest | StorageError]:
+    """Return the manifest of each sound object below a prefix, and the fault of each other committed object.
+
+    Args:
+        store: the store that holds the objects.
+        prefix: a folder of the store.
+        contents: as for `states`.
+        only: keys to restrict the answer to.
+        listing: a listing of the prefix, if the caller has one already.
+
+    Returns:
+        By key, as for `states`.
+    """
     listing = store.listing(prefix) if listing is None else listing
     if only is None:
         only = [key.removesuffix(keys.MANIFEST_SUFFIX) for key in listing if key.endswith(keys.MANIFEST_SUFFIX)]
     marks = {key: listing[keys.manifest(key)].mark for key in only if keys.manifest(key) in listing}
     contents = store.scheme != "s3" if contents is None else contents
     return {
-        key: manifest if isinstance(manifest, StorageError) else _fault(store, manifest, listing.get(key), contents)
-        for key, manifest in _read_all(store, marks).items()
+        key: one if isinstance(one, StorageError) else _fault(store, one, listing.get(key), contents) or one
+        for key, one in _read_all(store, marks).items()
     }
 
 
@@ -174,16 +197,16 @@ def report_again() -> None:
     _reported.clear()
 
 
-def note_commit(store: Store, manifest: Manifest) -> None:
+def note_commit(store: Store, manifest: Manifest, mark: str = "") -> None:
     """Remember an object that this process has just committed, so that neither it nor its manifest is read back.
 
     Args:
         store: the store that holds the object.
         manifest: the object's manifest, which is written already.
+        mark: of the manifest in the store; empty: unknown.
     """
     remember_written(store, manifest)
-    if store.scheme == "s3":  # where the ETag is not an MD5, the manifest is read once
-        mark = f'"{hashlib.md5(manifest_content(manifest), usedforsecurity=False).hexdigest()}"'
+    if mark:
         _remember(store, manifest, mark)
 
 

@@ -70,7 +70,7 @@ class TableWriter:
     ) -> None:
         self._store, self._key, self._table, self._run = store, key, schema, run
         self._identity = dict(identity)
-        self._schema = schema.arrow(widths or {})
+        self._schema, self._widths = schema.arrow(widths or {}), dict(widths or {})
         self._described = self._schema.with_metadata(
             {**self._schema.metadata, IDENTITY: canonical_json(self._identity).encode()}
         )
@@ -79,6 +79,11 @@ class TableWriter:
         self._writer = pq.ParquetWriter(self._sink, self._described, compression="zstd", write_page_checksum=True)
         self._pending: list[pa.Table] = []
         self._rows = 0
+
+    @property
+    def key(self) -> str:
+        """The key of the object."""
+        return self._key
 
     def append(self, columns: Columns) -> None:
         """Add rows to the table.
@@ -127,6 +132,7 @@ class TableWriter:
             created_at=now(),
             run=self._run,
             measured=dict(measured or {}),
+            widths=self._widths,
         )
         return commit(self._store, manifest, content, self._fault_of)
 

@@ -10,6 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run
 
+from storage.catalogue import commit_results
 from storage.identity import canonical_json
 from storage.pointers import point_to_latest
 from storage.published_addresses import published
@@ -46,7 +47,7 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
         if rows := _rows(record, cells, measured, store):
             writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
         keep_comparisons(record, measured, store)
-        writer.commit()
+        commit_results(store, writer)
     point_to_latest(store, record.experiment, record.run_id)
     return Tally(0, len(cells)) if done else Tally(len(cells), 0)
 

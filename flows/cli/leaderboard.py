@@ -49,8 +49,10 @@ def execute(options: argparse.Namespace) -> int:
         from flows.display.consoles import standard_output
         from flows.display.leaderboard_lines import print_boards
         from flows.reports.boards import boards
+        from storage.catalogue import NEWEST
 
-        print_boards(standard_output(), boards(store, name), all_rows=options.all)
+        newest = None if options.all else NEWEST
+        print_boards(standard_output(), boards(store, name, newest), all_rows=options.all)
     else:
         print(table_of(leaderboard(store, name), options.format))
     return 0

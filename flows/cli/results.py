@@ -95,14 +95,15 @@ def _write_samples(options: argparse.Namespace, store: "Store", choice: "Choice"
 
 def _print_results(options: argparse.Namespace, store: "Store", choice: "Choice") -> int:
     from flows.errors import ExperimentError
-    from flows.reports.chosen_results import check_metric, chosen_results
+    from flows.reports.chosen_results import check_metric, chosen_results, chosen_runs
     from flows.reports.run_contents import predicted
     from flows.reports.tables import render
 
-    contents = predicted(store, choice)
+    runs = chosen_runs(store, choice)
+    contents = predicted(store, choice, runs=runs)
     if not contents:
         raise ExperimentError(_NOTHING)
-    rows, style = chosen_results(store, choice), "json" if options.json else options.format
+    rows, style = chosen_results(store, choice, runs), "json" if options.json else options.format
     if options.metric:
         check_metric(rows, options.metric)
     if style in ("csv", "json"):
@@ -128,8 +129,8 @@ def _print_tables(
     experiments = list(dict.fromkeys(one.experiment for one in contents))
     for name in experiments:
         digests = {one.dataset: one.digest for one in contents if one.experiment == name}
-        if len(experiments) > 1:
-            console.print(Text(name, "bold"))
+        run_id = next(one.run_id for one in contents if one.experiment == name)
+        console.print(Text.assemble((name, "bold"), (f"  run {run_id}", "dim")))
         command = samples_command_of(name, options.store)
         if len(mine := rows.filter(experiment=name)):
             metric = options.metric or "top1"

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from flows.reports.chosen_results import Choice, experiment_and_run
+from flows.reports.chosen_results import Choice, chosen_runs
 from flows.reports.run_contents import Predicted, predicted
-from flows.reports.tables import results_of
-from storage.pointers import latest_run
+from flows.reports.tables import rows_of_runs
 from storage.store import Store
 from tasks.references.results import ALL, is_mean, mean_name
 
@@ -80,16 +79,15 @@ def run_table(store: Store, experiment: str, run_id: str | None = None) -> RunTa
         ExperimentError: the store has no such experiment or run; the message lists those that it has.
         StorageError: the results are damaged.
     """
-    choice = Choice(experiment=experiment, run_id=run_id)
-    experiment_and_run(store, choice)
-    run_id = run_id or latest_run(store, experiment)
-    columns = ("method", "dataset", "metric", "group", "value", "samples", "uses_labels")
-    rows = results_of(store, experiment, run_id).select(columns)
     own = Choice(experiment=experiment, run_id=run_id)
+    runs = chosen_runs(store, own)
+    ((_, run_id),) = runs
+    columns = ("method", "dataset", "metric", "group", "value", "samples", "uses_labels")
+    rows = rows_of_runs(store, runs).select(columns)
     return RunTable(
         experiment=experiment,
         run_id=run_id,
-        predictions={(one.method, one.dataset): one for one in predicted(store, own)},
+        predictions={(one.method, one.dataset): one for one in predicted(store, own, runs=runs)},
         rows={
             (row["method"], row["dataset"], row["metric"]): row
             for row in rows.iter_rows(named=True)

@@ -9,12 +9,13 @@ from flows.display.numbers import counted
 from flows.pages.figures import signed
 from flows.reports.boards import Board, BoardRun, Place
 from flows.reports.summary import significant
+from storage.catalogue.layout import NEWEST
 from storage.text import shown
 
 _GAP = 2  # spaces between columns
-_RUNS = 10  # runs that the short form shows
 _LONGEST = 40  # characters of a checkpoint's names
 _NONE = "–"
+_OTHER_BASE = "†"
 
 
 def print_boards(console: Console, boards: Sequence[Board], *, all_rows: bool = False) -> None:
@@ -22,7 +23,7 @@ def print_boards(console: Console, boards: Sequence[Board], *, all_rows: bool = 
 
     Args:
         console: its width limits the columns; on a terminal the best values are bold, elsewhere a `*` marks them.
-        boards: the leaderboards.
+        boards: the leaderboards, each of the newest ten runs at least, and of all runs for `all_rows`.
         all_rows: whether every run and every method has a row.
     """
     if not boards:
@@ -40,7 +41,7 @@ class _Lines:
     def __init__(self, board: Board, *, plain: bool, all_rows: bool) -> None:
         self._board, self._plain = board, plain
         runs = list(reversed(board.runs))
-        self._runs = runs if all_rows else runs[:_RUNS]
+        self._runs = runs if all_rows else runs[:NEWEST]
         self._methods = board.methods if all_rows else board.short
         rows = [(run, method) for run in self._runs for method in self._methods if self._has(run, method)]
         self._rows = [(run, method, i == 0 or rows[i - 1][0] is not run) for i, (run, method) in enumerate(rows)]
@@ -78,7 +79,11 @@ class _Lines:
         gain = run.gain(method, self._board.places[0]) if method != run.base else None
         values = [self._value(run, method, number) for number in range(len(self._board.places))]
         cells = [Text(text) for text in head]
-        cells += [Text(shown(method) + mark, style), Text(_NONE if gain is None else signed(gain), style)]
+        other = _OTHER_BASE if self._board.has_other_base(run) else ""
+        cells += [
+            Text(shown(method) + mark, style),
+            Text(_NONE if gain is None else signed(gain), style) + Text(other * (gain is not None)),
+        ]
         return [*cells, *values]
 
     def _value(self, run: BoardRun, method: str, number: int) -> Text:
@@ -107,7 +112,9 @@ class _Lines:
         mark = "*" if self._plain else "bold"
         facts = f"top-1 accuracy, %; vs base: {first.title} minus the base's, points; {mark}: highest without labels"
         yield Text(facts, "dim")
-        runs, methods = len(self._board.runs) - len(self._runs), len(self._board.methods) - len(self._methods)
+        if any(self._board.has_other_base(run) for run in self._runs):
+            yield Text(f"{_OTHER_BASE}: against another base model than that of the newest run", "dim")
+        runs, methods = self._board.total - len(self._runs), len(self._board.methods) - len(self._methods)
         left = [counted(count, unit) for count, unit in ((runs, "more runs"), (methods, "more methods")) if count]
         wider = f"a wider terminal shows {counted(hidden, 'more means')}" if hidden else ""
         if left or hidden:

@@ -3,15 +3,21 @@
 from importlib.metadata import version
 from pathlib import Path
 
+import polars as pl
+
 from flows.pages.frame.render import render
 from flows.pages.leaderboard_page import leaderboard_page
 from flows.pages.page_file import check_page_file, write_page_file
-from flows.reports.boards import boards
+from flows.reports.boards import boards_seen
+from flows.reports.leaderboard import runs_of
 from storage import keys
+from storage.catalogue.layout import NEWEST
+from storage.catalogue.look import Look, Rows, look
 from storage.errors import ObjectMissing
 from storage.identity import digest_of
-from storage.pointers import experiments
 from storage.store import Store
+
+_SHOWN = 1_000  # runs on a page, of all experiments
 
 
 def save_leaderboard(store: Store, path: Path, experiment: str | None = None) -> int:
@@ -27,7 +33,8 @@ def save_leaderboard(store: Store, path: Path, experiment: str | None = None) ->
         StorageError: all results are damaged.
     """
     check_page_file(path)
-    content = render(leaderboard_page(boards(store, experiment), store.url)).encode()
+    seen = runs_of(store, experiment, Rows.ALL)
+    content = render(leaderboard_page(boards_seen(seen, _most(seen)), store.url)).encode()
     write_page_file(path, content)
     return len(content)
 
@@ -44,19 +51,25 @@ def write_leaderboard(store: Store) -> str | None:
     Raises:
         StorageError: all results are damaged, or the store cannot be written.
     """
-    if not experiments(store):
+    seen = look(store, rows=Rows.ALL)
+    if seen.every.is_empty():
         return None
-    content = _content(store)
+    content = _content(seen)
     if content not in _present(store):
-        store.replace(keys.LEADERBOARD, render(leaderboard_page(boards(store), store.url, content)).encode())
+        page = leaderboard_page(boards_seen(seen, _most(seen)), store.url, content)
+        store.replace(keys.LEADERBOARD, render(page).encode())
     return store.address(keys.LEADERBOARD)
 
 
-def _content(store: Store) -> str:
-    """Return a digest that differs where the results of a store differ; this costs one listing."""
-    listing = store.listing("results")
-    results = {key: [found.size, found.mark] for key, found in listing.items() if keys.is_results(key)}
-    return digest_of({"results": results, "version": version("dawin-pipeline")})
+def _most(seen: Look) -> int:
+    """Return the most runs of each experiment that a page shows."""
+    return max(NEWEST, _SHOWN // max(1, seen.runs["experiment"].n_unique()))
+
+
+def _content(seen: Look) -> str:
+    """Return a digest that differs where the results of a store differ."""
+    runs = [list(row) for row in seen.runs.select("experiment", "run_id", "sha256").sort(pl.all()).iter_rows()]
+    return digest_of({"results": runs, "version": version("dawin-pipeline")})
 
 
 def _present(store: Store) -> str:

@@ -1,6 +1,6 @@
 """The leaderboard as a page: every checkpoint over time, each method, and the base as the reference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from flows.pages.charts.over_time import MOST_LINES, Point, over_time
 from flows.pages.figures import figure, interval, signed
@@ -18,7 +18,7 @@ def leaderboard_page(boards: Sequence[Board], store: str, content: str = "") -> 
         content: a digest of the results that the page is made of, which it shows; empty: it shows none.
     """
     sections = [_overview(boards), *([_checkpoints(boards)] if boards else []), _reading()]
-    runs = sum(len(board.runs) for board in boards)
+    runs = sum(board.total for board in boards)
     counted = f"{runs:,} {'run' if runs == 1 else 'runs'}"
     made = f"Made of {counted}" + (f", content {content}" if content else "")
     return Page(
@@ -79,14 +79,25 @@ def _views(board: Board) -> tuple[Part, ...]:
 
 
 def _view(board: Board, place: Place) -> tuple[Part, ...]:
-    left_out = len(board.runs) - len(board.comparable(place))
-    notes: list[Part] = []
-    if left_out:
-        verb = "run was" if left_out == 1 else "runs were"
-        notes = [Note(text=f"{left_out} {verb} made on other data sets or other images, and shown without accuracies.")]
+    notes: list[Part] = [Note(text=text) for text in _remarks(board, place)]
     chart = _chart(board, place)
     tables = (checkpoints_table(board, place, _lines(board, place)), methods_table(board, place))
     return (*notes, *([chart] if chart else []), *tables)
+
+
+def _remarks(board: Board, place: Place) -> Iterator[str]:
+    """Yield sentences about runs that are left out, or do not compare."""
+    if board.total > len(board.runs):
+        yield (
+            f"The newest {len(board.runs):,} of {board.total:,} runs, so that a browser opens the page. `dawin "
+            f"leaderboard {board.experiment} --format csv` prints all of them."
+        )
+    if left_out := len(board.runs) - len(board.comparable(place)):
+        verb = "run was" if left_out == 1 else "runs were"
+        yield f"{left_out} {verb} made on other data sets or other images, and shown without accuracies."
+    if other := sum(map(board.has_other_base, board.runs)):
+        runs = "1 run has" if other == 1 else f"{other:,} runs have"
+        yield f"{runs} another base model than the newest run, and the mark † beside the base's accuracy."
 
 
 def _lines(board: Board, place: Place) -> list[str]:
@@ -141,6 +152,8 @@ def _reading() -> Section:
             "**Against the base**: accuracy minus that of the base model in the same run, in percentage points. The "
             "best method of each run was chosen by these accuracies, so its gain is an optimistic figure; `dawin "
             "compare` tests differences between methods, and corrects for their number.",
+            "**†**: the base of this run is another model than that of the newest run. Gains against different bases "
+            "do not compare.",
             "The table of checkpoints has the methods of the chart. `dawin leaderboard --all` prints every method of "
             "every checkpoint, and `--format csv` each data set too.",
             "**Labels**: a method that uses the true labels of the images is a bound on what the others can reach. It "

@@ -37,7 +37,7 @@ def _experiment(board: Board) -> tuple[Cell, ...]:
         Cell(text=best or ""),
         _accuracy(run.of(best, place)) if best else _NONE,
         _gain(run, best, place),
-        Cell(text=f"{len(board.runs):,}", value=len(board.runs)),
+        Cell(text=f"{board.total:,}", value=board.total),
         Cell(text=f"{new:,}", value=new),
     )
 
@@ -82,8 +82,15 @@ def _run(board: Board, run: BoardRun, place: Place, shown: Sequence[str], *, is_
         Cell(text=best or ""),
         _accuracy(run.of(best, place), interval=True) if best else _NONE,
         _gain(run, best, place),
-        *(_accuracy(run.of(method, place)) for method in shown),
+        *(_marked_base(board, run, method, _accuracy(run.of(method, place))) for method in shown),
     ]
+
+
+def _marked_base(board: Board, run: BoardRun, method: str, cell: Cell) -> Cell:
+    """Return the cell of a method, with a mark if it is the base and not the model that the newest run has."""
+    if method != run.base or not board.has_other_base(run):
+        return cell
+    return replace(cell, detail="†", title="Another base model than that of the newest run.")
 
 
 def methods_table(board: Board, place: Place) -> Table:

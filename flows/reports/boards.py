@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from flows.reports.leaderboard import top1_rows
+from flows.reports.leaderboard import runs_of, top1_rows
 from flows.reports.summary import summary_of
-from flows.reports.tables import IS_MEAN, experiments_with_results
+from flows.reports.tables import IS_MEAN
+from storage.catalogue.layout import NEWEST
+from storage.catalogue.look import Look, Rows
+from storage.catalogue.parts import newest_runs
 from storage.store import Store
 from tasks.methods.registry import METHODS
 from tasks.references.results import ALL, mean_name
@@ -46,6 +49,8 @@ class BoardRun:
     is_new: bool
     base: str
     """Name of the base model by itself among the methods."""
+    base_weights: str
+    """SHA-256 of the base model's checkpoint."""
     datasets: Mapping[str, frozenset[str]]
     """The data sets of each value, by its name in the column `dataset`."""
     digests: Mapping[str, str]
@@ -69,7 +74,9 @@ class Board:
 
     experiment: str
     runs: tuple[BoardRun, ...]
-    """The oldest one first."""
+    """The newest runs, the oldest of them first."""
+    total: int
+    """Runs of the experiment that have an accuracy."""
     methods: tuple[str, ...]
     """All methods of any run, those of the newest run first."""
     with_labels: frozenset[str]
@@ -83,6 +90,10 @@ class Board:
     def newest(self) -> BoardRun:
         """The newest run."""
         return self.runs[-1]
+
+    def has_other_base(self, run: BoardRun) -> bool:
+        """Return whether a run's base is another model than that of the newest run, so that gains do not compare."""
+        return run.base_weights != self.newest.base_weights
 
     def comparable(self, place: Place) -> list[BoardRun]:
         """Return the runs whose data sets at a place are those of the newest run, the oldest run first.
@@ -109,48 +120,69 @@ class Board:
         return max(found, key=found.__getitem__, default=None)
 
 
-def boards(store: Store, experiment: str | None = None) -> list[Board]:
+def boards(store: Store, experiment: str | None = None, newest: int | None = None) -> list[Board]:
     """Return the leaderboard of each experiment in a store that has any accuracy.
 
     Args:
         store: the store.
         experiment: name of the only experiment; None: all.
+        newest: the most runs of each experiment, the newest ones; None: all. Ten or fewer cost the same with any
+            number of runs in the store.
 
     Raises:
         ExperimentError: the store has no results of the experiment; the message lists those that it has.
         StorageError: all results are damaged; if only some are, they are warnings in the log.
     """
-    experiments_with_results(store, experiment)
-    return boards_of(top1_rows(store, experiment))
+    is_short = newest is not None and newest <= NEWEST
+    return boards_seen(runs_of(store, experiment, Rows.NEWEST if is_short else Rows.ALL), newest)
 
 
-def boards_of(rows: pl.DataFrame) -> list[Board]:
+def boards_seen(seen: Look, newest: int | None = None) -> list[Board]:
+    """Return the leaderboards of runs that were looked at, by the arguments of `boards`.
+
+    Raises:
+        StorageError: all results are damaged; if only some are, they are warnings in the log.
+    """
+    return boards_of(top1_rows(seen, newest), newest_runs(seen.runs, None))
+
+
+def boards_of(rows: pl.DataFrame, runs: pl.DataFrame) -> list[Board]:
     """Return the leaderboard of each experiment.
 
     Args:
         rows: top-1 rows of results, as from `flows.reports.leaderboard.top1_rows`.
+        runs: all runs with accuracies, also those without rows, with the columns `experiment`, `run_id`, `at`,
+            `content`, `ranked` and `with_labels` of `storage.catalogue.layout.RUNS`.
     """
     parts = rows.sort("at", "run_id", maintain_order=True).partition_by("experiment", maintain_order=True)
-    return sorted((_board(mine) for mine in parts), key=lambda board: board.experiment)
+    return sorted(
+        (_board(mine, runs.filter(experiment=mine["experiment"][0])) for mine in parts),
+        key=lambda board: board.experiment,
+    )
 
 
-def _board(rows: pl.DataFrame) -> Board:
+def _board(rows: pl.DataFrame, runs: pl.DataFrame) -> Board:
     parts = rows.partition_by("run_id", maintain_order=True)
-    first: dict[tuple[str, ...], datetime] = {}
-    for part in parts:
-        first.setdefault(_content(part), part["at"][0])
-    since = max(rows["at"]) - NEW_FOR
-    start = min(first.values())
-    runs = [_run(part, is_new=start < first[_content(part)] >= since) for part in parts]
-    methods = [method for part in reversed(parts) for method in part["method"].unique(maintain_order=True)]
+    first = dict(runs.group_by("content").agg(pl.col("at").min()).iter_rows())
+    content = dict(runs.select("run_id", "content").iter_rows())
+    since, start = runs.select(pl.col("at").max() - NEW_FOR, pl.col("at").min().alias("start")).row(0)
+    found = [_run(part, is_new=start < first[content[part["run_id"][0]]] >= since) for part in parts]
+    ordered = runs.sort("at", "run_id", descending=True)
     return Board(
         experiment=rows["experiment"][0],
-        runs=tuple(runs),
-        methods=tuple(dict.fromkeys(methods)),
-        with_labels=frozenset(rows.filter("uses_labels")["method"]),
+        runs=tuple(found),
+        total=runs.height,
+        methods=tuple(_names(ordered["ranked"])),
+        with_labels=frozenset(_names(ordered["with_labels"])),
         short=tuple(row.method for row in summary_of(_as_stored(parts[-1])).rows),
         places=_places(parts[-1]),
     )
+
+
+def _names(lists: pl.Series) -> list[str]:
+    """Return the names in lists, those of the first list first; most lists are the same."""
+    different = lists.to_frame("names").unique(maintain_order=True)["names"]
+    return list(dict.fromkeys(name for names in different.to_list() for name in names))
 
 
 def _as_stored(rows: pl.DataFrame) -> pl.DataFrame:
@@ -167,16 +199,11 @@ def _run(rows: pl.DataFrame, *, is_new: bool) -> BoardRun:
         checkpoint=rows["checkpoint"][0],
         is_new=is_new,
         base=METHODS["individual"].full_name(models[0]),
+        base_weights=max(rows["weights"].to_list(), key=len)[0],
         datasets={name: frozenset(names) for name, names in rows.select("dataset", "datasets").iter_rows()},
         digests=dict(own.select("dataset", "dataset_digest").iter_rows()),
         accuracies={(row[0], row[1]): Accuracy(*row[2:]) for row in rows.select(columns).iter_rows()},
     )
-
-
-def _content(rows: pl.DataFrame) -> tuple[str, ...]:
-    """Return the digests of the models of a run after the base, or of its only model."""
-    weights = max(rows["weights"].to_list(), key=len)
-    return tuple(weights[1:] or weights)
 
 
 def _places(rows: pl.DataFrame) -> tuple[Place, ...]:

@@ -7,9 +7,10 @@ from fnmatch import fnmatchcase
 import polars as pl
 
 from flows.errors import ExperimentError
-from flows.reports.tables import experiments_with_results, results_of
+from flows.reports.tables import experiments_with_results, refuse_unknown, rows_of_runs
 from storage import keys
-from storage.manifests import committed
+from storage.catalogue import look
+from storage.pointers import latest_run
 from storage.store import Store
 from storage.text import shown
 from tasks.errors import did_you_mean
@@ -56,26 +57,49 @@ def experiment_and_run(store: Store, choice: Choice) -> tuple[str | None, str | 
     Raises:
         ExperimentError: the store has no such experiment or run; the message lists those that it has.
     """
-    names = experiments_with_results(store, choice.experiment)
     if choice.run_id is None:
+        experiments_with_results(store, choice.experiment)
         return choice.experiment, None
-    runs = {
-        keys.run_of(key): name for name in names for key in committed(store, keys.runs(name)) if keys.is_results(key)
-    }
+    if choice.experiment is not None:
+        key = keys.results(choice.experiment, choice.run_id)
+        if keys.is_results(key) and store.exists(keys.manifest(key)):
+            return choice.experiment, choice.run_id
+    refuse_unknown(store, choice.experiment)
+    every = look(store, choice.experiment).every
+    runs = dict(every.select("run_id", "experiment").iter_rows())
     if choice.run_id not in runs:
         whose = f"experiment {choice.experiment!r} has" if choice.experiment else "the store has"
         raise ExperimentError(f"--run {shown(choice.run_id)}: {whose} no such run; known: {listed(runs)}")
     return runs[choice.run_id], choice.run_id
 
 
-def chosen_results(store: Store, choice: Choice) -> pl.DataFrame:
+def chosen_runs(store: Store, choice: Choice) -> list[tuple[str, str]]:
+    """Return experiment and run of each run of a choice.
+
+    Raises:
+        ExperimentError: the store has no such experiment or run; the message lists those that it has.
+    """
+    if choice.run_id is None:
+        return [(name, latest_run(store, name)) for name in experiments_with_results(store, choice.experiment)]
+    experiment, run_id = experiment_and_run(store, choice)
+    assert experiment is not None  # a run has an experiment
+    assert run_id is not None
+    return [(experiment, run_id)]
+
+
+def chosen_results(store: Store, choice: Choice, runs: Sequence[tuple[str, str]] | None = None) -> pl.DataFrame:
     """Return the result rows of a choice; `flows.reports.run_contents.predicted` checks its methods and data sets.
+
+    Args:
+        store: holds the results.
+        choice: the runs, methods and data sets.
+        runs: those of the choice, from `chosen_runs`; None: they are looked up.
 
     Raises:
         ExperimentError: no results of the experiment or the run exist; the message lists those that do.
         StorageError: the results are damaged.
     """
-    rows = results_of(store, *experiment_and_run(store, choice))
+    rows = rows_of_runs(store, chosen_runs(store, choice) if runs is None else runs)
     methods, datasets = rows["method"].unique(), rows["dataset"].unique()
     return rows.filter(
         pl.col("method").is_in([name for name in methods if choice.keeps_method(name)]),

@@ -3,10 +3,8 @@
 import polars as pl
 
 from flows.reports.result_models import LeaderboardDocument, LeaderboardRow
-from flows.reports.tables import IS_MEAN, experiments_with_results
-from storage import keys
-from storage.scan import scan_objects, sound_keys
-from storage.schemas import RESULTS
+from flows.reports.tables import IS_MEAN, refuse_unknown
+from storage.catalogue.look import Look, Rows, look
 from storage.store import Store
 from tasks.references.results import is_mean
 
@@ -23,22 +21,17 @@ def leaderboard_document(store: Store, experiment: str | None = None) -> Leaderb
     Raises:
         ExperimentError, StorageError: as `leaderboard`.
     """
-    experiments_with_results(store, experiment)
-    rows = []
-    for (at, name, checkpoint, method, run_id), mine in top1_rows(store, experiment).group_by(_BY, maintain_order=True):
-        means, own = mine.filter(IS_MEAN), mine.filter(~IS_MEAN)
-        rows.append(
-            LeaderboardRow(
-                at=at,
-                experiment=name,
-                run_id=run_id,
-                checkpoint=checkpoint,
-                method=method,
-                datasets=dict(own.select("dataset", "value").iter_rows()),
-                groups=dict(means.select("group", "value").iter_rows()),
-            )
-        )
-    return LeaderboardDocument(sorted(rows, key=lambda row: (row.at, row.run_id)))
+    named = top1_rows(runs_of(store, experiment, Rows.ALL))
+    values = {
+        "datasets": pl.struct("dataset", "value").filter(~IS_MEAN),
+        "groups": pl.struct(pl.col("group").alias("dataset"), "value").filter(IS_MEAN),
+    }
+    found = named.group_by(_BY, maintain_order=True).agg(**values).sort("at", "run_id", maintain_order=True)
+    rows = [
+        LeaderboardRow(**row | {name: {one["dataset"]: one["value"] for one in row[name]} for name in values})
+        for row in found.iter_rows(named=True)
+    ]
+    return LeaderboardDocument(rows)
 
 
 def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
@@ -56,8 +49,7 @@ def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
         ExperimentError: the store has no results of the experiment; the message lists those that it has.
         StorageError: all results are damaged; if only some are, they are warnings in the log.
     """
-    experiments_with_results(store, experiment)
-    named, by = top1_rows(store, experiment), _BY
+    named, by = top1_rows(runs_of(store, experiment, Rows.ALL)), _BY
     wide = named.pivot("dataset", index=by, values="value", aggregate_function="first", maintain_order=True)
     order = sorted((name for name in wide.columns if name not in by), key=is_mean)
     joined = wide.select(*by, *(pl.col(name).alias(name.replace("/", " ")) for name in order))
@@ -65,23 +57,39 @@ def leaderboard(store: Store, experiment: str | None = None) -> pl.DataFrame:
     return joined.with_columns(pl.col("at").dt.strftime("%Y-%m-%d %H:%M")).drop("run_id")
 
 
-def top1_rows(store: Store, experiment: str | None) -> pl.DataFrame:
-    """Return the top-1 rows of all runs, with the names of their checkpoints and the time of their run.
+def runs_of(store: Store, experiment: str | None, rows: Rows) -> Look:
+    """Return a look at the runs of a store that has any.
 
     Args:
         store: the store.
-        experiment: name of an experiment; None: all.
-
-    Returns:
-        The columns of results with `value`, `ci_low` and `ci_high` in percent, and two more: `checkpoint` (file names
-        of the fine-tuned checkpoints) and `at` (time of the run, UTC).
+        experiment: name of the only experiment; None: all.
+        rows: the rows that the caller will ask for.
 
     Raises:
-        StorageError: all results are damaged.
+        ExperimentError: the store has no results of the experiment; the message lists those that it has.
     """
-    prefix = "results" if experiment is None else keys.runs(experiment)
-    rows = scan_objects(store, RESULTS, sound_keys(store, prefix)).filter(pl.col("metric") == "top1")
-    return rows.with_columns(
+    seen = look(store, experiment, rows)
+    if seen.every.is_empty():
+        refuse_unknown(store, experiment)
+    return seen
+
+
+def top1_rows(seen: Look, newest: int | None = None) -> pl.DataFrame:
+    """Return top-1 rows of runs, with the names of their checkpoints and the time of their run.
+
+    Args:
+        seen: the runs.
+        newest: the most runs of each experiment, the newest ones; None: all.
+
+    Returns:
+        The columns of results that leaderboards show, with `value`, `ci_low` and `ci_high` in percent, and two more:
+        `checkpoint` (file names of the fine-tuned checkpoints) and `at` (time of the run, UTC).
+
+    Raises:
+        StorageError: all results are damaged; if only some are, they are warnings in the log.
+    """
+    rows = seen.newest_top1(newest).lazy()
+    named = rows.with_columns(
         checkpoint=pl.col("checkpoints")
         .list.slice(1)
         .list.eval(pl.element().str.split("/").list.last())
@@ -90,4 +98,5 @@ def top1_rows(store: Store, experiment: str | None) -> pl.DataFrame:
         value=pl.col("value") * 100,
         ci_low=pl.col("ci_low") * 100,
         ci_high=pl.col("ci_high") * 100,
-    ).collect()
+    )
+    return named.drop("checkpoints", "created_at").collect()

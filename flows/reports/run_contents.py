@@ -1,14 +1,13 @@
 """The methods and data sets of runs, and where the predictions of each are: by the manifests of results, unread."""
 
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from flows.reports.chosen_results import Choice, check_choice, experiment_and_run
-from flows.reports.tables import experiments_with_results
+from flows.reports.chosen_results import Choice, check_choice, chosen_runs
 from storage import keys
 from storage.errors import outdated
 from storage.manifests import read_manifest
-from storage.pointers import latest_run
 from storage.schemas import RESULTS
 from storage.store import Store
 
@@ -32,12 +31,15 @@ class Predicted(NamedTuple):
         return next(part.removeprefix("dataset=") for part in self.prefix.split("/") if part.startswith("dataset="))
 
 
-def predicted(store: Store, choice: Choice, *, warn: bool = False) -> list[Predicted]:
+def predicted(
+    store: Store, choice: Choice, *, runs: Sequence[tuple[str, str]] | None = None, warn: bool = False
+) -> list[Predicted]:
     """Return the predictions of a choice, in the order of the results.
 
     Args:
         store: holds the results.
         choice: the runs, methods and data sets.
+        runs: those of the choice, from `flows.reports.chosen_results.chosen_runs`; None: they are looked up.
         warn: whether to log a line for each run that is left out, since an earlier version of this program wrote it;
             `flows.reports.tables.results_of` logs the same line.
 
@@ -45,10 +47,8 @@ def predicted(store: Store, choice: Choice, *, warn: bool = False) -> list[Predi
         ExperimentError: the choice names something that does not exist; the message lists what does.
         ObjectOutdated: an earlier version of this program wrote all results of the choice.
     """
-    experiment, run_id = experiment_and_run(store, choice)
     found, faults = [], []
-    for name in experiments_with_results(store, experiment):
-        own = run_id or latest_run(store, name)
+    for name, own in chosen_runs(store, choice) if runs is None else runs:
         key = keys.results(name, own)
         manifest = read_manifest(store, key)
         if manifest.version < RESULTS.version:

@@ -1,6 +1,6 @@
 """Tables of results: one row for each method, one column for each data set and for the mean of each group."""
 
-import logging
+from collections.abc import Sequence
 
 import polars as pl
 from tabulate import tabulate
@@ -9,18 +9,23 @@ from flows.errors import ExperimentError
 from flows.reports.legends import legend_of
 from flows.reports.published import published_texts
 from storage import keys
-from storage.errors import ObjectMissing, StorageError
+from storage.catalogue.entries import sound_rows
+from storage.catalogue.look import warn_left_out
+from storage.errors import (
+    ManifestInvalid,
+    ObjectDamaged,
+    ObjectMissing,
+    ObjectOutdated,
+    SchemaMismatch,
+    StorageError,
+)
+from storage.manifests import read_manifest
 from storage.places import exists, neighbours
-from storage.pointers import experiments, latest_run
-from storage.scan import scan_objects
-from storage.schemas import RESULTS
-from storage.soundness import states
+from storage.pointers import experiments, is_recorded, latest_run
 from storage.store import Store
 from tasks.errors import did_you_mean
 from tasks.numerics.metrics.registry import metric_of
 from tasks.references.results import is_mean, mean_name
-
-log = logging.getLogger("dawin.report")
 
 _STYLES = {"table": "simple", "markdown": "github", "latex": "latex_booktabs"}
 _ORACLE_MARK = " (labels)"
@@ -45,20 +50,37 @@ def results_of(store: Store, experiment: str | None = None, run_id: str | None =
         StorageError: the results are damaged. With several experiments, damaged results are a warning in the log, and
             an error only if no experiment has sound ones.
     """
-    chosen = experiments_with_results(store, experiment)
-    sound, faults = [], list[StorageError]()
-    for name in chosen:
-        key = keys.results(name, run_id or latest_run(store, name))
-        error = _fault(store, key)
-        if error is None:
-            sound.append(key)
-        else:
+    if experiment is not None and run_id is not None:
+        return rows_of_runs(store, [(experiment, run_id)])
+    return rows_of_runs(
+        store, [(name, latest_run(store, name)) for name in experiments_with_results(store, experiment)]
+    )
+
+
+def rows_of_runs(store: Store, runs: Sequence[tuple[str, str]]) -> pl.DataFrame:
+    """Return all rows of some runs, each read from its own results and verified.
+
+    Args:
+        store: the store.
+        runs: experiment and run of each; at least one.
+
+    Raises:
+        StorageError: the results are damaged. Of several runs, the damaged ones are warnings in the log, and an error
+            only if none is sound.
+    """
+    sound, faults = list[pl.DataFrame](), list[StorageError]()
+    for run in runs:
+        key = keys.results(*run)
+        try:
+            sound.append(sound_rows(store, read_manifest(store, key)))
+        except ObjectMissing:
+            faults.append(ObjectMissing(f"{store.address(key)}: no results; `dawin run EXPERIMENT` computes them"))
+        except (ObjectDamaged, ObjectOutdated, ManifestInvalid, SchemaMismatch) as error:
             faults.append(error)
     if not sound:
         raise faults[0]
-    for error in faults:
-        log.warning("left out: %s", error)
-    return scan_objects(store, RESULTS, sound).collect()
+    warn_left_out(faults)
+    return pl.concat(sound)
 
 
 def experiments_with_results(store: Store, experiment: str | None = None) -> list[str]:
@@ -71,26 +93,32 @@ def experiments_with_results(store: Store, experiment: str | None = None) -> lis
     Raises:
         ExperimentError: the store has no results of it; the message lists those that it has.
     """
+    if experiment is not None and is_recorded(store, experiment):
+        return [experiment]  # without a look at all the others
     known = experiments(store)
-    if not exists(store.url):
+    refuse_unknown(store, experiment, known)
+    return known if experiment is None else [experiment]
+
+
+def refuse_unknown(store: Store, experiment: str | None, known: Sequence[str] | None = None) -> None:
+    """Raise `ExperimentError` if a store has no results, or none of an experiment; the message lists those it has.
+
+    Args:
+        store: the store.
+        experiment: name of an experiment; None: any.
+        known: the experiments with results; None: they are looked up.
+    """
+    known = experiments(store) if known is None else known
+    if not known and not exists(store.url):
         folder = store.url.rpartition("/")[2]
         raise ExperimentError(f"store {store.url}: no such folder{did_you_mean(folder, neighbours(store.url))}")
     if not known:
         raise ExperimentError(f"{store.url}: no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`")
-    if experiment is None:
-        return known
-    if experiment not in known:
+    if experiment is not None and experiment not in known:
         raise ExperimentError(
             f"no results of experiment {experiment!r} in {store.url}{did_you_mean(experiment, known) or ';'} it has "
             f"results of {', '.join(known)}"
         )
-    return [experiment]
-
-
-def _fault(store: Store, key: str) -> StorageError | None:
-    """Return the fault of a run's results: missing or damaged; None if they are sound."""
-    missing = ObjectMissing(f"{store.address(key)}: no results; `dawin run EXPERIMENT` computes them")
-    return states(store, key.rpartition("/")[0], contents=True).get(key, missing)
 
 
 def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:
@@ -141,7 +169,8 @@ def render(rows: pl.DataFrame, style: str, *, metric: str = "top1") -> str:
     digits = 2 if unit_of(metric) > 1 else 4
     for (experiment,), mine in rows.filter(metric=metric).group_by("experiment", maintain_order=True):
         text = table_of(wide(mine, metric), style, digits)
-        notes = [*legend_of(metric), *(f"{dataset}: {note}" for dataset, note in _notes(mine))]
+        run = f"{experiment}, run {mine['run_id'][0]}"
+        notes = [run, *legend_of(metric), *(f"{dataset}: {note}" for dataset, note in _notes(mine))]
         text = "\n\n".join([text, *notes, *published_texts(mine, _STYLES[style])])
         parts.append(text if rows["experiment"].n_unique() == 1 else f"{experiment}\n\n{text}")
     return "\n\n".join(parts)

@@ -11,7 +11,7 @@ from flows.planning.requests import store_of
 from flows.planning.written_plan import write_plan
 from flows.workers.embedded_api import keep_errors_short, prefect_api
 from flows.workers.quick_imports import without_collection
-from storage.pointers import experiments, point_to_latest
+from storage.pointers import is_recorded, point_to_latest
 
 
 def run_here(
@@ -31,7 +31,7 @@ def run_here(
     """
     store = store_of(experiment, url)
     with without_collection():
-        if experiment.name not in experiments(store):
+        if not is_recorded(store, experiment.name):
             _need_prefect()  # something will have to run: the API starts during the check of the inputs
         plan = checked_plan(experiment, store)
     if on_plan:

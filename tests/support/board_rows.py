@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from flows.reports.boards import boards_of
+
 START = datetime(2026, 11, 1, 8, 15, tzinfo=UTC)
 GROUPS = {"clean": "id", "noisy": "ood", "rotated": "ood"}
 METHODS = {"individual/base": 0.0, "individual/tuned": 6.0, "wise-ft/0.50": 8.0, "dawin/samples": 9.5}
@@ -64,3 +66,28 @@ def run_rows(
 def rows_of(*runs):
     """Return the rows of several runs as one frame."""
     return pl.concat(runs)
+
+
+def facts_of(rows):
+    """Return the runs of rows, with the columns of the catalogue that leaderboards read."""
+    longest = pl.col("weights").sort_by(pl.col("weights").list.len()).last()
+    return rows.group_by("experiment", "run_id", maintain_order=True).agg(
+        at=pl.col("at").first(),
+        content=pl.when(longest.list.len() > 1).then(longest.list.slice(1)).otherwise(longest).list.join(" "),
+        ranked=pl.col("method").unique(maintain_order=True),
+        with_labels=pl.col("method").filter("uses_labels").unique(maintain_order=True),
+    )
+
+
+def boards_from(rows, newest=None):
+    """Return the leaderboards of rows made by hand.
+
+    Args:
+        rows: of several runs.
+        newest: the most runs of each experiment that have rows; None: all.
+    """
+    facts = facts_of(rows)
+    if newest is not None:
+        chosen = facts.sort("at", "run_id").group_by("experiment").tail(newest)
+        rows = rows.join(chosen, on=["experiment", "run_id"], how="semi")
+    return boards_of(rows, facts)

@@ -4,18 +4,17 @@ import io
 import re
 
 import pytest
-from board_rows import METHODS, rows_of, run_rows
+from board_rows import METHODS, boards_from, rows_of, run_rows
 from rich.console import Console
 
 from flows.display.leaderboard_lines import print_boards
-from flows.reports.boards import boards_of
 
 
 def printed(*runs, width=200, all_rows=False):
     """The lines of the leaderboard of some runs."""
     stream = io.StringIO()
     console = Console(file=stream, width=width, force_terminal=False, color_system=None, markup=False, highlight=False)
-    print_boards(console, boards_of(rows_of(*runs)) if runs else [], all_rows=all_rows)
+    print_boards(console, boards_from(rows_of(*runs)) if runs else [], all_rows=all_rows)
     return stream.getvalue().splitlines()
 
 

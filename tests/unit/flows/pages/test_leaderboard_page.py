@@ -5,13 +5,12 @@ import re
 
 import polars as pl
 import pytest
-from board_rows import rows_of, run_rows
+from board_rows import boards_from, rows_of, run_rows
 
 from flows.pages.charts.over_time import MOST_LINES, Point, over_time
 from flows.pages.frame.render import render
 from flows.pages.leaderboard_page import leaderboard_page
 from flows.pages.parts import Chart, Choice, Note, Table
-from flows.reports.boards import boards_of
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -29,7 +28,7 @@ def parts_of(page, kind):
 
 def page_of(*runs):
     """The page of some runs."""
-    return leaderboard_page(boards_of(rows_of(*runs)), "s3://bucket/store")
+    return leaderboard_page(boards_from(rows_of(*runs)), "s3://bucket/store")
 
 
 def column(table, name):
@@ -148,6 +147,6 @@ def test_hundreds_of_runs_make_a_page_that_a_browser_opens():
 
 def test_the_page_shows_the_digest_of_the_results_that_it_is_made_of():
     """By it a later look knows that nothing has changed."""
-    board = boards_of(run_rows(0))
+    board = boards_from(run_rows(0))
     assert "Made of 1 run, content 0123abcd." in render(leaderboard_page(board, "s3://bucket/store", "0123abcd"))
     assert "Made of 1 run." in render(leaderboard_page(board, "s3://bucket/store"))

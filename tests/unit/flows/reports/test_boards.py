@@ -2,31 +2,31 @@
 
 import polars as pl
 import pytest
-from board_rows import METHODS, rows_of, run_rows
+from board_rows import METHODS, boards_from, rows_of, run_rows
 
 from flows.errors import ExperimentError
-from flows.reports.boards import boards, boards_of
+from flows.reports.boards import boards
 from storage.store import Store
 
 
 def new(*runs):
     """The numbers of the runs that are new."""
-    (board,) = boards_of(rows_of(*runs))
+    (board,) = boards_from(rows_of(*runs))
     return [int(run.run_id[1:]) for run in board.runs if run.is_new]
 
 
 def test_runs_are_in_order_of_time_whatever_the_order_of_rows():
     """The newest run is the last one."""
     rows = rows_of(run_rows(2, days=9), run_rows(0), run_rows(1, days=3))
-    (board,) = boards_of(rows)
+    (board,) = boards_from(rows)
     assert [run.run_id for run in board.runs] == ["r0000", "r0001", "r0002"]
     assert board.newest.checkpoint == "step-2.pt"
-    assert boards_of(rows.sample(fraction=1.0, shuffle=True, seed=1).sort("method"))[0].newest == board.newest
+    assert boards_from(rows.sample(fraction=1.0, shuffle=True, seed=1).sort("method"))[0].newest == board.newest
 
 
 def test_experiments_have_leaderboards_of_their_own():
     """Sorted by name; each has its own newest run."""
-    found = boards_of(rows_of(run_rows(0, experiment="b"), run_rows(1, experiment="a"), run_rows(2, experiment="b")))
+    found = boards_from(rows_of(run_rows(0, experiment="b"), run_rows(1, experiment="a"), run_rows(2, experiment="b")))
     assert [(board.experiment, board.newest.run_id) for board in found] == [("a", "r0001"), ("b", "r0002")]
 
 
@@ -46,7 +46,7 @@ def test_a_checkpoint_that_ran_before_is_not_new():
 
 def test_gains_are_against_the_base_of_the_same_run():
     """The base is the first model by itself; its own gain is zero."""
-    (board,) = boards_of(rows_of(run_rows(0), run_rows(3, days=1)))
+    (board,) = boards_from(rows_of(run_rows(0), run_rows(3, days=1)))
     place = board.places[0]
     assert board.newest.base == "individual/base"
     for method, points in METHODS.items():
@@ -56,7 +56,7 @@ def test_gains_are_against_the_base_of_the_same_run():
 
 def test_the_best_method_uses_no_labels():
     """The oracle is higher, and is never the best."""
-    (board,) = boards_of(run_rows(0))
+    (board,) = boards_from(run_rows(0))
     assert board.with_labels == {"oracle/samples"}
     assert {board.best(board.newest, place) for place in board.places} == {"dawin/samples"}
     assert board.best(board.newest, board.places[0], ["oracle/samples"]) is None
@@ -72,7 +72,7 @@ def test_the_best_method_uses_no_labels():
 )
 def test_places_are_all_data_sets_and_each_group(groups, titles):
     """A single group is all data sets, and a group of one data set bears its name."""
-    (board,) = boards_of(run_rows(0, groups=groups))
+    (board,) = boards_from(run_rows(0, groups=groups))
     assert [place.title for place in board.places] == titles
     assert all(board.newest.of("dawin/samples", place) for place in board.places)
 
@@ -86,7 +86,7 @@ def test_runs_on_other_images_or_other_data_sets_do_not_compare():
         run_rows(2, days=2),
         run_rows(3, days=3),
     )
-    (board,) = boards_of(rows)
+    (board,) = boards_from(rows)
     everything, clean, shifted = board.places
     assert [run.run_id for run in board.comparable(everything)] == ["r0002", "r0003"]
     assert [run.run_id for run in board.comparable(shifted)] == ["r0002", "r0003"]
@@ -95,14 +95,14 @@ def test_runs_on_other_images_or_other_data_sets_do_not_compare():
 
 def test_methods_of_earlier_runs_stay_known():
     """Those of the newest run come first."""
-    (board,) = boards_of(rows_of(run_rows(0), run_rows(1, days=1, methods={"individual/base": 0.0, "ties/0.3": 1.0})))
+    (board,) = boards_from(rows_of(run_rows(0), run_rows(1, days=1, methods={"individual/base": 0.0, "ties/0.3": 1.0})))
     assert board.methods[:2] == ("individual/base", "ties/0.3")
     assert set(board.methods) == {*METHODS, "ties/0.3"}
 
 
 def test_no_rows_are_no_leaderboards():
     """Results without labels have no accuracies."""
-    assert boards_of(run_rows(0).filter(pl.lit(False))) == []
+    assert boards_from(run_rows(0).filter(pl.lit(False))) == []
 
 
 def test_a_store_without_results_is_refused(memory):

@@ -18,7 +18,9 @@ def results(*rows):
     frame = pl.DataFrame(rows, schema=columns, orient="row")
     texts = {name: pl.lit(None, pl.String) for name in ("note", "published_source")}
     numbers = {name: pl.lit(None, pl.Float64) for name in ("ci_low", "ci_high", "published")}
-    return frame.with_columns(experiment=pl.lit("digits"), metric=pl.lit("top1"), **texts, **numbers)
+    return frame.with_columns(
+        experiment=pl.lit("digits"), run_id=pl.lit("r0"), metric=pl.lit("top1"), **texts, **numbers
+    )
 
 
 ROWS = results(
