@@ -2,6 +2,9 @@
 
 from storage.errors import StoreDenied
 
+VARIABLES_TO_CHECK = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
+"""The end of messages about a place on S3 that cannot be used."""
+
 _WANTED = {
     "s3": "credentials belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an endpoint in AWS_ENDPOINT_URL",
     "hf": "a token belongs in HF_TOKEN",

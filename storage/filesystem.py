@@ -10,7 +10,7 @@ from typing import Any
 import botocore.exceptions
 import fsspec
 
-from storage.credentials import refuse_credentials, without_credentials
+from storage.credentials import VARIABLES_TO_CHECK, refuse_credentials, without_credentials
 from storage.errors import ObjectMissing, StorageError, StoreDenied, StoreUnreachable, first_line
 from storage.hub import fetch
 from storage.text import shown
@@ -18,7 +18,6 @@ from storage.text import shown
 SCHEMES = ("file", "memory", "s3", "hf")
 _BROKEN = re.compile(r"(file|memory|s3|hf|gs|gcs|https?)(?!://)(:/{0,2}|/{2,})(?=[^/])", re.IGNORECASE)
 _NO_ANSWER = (ConnectionError, TimeoutError, botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
-_CREDENTIALS_HINT = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
 
 
 def scheme_of(address: str) -> str:
@@ -123,13 +122,16 @@ def open_filesystem(address: str) -> tuple[Any, str]:
     scheme = scheme_of(url)
     if scheme == "hf":
         return fsspec.filesystem("file"), fetch(url)
-    options: dict[str, Any] = {}
-    if scheme == "s3":
-        options["use_listings_cache"] = False
-        if region := os.environ.get("AWS_REGION"):  # botocore itself reads only AWS_DEFAULT_REGION
-            options["client_kwargs"] = {"region_name": region}
-    filesystem = fsspec.filesystem(scheme, **options)
+    filesystem = _s3() if scheme == "s3" else fsspec.filesystem(scheme)
     return filesystem, url.removeprefix("file://") if scheme == "file" else filesystem._strip_protocol(url)
+
+
+def _s3() -> Any:  # noqa: ANN401  s3fs publishes no types
+    """Return the file system of S3; all callers in a process share one."""
+    from storage.s3_filesystem import S3  # noqa: PLC0415  stores on other back ends do not load s3fs
+
+    region = os.environ.get("AWS_REGION")  # botocore itself reads only AWS_DEFAULT_REGION
+    return S3(use_listings_cache=False, client_kwargs={"region_name": region} if region else {})
 
 
 @contextmanager
@@ -151,12 +153,12 @@ def readable_errors(address: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise ObjectMissing(f"{address}: not found") from error
     except (PermissionError, botocore.exceptions.NoCredentialsError) as error:
-        hint = f"; {_CREDENTIALS_HINT}" if scheme_of(address) == "s3" else ""
+        hint = f"; {VARIABLES_TO_CHECK}" if scheme_of(address) == "s3" else ""
         raise StoreDenied(f"{address}: access denied ({first_line(error)}){hint}") from error
     except _NO_ANSWER as error:
-        raise StoreUnreachable(f"{address}: no answer ({first_line(error)}); {_CREDENTIALS_HINT}") from error
+        raise StoreUnreachable(f"{address}: no answer ({first_line(error)}); {VARIABLES_TO_CHECK}") from error
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-        raise StoreDenied(f"{address}: refused ({first_line(error)}); {_CREDENTIALS_HINT}") from error
+        raise StoreDenied(f"{address}: refused ({first_line(error)}); {VARIABLES_TO_CHECK}") from error
     except OSError as error:
         if isinstance(error, FileExistsError) and error.filename is None:  # a taken key, for `Store.create`
             raise

@@ -1,17 +1,18 @@
 """Read a store with polars: lazily, sound objects only, with the partitions as columns."""
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage import keys
 from storage.catalogue.reading import Rows, look, warn_left_out
-from storage.errors import ObjectMissing
+from storage.errors import ObjectMissing, StorageError
+from storage.manifests import Manifest
 from storage.parquet_files import scan_files
 from storage.schemas import RESULTS, TABLES, TableSchema
-from storage.soundness import states
+from storage.soundness import inspected
 from storage.store import Store
 
 _POLARS = {"float": pl.Float32, "double": pl.Float64}  # by pyarrow's names
@@ -21,8 +22,9 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
     """Return a table of a store as a polars `LazyFrame`, with its partitions as columns of text.
 
     Vectors become lists, because their length differs between runs with two models and with three. Logits that are
-    stored as float16 become float32. Damaged objects are left out; the log has a line for each of them, and one line
-    for all objects that an earlier version of this program wrote in another form.
+    stored as float16 become float32; the list is null where an object is without logits. Damaged objects are left out;
+    the log has a line for each of them, and one line for all objects that an earlier version of this program wrote in
+    another form.
 
     Args:
         table: `results`, `comparisons`, `outputs`, `coefficients`, `mixtures`, `components`, `bins`,
@@ -55,10 +57,11 @@ def scan(table: str, *, store: str | Store) -> pl.LazyFrame:
         if runs.is_empty():
             raise missing
         return seen.rows(runs)
-    sound = sound_keys(opened, table)
+    sound, schema = _sound(opened, table), TABLES[table]
     if not sound:
         raise missing
-    return scan_objects(opened, TABLES[table], sound)
+    parts = _widths(opened, schema, sound).items()
+    return pl.concat([_scan_alike(opened, schema, dict(zip(schema.vectors, w, strict=True)), own) for w, own in parts])
 
 
 def sound_keys(store: Store, prefix: str) -> list[str]:
@@ -74,41 +77,58 @@ def sound_keys(store: Store, prefix: str) -> list[str]:
     Raises:
         StorageError: objects exist and none is sound; this is the first one's error.
     """
-    # a stray manifest of any other file is not damage
-    found = {key: error for key, error in states(store, prefix, contents=False).items() if keys.is_table(key)}
-    faults = {key: error for key, error in found.items() if error is not None}
-    if faults and len(faults) == len(found):
-        raise next(iter(faults.values()))
-    warn_left_out(list(faults.values()))
-    return [key for key in found if key not in faults]
+    return list(_sound(store, prefix))
 
 
 def scan_objects(store: Store, table: TableSchema, chosen: Sequence[str]) -> pl.LazyFrame:
-    """Return chosen objects of a table as a polars `LazyFrame`, in the form of `scan`.
+    """Return chosen objects of a table without vectors as a polars `LazyFrame`, in the form of `scan`.
 
     Args:
         store: the store that holds the objects.
         table: the table's schema.
         chosen: the keys of the objects, sorted; at least one.
     """
-    by_width: dict[tuple[tuple[str, int], ...], list[str]] = {}
-    for _, mine in groupby(chosen, key=_folder):
-        own = list(mine)
-        by_width.setdefault(_widths(store, own[0], table), []).extend(own)
-    parts = [scan_files(store, own) for own in by_width.values()]
-    lists = [pl.col(name).arr.to_list().cast(pl.List(_POLARS[str(kind)])) for name, kind in table.vectors.items()]
-    return pl.concat([part.with_columns(lists) for part in parts])
+    return _scan_alike(store, table, {}, chosen)
 
 
-def _folder(key: str) -> str:
-    return key.rpartition("/")[0]
+def _sound(store: Store, prefix: str) -> dict[str, Manifest]:
+    # a stray manifest of any other file is not damage
+    found = {key: one for key, one in inspected(store, prefix, contents=False).items() if keys.is_table(key)}
+    faults = [one for one in found.values() if isinstance(one, StorageError)]
+    if faults and len(faults) == len(found):
+        raise faults[0]
+    warn_left_out(faults)
+    return {key: one for key, one in found.items() if isinstance(one, Manifest)}
 
 
-def _widths(store: Store, key: str, table: TableSchema) -> tuple[tuple[str, int], ...]:
-    """Return the number type and the length of each of an object's vectors; they are the same within a folder."""
-    if not table.vectors:
-        return ()
-    with store.open(key) as file:
-        schema = pq.read_schema(file)
-    types = [schema.field(name).type for name in table.vectors]
-    return tuple((str(kind.value_type), kind.list_size) for kind in types)
+def _widths(store: Store, table: TableSchema, found: Mapping[str, Manifest]) -> dict[tuple[int, ...], list[str]]:
+    """Return the keys of objects by the lengths of their vectors.
+
+    One object of a folder is opened if the manifest has no record of the lengths.
+    """
+    known = dict[str, tuple[int, ...]]()
+    by_width = dict[tuple[int, ...], list[str]]()
+    for key, manifest in found.items():
+        if manifest.widths.keys() >= table.vectors.keys():
+            widths = tuple(manifest.widths[name] for name in table.vectors)
+        else:
+            folder = key.rpartition("/")[0]
+            if folder not in known:
+                with store.open(key) as file:
+                    known[folder] = tuple(table.widths(pq.read_schema(file)).values())
+            widths = known[folder]
+        by_width.setdefault(widths, []).append(key)
+    return by_width
+
+
+def _scan_alike(store: Store, table: TableSchema, widths: Mapping[str, int], own: Sequence[str]) -> pl.LazyFrame:
+    """Scan objects whose vectors have the same widths; no object is opened before rows are collected."""
+    empty = pl.from_arrow(pa.schema([*table.columns, *table.fields(widths)]).empty_table())
+    schema = pl.DataFrame(empty).schema
+    found = scan_files(store, own, schema)
+    lists = {name: pl.List(_POLARS[str(kind)]) for name, kind in table.vectors.items()}
+    return found.select(
+        *(column.name for column in table.columns),
+        *((pl.col(n).arr.to_list() if widths[n] else pl.lit(None)).cast(type_).alias(n) for n, type_ in lists.items()),
+        pl.exclude(*schema.names()),  # the partitions
+    )

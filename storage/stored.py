@@ -1,5 +1,6 @@
-"""An object as a listing shows it, by the details that a back end gives."""
+"""The size and the mark of an object, as a listing shows them."""
 
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,12 +15,19 @@ class Stored(NamedTuple):
     memory, has none of these."""
 
 
-def stored_of(info: Mapping[str, Any]) -> Stored:
-    """Return the size and mark from the details of an object, whose names differ between the back ends.
+def stored_file(status: os.stat_result) -> Stored:
+    """Return the size and mark of a local file.
 
     Args:
-        info: of fsspec.
+        status: the file's status. Its ctime is the time of the last change to anything about it; no user can set it.
     """
-    if "ino" in info:  # local: `created` is the time of the last change to anything about the file; no user can set it
-        return Stored(int(info["size"]), f"{info['ino']}-{info['mtime']}-{info['created']}")  # as `mark_of` makes it
-    return Stored(int(info["size"]), str(info.get("ETag") or ""))
+    return Stored(status.st_size, f"{status.st_ino}-{status.st_mtime_ns}-{status.st_ctime_ns}")
+
+
+def stored_elsewhere(details: Mapping[str, Any]) -> Stored:
+    """Return the size and mark of an object in memory or on S3.
+
+    Args:
+        details: of the object, from fsspec.
+    """
+    return Stored(int(details["size"]), str(details.get("ETag") or ""))

@@ -45,9 +45,9 @@ def s3(s3_server, monkeypatch):
     bucket = f"bucket-{uuid.uuid4().hex[:12]}"
     boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=bucket)
     yield f"s3://{bucket}"
-    import s3fs
+    from storage.s3_filesystem import S3
 
-    s3fs.S3FileSystem.clear_instance_cache()
+    S3.clear_instance_cache()
 
 
 @pytest.fixture(scope="session")

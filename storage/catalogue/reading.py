@@ -16,7 +16,7 @@ from storage.catalogue.parts import RUN, TOP1, entries_frame, newest_runs, read_
 from storage.catalogue.versions import TRIES, Present, present, warn_damaged
 from storage.errors import ObjectDamaged, ObjectMissing, ObjectOutdated, SchemaMismatch, StorageError
 from storage.manifests import committed
-from storage.parquet_files import scan_files
+from storage.parquet_files import collected, scan_files
 from storage.schemas import RESULTS
 from storage.store import Store
 
@@ -103,7 +103,7 @@ class Look:
             near = chosen.filter(pl.col("part").is_not_null()).join(self._newest, on=RUN, how="semi")
         far = chosen.join(near, on=RUN, how="anti")
         parts = [self._newest.join(near, on=RUN, how="semi").select(TOP1)] if near.height else []
-        parts += [self.rows(far).filter(metric="top1").select(TOP1).collect()] if far.height else []
+        parts += [collected(self.store, self.rows(far).filter(metric="top1").select(TOP1))] if far.height else []
         return pl.concat(parts)
 
     def _apart(self, runs: pl.DataFrame) -> tuple[list[str], pl.DataFrame]:

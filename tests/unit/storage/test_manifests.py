@@ -1,6 +1,7 @@
 """Manifests: what was measured is kept beside an object, is optional, and never decides which object it is."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -46,6 +47,17 @@ def test_a_second_writer_leaves_the_measurement_of_the_first(tmp_path):
     store = Store(str(tmp_path))
     first = written(store, MEASURED)
     assert written(store, {**MEASURED, "seconds": 9.0}) == first
+
+
+@pytest.mark.parametrize("wrong", [None, [2], {"coefficients": "2"}, {"coefficients": True}])
+def test_widths_that_are_no_whole_numbers_are_refused(tmp_path, wrong):
+    """A damaged record of widths is named with its value, as the rest of a manifest is."""
+    store = Store(str(tmp_path))
+    content = json.loads(manifest_content(written(store)))
+    assert content["widths"] == {"coefficients": 2}
+    content["widths"] = wrong
+    with pytest.raises(ManifestInvalid, match=re.escape(f"widths: got {wrong!r}")):
+        parse_manifest(store, KEY, json.dumps(content).encode())
 
 
 @pytest.mark.parametrize("wrong", [None, 1.5, "1.5 s", [1.5], True])

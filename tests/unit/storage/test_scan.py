@@ -1,5 +1,6 @@
 """Scans of a store with polars: the same on every back end, with committed objects only."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from storage import keys, scan
 from storage.errors import ObjectMissing, ObjectOutdated
-from storage.schemas import COEFFICIENTS, TABLES
+from storage.schemas import COEFFICIENTS, OUTPUTS, PREDICTIONS, TABLES
 from storage.store import Store
 from storage.tables import TableWriter
 
@@ -52,6 +53,47 @@ def test_vectors_of_different_widths_are_scanned_together(store):
     writer.commit()
     rows = scan("coefficients", store=store).sort("id", "sample_index").collect()
     assert rows["coefficients"].list.len().to_list() == [2, 2, 2, 3]
+
+
+def write_logits(store, identifier, kind, width):
+    """Commit outputs of two samples with logits of one type."""
+    key = keys.samples(keys.outputs("0123", "4567", identifier), (0, 2))
+    writer = TableWriter(store, key, OUTPUTS[kind], identity={}, widths={"logits": width})
+    others = {name: [0, 0] for name in PREDICTIONS.arrow({}).names if name != "sample_index"}
+    writer.append({**others, "sample_index": [0, 1], "logits": np.full((2, width), 0.5, np.float16)})
+    writer.commit()
+    return key
+
+
+def test_a_scan_opens_no_object_before_rows_are_collected(store, monkeypatch):
+    """The widths of vectors come from the manifests, so that a scan of many folders asks for no object."""
+    for identifier in ("0001", "0002"):
+        write(store, identifier, 0, 2)
+    for name in ("open", "open_marked"):
+        monkeypatch.setattr(Store, name, lambda *_: pytest.fail("an object was opened"))
+    frame = scan("coefficients", store=store.url)
+    assert frame.collect_schema()["coefficients"] == pl.List(pl.Float64)
+    assert frame.collect().height == 4
+
+
+def test_an_object_without_a_record_of_its_widths_is_opened(store):
+    """Manifests that were written before widths were recorded describe sound objects of any width."""
+    key = write(store, "0001", 0, 2)
+    content = json.loads(store.read(keys.manifest(key)))
+    assert content.pop("widths") == {"coefficients": 2}
+    store.replace(keys.manifest(key), json.dumps(content).encode())
+    assert scan("coefficients", store=store).collect()["coefficients"].list.len().to_list() == [2, 2]
+
+
+def test_logits_of_both_types_are_one_column(store):
+    """Logits that are stored as float16 become float32, whichever object comes first."""
+    write_logits(store, "0001", "fp16", 3)
+    write_logits(store, "0002", "fp32", 3)
+    write_logits(store, "0003", "fp16", 2)
+    rows = scan("outputs", store=store).sort("id", "sample_index").collect()
+    assert rows.schema["logits"] == pl.List(pl.Float32)
+    assert rows["logits"].list.len().to_list() == [3, 3, 3, 3, 2, 2]
+    assert set(rows["logits"].explode()) == {0.5}
 
 
 def test_uncommitted_objects_are_left_out(store):
