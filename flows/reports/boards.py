@@ -156,10 +156,10 @@ def boards_of(rows: pl.DataFrame, runs: pl.DataFrame) -> list[Board]:
             `content`, `ranked` and `with_labels` of `storage.catalogue.layout.RUNS`.
     """
     parts = rows.sort("at", "run_id", maintain_order=True).partition_by("experiment", maintain_order=True)
-    return sorted(
-        (_board(mine, runs.filter(experiment=mine["experiment"][0])) for mine in parts),
-        key=lambda board: board.experiment,
-    )
+    columns = ("experiment", "run_id", "at", "content", "ranked", "with_labels")
+    mine = runs.select(columns).sort("at", "run_id").partition_by("experiment", as_dict=True)
+    found = [_board(part, mine[part["experiment"][0],]) for part in parts]
+    return sorted(found, key=lambda board: board.experiment)
 
 
 def _board(rows: pl.DataFrame, runs: pl.DataFrame) -> Board:
@@ -170,7 +170,7 @@ def _board(rows: pl.DataFrame, runs: pl.DataFrame) -> Board:
         _run(run_id, own, is_new=start < first[content[run_id]] >= since)
         for run_id, own in groupby(map(_Row._make, rows.select(_Row._fields).iter_rows()), key=lambda row: row.run_id)
     ]
-    newest, ordered = rows.filter(run_id=found[-1].run_id), runs.sort("at", "run_id", descending=True)
+    newest, ordered = rows.filter(run_id=found[-1].run_id), runs.select("ranked", "with_labels").reverse()
     return Board(
         experiment=rows["experiment"][0],
         runs=tuple(found),
