@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -109,11 +109,12 @@ def _list_in_pieces(items: Iterable[Any]) -> Iterator[str]:
     yield "[]" if before == "[" else "]"
 
 
-def digest_of_file(file: BinaryIO) -> str:
+def digest_of_file(file: BinaryIO, on_piece: Callable[[int], object] | None = None) -> str:
     """Return the SHA-256 of a file's content, which is read in pieces of one MiB.
 
     Args:
         file: a binary file; it is read from its position to its end.
+        on_piece: called with the number of bytes after each piece.
 
     Returns:
         64 hex digits.
@@ -121,4 +122,6 @@ def digest_of_file(file: BinaryIO) -> str:
     running = hashlib.sha256()
     while piece := file.read(_CHUNK):
         running.update(piece)
+        if on_piece:
+            on_piece(len(piece))
     return running.hexdigest()

@@ -1,6 +1,7 @@
 """Manifests: the record beside an object, written last, from which readers learn that the object is complete."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -57,6 +58,15 @@ _USUAL = {(str, str, int, int, int, str, dict, str, run, dict, dict) for run in 
 _ABSENT: Mapping[str, Any] = {"measured": {}, "widths": {}}
 
 
+_changes: Counter[str] = Counter()
+"""By store: commits that this process has made or taken back."""
+
+
+def changes(store: Store) -> int:
+    """Return how many commits this process has made or taken back in a store, so that a former look shows its age."""
+    return _changes[store.url]
+
+
 def now() -> str:
     """Return the present time in UTC as ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -76,7 +86,9 @@ def write_manifest(store: Store, manifest: Manifest, *, is_new: bool = False) ->
         ObjectExists: the object has a manifest and this one was to be new.
     """
     write = store.create if is_new else store.replace
-    return write(keys.manifest(manifest.key), manifest_content(manifest))
+    mark = write(keys.manifest(manifest.key), manifest_content(manifest))
+    _changes[store.url] += 1
+    return mark
 
 
 def manifest_content(manifest: Manifest) -> bytes:
@@ -157,6 +169,7 @@ def uncommit(store: Store, key: str) -> None:
     """
     with suppress(ObjectMissing, StoreDenied):  # another run was first; or this user may only read
         store.delete(keys.manifest(key))
+    _changes[store.url] += 1
 
 
 def committed(store: Store, prefix: str) -> Iterator[str]:

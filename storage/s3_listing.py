@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from storage.files import FileEntry
+from storage.filesystem import open_filesystem, readable_errors
 from storage.stored import Stored
 
 _PAGE = 1000  # keys, the most that S3 answers at a time
@@ -59,3 +61,21 @@ def first_pages(filesystem: Any, folder: str, pages: int) -> tuple[dict[str, Sto
         if page.is_last or number == pages:
             return found, page.is_last
     return found, True
+
+
+def files_within(url: str, pages: int) -> dict[str, FileEntry] | None:
+    """Return the files below a folder on S3 by relative path, or None where it holds more than some requests list.
+
+    Args:
+        url: address of the folder.
+        pages: the largest number of requests, of a thousand keys each.
+
+    Raises:
+        StorageError: the folder cannot be listed.
+    """
+    filesystem, root = open_filesystem(url)
+    with readable_errors(url):
+        found, is_whole = first_pages(filesystem, root, pages)
+    start = len(root.strip("/")) + 1
+    files = {path[start:]: FileEntry(path[start:], size, mark.strip('"')) for path, (size, mark) in found.items()}
+    return files if is_whole else None

@@ -21,6 +21,7 @@ from storage.errors import (
     damaged,
     outdated,
 )
+from storage.known_manifests import known_manifest, note_manifest
 from storage.manifests import Manifest, read_manifest
 from storage.schemas import TABLES
 from storage.spans import Span
@@ -34,10 +35,7 @@ log = logging.getLogger("dawin.storage")
 _BLOB_VERSIONS: Mapping[str, int] = {"heads": 1, "made-models": 1}
 
 _AT_ONCE = 16  # manifests read at the same time; each is one request to S3
-_REMEMBERED = 1 << 16  # manifests, of 1 to 2 kB each
 
-_manifests: dict[tuple[str, str], tuple[str, Manifest]] = {}
-"""By store and key: the manifest's mark at the time of reading, and the manifest."""
 _reported: set[str] = set()
 
 Listing = Mapping[str, Stored]
@@ -78,14 +76,14 @@ def states(
         prefix: a folder of the store.
         contents: whether to compare the SHA-256 too; by default in all stores but those on S3.
         only: keys to restrict the answer to.
-        listing: a listing of the prefix, if the caller has one already.
+        listing: a listing of the prefix, if the caller has one already; with `only` it may hold other objects too.
 
     Returns:
         By key, sorted. An object without a manifest is left out. Computing the object again repairs `ObjectDamaged`,
         `ManifestInvalid` and `ObjectOutdated`, which a sound object of an earlier version of this program has;
         `SchemaMismatch` means that a newer version wrote the object.
     """
-    found = inspected(store, prefix, contents=contents, only=only, listing=listing)
+    found = inspected(store, prefix, contents=contents, only=only, listing=listing, in_full=False)
     return {key: one if isinstance(one, StorageError) else None for key, one in found.items()}
 
 
@@ -96,6 +94,7 @@ def inspected(
     contents: bool | None = None,
     only: Collection[str] | None = None,
     listing: Listing | None = None,
+    in_full: bool = True,
 ) -> dict[str, Manifest | StorageError]:
     """Return the manifest of each sound object below a prefix, and the fault of each other committed object.
 
@@ -104,7 +103,8 @@ def inspected(
         prefix: a folder of the store.
         contents: as for `states`.
         only: keys to restrict the answer to.
-        listing: a listing of the prefix, if the caller has one already.
+        listing: as for `states`.
+        in_full: whether the identities and times of the manifests are needed.
 
     Returns:
         By key, as for `states`.
@@ -116,7 +116,7 @@ def inspected(
     contents = store.scheme != "s3" if contents is None else contents
     return {
         key: one if isinstance(one, StorageError) else _fault(store, one, listing.get(key), contents) or one
-        for key, one in _read_all(store, marks).items()
+        for key, one in _read_all(store, marks, in_full=in_full).items()
     }
 
 
@@ -134,7 +134,7 @@ def manifests(store: Store, prefix: str) -> dict[str, Manifest]:
     """
     listing = store.listing(prefix)
     marks = {key: listing[keys.manifest(key)].mark for key in listing if keys.manifest(key) in listing}
-    found = _read_all(store, marks)
+    found = _read_all(store, marks, in_full=True)
     return {key: manifest for key, manifest in found.items() if isinstance(manifest, Manifest)}
 
 
@@ -207,16 +207,15 @@ def note_commit(store: Store, manifest: Manifest, mark: str = "") -> None:
     """
     remember_written(store, manifest)
     if mark:
-        _remember(store, manifest, mark)
+        note_manifest(store, manifest, mark)
 
 
-def _read_all(store: Store, marks: Mapping[str, str]) -> dict[str, Manifest | StorageError]:
+def _read_all(store: Store, marks: Mapping[str, str], *, in_full: bool) -> dict[str, Manifest | StorageError]:
     """Return each key's manifest, or the manifest's fault; a manifest that vanishes meanwhile is left out."""
-    known = {key: _manifests[store.url, key] for key in marks if (store.url, key) in _manifests}
     found: dict[str, Manifest | StorageError | None] = {
-        key: manifest for key, (mark, manifest) in known.items() if mark and mark == marks[key]
+        key: known_manifest(store, key, mark, in_full=in_full) for key, mark in marks.items()
     }
-    unread = [key for key in marks if key not in found]
+    unread = [key for key, manifest in found.items() if manifest is None]
     if store.scheme == "s3" and len(unread) > 1:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="manifests") as pool:
             found.update(zip(unread, pool.map(lambda key: _read(store, key, marks[key]), unread), strict=True))
@@ -232,14 +231,8 @@ def _read(store: Store, key: str, mark: str) -> Manifest | StorageError | None:
         return error
     except ObjectMissing:
         return None
-    _remember(store, manifest, mark)
+    note_manifest(store, manifest, mark)
     return manifest
-
-
-def _remember(store: Store, manifest: Manifest, mark: str) -> None:
-    if len(_manifests) >= _REMEMBERED:
-        _manifests.clear()
-    _manifests[store.url, manifest.key] = mark, manifest
 
 
 def _fault(store: Store, manifest: Manifest, stored: Stored | None, contents: bool) -> StorageError | None:

@@ -130,6 +130,29 @@ def remember_written(store: Store, manifest: Manifest) -> None:
             _remember(store, manifest, store.stat(manifest.key))
 
 
+def verified_mark(store: Store, manifest: Manifest) -> str:
+    """Return the mark that an object had when its SHA-256 was compared with its manifest; empty if it never was.
+
+    Args:
+        store: the store that holds the object.
+        manifest: the object's manifest.
+    """
+    mark, digest = _verified.get((store.url, manifest.key), ("", ""))
+    return mark if digest == manifest.sha256 else ""
+
+
+def note_verified(store: Store, manifest: Manifest, mark: str) -> None:
+    """Remember that an object's SHA-256 was compared with its manifest, perhaps by another process.
+
+    Args:
+        store: the store that holds the object.
+        manifest: the object's manifest.
+        mark: of the object at that time; empty: it was not compared.
+    """
+    if mark:
+        _remember(store, manifest, Stored(manifest.bytes, mark))
+
+
 def _is_verified(store: Store, manifest: Manifest, stored: Stored) -> bool:
     return bool(stored.mark) and _verified.get((store.url, manifest.key)) == (stored.mark, manifest.sha256)
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -89,6 +90,11 @@ class Context:
     def models(self) -> tuple[ModelReference, ...]:
         """All models, the base first."""
         return tuple(outputs.model for outputs in self.outputs)
+
+    @cached_property
+    def by_model(self) -> dict[str, OutputsReference]:
+        """The outputs by the name of their model."""
+        return {outputs.model.name: outputs for outputs in self.outputs}
 
     @property
     def compared(self) -> Outputs:

@@ -59,7 +59,7 @@ def matching(name: str, setup: Setup) -> list[Member]:
     if method is None or (slash and not member):
         return []
     chosen = [member] if slash else list(method.members(setup))
-    return [Member(method, one) for one in chosen if method.has(one, setup)]
+    return [Member(method, one) for one in chosen if not slash or method.has(one, setup)]
 
 
 def fault(name: str, setup: Setup) -> str | None:
