@@ -31,7 +31,7 @@ async def extract_outputs(plan: str, dataset: str, store: str, samples: tuple[in
         judges = [(judge, judge.model.made) for judge in found.judges(reference)]
         made = [judge for judge, model in judges if model and is_committed(found.store, model.key)]
         missing, merges = found.missing([*found.outputs[0], *made]), found.streamed(reference)
-        span = Span(*samples) if samples else None
-        tally = extract(missing, found.store, reading=found.reading, merges=merges, samples=span)
+        span, logits = Span(*samples) if samples else None, found.needed_logits(missing)
+        tally = extract(missing, found.store, reading=found.reading, merges=merges, samples=span, logits=logits)
         log_accuracies([*outputs_by_model(missing), *predictions_by_method(found.cells, merges)], found.store)
         return tally

@@ -84,7 +84,7 @@ async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
         for head in heads:
             text_head(head, plan.store)
     if former := plan.former_outputs:
-        upgrade_outputs(former, plan.store)
+        upgrade_outputs(former, plan.store, plan.needed_logits(former))
     await _run(plan, [child for outputs in plan.outputs for child in children.extract(outputs[0].dataset, outputs)])
     await _run(plan, children.merge())
     await _run(plan, [child for d in plan.datasets for child in children.extract(d, plan.judges(d))])

@@ -167,6 +167,11 @@ class OpenLook:
             self._drop(key)
             self._node(folder).pop(name, None)
 
+    def forget(self, key: str) -> None:
+        """Forget an object's bytes."""
+        with self._lock:
+            self._drop(key)
+
     def _drop(self, key: str) -> None:
         _, content = self._contents.pop(key, ("", b""))
         self._kept -= len(content)

@@ -1,8 +1,11 @@
 """Write objects to S3 with one PUT each, whose answer holds the ETag, and learn whether a server honours conditions."""
 
+import errno
 import os
 from time import monotonic
 from typing import Any
+
+from storage.errors import ObjectChanged
 
 _IN_PARTS = 100 << 20  # bytes, from which s3fs uploads an object in parts
 _SECONDS = 60.0  # for which a place that could be written counts as one that can
@@ -13,7 +16,14 @@ _tried: dict[tuple[str, str], float] = {}
 """By endpoint and folder: when this process last tried to write there, and could."""
 
 
-def put(filesystem: Any, path: str, content: bytes, *, if_free: bool = False) -> str:  # noqa: ANN401  s3fs publishes no types
+def put(
+    filesystem: Any,  # noqa: ANN401  s3fs publishes no types
+    path: str,
+    content: bytes,
+    *,
+    if_free: bool = False,
+    expected: str = "",
+) -> str:
     """Write an object and return its ETag; that of an object uploaded in parts is unknown, and empty.
 
     Args:
@@ -21,16 +31,24 @@ def put(filesystem: Any, path: str, content: bytes, *, if_free: bool = False) ->
         path: the bucket and the key.
         content: the object's bytes.
         if_free: whether the server is to refuse a key that is taken.
+        expected: the ETag of the object without which the server is to refuse; empty: any. A server that ignores
+            conditions writes all the same.
 
     Raises:
-        FileExistsError: the key is taken. Other errors are those of s3fs.
+        FileExistsError: the key is taken.
+        ObjectChanged: the object has another ETag, or exists no longer. Other errors are those of s3fs.
     """
     if len(content) >= _IN_PARTS:
         filesystem.pipe_file(path, content, mode="create" if if_free else "overwrite")
         return ""
     bucket, key, _ = filesystem.split_path(path)
-    condition = {"IfNoneMatch": "*"} if if_free else {}
-    answer = filesystem.call_s3("put_object", Bucket=bucket, Key=key, Body=content, **condition)
+    condition = {"IfNoneMatch": "*"} if if_free else {"IfMatch": expected} if expected else {}
+    try:
+        answer = filesystem.call_s3("put_object", Bucket=bucket, Key=key, Body=content, **condition)
+    except OSError as error:
+        if expected and (isinstance(error, FileNotFoundError) or error.errno == errno.EINVAL):  # for s3fs, status 412
+            raise ObjectChanged(f"s3://{path}: written by another process at this moment") from error
+        raise
     return str(answer.get("ETag") or "")
 
 

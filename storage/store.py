@@ -152,18 +152,22 @@ class Store:
         except FileExistsError as error:
             raise ObjectExists(f"{self.address(key)}: exists already") from error
 
-    def replace(self, key: str, content: bytes) -> str:
+    def replace(self, key: str, content: bytes, *, expected: str = "") -> str:
         """Write an object, which replaces an existing one, and return its mark as `create` does.
 
         Args:
             key: the object's key.
             content: the object's bytes.
-        """
-        return self._write(key, content, exclusive=False)
+            expected: the mark that the object must still have; empty: any. An object in memory has no mark.
 
-    def _write(self, key: str, content: bytes, *, exclusive: bool) -> str:
+        Raises:
+            ObjectChanged: another process has written or deleted the object since it had the expected mark.
+        """
+        return self._write(key, content, exclusive=False, expected=expected)
+
+    def _write(self, key: str, content: bytes, *, exclusive: bool, expected: str = "") -> str:
         with readable_errors(self.address(key)):
-            mark = self._opened.write(key, content, exclusive=exclusive)
+            mark = self._opened.write(key, content, exclusive=exclusive, expected=expected)
         if look := self._look:
             look.wrote(key, len(content), mark)
             look.keep(key, content, mark)
@@ -171,10 +175,7 @@ class Store:
 
     @property
     def is_exclusive(self) -> bool:
-        """Whether `create` never overwrites an object, as is true except of S3 servers that ignore a PUT's condition.
-
-        A process asks a server once, with two PUTs and a DELETE.
-        """
+        """Whether `create` never overwrites an object: true except of S3 servers that ignore the conditions of PUTs."""
         with readable_errors(self.url):
             return self._opened.is_exclusive(_free_key())
 
@@ -201,6 +202,11 @@ class Store:
             size = self._opened.upload(key, path)
         if look := self._look:
             look.wrote(key, size, "")
+
+    def forget(self, key: str) -> None:
+        """Forget the bytes of an object that an open look keeps: another process may have replaced it."""
+        if look := self._look:
+            look.forget(key)
 
     def exists(self, key: str) -> bool:
         """Return whether an object is stored under a key."""

@@ -29,6 +29,7 @@ def write_plan(plan: Plan) -> str:
         "cells": plan.cells,
         "reading": asdict(plan.reading),
         "remarks": plan.remarks,
+        "all_logits": plan.all_logits,
         "versions": _versions(),
     }
     text = to_json(content).encode()
@@ -57,7 +58,15 @@ def read_plan(key: str, store: Store) -> Plan:
         reading = Reading(**found["reading"])
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(store.address(key), str(error)) from error
-    return Plan(store, found["record"], found["outputs"], found["cells"], reading, tuple(found.get("remarks", ())))
+    return Plan(
+        store,
+        found["record"],
+        found["outputs"],
+        found["cells"],
+        reading,
+        tuple(found.get("remarks", ())),
+        bool(found.get("all_logits")),
+    )
 
 
 def _versions() -> dict[str, int]:

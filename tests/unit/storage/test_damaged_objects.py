@@ -23,9 +23,10 @@ from storage.errors import (
     StoreDenied,
     StoreUnreachable,
 )
+from storage.inspection import current_version
 from storage.manifests import read_manifest, write_manifest
 from storage.schemas import COEFFICIENTS, PREDICTIONS, TABLES
-from storage.soundness import current_version, is_committed, missing_spans, states
+from storage.soundness import is_committed, missing_spans, states
 from storage.store import Store
 from storage.tables import read_samples, read_table
 
@@ -78,7 +79,7 @@ def test_a_reader_leaves_the_commit_of_an_object_that_is_repaired_during_the_rea
 
     monkeypatch.setattr(Store, "read", repaired_at_second)
     assert read_table(store, KEY, COEFFICIENTS).num_rows == 300
-    assert sizes == [len(sound) - 1] * 2
+    assert sizes[:2] == [len(sound) - 1] * 2
     assert is_committed(store, KEY)
 
 
