@@ -11,7 +11,7 @@ from storage.local_reading import list_files, read_file
 from storage.local_writing import exchange_file, move_file, write_file
 from storage.s3_listing import first_pages
 from storage.s3_reading import get_with_mark
-from storage.s3_writing import honours_conditions, probe, put
+from storage.s3_writing import honours_conditions, put, try_to_write
 from storage.stored import Stored, stored_elsewhere, stored_file
 
 
@@ -112,7 +112,7 @@ class BackEnd:
         Args:
             free: a key that is free, to ask a server that this process has not asked yet.
         """
-        return self.scheme != "s3" or honours_conditions(self.filesystem, self.path(free))
+        return self.scheme != "s3" or honours_conditions(self.filesystem, self.root, free)
 
     def try_to_write(self, free: str) -> None:
         """Write a small object and remove it.
@@ -121,7 +121,7 @@ class BackEnd:
             free: a key that is free.
         """
         if self.scheme == "s3":
-            probe(self.filesystem, self.path(free))
+            try_to_write(self.filesystem, self.root, free)
         else:
             self.write(free, b"", exclusive=False)
             self.delete(free)

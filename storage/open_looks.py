@@ -64,6 +64,16 @@ def open_look(url: str) -> "OpenLook | None":
     return _open.get(url)
 
 
+def look_again(url: str) -> None:
+    """Have the open look at a store list again, because other processes have written.
+
+    Args:
+        url: the store's full URL; without an open look nothing happens.
+    """
+    if look := _open.get(url):
+        look.renew()
+
+
 class OpenLook:
     """The objects of a store as this process has seen them."""
 

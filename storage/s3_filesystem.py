@@ -81,6 +81,7 @@ class S3(S3FileSystem):  # type: ignore[misc]
             except Exception as error:
                 if (found := await self._had_succeeded(method, arguments, error)) is not None:
                     return found
+                self._was_reached = self._was_reached or bool(status_of(error))
                 now, pause = time.monotonic(), wait(attempt)
                 failed_at = failed_at or now
                 if isinstance(error, PermissionError):

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage import keys
-from storage.catalogue.look import Rows, look, warn_left_out
+from storage.catalogue.reading import Rows, look, warn_left_out
 from storage.errors import ObjectMissing, StorageError
 from storage.manifests import Manifest
 from storage.parquet_files import scan_files

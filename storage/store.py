@@ -1,5 +1,6 @@
 """One small interface over local folders, memory and S3: whole objects, each written in one step."""
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -178,6 +179,18 @@ class Store:
         with readable_errors(self.url):
             return self._opened.is_exclusive(_free_key())
 
+    def holds(self, key: str, content: bytes) -> bool:
+        """Return whether the store is known to hold an object with some bytes: on S3 only an open look shows it.
+
+        Args:
+            key: the object's key.
+            content: the bytes.
+        """
+        if self.scheme == "s3":
+            mark = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+            return self._look is not None and self._look.stored(key, self._list) == Stored(len(content), mark)
+        return self.exists(key) and self.read(key) == content
+
     def upload(self, key: str, path: Path) -> None:
         """Move a file of this machine into the store; it replaces an existing object.
 
@@ -201,14 +214,6 @@ class Store:
             return look.stored(key, self._list) is not None
         with readable_errors(self.address(key)):
             return bool(self._opened.filesystem.isfile(self._opened.path(key)))
-
-    def size(self, key: str) -> int:
-        """Return an object's size in bytes.
-
-        Raises:
-            ObjectMissing: no object exists under the key.
-        """
-        return self.stat(key).size
 
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens where none exists.

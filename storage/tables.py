@@ -16,6 +16,7 @@ from storage.filesystem import readable_errors
 from storage.identity import canonical_json
 from storage.manifests import Manifest, committed, now, read_manifest
 from storage.schemas import TableSchema
+from storage.spans import chain
 from storage.store import Store
 from storage.table_checks import (
     IDENTITY,
@@ -248,19 +249,16 @@ def read_samples(
         >>> read_samples(store, prefix, COEFFICIENTS, ["sample_index"], samples=3)["sample_index"].to_pylist()
         [0, 1, 2]
     """
-    found = [key for key in committed(store, prefix) if keys.is_samples(key)]
-    reached = 0
-    for start, stop in map(keys.span_of, found):
-        if start != reached:
-            break
-        reached = stop
-    if not found or reached != (samples or reached) or reached != keys.span_of(found[-1])[1]:
+    spans = [keys.span_of(key) for key in committed(store, prefix) if keys.is_samples(key)]
+    found = chain(spans)
+    reached = found[-1].stop if found else 0
+    if not found or reached != (samples or reached) or reached < max(span.stop for span in spans):
         wanted = "" if samples is None else f" of {samples:,}"
         raise ObjectMissing(
             f"{store.address(prefix)}: {reached:,}{wanted} samples are committed without a gap; "
             "`dawin run EXPERIMENT` computes the others"
         )
-    return pa.concat_tables([read_table(store, key, schema, columns) for key in found])
+    return pa.concat_tables([read_table(store, keys.samples(prefix, span), schema, columns) for span in found])
 
 
 def vectors(column: pa.ChunkedArray) -> np.ndarray:

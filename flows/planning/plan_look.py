@@ -56,7 +56,7 @@ class PlanLook:
 
     def leave_manifests(self) -> None:
         """Write what this process knows of the plan's objects on S3, so that a later one reads one object for all."""
-        found = [keys.samples(one.prefix, span) for one in self._tables for span in _spans(one)]
+        found = [keys.samples(one.prefix, span) for one in self._tables for span in one.dataset.spans]
         found += [mixture.components_key for mixture in self._mixtures]
         names = {one.dataset.digest: NamesReference(of=one.dataset) for one in self._tables}
         found += [keys.samples(one.prefix, span) for one in names.values() for span in one.dataset.spans]
@@ -95,7 +95,7 @@ class PlanLook:
         return self._missing[reference.prefix]
 
     def _asked(self, reference: Table) -> list[Span]:
-        spans = _spans(reference)
+        spans = reference.dataset.spans
         listing = self._listing(reference.prefix)
         needed = self.logits(reference) if isinstance(reference, OutputsReference) else ()
         missing = missing_spans(self._store, reference.prefix, spans, listing=listing, vectors=needed)
@@ -147,12 +147,6 @@ class PlanLook:
             own = states(self._store, "", only=(key,), listing=self._listing(_folder(key)))
             found |= {key: counts_as_missing(error) for key, error in own.items()}
         return found
-
-
-def _spans(reference: Table) -> list[Span]:
-    """Return the spans of a table's objects: a fit sees all samples, and writes one object."""
-    is_fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
-    return [reference.dataset.whole] if is_fitted else reference.dataset.spans
 
 
 def _folder(key: str) -> str:

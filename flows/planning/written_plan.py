@@ -22,7 +22,7 @@ from tasks.streaming.reading import Reading
 
 
 def write_plan(plan: Plan) -> str:
-    """Write a plan into its store and return its key."""
+    """Write a plan into its store, unless it is there already, and return its key."""
     content = {
         "record": plan.record,
         "outputs": plan.outputs,
@@ -34,7 +34,8 @@ def write_plan(plan: Plan) -> str:
     }
     text = to_json(content).encode()
     key = keys.plan(_digest(text))
-    plan.store.replace(key, text)
+    if not plan.store.holds(key, text):
+        plan.store.replace(key, text)
     return key
 
 

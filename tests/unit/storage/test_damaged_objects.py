@@ -72,7 +72,7 @@ def test_a_reader_leaves_the_commit_of_an_object_that_is_repaired_during_the_rea
 
     def repaired_at_second(self, key, **options):
         if key == keys.manifest(KEY):
-            sizes.append(self.size(KEY))
+            sizes.append(self.stat(KEY).size)
             if len(sizes) == 2:
                 self.replace(KEY, sound)
         return read(self, key, **options)
@@ -241,7 +241,7 @@ def test_a_plan_of_a_complete_table_is_one_listing(store, monkeypatch):
     """It reads neither an object nor a manifest that this process has read or written."""
     missing_spans(store, PREFIX, SPANS)
     asked = []
-    for name in ("read", "open", "listing", "exists", "size", "stat"):
+    for name in ("read", "open", "listing", "exists", "stat"):
         original = getattr(Store, name)
         monkeypatch.setattr(Store, name, lambda self, key, n=name, o=original: asked.append(n) or o(self, key))
     assert missing_spans(store, PREFIX, SPANS) == []
