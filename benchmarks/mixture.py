@@ -97,7 +97,7 @@ class _Fitted(logging.Handler):
 
 
 def _fit(folder: str, mixture: "MixtureReference") -> None:
-    """Fit the mixture and write its tables; print the seconds of each, processor seconds, and iterations on all samples."""
+    """Fit the mixture and write its tables; print the seconds of each, processor seconds, and iterations."""
     from storage.schemas import COMPONENTS
     from storage.store import Store
     from storage.tables import read_table
