@@ -157,7 +157,7 @@ def measure(
     assert is_done == (needed == 0) == (not any(step.missing for step in steps))
     seconds = {"check and run id, s": planned, "steps, s": looked, "passes and done, s": asked}
     total = {"all, s": planned + looked + asked + wrote + read, "requests": asked_requests}
-    return {**seconds, "write, s": wrote, "read, s": read, **total, "plan, MB": store.size(key) / 1e6}
+    return {**seconds, "write, s": wrote, "read, s": read, **total, "plan, MB": store.stat(key).size / 1e6}
 
 
 def _forget() -> None:

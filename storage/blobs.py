@@ -10,8 +10,9 @@ from typing import Any
 from storage.commits import commit, read_or_uncommit
 from storage.errors import damaged
 from storage.identity import digest_of_file
+from storage.inspection import current_version
 from storage.manifests import Manifest, now, read_manifest, uncommit, write_manifest
-from storage.soundness import counts_as_missing, current_version, note_commit, states
+from storage.soundness import counts_as_missing, note_commit, states
 from storage.store import Store
 from storage.verification import read_sound, verifies_contents
 
@@ -81,14 +82,14 @@ def _describe_stored(store: Store, manifest: Manifest) -> Manifest:
     Each writer looks at the bytes after it has written its manifest, so that the last manifest fits the last bytes.
     """
     for _ in range(_TRIES):
-        write_manifest(store, manifest)
+        mark = write_manifest(store, manifest)
         if not verifies_contents():
             digest, size = manifest.sha256, store.stat(manifest.key).size
         else:
             with store.open(manifest.key) as file:
                 digest, size = digest_of_file(file), file.tell()
         if (digest, size) == (manifest.sha256, manifest.bytes):
-            note_commit(store, manifest)
+            note_commit(store, manifest, mark)
             return manifest
         log.warning("%s: another run wrote it at the same time; its bytes stay", store.address(manifest.key))
         manifest = replace(manifest, sha256=digest, bytes=size)

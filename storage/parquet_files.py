@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from storage.filesystem import readable_errors
 from storage.store import Store
 
 
@@ -41,6 +42,20 @@ def scan_files(store: Store, chosen: Sequence[str], schema: pl.Schema | None = N
     )
 
 
+def collected(store: Store, rows: pl.LazyFrame) -> pl.DataFrame:
+    """Return the rows of a `LazyFrame` over objects of a store.
+
+    Args:
+        store: the store that holds the objects.
+        rows: from `scan_files`.
+
+    Raises:
+        StorageError: polars' own S3 reader has given a request up; its errors name no store.
+    """
+    with readable_errors(store.url):
+        return rows.collect()
+
+
 def _partitions(key: str) -> list[tuple[str, str]]:
     parts = [part.split("=", 1) for part in key.split("/")[:-1] if "=" in part]
     return [(name, value) for name, value in parts]
@@ -56,10 +71,21 @@ def _from_memory(store: Store, key: str, schema: pl.Schema | None) -> pl.LazyFra
     return frame.with_columns(pl.lit(value).alias(name) for name, value in _partitions(key)).lazy()
 
 
-def _storage_options() -> dict[str, str]:
-    """Return the options of polars' own S3 reader, which by itself takes no endpoint from the AWS variables."""
+def _storage_options() -> dict[str, Any]:
+    """Return the options of polars' own S3 reader, which by itself takes no endpoint from the AWS variables.
+
+    It repeats requests, answers that break off included, but waits for ever for a server that is silent. It asks a
+    server that fails twice over, so that it gives up after 40 seconds at most.
+    """
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    options = {"aws_region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
+    options: dict[str, Any] = {
+        "connect_timeout": "5s",
+        "read_timeout": "10s",
+        "max_retries": 20,
+        "retry_timeout_ms": 15_000,
+        "retry_max_backoff_ms": 3_000,
+    }
+    options["aws_region"] = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     if endpoint:
         options["aws_endpoint_url"] = endpoint
     if endpoint.startswith("http://"):

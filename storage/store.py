@@ -1,21 +1,20 @@
 """One small interface over local folders, memory and S3: whole objects, each written in one step."""
 
-import os
+import hashlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from storage.back_ends import BackEnd
 from storage.errors import ObjectExists, ObjectMissing, StorageError, StoreDenied
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
-from storage.local_reading import list_files, read_file
-from storage.local_writing import TEMPORARY, move_file, write_file
+from storage.local_writing import TEMPORARY
+from storage.open_looks import OpenLook, open_look
 from storage.places import check_place, no_bucket
-from storage.s3_listing import first_pages
-from storage.s3_reading import get_with_mark
-from storage.stored import Stored, stored_elsewhere, stored_file
+from storage.stored import Stored, stored_elsewhere
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Store:
 
     Example:
         >>> store = Store("memory://example-of-a-store")
-        >>> store.create("notes/today.txt", b"41 files")
-        >>> store.replace("notes/today.txt", b"42 files")
+        >>> _ = store.create("notes/today.txt", b"41 files")
+        >>> _ = store.replace("notes/today.txt", b"42 files")
         >>> store.read("notes/today.txt")
         b'42 files'
         >>> list(store.keys("notes"))
@@ -59,9 +58,13 @@ class Store:
         return scheme_of(self.url)
 
     @cached_property
-    def _opened(self) -> tuple[Any, str]:
+    def _opened(self) -> BackEnd:
         with readable_errors(self.url):
-            return open_filesystem(self.url)
+            return BackEnd(self.scheme, *open_filesystem(self.url))
+
+    @property
+    def _look(self) -> OpenLook | None:
+        return open_look(self.url) if self.scheme == "s3" else None
 
     def address(self, key: str) -> str:
         """Return the full URL of a key.
@@ -83,20 +86,16 @@ class Store:
         Raises:
             ObjectMissing: no object exists under the key.
         """
-        filesystem, path = self._locate(key)
-        if self.scheme == "file":
-            with readable_errors(self.address(key)):
-                return read_file(path)
-        options = {"max_concurrency": 1} if self.scheme == "s3" and not in_parallel else {}
+        if self.scheme == "s3" and not in_parallel:
+            return self.read_marked(key)[0]
         with readable_errors(self.address(key)):
-            if self.scheme == "file":
-                with open(path, "rb") as file:
-                    return file.read()
-            content: bytes = filesystem.cat_file(path, **options)
+            content: bytes = self._opened.read(key)
         return content
 
     def read_marked(self, key: str, *, in_parallel: bool = False) -> tuple[bytes, str]:
         """Return an object's bytes and its mark, on S3 from one request unless `in_parallel`.
+
+        While a look at the store is open (`open_looks`), bytes that it keeps cost no request.
 
         Args:
             key: the object's key.
@@ -105,12 +104,17 @@ class Store:
         Raises:
             ObjectMissing: no object exists under the key.
         """
-        if self.scheme == "s3" and not in_parallel:
-            filesystem, path = self._locate(key)
-            with readable_errors(self.address(key)):
-                return get_with_mark(filesystem, path)
-        mark = self.stat(key).mark  # before the bytes: the mark of an object that changes meanwhile fits nothing later
-        return self.read(key, in_parallel=in_parallel), mark
+        if in_parallel:
+            mark = self.stat(key).mark
+            return self.read(key, in_parallel=True), mark
+        look = self._look
+        if look and (known := look.content(key, self._list)):
+            return known
+        with readable_errors(self.address(key)):
+            content, mark = self._opened.read_marked(key)
+        if look:
+            look.keep(key, content, mark)
+        return content, mark
 
     def open_marked(self, key: str) -> tuple[Any, str]:
         """Return an object on S3 as a file, which requests only the bytes that are read from it, and its mark.
@@ -118,9 +122,8 @@ class Store:
         Raises:
             ObjectMissing: no object exists under the key.
         """
-        filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
-            file = filesystem.open(path, "rb", cache_type="none")
+            file = self._opened.filesystem.open(self._opened.path(key), "rb", cache_type="none")
         return file, stored_elsewhere(file.details).mark
 
     def open(self, key: str) -> Any:  # noqa: ANN401  fsspec publishes no types
@@ -129,15 +132,13 @@ class Store:
         Raises:
             ObjectMissing: no object exists under the key.
         """
-        filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
-            return filesystem.open(path, "rb")
+            return self._opened.filesystem.open(self._opened.path(key), "rb")
 
-    def create(self, key: str, content: bytes) -> None:
-        """Write a new object.
+    def create(self, key: str, content: bytes) -> str:
+        """Write a new object and return its mark; the mark is empty where only `stat` shows it.
 
-        On S3 this is one conditional PUT. A server that ignores the condition overwrites the object instead; therefore
-        `commit` compares the bytes after it has written their manifest.
+        On S3 this is one conditional PUT, which some servers do not honour: see `is_exclusive`.
 
         Args:
             key: the object's key.
@@ -146,29 +147,49 @@ class Store:
         Raises:
             ObjectExists: an object exists already under the key.
         """
-        filesystem, path = self._locate(key)
         try:
-            with readable_errors(self.address(key)):
-                if self.scheme == "file":
-                    write_file(Path(self._opened[1]), Path(path), content, exclusive=True)
-                else:
-                    filesystem.pipe_file(path, content, mode="create")
+            return self._write(key, content, exclusive=True)
         except FileExistsError as error:
             raise ObjectExists(f"{self.address(key)}: exists already") from error
 
-    def replace(self, key: str, content: bytes) -> None:
-        """Write an object; it replaces an existing one.
+    def replace(self, key: str, content: bytes, *, expected: str = "") -> str:
+        """Write an object, which replaces an existing one, and return its mark as `create` does.
 
         Args:
             key: the object's key.
             content: the object's bytes.
+            expected: the mark that the object must still have; empty: any. An object in memory has no mark.
+
+        Raises:
+            ObjectChanged: another process has written or deleted the object since it had the expected mark.
         """
-        filesystem, path = self._locate(key)
+        return self._write(key, content, exclusive=False, expected=expected)
+
+    def _write(self, key: str, content: bytes, *, exclusive: bool, expected: str = "") -> str:
         with readable_errors(self.address(key)):
-            if self.scheme == "file":
-                write_file(Path(self._opened[1]), Path(path), content, exclusive=False)
-            else:
-                filesystem.pipe_file(path, content)
+            mark = self._opened.write(key, content, exclusive=exclusive, expected=expected)
+        if look := self._look:
+            look.wrote(key, len(content), mark)
+            look.keep(key, content, mark)
+        return mark
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether `create` never overwrites an object: true except of S3 servers that ignore the conditions of PUTs."""
+        with readable_errors(self.url):
+            return self._opened.is_exclusive(_free_key())
+
+    def holds(self, key: str, content: bytes) -> bool:
+        """Return whether the store is known to hold an object with some bytes: on S3 only an open look shows it.
+
+        Args:
+            key: the object's key.
+            content: the bytes.
+        """
+        if self.scheme == "s3":
+            mark = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+            return self._look is not None and self._look.stored(key, self._list) == Stored(len(content), mark)
+        return self.exists(key) and self.read(key) == content
 
     def upload(self, key: str, path: Path) -> None:
         """Move a file of this machine into the store; it replaces an existing object.
@@ -177,41 +198,33 @@ class Store:
             key: the object's key.
             path: the file's path; the file does not exist afterwards.
         """
-        filesystem, place = self._locate(key)
         with readable_errors(self.address(key)):
-            if self.scheme == "file":
-                move_file(Path(self._opened[1]), path, Path(place))
-            else:
-                filesystem.put_file(str(path), place)
-                path.unlink()
+            size = self._opened.upload(key, path)
+        if look := self._look:
+            look.wrote(key, size, "")
+
+    def forget(self, key: str) -> None:
+        """Forget the bytes of an object that an open look keeps: another process may have replaced it."""
+        if look := self._look:
+            look.forget(key)
 
     def exists(self, key: str) -> bool:
         """Return whether an object is stored under a key."""
-        filesystem, path = self._locate(key)
+        if look := self._look:
+            return look.stored(key, self._list) is not None
         with readable_errors(self.address(key)):
-            return bool(filesystem.isfile(path))
-
-    def size(self, key: str) -> int:
-        """Return an object's size in bytes.
-
-        Raises:
-            ObjectMissing: no object exists under the key.
-        """
-        filesystem, path = self._locate(key)
-        with readable_errors(self.address(key)):
-            return int(filesystem.size(path))
+            return bool(self._opened.filesystem.isfile(self._opened.path(key)))
 
     def delete(self, key: str) -> None:
-        """Remove an object.
+        """Remove an object; nothing happens where none exists.
 
-        Raises:
-            ObjectMissing: no object exists under the key.
+        Args:
+            key: the object's key.
         """
-        filesystem, path = self._locate(key)
-        if not self.exists(key):
-            raise ObjectMissing(f"{self.address(key)}: not found")
         with readable_errors(self.address(key)):
-            filesystem.rm_file(path)
+            self._opened.delete(key)
+        if look := self._look:
+            look.removed(key)
 
     def stat(self, key: str) -> Stored:
         """Return an object's size and mark.
@@ -219,12 +232,13 @@ class Store:
         Raises:
             ObjectMissing: no object exists under the key.
         """
-        filesystem, path = self._locate(key)
         with readable_errors(self.address(key)):
-            return stored_file(os.stat(path)) if self.scheme == "file" else stored_elsewhere(filesystem.info(path))
+            return self._opened.stat(key)
 
     def listing(self, prefix: str = "") -> dict[str, Stored]:
-        """Return the sizes and marks of all objects below a prefix, by key; on S3 one request for a thousand.
+        """Return the sizes and marks of all objects below a prefix, by key.
+
+        On S3 this is one request for each thousand objects, and none while an open look (`open_looks`) shows them.
 
         Args:
             prefix: a folder, and not the beginning of a name; by default the whole store.
@@ -232,40 +246,23 @@ class Store:
         Returns:
             The objects, sorted by key; none where the folder does not exist.
         """
-        filesystem, root = self._opened
-        folder = f"{root}/{prefix}".rstrip("/")
-        if self.scheme == "file":
-            with readable_errors(self.address(prefix)):
-                return self._keyed({f"{folder}/{path}": stored_file(found) for path, found in list_files(folder)})
-        options: dict[str, Any] = {"detail": True}
-        if self.scheme == "s3" and "/" in folder:  # saves s3fs a request that looks for an object of the folder's name
-            folder, _, name = folder.rpartition("/")
-            options["prefix"] = f"{name}/"
-        with readable_errors(self.address(prefix)):
-            found: Mapping[str, Mapping[str, Any]] = filesystem.find(folder, **options)
-        return self._keyed({path: stored_elsewhere(info) for path, info in found.items()})
+        look = self._look
+        return look.listing(prefix, self._list) if look else self._list(prefix, 0)[0]
 
     def listing_within(self, prefix: str, pages: int) -> tuple[dict[str, Stored], bool]:
         """Return a listing and whether it is whole: on S3 it ends after `pages` requests of a thousand keys each."""
-        if self.scheme != "s3":
-            return self.listing(prefix), True
-        with readable_errors(self.address(prefix)):
-            found, is_whole = first_pages(self._opened[0], f"{self._opened[1]}/{prefix}", pages)
-        return self._keyed(found), is_whole
+        look = self._look
+        return look.listing_within(prefix, pages, self._list) if look else self._list(prefix, pages)
 
-    def _keyed(self, found: Mapping[str, Stored]) -> dict[str, Stored]:
-        """Return objects by key, sorted, from objects by path; files that are still being written are left out."""
-        start = len(self._opened[1].rstrip("/")) + 1
-        keyed = {path[start:]: found[path] for path in sorted(found)}
-        return {key: stored for key, stored in keyed.items() if not key.startswith(f"{TEMPORARY}/")}
+    def _list(self, prefix: str, pages: int) -> tuple[dict[str, Stored], bool]:
+        """List a folder; files that are still being written are left out."""
+        with readable_errors(self.address(prefix)):
+            found, is_whole = self._opened.listing(prefix, pages)
+        return {key: stored for key, stored in found.items() if not key.startswith(f"{TEMPORARY}/")}, is_whole
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Yield the keys below a prefix, sorted; the prefix is a folder, by default the whole store."""
         yield from self.listing(prefix)
-
-    def _locate(self, key: str) -> tuple[Any, str]:
-        filesystem, root = self._opened
-        return filesystem, f"{root}/{key}"
 
 
 def open_store(url: str, *, writable: bool = True) -> Store:
@@ -288,12 +285,16 @@ def open_store(url: str, *, writable: bool = True) -> Store:
     store = Store(url)
     check_place(store.url, writable=writable)
     if writable:
-        probe = f"{TEMPORARY}/{uuid.uuid4().hex}"
+        key = _free_key()
         try:
-            store.replace(probe, b"")
-            store.delete(probe)
+            with readable_errors(store.address(key)):
+                store._opened.try_to_write(key)
         except ObjectMissing as error:
             raise no_bucket(store.url) from error
         except StorageError as error:
-            raise type(error)(str(error).replace(f"/{probe}", "")) from error
+            raise type(error)(str(error).replace(f"/{key}", "")) from error
     return store
+
+
+def _free_key() -> str:
+    return f"{TEMPORARY}/{uuid.uuid4().hex}"

@@ -3,6 +3,7 @@
 import polars as pl
 
 from storage.errors import StorageError
+from storage.parquet_files import collected
 from storage.scan import scan_objects, sound_keys
 from storage.schemas import COMPARISONS
 from storage.store import Store
@@ -24,7 +25,7 @@ def comparisons_of(store: Store, experiment: str, run_id: str) -> pl.DataFrame |
     except StorageError:
         return None
     name = f"{experiment}/{run_id}"
-    tables = [scan_objects(store, COMPARISONS, [key]).collect() for key in found]
+    tables = [collected(store, scan_objects(store, COMPARISONS, [key])) for key in found]
     own = [table for table in tables if set(table["run_a"]) | set(table["run_b"]) <= {name}]
     metrics = dict.fromkeys(metric for table in own for metric in table["metric"].unique(maintain_order=True))
     largest = [max((table.filter(metric=metric) for table in own), key=len) for metric in metrics]

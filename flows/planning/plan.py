@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from flows.planning.plan_look import PlanLook
+from storage.spans import Span
 from storage.store import Store
 from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
 from tasks.references.datasets import DatasetReference
@@ -58,6 +59,8 @@ class Plan:
     reading: Reading
     remarks: tuple[str, ...] = ()
     """Findings of the check that are no faults, such as methods that leave out a data set."""
+    all_logits: bool = False
+    """Whether all outputs need their logits, such as for a calibration."""
 
     @cached_property
     def _look(self) -> PlanLook:
@@ -68,7 +71,7 @@ class Plan:
             for kind in (self.coefficients, self.mixtures, self.bins, self.merges, self.ensembles)
             for table in kind(dataset)
         ]
-        return PlanLook(self.store, self.record, outputs, tables)
+        return PlanLook(self.store, self.record, outputs, tables, all_logits=self.all_logits)
 
     def look_again(self) -> None:
         """Forget which tables the store held: other processes have committed some, or found some damaged."""
@@ -104,7 +107,7 @@ class Plan:
             )
             remedy += "ViT-B-32 (GELU) or ViT-B-32-quickgelu"
             found.append(f"architecture: {assumed}; {remedy}")
-        return found
+        return found + self._look.notes()
 
     def merges(self, dataset: DatasetReference) -> list[MergeReference]:
         """Return the merges to evaluate on a data set, equal ones once."""
@@ -179,6 +182,10 @@ class Plan:
     def missing(self, references: Sequence[R]) -> list[R]:
         """Return those references whose tables are not complete in the store."""
         return [reference for reference in references if self._look.missing(reference)]
+
+    def needed_logits(self, outputs: Iterable[OutputsReference]) -> dict[str, list[Span]]:
+        """Return the spans whose logits a missing table needs, by prefix of the outputs."""
+        return {reference.prefix: self._look.logits(reference) for reference in outputs}
 
     @property
     def has_results(self) -> bool:

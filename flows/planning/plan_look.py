@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from flows.planning.needed_logits import Reader, note_of, readers_of_logits, touching
 from storage import keys
 from storage.known_manifests import leave_manifests, recall_manifests
 from storage.look import Listing, Look
@@ -26,10 +27,17 @@ class PlanLook:
         record: the run, whose results the store may hold.
         outputs: all outputs of the plan.
         tables: all other tables.
+        all_logits: whether all outputs need their logits; otherwise those do that a missing table is computed from.
     """
 
     def __init__(
-        self, store: Store, record: RunRecord, outputs: Sequence[OutputsReference], tables: Sequence[Table]
+        self,
+        store: Store,
+        record: RunRecord,
+        outputs: Sequence[OutputsReference],
+        tables: Sequence[Table],
+        *,
+        all_logits: bool = False,
     ) -> None:
         self._store, self._record = store, record
         self._look = Look(store)
@@ -39,11 +47,16 @@ class PlanLook:
         self._mixtures = [one for one in tables if isinstance(one, MixtureReference)]
         self._look.expect(_folder(one.components_key) for one in self._mixtures)
         self._tables = [*outputs, *tables]
+        self._all_logits, self._readers = all_logits, readers_of_logits(tables)
+        self._readers_of = dict[str, list[Reader]]()
+        for reader in self._readers:
+            for one in reader.outputs:
+                self._readers_of.setdefault(one.prefix, []).append(reader)
         self._has_recalled = False
 
     def leave_manifests(self) -> None:
         """Write what this process knows of the plan's objects on S3, so that a later one reads one object for all."""
-        found = [keys.samples(one.prefix, span) for one in self._tables for span in _spans(one)]
+        found = [keys.samples(one.prefix, span) for one in self._tables for span in one.dataset.spans]
         found += [mixture.components_key for mixture in self._mixtures]
         names = {one.dataset.digest: NamesReference(of=one.dataset) for one in self._tables}
         found += [keys.samples(one.prefix, span) for one in names.values() for span in one.dataset.spans]
@@ -82,14 +95,42 @@ class PlanLook:
         return self._missing[reference.prefix]
 
     def _asked(self, reference: Table) -> list[Span]:
-        spans = _spans(reference)
+        spans = reference.dataset.spans
         listing = self._listing(reference.prefix)
-        missing = missing_spans(self._store, reference.prefix, spans, listing=listing)
+        needed = self.logits(reference) if isinstance(reference, OutputsReference) else ()
+        missing = missing_spans(self._store, reference.prefix, spans, listing=listing, vectors=needed)
         if isinstance(reference, MixtureReference) and self.damaged([reference.components_key]).get(
             reference.components_key, True
         ):
             return spans
         return missing
+
+    def logits(self, reference: OutputsReference) -> list[Span]:
+        """Return the spans of outputs whose logits are needed."""
+        spans = reference.dataset.spans
+        if self._all_logits:
+            return spans
+        readers = self._readers_of.get(reference.prefix, ())
+        return touching(spans, [span for reader in readers for span in self.missing(reader.table)])
+
+    def notes(self) -> list[str]:
+        """Return a note for each data set with outputs that are computed again because they are without logits."""
+        found = []
+        for dataset in {reader.table.dataset.name: reader.table.dataset for reader in self._readers}.values():
+            mine = [r for r in self._readers if r.table.dataset == dataset and self.missing(r.table)]
+            again = {o: self._stripped(o) for o in {o.prefix: o for r in mine for o in r.outputs}.values()}
+            again = {o: spans for o, spans in again.items() if spans}
+            if again:
+                passes = sum(span.length for spans in again.values() for span in spans)
+                subjects = [r.subject for r in mine if any(o in again for o in r.outputs)]
+                found.append(note_of(dataset.name, [o.model.name for o in again], subjects, passes))
+        return found
+
+    def _stripped(self, reference: OutputsReference) -> list[Span]:
+        """Return the spans that the store holds without their logits, which are needed."""
+        missing, listing = self.missing(reference), self._listing(reference.prefix)
+        without = missing_spans(self._store, reference.prefix, missing, listing=listing)
+        return [span for span in missing if span not in without]
 
     def former(self, reference: OutputsReference) -> list[Span]:
         """Return the missing spans of outputs that the store holds in the form of an earlier version."""
@@ -106,12 +147,6 @@ class PlanLook:
             own = states(self._store, "", only=(key,), listing=self._listing(_folder(key)))
             found |= {key: counts_as_missing(error) for key, error in own.items()}
         return found
-
-
-def _spans(reference: Table) -> list[Span]:
-    """Return the spans of a table's objects: a fit sees all samples, and writes one object."""
-    is_fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
-    return [reference.dataset.whole] if is_fitted else reference.dataset.spans
 
 
 def _folder(key: str) -> str:

@@ -24,6 +24,7 @@ from storage.catalogue.versions import TRIES, Present, discard, present, publish
 from storage.errors import ObjectDamaged, ObjectMissing, StorageError
 from storage.keys import is_results
 from storage.manifests import committed
+from storage.parquet_files import collected
 from storage.store import Store
 
 _SMALL = 8  # segments below the full size that become one
@@ -147,7 +148,7 @@ def _joined(store: Store, number: int, segments: Sequence[Part]) -> tuple[list[P
     small = [part for part in segments if part.runs < SEGMENT // 2]
     if len(small) < _SMALL:
         return list(segments), {}
-    new = write_segment(store, number, scan_parts(store, small).collect())
+    new = write_segment(store, number, collected(store, scan_parts(store, small)))
     return [*(part for part in segments if part not in small), new], {part.key: new.key for part in small}
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from storage import keys
 from storage.catalogue.layout import NEWEST, RUNS, Entry, Part, new_part_key
 from storage.errors import damaged, first_line
-from storage.parquet_files import scan_files
+from storage.parquet_files import collected, scan_files
 from storage.store import Store
 
 log = logging.getLogger("dawin.storage")
@@ -93,7 +93,7 @@ def newest_rows(store: Store, runs: pl.DataFrame, segments: Sequence[Part]) -> p
     if not mine:
         return pl.DataFrame()
     rows = scan_parts(store, mine).filter(metric="top1").join(chosen.lazy().select(RUN), on=RUN, how="semi")
-    return rows.select(TOP1).collect()
+    return collected(store, rows.select(TOP1))
 
 
 def newest_runs(runs: pl.DataFrame, count: int | None) -> pl.DataFrame:

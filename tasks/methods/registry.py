@@ -70,6 +70,8 @@ def fault(name: str, setup: Setup) -> str | None:
     if not found[0].method.is_baseline:
         return f"{name} is no baseline; merge.granularity asks for it"
     reasons = [reason for method, member in found if (reason := method.refusal(member, setup))]
+    if found[0].method.needs_logits and setup.logits == "none":
+        reasons.append("needs the models' logits, which logits: none does not keep; set logits: fp32, or leave it out")
     return f"{name} {reasons[0]}" if reasons else None
 
 

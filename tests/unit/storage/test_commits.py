@@ -6,7 +6,7 @@ import threading
 import pytest
 from damage import KEY, OBJECTS, PREFIX, SPANS, flipped, rewritten, with_value, write
 
-from storage import keys
+from storage import back_ends, keys, s3_writing
 from storage.blobs import commit_bytes, commit_file, read_blob
 from storage.errors import ObjectDamaged, SchemaMismatch, StorageError
 from storage.manifests import read_manifest
@@ -173,17 +173,19 @@ def test_a_writer_does_not_fail_when_another_one_removes_its_bytes(local):
 
 def test_a_server_that_ignores_conditions_leaves_no_manifest_over_other_bytes(s3, monkeypatch):
     """If another run overwrites the object before our manifest, its sound bytes stay and the manifest fits them."""
-    store, create, replaced = Store(f"{s3}/store"), Store.create, []
+    store, replaced, put = Store(f"{s3}/store"), [], s3_writing.put
 
-    def unconditional(self, key, content):
-        self.replace(key, content)
-        if not replaced:
-            replaced.append(key)
-            write(self, seed=1)
+    def unconditional(filesystem, path, content, **_):
+        mark = put(filesystem, path, content)
+        if path.endswith(KEY) and not replaced:
+            replaced.append(KEY)
+            write(store, seed=1)
+        return mark
 
-    monkeypatch.setattr(Store, "create", unconditional)
+    for module in (s3_writing, back_ends):
+        monkeypatch.setattr(module, "put", unconditional)
+    assert not store.is_exclusive
     manifest = write(store, seed=0)
-    monkeypatch.setattr(Store, "create", create)
     assert replaced == [KEY]
     assert manifest.sha256 == hashlib.sha256(store.read(KEY)).hexdigest()
     assert read_table(store, KEY, COEFFICIENTS).num_rows == 300

@@ -16,7 +16,7 @@ from storage.catalogue.parts import RUN, TOP1, entries_frame, newest_runs, read_
 from storage.catalogue.versions import TRIES, Present, present, warn_damaged
 from storage.errors import ObjectDamaged, ObjectMissing, ObjectOutdated, SchemaMismatch, StorageError
 from storage.manifests import committed
-from storage.parquet_files import scan_files
+from storage.parquet_files import collected, scan_files
 from storage.schemas import RESULTS
 from storage.store import Store
 
@@ -75,13 +75,13 @@ class Look:
         Args:
             runs: rows of `runs`; at least one.
         """
-        names, lazy = runs.select(RUN), list[pl.LazyFrame]()
+        lazy = list[pl.LazyFrame]()
         in_segments = runs.filter(pl.col("part").is_not_null())
         wanted = {*in_segments["part"].unique()}
         if segments := [part for part in self._segments if part.key in wanted]:
             found = scan_parts(self.store, segments).select(COLUMNS)
             whole = sum(part.runs for part in segments) == in_segments.height
-            lazy.append(found if whole else found.join(names.lazy(), on=RUN, how="semi"))
+            lazy.append(found if whole else found.join(in_segments.lazy().select(RUN), on=RUN, how="semi"))
         loose, recent = self._apart(runs)
         if not recent.is_empty() and not self._recent.is_empty():
             lazy.append(self._recent.lazy().select(COLUMNS).join(recent.lazy(), on=RUN, how="semi"))
@@ -103,7 +103,7 @@ class Look:
             near = chosen.filter(pl.col("part").is_not_null()).join(self._newest, on=RUN, how="semi")
         far = chosen.join(near, on=RUN, how="anti")
         parts = [self._newest.join(near, on=RUN, how="semi").select(TOP1)] if near.height else []
-        parts += [self.rows(far).filter(metric="top1").select(TOP1).collect()] if far.height else []
+        parts += [collected(self.store, self.rows(far).filter(metric="top1").select(TOP1))] if far.height else []
         return pl.concat(parts)
 
     def _apart(self, runs: pl.DataFrame) -> tuple[list[str], pl.DataFrame]:
