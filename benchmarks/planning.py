@@ -53,7 +53,7 @@ class Prepared(Datasets):
     """
 
     def __init__(self, samples: int) -> None:
-        super().__init__()
+        super().__init__(shard=8192)
         self._samples = samples
 
     def find(self, settings: Any, preprocessing: Any) -> Found:

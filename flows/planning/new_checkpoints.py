@@ -231,7 +231,7 @@ def _matching(pattern: str, only: str | None) -> tuple[list[str], list[FileEntry
             raise ExperimentError(f"checkpoint {only} does not match {pattern}")
         return [Location(only).url], []
     try:
-        files = Location(folder).files()
+        files = list(Location(folder).files())
     except ObjectMissing:
         log.info("%s: no such folder yet", pattern)
         return [], []
