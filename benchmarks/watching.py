@@ -1,4 +1,4 @@
-"""The cost of a look for new checkpoints where all are evaluated: of the first one, which notes them, and of later ones.
+"""The cost of a look for new checkpoints where all are evaluated: of the first, which notes them, and of later ones.
 
 The checkpoints are in a folder, and on S3 (a moto server in this process), where the number of requests decides the
 time. They hold a few bytes each, and a stand-in describes them, so that neither hashing nor reading them counts.

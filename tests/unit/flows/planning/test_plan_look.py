@@ -14,7 +14,7 @@ from storage import keys
 from storage.soundness import is_committed, missing_spans
 from storage.store import Store
 
-SETTINGS = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
