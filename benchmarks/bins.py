@@ -59,7 +59,7 @@ def main() -> None:
             "one plain pass": plain,
             f"{arguments.bins} bins": lambda: grouped(binning.assignment, binning.coefficients, 0),
             f"{arguments.clusters} clusters": lambda: grouped(
-                clustering.assignment, clustering.coefficients, arguments.clusters
+                clustering.assignment, clustering.clusters.coefficients, arguments.clusters
             ),
         },
         arguments,

@@ -1,80 +1,191 @@
-"""Seconds and peak memory of a fit of the Beta mixture, or with `--models` of the Dirichlet mixture, by samples.
+"""Seconds and peak memory of fitting a mixture to coefficients in a local store, and of writing each sample's cluster.
 
-The limit is one pass over the statistics of the samples in each iteration: n × 4 numbers of 8 bytes (3 M with M models)
-and K exponentials for each sample.
+Two models have a Beta mixture, more a Dirichlet mixture. A process of its own writes the coefficients; their seconds
+and memory are not counted. The peak memory is that of the process that fits and writes.
+
+The limit of an iteration is to read n × M × 8 bytes and to compute, for each sample, two logarithms (M with more than
+two models), K exponentials and one logarithm more. The last columns compare an iteration in memory with these
+functions alone, on the same samples in the same pieces. The store needs room for 8 (3 M + 2 K) bytes a sample.
 """
 
 import argparse
+import logging
+import tempfile
 import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from benchmarks.children import run_child
 from benchmarks.options import children_environment, options
 from benchmarks.reporting import report
 
+if TYPE_CHECKING:
+    from tasks.numerics.checks import Floats
+    from tasks.references.coefficients import MixtureReference
 
-def _fit_dirichlet(samples: int, components: int, models: int, seed: int) -> None:
-    """Fit samples of known components, each in favour of one model; print seconds, iterations and convergence."""
-    import numpy as np
+_SHARD = 32_768
+_BETAS = np.array([[2, 9], [6, 6], [9, 2], [1, 1]])  # three overlapping components and noise
+_COMPARED = 1 << 22  # samples, at most, on which an iteration is compared with its limit
 
-    from tasks.numerics.dirichlet_mixture import DirichletMixture
 
-    random = np.random.default_rng(seed)
-    alpha = np.ones((components, models)) + 8 * np.eye(components, models)
-    component = random.integers(0, components, samples)
-    x = np.empty((samples, models))
-    for k in range(components):
-        x[component == k] = random.dirichlet(alpha[k], int((component == k).sum()))
+def _coefficients(samples: int, models: int, seed: int) -> "Iterator[Floats]":
+    """Yield coefficients (n, M) of overlapping components, span by span."""
+    for number, start in enumerate(range(0, samples, _SHARD)):
+        random, count = np.random.default_rng([seed, number]), min(_SHARD, samples - start)
+        if models == 2:
+            alpha, beta = _BETAS[random.integers(0, len(_BETAS), count)].T
+            tuned = random.beta(alpha, beta)
+            yield np.column_stack([1 - tuned, tuned])
+        else:
+            gamma = random.gamma(1 + 8 * np.eye(models)[random.integers(0, models, count)])
+            yield gamma / gamma.sum(axis=1, keepdims=True)
+
+
+def _reference(samples: int, models: int, components: int) -> "MixtureReference":
+    """Return the mixture of a data set that nobody has: only its numbers exist."""
+    from tasks.datasets.preprocessing import Preprocessing
+    from tasks.references.coefficients import CoefficientsReference, MixtureReference
+    from tasks.references.datasets import DatasetReference, ScoredDataset
+    from tasks.references.models import ModelReference
+    from tasks.references.outputs import OutputsReference
+
+    pixels = Preprocessing(size=224, mean=(0, 0, 0), std=(1, 1, 1), interpolation="bicubic")
+    dataset = DatasetReference(
+        name="made up", url="none", group="id", digest="0123", samples=samples, classes=2, limit=None,
+        preprocessing=pixels, shard=_SHARD,
+    )  # fmt: skip
+    scored = ScoredDataset(dataset=dataset, head=None, precision="fp32")
+    outputs = tuple(
+        OutputsReference(
+            model=ModelReference(name=f"m{i}", url="none", digest=f"{i:064x}", temperature=1.0, architecture=None),
+            scored=scored,
+        )
+        for i in range(models)
+    )
+    own = CoefficientsReference(outputs=outputs, expertise="entropy", column="entropy", offset=False)
+    return MixtureReference(coefficients=own, components=components, seed=1)
+
+
+def _write(folder: str, mixture: "MixtureReference") -> None:
+    from storage import keys
+    from storage.schemas import COEFFICIENTS
+    from storage.store import Store
+    from storage.tables import TableWriter
+
+    store, reference = Store(folder), mixture.coefficients
+    models, identity = len(reference.outputs), reference.identity
+    parts = _coefficients(reference.dataset.samples, models, seed=1)
+    for span, part in zip(reference.dataset.spans, parts, strict=True):
+        key = keys.samples(reference.prefix, span)
+        writer = TableWriter(store, key, COEFFICIENTS, identity=identity, widths={"coefficients": models})
+        writer.append({"sample_index": np.arange(*span), "coefficients": part})
+        writer.commit()
+
+
+class _Fitted(logging.Handler):
+    """Notes when a fit logs its clusters: the fit has ended, and the writing of samples begins."""
+
+    at = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "clusters of" in record.msg:
+            self.at = time.perf_counter()
+
+
+def _fit(folder: str, mixture: "MixtureReference") -> None:
+    """Fit the mixture and write its tables; print seconds of both, and iterations on all samples."""
+    from storage.schemas import COMPONENTS
+    from storage.store import Store
+    from storage.tables import read_table
+    from tasks.fitting import fit_mixture
+
+    store, fitted = Store(folder), _Fitted()
+    logging.getLogger("dawin.fitting").addHandler(fitted)
+    logging.getLogger("dawin.fitting").setLevel(logging.INFO)
     start = time.perf_counter()
-    mixture = DirichletMixture(components, random_state=seed).fit(x)
-    print(f"{time.perf_counter() - start} {mixture.n_iter_} {mixture.converged_}")
+    fit_mixture.fn(mixture, store)
+    end = time.perf_counter()
+    table = read_table(store, mixture.components_key, COMPONENTS, ["iterations"])
+    print(fitted.at - start, end - fitted.at, table["iterations"][0])
 
 
-def _fit(samples: int, components: int, seed: int) -> None:
-    """Fit samples of three overlapping components and noise; print seconds, iterations and convergence."""
-    import numpy as np
+def _compare(samples: int, models: int, components: int) -> None:
+    """Print nanoseconds a sample of an iteration in memory, and of its logarithms and exponentials alone."""
+    import warnings
 
     from tasks.numerics.beta_mixture import BetaMixture
+    from tasks.numerics.dirichlet_mixture import DirichletMixture
+    from tasks.numerics.pieces import PIECE
 
-    random = np.random.default_rng(seed)
-    component = random.integers(0, 4, samples)
-    alpha, beta = np.array([[2, 9], [6, 6], [9, 2], [1, 1]]).T
-    x = random.beta(alpha[component], beta[component])
-    BetaMixture(components, random_state=0).fit(x[:1000])  # so that costs of the first call are not measured
+    x = np.concatenate(list(_coefficients(samples, models, seed=1)))
+    family, x = (BetaMixture, np.ascontiguousarray(x[:, 1])) if models == 2 else (DirichletMixture, x)
+    warnings.simplefilter("ignore")  # both fits are cut short
+
+    def seconds(iterations: int) -> float:
+        start = time.perf_counter()
+        family(components, n_init=1, max_iter=iterations, tol=1e-300, random_state=1).fit(x)
+        return time.perf_counter() - start
+
+    seconds(1)
+    few, many = seconds(2), seconds(12)
+    counted = samples + min(samples, family.start_samples) * (samples > family.start_samples)
     start = time.perf_counter()
-    mixture = BetaMixture(components, n_init=3, random_state=seed).fit(x)
-    print(f"{time.perf_counter() - start} {mixture.n_iter_} {mixture.converged_}")
+    for first in range(0, samples, PIECE):
+        piece = x[first : first + PIECE]
+        np.log(piece)
+        if models == 2:
+            np.log1p(-piece)
+        for _ in range(components):
+            np.exp(piece if models == 2 else piece[:, 0])
+        np.log(piece if models == 2 else piece[:, 0])
+    print((many - few) / 10 / counted * 1e9, (time.perf_counter() - start) / samples * 1e9)
 
 
 def main() -> None:
     """Measure and print the table."""
-    parser = options(__doc__)  # ignores --arch, --batch, --device and --dtype
-    parser.add_argument("--samples", type=int, nargs="+", default=[50_000, 500_000, 5_000_000])
+    parser = options(__doc__, runs=1)  # ignores --arch, --batch, --device and --dtype
+    parser.add_argument("--samples", type=int, nargs="+", default=[50_000, 1_000_000, 10_000_000])
     parser.add_argument("--components", type=int, default=3)
     parser.add_argument("--models", type=int, default=2, help="with more than two, the Dirichlet mixture")
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", help="where the temporary store lies (default: that of temporary files)")
+    parser.add_argument("--part", choices=["write", "fit", "compare"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.one:
-        if arguments.models > 2:
-            _fit_dirichlet(arguments.one, arguments.components, arguments.models, seed=1)
+    sizes = ("--components", str(arguments.components), "--models", str(arguments.models))
+    if arguments.part:
+        (samples,), models = arguments.samples, arguments.models
+        if arguments.part == "compare":
+            _compare(min(samples, _COMPARED), models, arguments.components)
         else:
-            _fit(arguments.one, arguments.components, seed=1)
+            do = _write if arguments.part == "write" else _fit
+            do(arguments.folder, _reference(samples, models, arguments.components))
         return
     rows = []
     for samples in arguments.samples:
         outcomes = []
         for _ in range(arguments.runs):
-            ended = run_child(
-                [
-                    *("-m", "benchmarks.mixture", "--one", str(samples)),
-                    *("--components", str(arguments.components), "--models", str(arguments.models)),
-                ],
-                **children_environment(arguments),
-            )
-            seconds, iterations, _ = ended.shown.split()[-3:]
-            outcomes.append((float(seconds), int(iterations), ended.peak_mib))
-        outcomes.sort()
-        seconds, iterations, peak = outcomes[len(outcomes) // 2]
-        rows.append({"samples": samples, "median s": seconds, "last start's iterations": iterations, "peak MiB": peak})
+            with tempfile.TemporaryDirectory(prefix="mixture-", dir=arguments.folder) as folder:
+                command = ["-m", "benchmarks.mixture", "--samples", str(samples), *sizes, "--folder", folder, "--part"]
+                environment = children_environment(arguments)
+                run_child([*command, "write"], **environment)
+                fitted, compared = (run_child([*command, part], **environment) for part in ("fit", "compare"))
+            fit, write, iterations = map(float, fitted.shown.split()[-3:])
+            own, limit = map(float, compared.shown.split()[-2:])
+            outcomes.append((fit, write, int(iterations), fitted.peak_mib, own, limit))
+        fit, write, last, peak, own, limit = sorted(outcomes)[len(outcomes) // 2]
+        rows.append(
+            {
+                "samples": samples,
+                "fit s": fit,
+                "write s": write,
+                "last start's iterations": last,
+                "peak MiB": peak,
+                "ns a sample and iteration": own,
+                "limit ns": limit,
+                "ratio": own / limit,
+            }
+        )
     report("mixture", rows, arguments)
 
 

@@ -8,6 +8,7 @@ from flows.reports.artifacts import publish
 from flows.reports.run_log import log_results
 from flows.reports.tables import results_of
 from storage import keys
+from storage.open_looks import looking
 from storage.store import Store
 from tasks.aggregation import aggregate
 from tasks.references.results import RunRecord
@@ -22,11 +23,13 @@ async def aggregate_results(plan: str, store: str) -> Tally:
         plan: key of the parent's plan in the store.
         store: address of the store.
     """
-    found = read_plan(plan, Store(store))
-    tally = aggregate(found.record, found.cells, found.store)
-    log_results(results_of(found.store, found.record.experiment, found.record.run_id))
-    await publish(found.record, found.store, page=_page(found.record, found.store, plan, is_new=tally.computed > 0))
-    return tally
+    opened = Store(store)
+    with looking(opened.url):
+        found = read_plan(plan, opened)
+        tally = aggregate(found.record, found.cells, found.store)
+        log_results(results_of(found.store, found.record.experiment, found.record.run_id))
+        await publish(found.record, found.store, page=_page(found.record, found.store, plan, is_new=tally.computed > 0))
+        return tally
 
 
 def _page(record: RunRecord, store: Store, plan: str, *, is_new: bool) -> str | None:

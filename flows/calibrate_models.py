@@ -1,5 +1,6 @@
 """Parent flow: outputs on one labelled data set, and a temperature for each model."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ async def calibrate_models(
         DatasetError: images without labels, or too few to fit a temperature.
     """
     opened, chosen = open_store(store), experiment.models_on(dataset)
-    found = read_plan(plan, opened) if plan else checked_plan(chosen, opened)
+    found = read_plan(plan, opened) if plan else replace(checked_plan(chosen, opened), all_logits=True)
     outputs = found.outputs[0]
     await dispatch(Children(found, plan or write_plan(found), chosen).extract(found.datasets[0], outputs))
     fitted = {}

@@ -4,6 +4,7 @@ from prefect import flow
 
 from flows.planning.written_plan import read_plan
 from flows.reports.run_log import log_accuracies, predictions_by_method
+from storage.open_looks import looking
 from storage.spans import Span
 from storage.store import Store
 from tasks import evaluation
@@ -20,9 +21,11 @@ async def evaluate_merges(plan: str, dataset: str, store: str, samples: tuple[in
         store: address of the store.
         samples: start and stop of the samples to run on, `stop` excluded; None: all.
     """
-    found = read_plan(plan, Store(store)).on(dataset)
-    missing = found.missing(found.merges(found.datasets[0]))
-    span = Span(*samples) if samples else None
-    tally = evaluation.evaluate_merges(missing, found.store, reading=found.reading, samples=span)
-    log_accuracies(predictions_by_method(found.cells, missing), found.store)
-    return tally
+    opened = Store(store)
+    with looking(opened.url):
+        found = read_plan(plan, opened).on(dataset)
+        missing = found.missing(found.merges(found.datasets[0]))
+        span = Span(*samples) if samples else None
+        tally = evaluation.evaluate_merges(missing, found.store, reading=found.reading, samples=span)
+        log_accuracies(predictions_by_method(found.cells, missing), found.store)
+        return tally

@@ -4,6 +4,7 @@ from prefect import flow
 
 from flows.planning.written_plan import read_plan
 from flows.reports.run_log import log_accuracies, outputs_by_model, predictions_by_method
+from storage.open_looks import looking
 from storage.soundness import is_committed
 from storage.spans import Span
 from storage.store import Store
@@ -23,12 +24,14 @@ async def extract_outputs(plan: str, dataset: str, store: str, samples: tuple[in
         store: address of the store.
         samples: start and stop of the samples to run on, `stop` excluded; None: all.
     """
-    found = read_plan(plan, Store(store)).on(dataset)
-    (reference,) = found.datasets
-    judges = [(judge, judge.model.made) for judge in found.judges(reference)]
-    made = [judge for judge, model in judges if model and is_committed(found.store, model.key)]
-    missing, merges = found.missing([*found.outputs[0], *made]), found.streamed(reference)
-    span = Span(*samples) if samples else None
-    tally = extract(missing, found.store, reading=found.reading, merges=merges, samples=span)
-    log_accuracies([*outputs_by_model(missing), *predictions_by_method(found.cells, merges)], found.store)
-    return tally
+    opened = Store(store)
+    with looking(opened.url):
+        found = read_plan(plan, opened).on(dataset)
+        (reference,) = found.datasets
+        judges = [(judge, judge.model.made) for judge in found.judges(reference)]
+        made = [judge for judge, model in judges if model and is_committed(found.store, model.key)]
+        missing, merges = found.missing([*found.outputs[0], *made]), found.streamed(reference)
+        span, logits = Span(*samples) if samples else None, found.needed_logits(missing)
+        tally = extract(missing, found.store, reading=found.reading, merges=merges, samples=span, logits=logits)
+        log_accuracies([*outputs_by_model(missing), *predictions_by_method(found.cells, merges)], found.store)
+        return tally

@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows.planning.written_plan import read_plan
+from storage.open_looks import looking
 from storage.store import Store
 from tasks.errors import ModelMismatch
 from tasks.model_merging import make_model
@@ -19,12 +20,14 @@ async def merge_weights(plan: str, model: str, store: str) -> Tally:
         model: digest of the made model.
         store: address of the store.
     """
-    found = read_plan(plan, Store(store))
-    made = {one.digest: one for one in found.made_models}
-    if model not in made:
-        raise ModelMismatch(f"{plan}: makes no model {model}; it makes {', '.join(made) or 'none'}")
-    name = f"make {made[model].method}"
-    with work(name, 1, stage="make models", unit="models") as progress:
-        tally = make_model.with_options(task_run_name=name)(made[model], found.store, reading=found.reading)
-        progress.advance(1)
-    return tally
+    opened = Store(store)
+    with looking(opened.url):
+        found = read_plan(plan, opened)
+        made = {one.digest: one for one in found.made_models}
+        if model not in made:
+            raise ModelMismatch(f"{plan}: makes no model {model}; it makes {', '.join(made) or 'none'}")
+        name = f"make {made[model].method}"
+        with work(name, 1, stage="make models", unit="models") as progress:
+            tally = make_model.with_options(task_run_name=name)(made[model], found.store, reading=found.reading)
+            progress.advance(1)
+        return tally

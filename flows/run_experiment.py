@@ -20,6 +20,7 @@ from flows.workers.dispatch import ChildCancelled, ChildFailed, dispatch
 from flows.workers.pool import check_pool, pool
 from flows.workers.tags import tag_this_run
 from storage.errors import ObjectDamaged, ObjectMissing
+from storage.open_looks import look_again, looking
 from storage.soundness import report_again
 from storage.store import open_store
 from tasks.ensembling import evaluate_ensembles
@@ -55,18 +56,21 @@ async def run_experiment(experiment: Experiment | str, store: str, plan: str | N
     await tag_this_run(experiment)
     await check_pool()
     opened = open_store(store)
-    found = read_plan(plan, opened) if plan else checked_plan(experiment, opened)
-    for note in found.notes:
-        log.warning("%s", note)
-    await publish_plan(found)
-    for _ in range(_REPAIRS):
-        try:
-            return await _compute(found, experiment)
-        except (ObjectDamaged, ObjectMissing) as error:  # its reader took its commit back: it counts as missing now
-            if not str(error).startswith(f"{found.store.url}/"):
-                raise  # an input is missing: no run computes it
-            log.warning("%s: this run computes it now", error)
-    return await _compute(found, experiment)
+    with looking(opened.url) as look:
+        found = read_plan(plan, opened) if plan else checked_plan(experiment, opened)
+        for note in found.notes:
+            log.warning("%s", note)
+        await publish_plan(found)
+        for _ in range(_REPAIRS):
+            try:
+                return await _compute(found, experiment)
+            except (ObjectDamaged, ObjectMissing) as error:  # its reader took its commit back: it counts as missing now
+                if not str(error).startswith(f"{found.store.url}/"):
+                    raise  # an input is missing: no run computes it
+                log.warning("%s: this run computes it now", error)
+                look.renew()  # another process may have removed the object
+                found.look_again()
+        return await _compute(found, experiment)
 
 
 async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
@@ -80,7 +84,7 @@ async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
         for head in heads:
             text_head(head, plan.store)
     if former := plan.former_outputs:
-        upgrade_outputs(former, plan.store)
+        upgrade_outputs(former, plan.store, plan.needed_logits(former))
     await _run(plan, [child for outputs in plan.outputs for child in children.extract(outputs[0].dataset, outputs)])
     await _run(plan, children.merge())
     await _run(plan, [child for d in plan.datasets for child in children.extract(d, plan.judges(d))])
@@ -96,6 +100,7 @@ async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
     with work(name, len(plan.cells), stage="aggregate", unit="cells") as progress:
         await aggregate_results.with_options(flow_run_name=name)(plan=key, store=plan.store.url)
         progress.advance(len(plan.cells))
+    plan.leave_manifests()
     return plan.record
 
 
@@ -105,16 +110,23 @@ async def _run(plan: Plan, children: Sequence[Child]) -> None:
     Such a child took the object's commit back and failed, and the failure arrives without its error. So the parent
     compares the missing samples before the stage and after it: only damage increases their number.
     """
-    before = _missing(plan) if children and pool() is not None else Counter[Step]()
+    is_sent = bool(children) and pool() is not None
+    before = _missing(plan) if is_sent else Counter[Step]()
     try:
         await dispatch(children)
     except ChildCancelled:
         raise
     except ChildFailed as error:
+        look_again(plan.store.url)
+        plan.look_again()
         if more := _missing(plan) - before:
             found = ", ".join(f"{step.label} {step.dataset}".strip() for step in more)
             raise ObjectDamaged(f"{plan.store.url}/: damaged objects of {found} ({error})") from error
         raise
+    finally:
+        if is_sent:  # other processes have written
+            look_again(plan.store.url)
+            plan.look_again()
 
 
 def _missing(plan: Plan) -> Counter[Step]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from storage.local_reading import list_files, read_file
-from storage.local_writing import move_file, write_file
+from storage.local_writing import exchange_file, move_file, write_file
 from storage.s3_listing import first_pages
 from storage.s3_reading import get_with_mark
-from storage.s3_writing import honours_conditions, probe, put
+from storage.s3_writing import honours_conditions, put, try_to_write
 from storage.stored import Stored, stored_elsewhere, stored_file
 
 
@@ -47,16 +47,19 @@ class BackEnd:
         content: bytes = self.filesystem.cat_file(self.path(key))
         return content
 
-    def write(self, key: str, content: bytes, *, exclusive: bool) -> str:
+    def write(self, key: str, content: bytes, *, exclusive: bool, expected: str = "") -> str:
         """Write an object and return its mark, empty where only `stat` shows it.
 
         Raises:
             FileExistsError: the key is taken and the writing is exclusive; the error has no `filename`.
+            ObjectChanged: the object has not the expected mark.
         """
-        if self.scheme == "file":
+        if self.scheme == "file" and expected:
+            exchange_file(Path(self.root), Path(self.path(key)), content, expected)
+        elif self.scheme == "file":
             write_file(Path(self.root), Path(self.path(key)), content, exclusive=exclusive)
         elif self.scheme == "s3":
-            return put(self.filesystem, self.path(key), content, if_free=exclusive)
+            return put(self.filesystem, self.path(key), content, if_free=exclusive, expected=expected)
         else:
             self.filesystem.pipe_file(self.path(key), content, mode="create" if exclusive else "overwrite")
         return ""
@@ -109,7 +112,7 @@ class BackEnd:
         Args:
             free: a key that is free, to ask a server that this process has not asked yet.
         """
-        return self.scheme != "s3" or honours_conditions(self.filesystem, self.path(free))
+        return self.scheme != "s3" or honours_conditions(self.filesystem, self.root, free)
 
     def try_to_write(self, free: str) -> None:
         """Write a small object and remove it.
@@ -118,7 +121,7 @@ class BackEnd:
             free: a key that is free.
         """
         if self.scheme == "s3":
-            probe(self.filesystem, self.path(free))
+            try_to_write(self.filesystem, self.root, free)
         else:
             self.write(free, b"", exclusive=False)
             self.delete(free)

@@ -10,8 +10,9 @@ from typing import Any
 from storage.commits import commit, read_or_uncommit
 from storage.errors import damaged
 from storage.identity import digest_of_file
+from storage.inspection import current_version
 from storage.manifests import Manifest, now, read_manifest, uncommit, write_manifest
-from storage.soundness import counts_as_missing, current_version, note_commit, states
+from storage.soundness import counts_as_missing, note_commit, states
 from storage.store import Store
 from storage.verification import read_sound, verifies_contents
 

@@ -6,11 +6,12 @@ object if it is sound, and else replaces it. Two simultaneous writers do the sam
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
+from storage import keys
 from storage.errors import ManifestInvalid, ObjectDamaged, ObjectExists, ObjectMissing
 from storage.manifests import Manifest, read_manifest, uncommit, write_manifest
 from storage.soundness import note_commit
@@ -23,7 +24,13 @@ R = TypeVar("R")
 _TRIES = 20  # steps; a repair takes three, and each other writer at the same moment costs one or two
 
 
-def commit(store: Store, ours: Manifest, content: bytes, fault_of: Callable[[bytes], str | None]) -> Manifest:
+def commit(
+    store: Store,
+    ours: Manifest,
+    content: bytes,
+    fault_of: Callable[[bytes], str | None],
+    widths_of: Callable[[bytes], Mapping[str, int]] = lambda _: {},
+) -> Manifest:
     """Write an object and then its manifest, unless a sound object lies under the key already.
 
     Args:
@@ -31,6 +38,7 @@ def commit(store: Store, ours: Manifest, content: bytes, fault_of: Callable[[byt
         ours: the manifest that describes `content`.
         content: the object's bytes.
         fault_of: returns the fault of other bytes that lie under the key, or None if they are sound.
+        widths_of: returns the widths of the vectors in other bytes.
 
     Returns:
         The manifest in the store at the end: ours, or that of another writer's sound object.
@@ -44,35 +52,42 @@ def commit(store: Store, ours: Manifest, content: bytes, fault_of: Callable[[byt
             note_commit(store, ours, write_manifest(store, ours, is_new=True))
             return ours
     except ObjectExists:
-        return _settle(store, ours, content, fault_of, written=set())
+        return _settle(store, ours, content, fault_of, widths_of, written=set())
     manifest = _committed(store, ours)
     if not _holds(store, ours.key, content):
-        return _settle(store, ours, content, fault_of, written={ours.sha256})
+        return _settle(store, ours, content, fault_of, widths_of, written={ours.sha256})
     return manifest
 
 
 def read_or_uncommit(store: Store, key: str, read: Callable[[], R]) -> R:
-    """Return the result of reading an object; take the object's commit back if two attempts find it damaged.
+    """Return the result of reading an object; take the object's commit back if it is damaged.
 
-    Another run may be replacing the object and its manifest during the first attempt; the second one sees the new
-    pair. After the commit is taken back, readers find the object missing and the next run computes it again.
+    Another process may be replacing the object and its manifest during an attempt. So an attempt that finds damage
+    counts only if the manifest is the same before and after it. After the commit is taken back, readers find the object
+    missing and the next run computes it again.
 
     Args:
         store: the store that holds the object.
         key: the object's key.
-        read: reads the object and verifies it; it is called at most twice.
+        read: reads the object and verifies it; it is called at least twice before the commit is taken back.
 
     Raises:
-        ObjectDamaged: both attempts found damage; other errors of `read` leave the commit in place.
+        ObjectDamaged: the object is damaged; other errors of `read` leave the commit in place.
     """
-    try:
+    with suppress(ObjectDamaged):
         return read()
-    except ObjectDamaged:
+    for _ in range(_TRIES):
+        for one in (key, keys.manifest(key)):
+            store.forget(one)
+        before = _manifest_or_none(store, key)
         try:
             return read()
         except ObjectDamaged:
-            uncommit(store, key)
-            raise
+            store.forget(keys.manifest(key))
+            if _manifest_or_none(store, key) == before:
+                uncommit(store, key)
+                raise
+    return read()
 
 
 def _committed(store: Store, manifest: Manifest) -> Manifest:
@@ -93,7 +108,13 @@ def _holds(store: Store, key: str, content: bytes) -> bool:
 
 
 def _settle(
-    store: Store, ours: Manifest, content: bytes, fault_of: Callable[[bytes], str | None], *, written: set[str]
+    store: Store,
+    ours: Manifest,
+    content: bytes,
+    fault_of: Callable[[bytes], str | None],
+    widths_of: Callable[[bytes], Mapping[str, int]],
+    *,
+    written: set[str],
 ) -> Manifest:
     """Keep the bytes under the key if they are sound, else replace them with ours.
 
@@ -108,8 +129,11 @@ def _settle(
                 store.create(ours.key, content)
             continue
         fitting = replace(ours, bytes=len(found), sha256=hashlib.sha256(found).hexdigest())
-        if manifest and _described(manifest) == _described(fitting):
-            return manifest  # another run was first
+        if found != content:
+            fitting = replace(fitting, widths=widths_of(found))
+        for one in manifest.contents if manifest else ():
+            if _described(one) == _described(fitting):
+                return one  # another run was first
         fault = None if found == content else fault_of(found)
         if fault is None and manifest and manifest.sha256 not in {fitting.sha256, *written} and found != content:
             fault = f"wanted SHA-256 {manifest.sha256[:12]}…, got {fitting.sha256[:12]}…"

@@ -9,6 +9,14 @@ class ObjectMissing(StorageError, FileNotFoundError):
     """No object or file exists at an address."""
 
 
+class VectorsMissing(ObjectMissing):
+    """An object is stored without its vectors, such as logits, and the caller needs them."""
+
+
+class ObjectChanged(StorageError):
+    """Another process has written an object since the caller looked at it."""
+
+
 class ObjectExists(StorageError, FileExistsError):
     """An object exists already under a key, and the caller did not ask to overwrite it."""
 

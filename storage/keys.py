@@ -183,6 +183,21 @@ def learnt_coefficients(digest: str) -> str:
     return f"made-models/{digest}/learnt.json"
 
 
+def known_manifests(run_id: str) -> str:
+    """Return the key of the manifests of all objects of a run, together; derived, and of no use without the objects."""
+    return f"known-manifests/{run_id}.json"
+
+
+def watched(digest: str) -> str:
+    """Return the key of the checkpoints that a watcher found evaluated; derived from them and from results."""
+    return f"watched/{digest}.json"
+
+
+def checkpoints_of(experiment: str) -> str:
+    """Return the key of the records of all checkpoints of an experiment, together; copies of their own records."""
+    return f"checkpoints/experiment={experiment}.json"
+
+
 def plan(digest: str) -> str:
     """Return the key of a plan: the record of the work of a run, which the run's children read."""
     return f"plans/{digest}.json"

@@ -5,10 +5,16 @@ A power cut leaves an object whole or absent. The price is one `fsync` of the fi
 """
 
 import errno
+import fcntl
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from storage.errors import ObjectChanged
+from storage.stored import stored_file
 
 TEMPORARY = ".tmp"  # the folder of a local store that holds objects until they get their name
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
@@ -42,6 +48,48 @@ def write_file(root: Path, path: Path, content: bytes, *, exclusive: bool) -> No
     finally:
         temporary.unlink(missing_ok=True)
     _synchronise(path.parent)
+
+
+def exchange_file(root: Path, path: Path, content: bytes, expected: str) -> None:
+    """Write a file of a store, unless somebody has written or deleted it since it had a mark.
+
+    A lock on the file's folder, which a killed process gives up, keeps two such writers apart.
+
+    Args:
+        root: the store's folder.
+        path: the file's path.
+        content: the file's bytes.
+        expected: the mark, from `stored_file`.
+
+    Raises:
+        ObjectChanged: the file has another mark, or does not exist.
+        OSError: the file system refuses.
+    """
+    changed = ObjectChanged(f"file://{path}: written by another process at this moment")
+    temporary = _temporary(root)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with _locked(path.parent):
+            if not path.exists() or stored_file(os.stat(path)).mark != expected:
+                raise changed
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _synchronise(path.parent)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks: two writers in the same millisecond are not kept apart
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def move_file(root: Path, source: Path, path: Path) -> None:

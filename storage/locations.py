@@ -1,15 +1,20 @@
 """Checkpoints and images, which lie outside the store: on this machine, in memory, on S3 or on the Hub."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+
 from storage.errors import ObjectMissing
-from storage.files import FileEntry
+from storage.file_table import FileTable
 from storage.filesystem import absolute, open_filesystem, readable_errors, scheme_of
 from storage.local_files import local_file, local_files
+from storage.remote_files import etag_of, remote_file, remote_files
+from storage.snapshots import snapshot_files
 from storage.text import shown
 
 
@@ -20,7 +25,7 @@ class FoundFiles(NamedTuple):
     """The fsspec file system that holds them."""
     root: str
     """Their folder's path in the file system."""
-    entries: list[FileEntry]
+    entries: FileTable
     """Sorted by path."""
     is_chosen: bool
     """Whether the location is a file or a pattern, and not a folder."""
@@ -97,7 +102,7 @@ class Location:
             info = filesystem.info(path)
         if info["type"] != "file":
             raise ObjectMissing(f"{self.url}: wanted a file, got a folder")
-        return f"{_etag(info)}-{info.get('created', '')}"
+        return f"{etag_of(info)}-{info.get('created', '')}"
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -115,40 +120,46 @@ class Location:
     def find(self) -> FoundFiles:
         """Return the files below this folder, the file itself, or the files that match a pattern (`test-*.parquet`).
 
+        The listing of a snapshot on the Hub is kept between runs. Others are not: a local folder does not show without
+        a look at every file that none has changed, and S3 does not show it without a listing, which is one request for
+        each thousand files.
+
         Raises:
             ObjectMissing: the location does not exist, or no file matches the pattern.
         """
         filesystem, path = open_filesystem(self.url)
-        root, _, last = path.rstrip("/").rpartition("/")
+        path = path.rstrip("/")
+        root, _, last = path.rpartition("/")
         with readable_errors(self.url):
-            is_pattern = any(sign in last for sign in "*?[") and not filesystem.exists(path)
-            is_file = not is_pattern and filesystem.isfile(path)
-            if not is_pattern and not is_file:
-                root = path.rstrip("/")
-            if is_file:
-                found = [self._entry(filesystem, path, root)]
-            elif filesystem.isdir(root):
-                found = self._below(filesystem, root)
-            else:
-                found = []
-            if is_pattern:
-                found = [e for e in found if "/" not in e.path and fnmatchcase(e.path, last)]
-            if not found and (is_pattern or not filesystem.isdir(root)):
-                raise ObjectMissing(f"{self.url}: no such {'files' if is_pattern else 'folder'}")
-        entries = sorted(found, key=lambda entry: entry.path)
-        return FoundFiles(filesystem, root, entries, is_chosen=is_pattern or is_file)
+            if (file := self._file(filesystem, path)) is not None:
+                return FoundFiles(filesystem, root, file, is_chosen=True)
+            below = self._below(filesystem, path)
+            if len(below) or filesystem.isdir(path):
+                return FoundFiles(filesystem, path, below, is_chosen=False)
+            if not any(sign in last for sign in "*?["):
+                raise ObjectMissing(f"{self.url}: no such folder")
+            beside = self._below(filesystem, root)
+        rows = [i for i, name in enumerate(beside.paths) if "/" not in name and fnmatchcase(name, last)]
+        if not rows:
+            raise ObjectMissing(f"{self.url}: no such files")
+        return FoundFiles(filesystem, root, beside.rows(np.array(rows)), is_chosen=True)
 
-    def _entry(self, filesystem: Any, path: str, root: str) -> FileEntry:  # noqa: ANN401  fsspec publishes no types
-        if self.is_local:
-            return local_file(root, path.rpartition("/")[2])
-        return _of_info(path, filesystem.info(path), root)
+    def _file(self, filesystem: Any, path: str) -> FileTable | None:  # noqa: ANN401  fsspec publishes no types
+        """Return the table of the file at a path; None if none lies there."""
+        if not self.is_local:
+            return remote_file(filesystem, path)
+        root, _, name = path.rpartition("/")
+        return local_file(root, name) if os.path.isfile(path) else None
 
-    def _below(self, filesystem: Any, root: str) -> list[FileEntry]:  # noqa: ANN401
-        if self.is_local:
-            return list(local_files(root))
-        return [_of_info(path, info, root) for path, info in filesystem.find(root, detail=True).items()]
+    def _below(self, filesystem: Any, root: str) -> FileTable:  # noqa: ANN401
+        """Return the files below a folder; none if it does not exist."""
+        if not self.is_local:
+            return remote_files(filesystem, root)
+        if not os.path.isdir(root):
+            return FileTable.of(())
+        return snapshot_files(root) if scheme_of(self.url) == "hf" else local_files(root)
 
-    def files(self) -> list[FileEntry]:
+    def files(self) -> FileTable:
         """Return the entries of `find`, sorted by path.
 
         Raises:
@@ -159,15 +170,3 @@ class Location:
 
 def _file_name(entry: dict[str, Any]) -> str:
     return str(entry["name"]).rstrip("/").rpartition("/")[2]
-
-
-def _of_info(path: str, info: dict[str, Any], root: str) -> FileEntry:
-    return FileEntry(path.removeprefix(root).lstrip("/"), int(info["size"]), _etag(info))
-
-
-def _etag(info: dict[str, Any]) -> str:
-    """Return S3's etag; elsewhere the size and the time of the last modification stand for one."""
-    if etag := info.get("ETag"):
-        return str(etag).strip('"')
-    changed = info.get("mtime", info.get("created", 0))
-    return f"{info['size']}-{changed}"

@@ -1,9 +1,10 @@
 """Manifests: the record beside an object, written last, from which readers learn that the object is complete."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +39,22 @@ class Manifest:
     widths: Mapping[str, int] = field(default_factory=dict)
     """The length of each column of vectors by its name; 0 for a column that the object is without, such as logits that
     were not kept. Empty for other tables and for blobs, and where the writer recorded none."""
+    successors: Sequence[Mapping[str, Any]] = ()
+    """Other contents that the object may have by now, because a process is replacing it, or was killed while it did:
+    `bytes`, `sha256` and `widths` of each, with the process (`by`) and the time (`at`) of its entry."""
+
+    @property
+    def contents(self) -> tuple["Manifest", ...]:
+        """A manifest for each content that the object may have: nearly always this one alone."""
+        if not self.successors:
+            return (self,)
+        others = [{name: one[name] for name in _DESCRIBED} for one in self.successors]
+        return tuple(replace(self, successors=(), **described) for described in ({}, *others))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The vectors that the object is without."""
+        return tuple(name for name, width in self.widths.items() if not width)
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
@@ -52,9 +69,20 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "run": (str, type(None)),
     "measured": dict,
     "widths": dict,
+    "successors": list,
 }
-_USUAL = {(str, str, int, int, int, str, dict, str, run, dict, dict) for run in (str, type(None))}
-_ABSENT: Mapping[str, Any] = {"measured": {}, "widths": {}}
+_USUAL = {(str, str, int, int, int, str, dict, str, run, dict, dict, list) for run in (str, type(None))}
+_DESCRIBED = ("bytes", "sha256", "widths")  # of each content that an object may have
+_ABSENT: Mapping[str, Any] = {"measured": {}, "widths": {}, "successors": []}
+
+
+_changes: Counter[str] = Counter()
+"""By store: commits that this process has made or taken back."""
+
+
+def changes(store: Store) -> int:
+    """Return how many commits this process has made or taken back in a store, so that a former look shows its age."""
+    return _changes[store.url]
 
 
 def now() -> str:
@@ -62,7 +90,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_manifest(store: Store, manifest: Manifest, *, is_new: bool = False) -> str:
+def write_manifest(store: Store, manifest: Manifest, *, is_new: bool = False, expected: str = "") -> str:
     """Write a manifest beside its object, which commits the object, and return the manifest's mark.
 
     Two writers of the same object write manifests that differ in times alone, so either may stay.
@@ -71,12 +99,16 @@ def write_manifest(store: Store, manifest: Manifest, *, is_new: bool = False) ->
         store: the store that holds the object.
         manifest: describes the object, which is written already.
         is_new: whether to refuse where the object has a manifest already.
+        expected: the mark that the manifest in the store must have; empty: any, or none.
 
     Raises:
         ObjectExists: the object has a manifest and this one was to be new.
+        ObjectChanged: another process has written the manifest since it had the expected mark.
     """
-    write = store.create if is_new else store.replace
-    return write(keys.manifest(manifest.key), manifest_content(manifest))
+    where, content = keys.manifest(manifest.key), manifest_content(manifest)
+    mark = store.create(where, content) if is_new else store.replace(where, content, expected=expected)
+    _changes[store.url] += 1
+    return mark
 
 
 def manifest_content(manifest: Manifest) -> bytes:
@@ -132,8 +164,12 @@ def _fields(found: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = dict(zip(_KINDS, map(found.get, _KINDS), strict=True))
     # quick where nothing is wrong: a store holds many manifests
     if tuple(map(type, values.values())) not in _USUAL or not set(map(type, values["widths"].values())) <= {int}:
-        return {name: _checked(found, name) for name in _KINDS}
-    return values
+        values = {name: _checked(found, name) for name in _KINDS}
+    for one in values["successors"]:
+        kinds = [type(one.get(name)) for name in _DESCRIBED] if isinstance(one, dict) else []
+        if kinds != [int, str, dict]:
+            raise TypeError(f"successors: got {one!r}")
+    return {**values, "successors": tuple(values["successors"])}
 
 
 def _checked(found: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  the type is the field's
@@ -157,6 +193,7 @@ def uncommit(store: Store, key: str) -> None:
     """
     with suppress(ObjectMissing, StoreDenied):  # another run was first; or this user may only read
         store.delete(keys.manifest(key))
+    _changes[store.url] += 1
 
 
 def committed(store: Store, prefix: str) -> Iterator[str]:

@@ -64,6 +64,16 @@ def open_look(url: str) -> "OpenLook | None":
     return _open.get(url)
 
 
+def look_again(url: str) -> None:
+    """Have the open look at a store list again, because other processes have written.
+
+    Args:
+        url: the store's full URL; without an open look nothing happens.
+    """
+    if look := _open.get(url):
+        look.renew()
+
+
 class OpenLook:
     """The objects of a store as this process has seen them."""
 
@@ -156,6 +166,11 @@ class OpenLook:
         with self._lock:
             self._drop(key)
             self._node(folder).pop(name, None)
+
+    def forget(self, key: str) -> None:
+        """Forget an object's bytes."""
+        with self._lock:
+            self._drop(key)
 
     def _drop(self, key: str) -> None:
         _, content = self._contents.pop(key, ("", b""))

@@ -4,7 +4,7 @@ import json
 import logging
 
 from storage import keys
-from storage.catalogue.look import look
+from storage.catalogue.reading import look
 from storage.errors import ObjectMissing
 from storage.store import Store
 

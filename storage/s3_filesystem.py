@@ -72,7 +72,7 @@ class S3(S3FileSystem):  # type: ignore[misc]
         return client
 
     async def _call_s3(self, method: str, *options: Any, **arguments: Any) -> Any:  # noqa: ANN401  as s3fs has it
-        if "IfNoneMatch" in arguments and method == "put_object":
+        if method == "put_object" and ("IfNoneMatch" in arguments or "IfMatch" in arguments):
             arguments["Metadata"] = {**arguments.get("Metadata", {}), _MARK: uuid.uuid4().hex}
         failed_at: float | None = None
         for attempt in count():

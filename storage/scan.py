@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage import keys
-from storage.catalogue.look import Rows, look, warn_left_out
+from storage.catalogue.reading import Rows, look, warn_left_out
 from storage.errors import ObjectMissing, StorageError
 from storage.manifests import Manifest
 from storage.parquet_files import scan_files
@@ -123,11 +123,12 @@ def _widths(store: Store, table: TableSchema, found: Mapping[str, Manifest]) -> 
 
 def _scan_alike(store: Store, table: TableSchema, widths: Mapping[str, int], own: Sequence[str]) -> pl.LazyFrame:
     """Scan objects whose vectors have the same widths; no object is opened before rows are collected."""
-    kept = {name: width for name, width in widths.items() if width}
-    empty = pl.from_arrow(pa.schema([*table.columns, *table.fields(kept)]).empty_table())
-    found = scan_files(store, own, pl.DataFrame(empty).schema)
+    empty = pl.from_arrow(pa.schema([*table.columns, *table.fields(widths)]).empty_table())
+    schema = pl.DataFrame(empty).schema
+    found = scan_files(store, own, schema)
     lists = {name: pl.List(_POLARS[str(kind)]) for name, kind in table.vectors.items()}
-    return found.with_columns(
-        (pl.col(name).arr.to_list() if name in kept else pl.lit(None)).cast(type_).alias(name)
-        for name, type_ in lists.items()
+    return found.select(
+        *(column.name for column in table.columns),
+        *((pl.col(n).arr.to_list() if widths[n] else pl.lit(None)).cast(type_).alias(n) for n, type_ in lists.items()),
+        pl.exclude(*schema.names()),  # the partitions
     )

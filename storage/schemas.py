@@ -18,21 +18,23 @@ class TableSchema:
     vectors: Mapping[str, pa.DataType] = field(default_factory=dict)
     """Columns of fixed-size lists, with the type of their numbers. The length of the lists (classes, models or
     components) is known when a table is written, and is the same for all rows of one object."""
+    optional: frozenset[str] = frozenset()
+    """Vectors that an object may be without: their width is 0 there."""
 
     def arrow(self, widths: Mapping[str, int]) -> pa.Schema:
         """Return the pyarrow schema for vectors of given widths.
 
         Args:
-            widths: the length of each vector column by its name.
+            widths: the length of each vector column by its name; 0 leaves an optional one out.
 
         Raises:
-            SchemaMismatch: the names are not those of the vector columns.
+            SchemaMismatch: the names are not those of the vector columns, or one that is not optional has width 0.
 
         Example:
             >>> COEFFICIENTS.arrow({"coefficients": 2}).names
             ['sample_index', 'coefficients']
         """
-        if set(widths) != set(self.vectors):
+        if set(widths) != set(self.vectors) or any(not width and n not in self.optional for n, width in widths.items()):
             raise SchemaMismatch(f"{self.name}: wanted widths of {sorted(self.vectors)}, got {sorted(widths)}")
         return pa.schema(
             [*self.columns, *self.fields(widths)],
@@ -40,12 +42,12 @@ class TableSchema:
         )
 
     def fields(self, widths: Mapping[str, int]) -> list[pa.Field]:
-        """Return the pyarrow fields of some of the vectors.
+        """Return the pyarrow fields of the vectors that have a width.
 
         Args:
-            widths: their lengths by name.
+            widths: their lengths by name; 0: the object is without.
         """
-        chosen = {name: type_ for name, type_ in self.vectors.items() if name in widths}
+        chosen = {name: type_ for name, type_ in self.vectors.items() if widths.get(name)}
         return [pa.field(name, pa.list_(type_, widths[name]), nullable=False) for name, type_ in chosen.items()]
 
     def widths(self, schema: pa.Schema) -> dict[str, int]:
@@ -73,8 +75,9 @@ class TableSchema:
                 f"{where}: wanted table {self.name} version {self.version}, "
                 f"got {metadata.get('dawin.table')} version {version}"
             )
-        widths = {n: schema.field(n).type.list_size for n in self.vectors if _is_vector(schema, n)}
-        if set(widths) != set(self.vectors) or not schema.equals(self.arrow(widths)):
+        widths = self.widths(schema)
+        is_short = any(not width and name not in self.optional for name, width in widths.items())
+        if is_short or not schema.equals(self.arrow(widths)):
             wanted = [f"{f.name}: {f.type}" for f in self.columns] + [f"{n}: [{t}]" for n, t in self.vectors.items()]
             got = [f"{f.name}: {f.type}" for f in schema]
             raise SchemaMismatch(f"{where}: wanted columns {wanted}, got {got}")
@@ -103,10 +106,13 @@ _PREDICTION = (
     _column("sum_of_squares", pa.float64()),  # of all of them: with the loss, the Brier score
 )
 
-# by an experiment's precision of stored logits; the other columns are computed before the logits are rounded
+_LOGITS = frozenset({"logits"})
+_FP32 = TableSchema("outputs", 2, _PREDICTION, {"logits": pa.float32()}, _LOGITS)
+# by an experiment's setting `logits`; the other columns are computed before the logits are rounded
 OUTPUTS = {
-    "fp32": TableSchema("outputs", 2, _PREDICTION, {"logits": pa.float32()}),
-    "fp16": TableSchema("outputs", 2, _PREDICTION, {"logits": pa.float16()}),
+    "fp32": _FP32,
+    "fp16": TableSchema("outputs", 2, _PREDICTION, {"logits": pa.float16()}, _LOGITS),
+    "none": _FP32,  # the same table, whose objects may be without logits
 }
 COEFFICIENTS = TableSchema("coefficients", 1, (_INDEX,), {"coefficients": pa.float64()})
 MIXTURES = TableSchema(

@@ -9,56 +9,29 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import pyarrow.parquet as pq
-
 from storage import keys
 from storage.errors import (
     ManifestInvalid,
-    ObjectDamaged,
     ObjectMissing,
     SchemaMismatch,
     StorageError,
-    damaged,
-    outdated,
 )
+from storage.inspection import look_at
+from storage.known_manifests import known_manifest, note_manifest
 from storage.manifests import Manifest, read_manifest
-from storage.schemas import TABLES
 from storage.spans import Span
 from storage.store import Store
 from storage.stored import Stored
-from storage.table_checks import UNREADABLE, raise_unless_damage
-from storage.verification import check_stored, remember_written
+from storage.verification import remember_written
 
 log = logging.getLogger("dawin.storage")
 
-_BLOB_VERSIONS: Mapping[str, int] = {"heads": 1, "made-models": 1}
-
 _AT_ONCE = 16  # manifests read at the same time; each is one request to S3
-_REMEMBERED = 1 << 16  # manifests, of 1 to 2 kB each
 
-_manifests: dict[tuple[str, str], tuple[str, Manifest]] = {}
-"""By store and key: the manifest's mark at the time of reading, and the manifest."""
 _reported: set[str] = set()
 
 Listing = Mapping[str, Stored]
 """The result of `Store.listing`."""
-
-
-def current_version(kind: str) -> int:
-    """Return the version in which this program writes a kind of object.
-
-    Args:
-        kind: the first folder of the object's key: a table's name, `heads` or `made-models`.
-
-    Returns:
-        The version that the table's schema has now; 0 for a kind that this program does not know.
-
-    Example:
-        >>> current_version("heads"), current_version("notes")
-        (1, 0)
-    """
-    table = TABLES.get(kind)
-    return table.version if table else _BLOB_VERSIONS.get(kind, 0)
 
 
 def states(
@@ -78,14 +51,14 @@ def states(
         prefix: a folder of the store.
         contents: whether to compare the SHA-256 too; by default in all stores but those on S3.
         only: keys to restrict the answer to.
-        listing: a listing of the prefix, if the caller has one already.
+        listing: a listing of the prefix, if the caller has one already; with `only` it may hold other objects too.
 
     Returns:
         By key, sorted. An object without a manifest is left out. Computing the object again repairs `ObjectDamaged`,
         `ManifestInvalid` and `ObjectOutdated`, which a sound object of an earlier version of this program has;
         `SchemaMismatch` means that a newer version wrote the object.
     """
-    found = inspected(store, prefix, contents=contents, only=only, listing=listing)
+    found = inspected(store, prefix, contents=contents, only=only, listing=listing, in_full=False)
     return {key: one if isinstance(one, StorageError) else None for key, one in found.items()}
 
 
@@ -96,6 +69,7 @@ def inspected(
     contents: bool | None = None,
     only: Collection[str] | None = None,
     listing: Listing | None = None,
+    in_full: bool = True,
 ) -> dict[str, Manifest | StorageError]:
     """Return the manifest of each sound object below a prefix, and the fault of each other committed object.
 
@@ -104,7 +78,8 @@ def inspected(
         prefix: a folder of the store.
         contents: as for `states`.
         only: keys to restrict the answer to.
-        listing: a listing of the prefix, if the caller has one already.
+        listing: as for `states`.
+        in_full: whether the identities and times of the manifests are needed.
 
     Returns:
         By key, as for `states`.
@@ -115,8 +90,8 @@ def inspected(
     marks = {key: listing[keys.manifest(key)].mark for key in only if keys.manifest(key) in listing}
     contents = store.scheme != "s3" if contents is None else contents
     return {
-        key: one if isinstance(one, StorageError) else _fault(store, one, listing.get(key), contents) or one
-        for key, one in _read_all(store, marks).items()
+        key: one if isinstance(one, StorageError) else look_at(store, one, listing.get(key), contents)
+        for key, one in _read_all(store, marks, in_full=in_full).items()
     }
 
 
@@ -134,7 +109,7 @@ def manifests(store: Store, prefix: str) -> dict[str, Manifest]:
     """
     listing = store.listing(prefix)
     marks = {key: listing[keys.manifest(key)].mark for key in listing if keys.manifest(key) in listing}
-    found = _read_all(store, marks)
+    found = _read_all(store, marks, in_full=True)
     return {key: manifest for key, manifest in found.items() if isinstance(manifest, Manifest)}
 
 
@@ -153,14 +128,22 @@ def is_committed(store: Store, key: str, *, contents: bool | None = None) -> boo
     return key in found and not counts_as_missing(found[key])
 
 
-def missing_spans(store: Store, prefix: str, spans: Sequence[Span], *, listing: Listing | None = None) -> list[Span]:
-    """Return the spans of a table whose objects are not committed or not sound.
+def missing_spans(
+    store: Store,
+    prefix: str,
+    spans: Sequence[Span],
+    *,
+    listing: Listing | None = None,
+    vectors: Collection[Span] = (),
+) -> list[Span]:
+    """Return the spans of a table whose objects are not committed or not sound, or are without vectors.
 
     Args:
         store: the store that holds the table.
         prefix: of the table, on one data set.
         spans: all spans of the data set.
         listing: a listing of the prefix, if the caller has one already.
+        vectors: the spans whose objects must have all their vectors, such as logits.
 
     Returns:
         Some of `spans`, in their order.
@@ -169,8 +152,14 @@ def missing_spans(store: Store, prefix: str, spans: Sequence[Span], *, listing: 
         SchemaMismatch: a newer version of this program wrote one of the objects.
     """
     wanted = {keys.samples(prefix, span): span for span in spans}
-    found = states(store, prefix, only=wanted.keys(), listing=listing)
-    return [wanted[key] for key in wanted if key not in found or counts_as_missing(found[key])]
+    found = inspected(store, prefix, only=wanted.keys(), listing=listing)
+    return [span for key, span in wanted.items() if key not in found or _is_missing(found[key], span in vectors)]
+
+
+def _is_missing(found: Manifest | StorageError, with_vectors: bool) -> bool:
+    if isinstance(found, StorageError):
+        return counts_as_missing(found)
+    return with_vectors and bool(found.left_out)
 
 
 def counts_as_missing(error: StorageError | None) -> bool:
@@ -207,16 +196,15 @@ def note_commit(store: Store, manifest: Manifest, mark: str = "") -> None:
     """
     remember_written(store, manifest)
     if mark:
-        _remember(store, manifest, mark)
+        note_manifest(store, manifest, mark)
 
 
-def _read_all(store: Store, marks: Mapping[str, str]) -> dict[str, Manifest | StorageError]:
+def _read_all(store: Store, marks: Mapping[str, str], *, in_full: bool) -> dict[str, Manifest | StorageError]:
     """Return each key's manifest, or the manifest's fault; a manifest that vanishes meanwhile is left out."""
-    known = {key: _manifests[store.url, key] for key in marks if (store.url, key) in _manifests}
     found: dict[str, Manifest | StorageError | None] = {
-        key: manifest for key, (mark, manifest) in known.items() if mark and mark == marks[key]
+        key: known_manifest(store, key, mark, in_full=in_full) for key, mark in marks.items()
     }
-    unread = [key for key in marks if key not in found]
+    unread = [key for key, manifest in found.items() if manifest is None]
     if store.scheme == "s3" and len(unread) > 1:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="manifests") as pool:
             found.update(zip(unread, pool.map(lambda key: _read(store, key, marks[key]), unread), strict=True))
@@ -232,52 +220,5 @@ def _read(store: Store, key: str, mark: str) -> Manifest | StorageError | None:
         return error
     except ObjectMissing:
         return None
-    _remember(store, manifest, mark)
+    note_manifest(store, manifest, mark)
     return manifest
-
-
-def _remember(store: Store, manifest: Manifest, mark: str) -> None:
-    if len(_manifests) >= _REMEMBERED:
-        _manifests.clear()
-    _manifests[store.url, manifest.key] = mark, manifest
-
-
-def _fault(store: Store, manifest: Manifest, stored: Stored | None, contents: bool) -> StorageError | None:
-    address, kind = store.address(manifest.key), manifest.key.partition("/")[0]
-    version = current_version(kind)
-    wanted, got = f"{kind} version {version}", f"{manifest.table} version {manifest.version}"
-    stored = stored or _stat_or_none(store, manifest.key)  # a listing of several pages can miss a new object
-    if stored is None:
-        return damaged(address, f"wanted {manifest.bytes:,} bytes, got no object")
-    is_newer = manifest.table == kind and manifest.version > version
-    if is_newer and _version_inside(store, manifest.key) == str(manifest.version):
-        return SchemaMismatch(
-            f"{address}: wanted table {wanted}, got {got} from a newer dawin; update dawin, or name another store"
-        )
-    try:
-        check_stored(store, manifest, stored, contents=contents)
-    except ObjectDamaged as error:
-        return error
-    if manifest.table == kind and manifest.version < version:
-        return outdated(address, kind, manifest.version, version)
-    return damaged(address, f"wanted table {wanted}, got {got}") if wanted != got else None
-
-
-def _stat_or_none(store: Store, key: str) -> Stored | None:
-    try:
-        return store.stat(key)
-    except ObjectMissing:
-        return None
-
-
-def _version_inside(store: Store, key: str) -> str | None:
-    """Return the table version in a Parquet object's own metadata; None if that cannot be read."""
-    try:
-        with store.open(key) as file:
-            metadata = pq.read_schema(file).metadata or {}
-    except ObjectMissing:
-        return None
-    except UNREADABLE as error:
-        raise_unless_damage(error)
-        return None
-    return str(metadata.get(b"dawin.version", b"").decode(errors="replace"))

@@ -1,5 +1,6 @@
 """One small interface over local folders, memory and S3: whole objects, each written in one step."""
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -151,18 +152,22 @@ class Store:
         except FileExistsError as error:
             raise ObjectExists(f"{self.address(key)}: exists already") from error
 
-    def replace(self, key: str, content: bytes) -> str:
+    def replace(self, key: str, content: bytes, *, expected: str = "") -> str:
         """Write an object, which replaces an existing one, and return its mark as `create` does.
 
         Args:
             key: the object's key.
             content: the object's bytes.
-        """
-        return self._write(key, content, exclusive=False)
+            expected: the mark that the object must still have; empty: any. An object in memory has no mark.
 
-    def _write(self, key: str, content: bytes, *, exclusive: bool) -> str:
+        Raises:
+            ObjectChanged: another process has written or deleted the object since it had the expected mark.
+        """
+        return self._write(key, content, exclusive=False, expected=expected)
+
+    def _write(self, key: str, content: bytes, *, exclusive: bool, expected: str = "") -> str:
         with readable_errors(self.address(key)):
-            mark = self._opened.write(key, content, exclusive=exclusive)
+            mark = self._opened.write(key, content, exclusive=exclusive, expected=expected)
         if look := self._look:
             look.wrote(key, len(content), mark)
             look.keep(key, content, mark)
@@ -170,12 +175,21 @@ class Store:
 
     @property
     def is_exclusive(self) -> bool:
-        """Whether `create` never overwrites an object, as is true except of S3 servers that ignore a PUT's condition.
-
-        A process asks a server once, with two PUTs and a DELETE.
-        """
+        """Whether `create` never overwrites an object: true except of S3 servers that ignore the conditions of PUTs."""
         with readable_errors(self.url):
             return self._opened.is_exclusive(_free_key())
+
+    def holds(self, key: str, content: bytes) -> bool:
+        """Return whether the store is known to hold an object with some bytes: on S3 only an open look shows it.
+
+        Args:
+            key: the object's key.
+            content: the bytes.
+        """
+        if self.scheme == "s3":
+            mark = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+            return self._look is not None and self._look.stored(key, self._list) == Stored(len(content), mark)
+        return self.exists(key) and self.read(key) == content
 
     def upload(self, key: str, path: Path) -> None:
         """Move a file of this machine into the store; it replaces an existing object.
@@ -189,20 +203,17 @@ class Store:
         if look := self._look:
             look.wrote(key, size, "")
 
+    def forget(self, key: str) -> None:
+        """Forget the bytes of an object that an open look keeps: another process may have replaced it."""
+        if look := self._look:
+            look.forget(key)
+
     def exists(self, key: str) -> bool:
         """Return whether an object is stored under a key."""
         if look := self._look:
             return look.stored(key, self._list) is not None
         with readable_errors(self.address(key)):
             return bool(self._opened.filesystem.isfile(self._opened.path(key)))
-
-    def size(self, key: str) -> int:
-        """Return an object's size in bytes.
-
-        Raises:
-            ObjectMissing: no object exists under the key.
-        """
-        return self.stat(key).size
 
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens where none exists.
@@ -233,7 +244,7 @@ class Store:
             prefix: a folder, and not the beginning of a name; by default the whole store.
 
         Returns:
-            The objects, sorted by key; an empty mapping where the folder does not exist.
+            The objects, sorted by key; none where the folder does not exist.
         """
         look = self._look
         return look.listing(prefix, self._list) if look else self._list(prefix, 0)[0]
@@ -250,11 +261,7 @@ class Store:
         return {key: stored for key, stored in found.items() if not key.startswith(f"{TEMPORARY}/")}, is_whole
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Yield the keys below a prefix, sorted.
-
-        Args:
-            prefix: a folder, and not the beginning of a name; by default the whole store.
-        """
+        """Yield the keys below a prefix, sorted; the prefix is a folder, by default the whole store."""
         yield from self.listing(prefix)
 
 

@@ -30,6 +30,15 @@ def raise_unless_damage(error: BaseException) -> None:
         raise error
 
 
+def schema_of(content: bytes) -> pa.Schema:
+    """Return the schema of Parquet in memory; one without columns where it cannot be read."""
+    try:
+        return pq.read_schema(BytesIO(content))
+    except UNREADABLE as error:
+        raise_unless_damage(error)
+        return pa.schema([])
+
+
 def fault_in_content(content: bytes, schema: pa.Schema, rows: int, key: str) -> str | None:
     """Return the fault of bytes that no manifest describes, or None if they are the object that a writer would write.
 

@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 
 from storage import keys
 from storage.commits import commit, read_or_uncommit
-from storage.errors import ObjectMissing, SchemaMismatch, damaged, first_line
+from storage.errors import ObjectMissing, SchemaMismatch, VectorsMissing, damaged, first_line
+from storage.exchanging import put_content
 from storage.filesystem import readable_errors
 from storage.identity import canonical_json
 from storage.manifests import Manifest, committed, now, read_manifest
 from storage.schemas import TableSchema
+from storage.spans import chain
 from storage.store import Store
 from storage.table_checks import (
     IDENTITY,
@@ -24,7 +26,9 @@ from storage.table_checks import (
     fault_in_numbers,
     fault_in_rows,
     raise_unless_damage,
+    schema_of,
 )
+from storage.table_columns import to_table
 from storage.verification import open_sound
 
 ROW_GROUP = 1024  # rows; a row group of 1,000 float32 logits is 4 MiB
@@ -75,8 +79,7 @@ class TableWriter:
             {**self._schema.metadata, IDENTITY: canonical_json(self._identity).encode()}
         )
         self._sink = pa.BufferOutputStream()
-        # each page has a checksum, which shows whether an object without a manifest is damaged
-        self._writer = pq.ParquetWriter(self._sink, self._described, compression="zstd", write_page_checksum=True)
+        self._writer = new_writer(self._sink, self._described)
         self._pending: list[pa.Table] = []
         self._rows = 0
 
@@ -95,7 +98,7 @@ class TableWriter:
             SchemaMismatch: a column is missing or unknown, a type or a length is wrong, or a number is not finite.
         """
         where = self._store.address(self._key)
-        table = _to_table(columns, self._schema, where)
+        table = to_table(columns, self._schema, where)
         if INDEX in table.column_names and (fault := fault_in_numbers(table)):
             raise SchemaMismatch(f"{where}: {fault}")
         self._pending.append(table)
@@ -134,15 +137,40 @@ class TableWriter:
             measured=dict(measured or {}),
             widths=self._widths,
         )
-        return commit(self._store, manifest, content, self._fault_of)
+        found = commit(self._store, manifest, content, self._fault_of, self._widths_of)
+        if any(self._widths[name] for name in found.left_out):  # another run did not keep these vectors
+            return put_content(self._store, self._key, content, self._widths)
+        return found
 
     def _fault_of(self, content: bytes) -> str | None:
-        return fault_in_content(content, self._described, self._rows, self._key)
+        return fault_in_content(content, self._like(content), self._rows, self._key)
+
+    def _widths_of(self, content: bytes) -> dict[str, int]:
+        """Return the widths of other bytes under the key: optional vectors may be left out there, or here."""
+        found = self._table.widths(schema_of(content))
+        alike = {name for name in self._table.optional if not found[name] or not self._widths[name]}
+        return {name: found[name] if name in alike else width for name, width in self._widths.items()}
+
+    def _like(self, content: bytes) -> pa.Schema:
+        """Return the schema that other bytes under the key must have to be sound."""
+        return self._table.arrow(self._widths_of(content)).with_metadata(self._described.metadata)
 
     def _flush(self) -> None:
         if self._pending:
             self._writer.write_table(pa.concat_tables(self._pending).combine_chunks(), row_group_size=ROW_GROUP)
             self._pending = []
+
+
+def new_writer(sink: pa.BufferOutputStream, schema: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer of Parquet as a store holds it.
+
+    Each page has a checksum, which shows whether an object without a manifest is damaged.
+
+    Args:
+        sink: receives the bytes.
+        schema: with the object's identity in its metadata.
+    """
+    return pq.ParquetWriter(sink, schema, compression="zstd", write_page_checksum=True)
 
 
 def read_table(store: Store, key: str, schema: TableSchema, columns: Sequence[str] | None = None) -> pa.Table:
@@ -158,6 +186,7 @@ def read_table(store: Store, key: str, schema: TableSchema, columns: Sequence[st
         ObjectMissing: the object is not committed.
         ManifestInvalid: its manifest cannot be read.
         SchemaMismatch: the object belongs to another table, or has another version.
+        VectorsMissing: the object is stored without a vector that is asked for.
         ObjectDamaged: the object cannot be read; its size, SHA-256 or number of rows differs from the manifest; its
             samples differ from those of its key; or a number is not finite. The commit is taken back, so that the
             next run computes the object again.
@@ -173,6 +202,11 @@ def _read(store: Store, key: str, schema: TableSchema, columns: Sequence[str] | 
             with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
                 schema.check(_without_identity(parquet.schema_arrow), address)
                 names = list(parquet.schema_arrow.names if columns is None else columns)
+                if absent := schema.optional & set(names) - set(parquet.schema_arrow.names):
+                    raise VectorsMissing(
+                        f"{address}: stored without {', '.join(absent)}; `dawin run EXPERIMENT` computes them where a "
+                        "table needs them"
+                    )
                 indexed = INDEX in parquet.schema_arrow.names
                 table = parquet.read(columns=[*names, *([INDEX] if indexed and INDEX not in names else [])])
         except UNREADABLE as error:
@@ -215,19 +249,16 @@ def read_samples(
         >>> read_samples(store, prefix, COEFFICIENTS, ["sample_index"], samples=3)["sample_index"].to_pylist()
         [0, 1, 2]
     """
-    found = [key for key in committed(store, prefix) if keys.is_samples(key)]
-    reached = 0
-    for start, stop in map(keys.span_of, found):
-        if start != reached:
-            break
-        reached = stop
-    if not found or reached != (samples or reached) or reached != keys.span_of(found[-1])[1]:
+    spans = [keys.span_of(key) for key in committed(store, prefix) if keys.is_samples(key)]
+    found = chain(spans)
+    reached = found[-1].stop if found else 0
+    if not found or reached != (samples or reached) or reached < max(span.stop for span in spans):
         wanted = "" if samples is None else f" of {samples:,}"
         raise ObjectMissing(
             f"{store.address(prefix)}: {reached:,}{wanted} samples are committed without a gap; "
             "`dawin run EXPERIMENT` computes the others"
         )
-    return pa.concat_tables([read_table(store, key, schema, columns) for key in found])
+    return pa.concat_tables([read_table(store, keys.samples(prefix, span), schema, columns) for span in found])
 
 
 def vectors(column: pa.ChunkedArray) -> np.ndarray:
@@ -250,28 +281,3 @@ def vectors(column: pa.ChunkedArray) -> np.ndarray:
 def _without_identity(schema: pa.Schema) -> pa.Schema:
     kept = {k: v for k, v in (schema.metadata or {}).items() if k != IDENTITY}
     return schema.with_metadata(kept)
-
-
-def _to_table(columns: Columns, schema: pa.Schema, where: str) -> pa.Table:
-    if set(columns) != set(schema.names):
-        raise SchemaMismatch(f"{where}: wanted columns {schema.names}, got {list(columns)}")
-    try:
-        arrays = [_to_array(columns[f.name], f) for f in schema]
-        table = pa.Table.from_arrays(arrays, schema=schema)
-        table.validate(full=True)
-    except (pa.ArrowException, ValueError) as error:
-        raise SchemaMismatch(f"{where}: {error}") from error
-    for field in schema:
-        if not field.nullable and table.column(field.name).null_count:
-            raise SchemaMismatch(f"{where}: column {field.name} must not hold nulls")
-    return table
-
-
-def _to_array(values: Any, field: pa.Field) -> pa.Array:  # noqa: ANN401  anything that pyarrow converts
-    if pa.types.is_fixed_size_list(field.type):
-        array = np.ascontiguousarray(values)
-        if array.ndim != 2 or array.shape[1] != field.type.list_size:
-            raise ValueError(f"column {field.name}: wanted shape (n, {field.type.list_size}), got {array.shape}")
-        flat = pa.array(array.reshape(-1), type=field.type.value_type)
-        return pa.FixedSizeListArray.from_arrays(flat, type=field.type)
-    return pa.array(values, type=field.type)

@@ -6,16 +6,16 @@ restricts the comparison to sizes.
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 from storage.errors import ObjectMissing, StorageError, damaged
 from storage.identity import digest_of_file
 from storage.manifests import Manifest
 from storage.store import Store
-from storage.stored import Stored
+from storage.stored import Stored, stored_file
 
 _LARGE = 64 << 20  # bytes, more than an object of logits has: several requests fetch a made model faster than one
 _SMALL = 4 << 20  # bytes: one request for the whole object takes no longer than one for each of eight row groups
@@ -37,23 +37,37 @@ def verifies_contents() -> bool:
     return chosen == "sha256"
 
 
-def check_stored(store: Store, manifest: Manifest, stored: Stored, *, contents: bool) -> None:
-    """Check that an object fits its manifest.
+def check_stored(
+    store: Store, manifest: Manifest, stored: Stored, *, contents: bool, opened: BinaryIO | bytes | None = None
+) -> Manifest:
+    """Return the manifest of the content that an object has, out of those that its manifest describes.
 
     Args:
         store: the store that holds the object.
         manifest: the object's manifest.
         stored: the object's size and mark, from a listing.
         contents: whether to compare the SHA-256 too, which reads the object unless this process has done so before.
+        opened: the object, or its bytes, if the caller has opened or read it.
 
     Raises:
         ObjectDamaged: the object differs from its manifest, or has vanished.
     """
-    _check_size(store, manifest, stored.size)
-    if contents and verifies_contents() and not _is_verified(store, manifest, stored):
-        with _gone_is_damaged(store, manifest), store.open(manifest.key) as file:
-            _check_digest(store, manifest, digest_of_file(file))
-        _remember(store, manifest, stored)
+    fitting = [one for one in manifest.contents if one.bytes == stored.size]
+    if not fitting:
+        _check_size(store, manifest, stored.size)
+    if not contents or not verifies_contents():
+        return fitting[0]
+    for one in fitting:
+        if _is_verified(store, one, stored):
+            return one
+    if isinstance(opened, bytes):
+        digest = hashlib.sha256(opened).hexdigest()
+    else:
+        with _gone_is_damaged(store, manifest), nullcontext(opened) if opened else store.open(manifest.key) as file:
+            digest = digest_of_file(file)
+    found = _of_digest(store, fitting, digest)
+    _remember(store, found, stored)
+    return found
 
 
 def read_sound(store: Store, manifest: Manifest) -> bytes:
@@ -68,11 +82,7 @@ def read_sound(store: Store, manifest: Manifest) -> bytes:
     """
     with _gone_is_damaged(store, manifest):
         content, mark = store.read_marked(manifest.key, in_parallel=manifest.bytes > _LARGE)
-    stored = Stored(len(content), mark)
-    _check_size(store, manifest, len(content))
-    if verifies_contents() and not _is_verified(store, manifest, stored):
-        _check_digest(store, manifest, hashlib.sha256(content).hexdigest())
-        _remember(store, manifest, stored)
+    check_stored(store, manifest, Stored(len(content), mark), contents=True, opened=content)
     return content
 
 
@@ -94,17 +104,27 @@ def open_sound(store: Store, manifest: Manifest, *, in_full: bool = True) -> Ite
     """
     with _gone_is_damaged(store, manifest):
         if store.scheme == "file":
-            check_stored(store, manifest, store.stat(manifest.key), contents=True)
-            file = store.open(manifest.key)
+            file = _open_local(store, manifest)
         elif verifies_contents():
             by_range = not in_full and manifest.bytes > _SMALL
             file = (_open_verified(store, manifest) if by_range else None) or BytesIO(read_sound(store, manifest))
         else:
             file = store.open(manifest.key)
     with file:
-        _check_size(store, manifest, file.seek(0, os.SEEK_END))
+        check_stored(store, manifest, Stored(file.seek(0, os.SEEK_END), ""), contents=False)
         file.seek(0)
         yield file
+
+
+def _open_local(store: Store, manifest: Manifest) -> Any:  # noqa: ANN401
+    """Open an object before comparing it with its manifest, because another process may replace it meanwhile."""
+    file = store.open(manifest.key)
+    try:
+        check_stored(store, manifest, stored_file(os.fstat(file.fileno())), contents=True, opened=file)
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _open_verified(store: Store, manifest: Manifest) -> Any | None:  # noqa: ANN401  fsspec publishes no types
@@ -112,7 +132,7 @@ def _open_verified(store: Store, manifest: Manifest) -> Any | None:  # noqa: ANN
     if store.scheme != "s3" or (store.url, manifest.key) not in _verified:
         return None
     file, mark = store.open_marked(manifest.key)
-    if _is_verified(store, manifest, Stored(manifest.bytes, mark)):
+    if any(_is_verified(store, one, Stored(one.bytes, mark)) for one in manifest.contents):
         return file
     file.close()
     return None
@@ -128,6 +148,29 @@ def remember_written(store: Store, manifest: Manifest) -> None:
     if store.scheme == "file":
         with suppress(ObjectMissing):  # another writer has just removed the object, and writes its own
             _remember(store, manifest, store.stat(manifest.key))
+
+
+def verified_mark(store: Store, manifest: Manifest) -> str:
+    """Return the mark that an object had when its SHA-256 was compared with its manifest; empty if it never was.
+
+    Args:
+        store: the store that holds the object.
+        manifest: the object's manifest.
+    """
+    mark, digest = _verified.get((store.url, manifest.key), ("", ""))
+    return mark if digest == manifest.sha256 else ""
+
+
+def note_verified(store: Store, manifest: Manifest, mark: str) -> None:
+    """Remember that an object's SHA-256 was compared with its manifest, perhaps by another process.
+
+    Args:
+        store: the store that holds the object.
+        manifest: the object's manifest.
+        mark: of the object at that time; empty: it was not compared.
+    """
+    if mark:
+        _remember(store, manifest, Stored(manifest.bytes, mark))
 
 
 def _is_verified(store: Store, manifest: Manifest, stored: Stored) -> bool:
@@ -153,7 +196,9 @@ def _check_size(store: Store, manifest: Manifest, size: int) -> None:
         raise damaged(store.address(manifest.key), f"wanted {manifest.bytes:,} bytes, got {size:,}")
 
 
-def _check_digest(store: Store, manifest: Manifest, digest: str) -> None:
-    if digest != manifest.sha256:
-        reason = f"wanted SHA-256 {manifest.sha256[:12]}…, got {digest[:12]}…"
-        raise damaged(store.address(manifest.key), reason)
+def _of_digest(store: Store, fitting: Sequence[Manifest], digest: str) -> Manifest:
+    for one in fitting:
+        if one.sha256 == digest:
+            return one
+    first = fitting[0]
+    raise damaged(store.address(first.key), f"wanted SHA-256 {first.sha256[:12]}…, got {digest[:12]}…")

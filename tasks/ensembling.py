@@ -83,7 +83,7 @@ def _read(ensemble: EnsembleReference, store: Store, span: Span) -> StoredOutput
 def _sink(ensemble: EnsembleReference, store: Store) -> Sink[StoredOutputs]:
     def coefficients(outputs: StoredOutputs, _: Mapping[str, Any]) -> Floats:
         if isinstance(ensemble.weighting, CoefficientsReference):
-            return read_coefficients(store, ensemble.weighting.prefix, outputs.span)
+            return read_coefficients(store, ensemble.weighting, outputs.span)
         if ensemble.weighting == "surest":
             return select_surest(outputs.entropies)
         return np.full((1, len(outputs.log_p)), 1.0 / len(outputs.log_p))

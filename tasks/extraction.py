@@ -1,6 +1,7 @@
 """Extraction: every model over every image, once; logits, entropies and losses go to the table `outputs`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -22,6 +23,8 @@ from tasks.streaming.merger import Merger
 from tasks.streaming.output_sinks import output_sink
 from tasks.streaming.reading import Reading
 
+NOTHING: Mapping[str, Collection[Span]] = MappingProxyType({})
+
 
 @task(name="extract", cache_policy=NO_CACHE)
 def extract(
@@ -31,6 +34,7 @@ def extract(
     reading: Reading,
     merges: Sequence[MergeReference] = (),
     samples: Span | None = None,
+    logits: Mapping[str, Collection[Span]] = NOTHING,
 ) -> Tally:
     """Run models over one data set, each image decoded once for all of them, and store their outputs.
 
@@ -40,17 +44,19 @@ def extract(
         reading: how images are read.
         merges: evaluated in the same pass; none of them may need the outputs of all samples (`is_local`).
         samples: the samples to run on; None: all.
+        logits: by prefix of outputs, the spans whose logits are needed, if the store holds outputs without.
     """
     if not outputs:
         return Tally(0, 0)
     dataset, device = outputs[0].dataset, default_device()
-    missing = [reference for reference in outputs if missing_spans(store, reference.prefix, dataset.spans)]
+    needed = {o: logits.get(o.prefix, ()) for o in outputs}
+    missing = [o for o in outputs if missing_spans(store, o.prefix, dataset.spans, vectors=needed[o])]
     images = Images(dataset, reading, device)
     inference = Inference(dataset.preprocessing, outputs[0].scored.precision, reading.batch_size, dataset.groups)
     merged = tuple(dict.fromkeys(reference for merge in merges for reference in merge.outputs))
     states = load_states(dict.fromkeys((*missing, *merged)), store, device)
     sinks = [
-        output_sink(o, build_classifier(states[o], o.model.url, o.model.architecture, device), inference)
+        output_sink(o, build_classifier(states[o], o.model.url, o.model.architecture, device), inference, needed[o])
         for o in missing
     ]
     if merges:

@@ -1,7 +1,7 @@
 """Upgrading: outputs of an earlier version of this program, written again in today's form. No model runs."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,9 @@ log = logging.getLogger("dawin.upgrading")
 
 
 @task(name="upgrade outputs", cache_policy=NO_CACHE)
-def upgrade_outputs(outputs: Sequence[OutputsReference], store: Store) -> Tally:
+def upgrade_outputs(
+    outputs: Sequence[OutputsReference], store: Store, logits: Mapping[str, Collection[Span]] | None = None
+) -> Tally:
     """Write outputs that a store holds in the form of version 1 in today's form, and log one line for all of them.
 
     The columns that version 1 does not have are computed from its logits, as a new forward pass would compute them. An
@@ -36,12 +38,13 @@ def upgrade_outputs(outputs: Sequence[OutputsReference], store: Store) -> Tally:
     Args:
         outputs: of models on data sets; those that are complete, or have no former objects, stay as they are.
         store: holds the former objects, which stay, and receives the new ones.
+        logits: by prefix of outputs, the spans whose logits are needed, if the store holds outputs without.
     """
-    former = [
-        (reference, span)
-        for reference in outputs
-        for span in former_spans(reference, missing_spans(store, reference.prefix, reference.dataset.spans), store)
-    ]
+    former = []
+    for reference in outputs:
+        needed = (logits or {}).get(reference.prefix, ())
+        missing = missing_spans(store, reference.prefix, reference.dataset.spans, vectors=needed)
+        former += [(reference, span) for span in former_spans(reference, missing, store)]
     computed, total = 0, sum(span.length for _, span in former)
     if former:
         with work("upgrade outputs", total, stage="upgrade", unit="predictions") as progress:
@@ -60,16 +63,18 @@ def _upgrade(reference: OutputsReference, span: Span, store: Store) -> int:
     except ObjectDamaged as error:
         log.warning("not upgraded: %s", error)
         return 0
+    keeps = reference.scored.logits != "none"
     writer = TableWriter(
         store,
         keys.samples(reference.prefix, span),
         OUTPUTS["fp32"],
         identity=reference.identity,
-        widths={"logits": vectors(former["logits"]).shape[1]},
+        widths={"logits": vectors(former["logits"]).shape[1] if keeps else 0},
         run=flow_run.id,
     )
     for start in range(0, span.length, ROW_GROUP):
-        writer.append(_upgraded(former.slice(start, ROW_GROUP), reference.model.temperature))
+        columns = _upgraded(former.slice(start, ROW_GROUP), reference.model.temperature)
+        writer.append({name: values for name, values in columns.items() if keeps or name != "logits"})
     writer.commit()
     return span.length
 

@@ -12,6 +12,7 @@ from tasks.errors import did_you_mean
 from tasks.methods.method import Setup
 from tasks.methods.registry import METHODS, Member, existing, fault, matching
 from tasks.models.architecture import open_clip_models
+from tasks.numerics.measures import STORED
 
 if TYPE_CHECKING:
     from flows.experiment.settings import Experiment
@@ -46,7 +47,12 @@ def faults_of_names(experiment: "Experiment", known: Known | None = None) -> lis
     """
     found = known or Known([m.name for m in experiment.models], [d.name for d in experiment.datasets])
     faults = [*_architecture(experiment), *_repeated(experiment, found), *_heads(experiment, found)]
-    faults += [*_models(experiment, found), *_tuned(experiment, found), *_methods(experiment, found)]
+    faults += [
+        *_expertise(experiment),
+        *_models(experiment, found),
+        *_tuned(experiment, found),
+        *_methods(experiment, found),
+    ]
     faults += faults_of_published(experiment, found)
     return [fault._replace(text=printable(fault.text, _MOST)) for fault in faults]
 
@@ -79,6 +85,18 @@ def _heads(experiment: "Experiment", known: Known) -> list[Fault]:
     return [
         Fault(f"heads: no data set {n!r}{did_you_mean(n, known.datasets) or listed}", ("heads", n)) for n in unknown
     ]
+
+
+def _expertise(experiment: "Experiment") -> list[Fault]:
+    """Return the fault of a measure that is computed from logits where none are kept."""
+    measure = experiment.merge.expertise
+    if experiment.logits != "none" or measure in STORED or not experiment.merge.granularity:
+        return []
+    text = (
+        f"merge.expertise: {measure} needs the models' logits, which logits: none does not keep; set logits: fp32, or "
+        f"expertise: {', '.join(STORED)}"
+    )
+    return [Fault(text, ("merge", "expertise"))]
 
 
 def _models(experiment: "Experiment", known: Known) -> list[Fault]:

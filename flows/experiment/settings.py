@@ -41,8 +41,8 @@ class Experiment(Settings):
     """Published numbers that results show beside the measured ones, each with its source."""
     precision: Precision = "fp32"
     """Precision of the models' arithmetic."""
-    logits: Literal["fp32", "fp16"] = "fp32"
-    """Type that logits are stored in; entropies and losses are computed before."""
+    logits: Literal["fp32", "fp16", "none"] = "fp32"
+    """Type that logits are stored in, `none`: not at all; entropies and losses are computed before."""
     batch_size: int = Field(default=256, ge=1)
     """Images per batch; changes results by no more than rounding."""
     samples_per_run: int | None = Field(default=None, ge=1)
@@ -94,6 +94,7 @@ class Experiment(Settings):
             bins=self.merge.bins,
             m_step=self.merge.m_step,
             precision=self.precision,
+            logits=self.logits,
             seed=self.seed,
             options=self.methods.by_method,
         )
@@ -131,5 +132,6 @@ class Experiment(Settings):
                 "baselines": ("individual",),
                 "methods": MethodsSettings(),
                 "published": (),
+                "logits": "fp32" if self.logits == "none" else self.logits,  # a temperature is fitted to them
             }
         )

@@ -12,7 +12,7 @@ from flows.reports.boards import boards_seen
 from flows.reports.leaderboard import runs_of
 from storage import keys
 from storage.catalogue.layout import NEWEST
-from storage.catalogue.look import Look, Rows, look
+from storage.catalogue.reading import Look, Rows, look
 from storage.errors import ObjectMissing
 from storage.identity import digest_of
 from storage.store import Store

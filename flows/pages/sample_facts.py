@@ -1,7 +1,7 @@
 """Numbers of single samples, aggregated by data set before anything of them reaches a page."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from storage.schemas import COMPONENTS, MIXTURES
 from storage.tables import read_samples, read_table, vectors
 from tasks.evidence.sample_columns import stored_columns
 from tasks.numerics.checks import Floats
-from tasks.opening.read_coefficients import read_coefficients
+from tasks.opening.read_coefficients import StoredCoefficients
 
 log = logging.getLogger("dawin.report")
 
@@ -159,9 +159,9 @@ def _fit(run: RunData, dataset: str, merge: str) -> Fit | None:
     reference = run.plan.coefficients(merge, dataset)
     if reference is None:
         return None
-    own = read_coefficients(run.store, reference.prefix, reference.dataset.whole).astype(np.float64)
     models = tuple(outputs.model.name for outputs in reference.outputs)
     mixture = next((found for m in run.dawin if (found := run.plan.mixture(m, dataset))), None)
+    counts, total = _distribution(StoredCoefficients(run.store, reference))
     empty = np.zeros((0, len(models)))
     parts = np.zeros(0), empty, empty, np.zeros(0)
     if mixture is not None and mixture.coefficients == reference:
@@ -175,13 +175,20 @@ def _fit(run: RunData, dataset: str, merge: str) -> Fit | None:
         )
     return Fit(
         models=models,
-        counts=np.stack([marginal_counts(column) for column in own.T]),
-        mean=own.mean(axis=0),
+        counts=counts,
+        mean=total / reference.dataset.samples,
         weights=parts[0],
         concentration=parts[1],
         coefficients=parts[2],
         samples=parts[3],
     )
+
+
+def _distribution(coefficients: Iterable[Floats]) -> tuple[Floats, Floats]:
+    """Return the counts (M, bins) and the sums (M,) of each model's coefficients."""
+    parts = [(np.stack([marginal_counts(column) for column in part.T]), part.sum(axis=0)) for part in coefficients]
+    counts, sums = (np.sum(values, axis=0) for values in zip(*parts, strict=True))
+    return counts, sums
 
 
 def _clusters(run: RunData, dataset: str, merge: str, right: Mapping[str, NDArray[np.bool_]]) -> list[Hits]:

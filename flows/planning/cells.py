@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from flows.experiment.settings import Experiment
 from tasks.methods.dawin import METHOD as DAWIN
-from tasks.methods.method import Context, Outputs
+from tasks.methods.method import Context, Outputs, Setup
 from tasks.methods.registry import Member
 from tasks.methods.weight_average import METHOD as AVERAGE
 from tasks.numerics.measures import STORED, WITH_JUDGE
@@ -23,8 +23,9 @@ def cells_of(experiment: Experiment, outputs: Outputs, everywhere: Sequence[Scor
         everywhere: all data sets of the experiment, for methods that learn from their images.
     """
     scales = experiment.merge.scale if experiment.merge.kind == "task-vectors" else (None,)
-    contexts = [_context(experiment, outputs, everywhere, scale) for scale in scales]
-    members = [member for member in experiment.members if present_on(member, outputs[0].dataset, experiment)]
+    setup = experiment.setup
+    contexts = [_context(experiment, setup, outputs, everywhere, scale) for scale in scales]
+    members = [member for member in experiment.members if present_on(member, outputs[0].dataset, setup)]
     found = [member.cell(contexts[0]) for member in members if not member.method.per_sample]
     for context in contexts:
         suffix = f"/scale-{context.scale:.2f}" if len(scales) > 1 else ""
@@ -33,18 +34,18 @@ def cells_of(experiment: Experiment, outputs: Outputs, everywhere: Sequence[Scor
     return found
 
 
-def present_on(member: Member, dataset: DatasetReference, experiment: Experiment) -> bool:
+def present_on(member: Member, dataset: DatasetReference, setup: Setup) -> bool:
     """Return whether results have a row of a method on a data set."""
-    return member.method.leaves_out(dataset, experiment.setup) is None
+    return member.method.leaves_out(dataset, setup) is None
 
 
 def left_out(experiment: Experiment, datasets: Sequence[DatasetReference]) -> list[str]:
     """Return a note for each data set on which methods have no row, with the reason."""
-    notes = []
+    notes, setup, members = [], experiment.setup, experiment.members
     for dataset in datasets:
         reasons = dict[str, list[str]]()
-        for member in experiment.members:
-            if reason := member.method.leaves_out(dataset, experiment.setup):
+        for member in members:
+            if reason := member.method.leaves_out(dataset, setup):
                 reasons.setdefault(reason, []).append(member.name)
         for reason, names in reasons.items():
             are = "is" if len(names) == 1 else "are"
@@ -53,7 +54,7 @@ def left_out(experiment: Experiment, datasets: Sequence[DatasetReference]) -> li
 
 
 def _context(
-    experiment: Experiment, outputs: Outputs, everywhere: Sequence[ScoredDataset], scale: float | None
+    experiment: Experiment, setup: Setup, outputs: Outputs, everywhere: Sequence[ScoredDataset], scale: float | None
 ) -> Context:
     merge = experiment.merge
     judge = None
@@ -68,7 +69,7 @@ def _context(
         judge=judge,
     )
     return Context(
-        setup=experiment.setup,
+        setup=setup,
         outputs=outputs,
         coefficients=coefficients,
         scale=scale,

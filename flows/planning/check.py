@@ -56,7 +56,9 @@ def checked_plan(
         InputError: an input is missing, damaged or does not fit the others; one message lists all such faults.
     """
     _refuse_pattern(experiment)
-    checkpoints = checkpoints or Checkpoints(store, experiment.architecture, remember)
+    keep, own = checkpoints is None, Checkpoints(store, experiment.architecture, remember, experiment=experiment.name)
+    checkpoints = checkpoints or own
+    checkpoints.places.look_at([model.checkpoint for model in experiment.models])
     datasets = datasets or Datasets(shard)
     faults = Faults()
     models = [model for m in experiment.models if (model := faults.collect(checkpoints.model, m))]
@@ -75,11 +77,16 @@ def checked_plan(
     if len(found) == len(experiment.datasets):
         faults.collect(_check_rows, experiment, [dataset for dataset, _ in found])
     faults.raise_any()
+    if keep:
+        checkpoints.keep()
     widths = [checkpoints.classes(models, heads.get(dataset.name), dataset) for dataset, _ in found]
     cut = datasets.cut([dataset for dataset, _ in found], widths, store, remember=remember)
-    datasets.write_names(cut if remember else [], store)
     scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset in cut]
-    return _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
+    plan = _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
+    if remember and (unnamed := datasets.unnamed(cut)):
+        plan.recall_manifests()
+        datasets.write_names(unnamed, store)
+    return plan
 
 
 def _refuse_pattern(experiment: Experiment) -> None:
@@ -177,8 +184,8 @@ def _check_samples(experiment: Experiment, dataset: DatasetReference) -> None:
 
 
 def _check_methods(experiment: Experiment, dataset: DatasetReference) -> None:
-    methods = dict.fromkeys(member.method for member in experiment.members)
-    reasons = [reason for method in methods if (reason := method.refusal_on(dataset, experiment.setup))]
+    methods, setup = dict.fromkeys(member.method for member in experiment.members), experiment.setup
+    reasons = [reason for method in methods if (reason := method.refusal_on(dataset, setup))]
     if reasons:
         raise DatasetError("; ".join(f"data set {dataset.name}: {reason}" for reason in reasons))
 
@@ -187,7 +194,8 @@ def _check_rows(experiment: Experiment, datasets: Sequence[DatasetReference]) ->
     """Refuse an experiment whose methods leave out every data set, so that nothing remains to evaluate."""
     if experiment.merge.granularity or not datasets:
         return
-    if not any(present_on(member, dataset, experiment) for member in experiment.members for dataset in datasets):
+    members, setup = experiment.members, experiment.setup
+    if not any(present_on(member, dataset, setup) for member in members for dataset in datasets):
         reasons = "; ".join(left_out(experiment, datasets))
         raise DatasetError(f"baselines: nothing remains to evaluate: {reasons}")
 
@@ -208,7 +216,8 @@ def _plan(
     settings["methods"] = {name: options[name].model_dump(mode="json") for name in asked if name in options}
     settings["temperatures"] = {model.name: model.temperature for model in models}
     published = tuple(one.number for one in experiment.published)
-    tuned = tuple(o for of in outputs for o in of if o.model.name == experiment.tuned_on(o.dataset.name))
+    tuned_on = {scored.dataset.name: experiment.tuned_on(scored.dataset.name) for scored in everywhere}
+    tuned = tuple(o for of in outputs for o in of if o.model.name == tuned_on[o.dataset.name])
     identity = {
         "computation": computation("results"),
         "schema": RESULTS.version,

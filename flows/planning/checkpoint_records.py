@@ -2,13 +2,15 @@
 
 import json
 import logging
-import re
+import os
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
 from flows.experiment.input_settings import ZERO_SHOT
+from flows.planning.checkpoint_places import CheckpointPlaces
 from flows.planning.confined_check import Check
+from flows.planning.records_together import RecordsTogether, is_record
 from storage import keys
 from storage.errors import ObjectMissing, StorageError
 from storage.identity import digest_of, digest_of_file
@@ -16,6 +18,7 @@ from storage.locations import Location
 from storage.store import Store
 from storage.text import shown
 from tasks.errors import CheckpointError, did_you_mean
+from tasks.progress import work
 from tasks.references.models import ModelReference
 
 log = logging.getLogger("dawin.checkpoints")
@@ -28,6 +31,7 @@ CHECKPOINT_FILES = (
     "open_clip_pytorch_model.bin",
 )
 _SUMMARY_VERSION = 4
+_LARGE = 1 << 30  # bytes; reading such a file takes long enough to show its progress
 HEAD = "head of "
 """The beginning of a head's label in messages; the data set's name follows."""
 
@@ -83,10 +87,28 @@ class CheckpointRecords:
         store: remembers the findings.
         remember: whether new findings are written.
         check: reads a checkpoint and returns its summary.
+        places: the folders of checkpoints on S3 that are listed.
+        experiment: its name; its findings are kept together too. None: they are not.
     """
 
-    def __init__(self, store: Store, remember: bool, check: Check) -> None:
-        self._store, self._remember, self._check = store, remember, check
+    def __init__(
+        self, store: Store, remember: bool, check: Check, places: CheckpointPlaces, experiment: str | None
+    ) -> None:
+        self._store, self._remember, self._check, self._places = store, remember, check, places
+        self._together = RecordsTogether(store, experiment)
+
+    def keep(self) -> None:
+        """Write all findings together, unless the store has them so or nothing is to be written."""
+        if self._remember:
+            self._together.keep()
+
+    def file(self, url: str, label: str) -> Location:
+        """Return the file of a checkpoint as `checkpoint_file` does.
+
+        Raises:
+            CheckpointError: no such file.
+        """
+        return self._places.file(Location(url).url, CHECKPOINT_FILES) or checkpoint_file(url, label)
 
     def digest(self, location: Location, label: str) -> str:
         """Return the SHA-256 of a file: of a local file always computed, of a remote one remembered by its ETag.
@@ -94,13 +116,13 @@ class CheckpointRecords:
         Raises:
             CheckpointError: no such file; the message lists its neighbours.
         """
-        fingerprint = fingerprint_of(location, label)
+        fingerprint = self._places.fingerprint(location) or fingerprint_of(location, label)
         key = keys.checkpoint(f"etag-{digest_of({'url': location.url, 'etag': fingerprint})}")
         if not location.is_local and (found := self._remembered(key)):
             return str(found["sha256"])
         digest = _hashed(location.url, fingerprint)
-        if not location.is_local and self._remember:
-            self._store.replace(key, json.dumps({"sha256": digest, "url": location.url}).encode())
+        if not location.is_local:
+            self._note(key, {"sha256": digest, "url": location.url})
         return digest
 
     def summary(
@@ -130,40 +152,43 @@ class CheckpointRecords:
         if found := self._remembered(key):
             return found
         found = self._check(kind, location, architecture, Location(base.url) if base else None)
+        self._note(key, found)
+        return found
+
+    def _note(self, key: str, found: dict[str, Any]) -> None:
         if self._remember:
             self._store.replace(key, json.dumps(found).encode())
-        return found
+            self._together.note(key, found)
 
     def _remembered(self, key: str) -> dict[str, Any] | None:
         """Return a finding; None if the store has none, or a damaged one: the file is then read again."""
+        if found := self._together.found(key):
+            return found
         try:
             found = json.loads(self._store.read(key))
         except ObjectMissing:
             return None
         except (ValueError, RecursionError):
             found = None
-        if isinstance(found, dict) and _is_record(found):
+        if isinstance(found, dict) and is_record(found):
+            self._together.note(key, found)
             return found
         log.warning("%s: damaged, reading the checkpoint again", self._store.address(key))
         return None
 
 
-def _is_record(found: dict[str, Any]) -> bool:
-    """Return whether a record is a digest, or the summary of a head or a model."""
-    if "sha256" in found:
-        return isinstance(found["sha256"], str) and re.fullmatch("[0-9a-f]{64}", found["sha256"]) is not None
-    wanted = {"classes", "features"}
-    if not wanted.issuperset(found):
-        wanted |= {"layout", "image_size", "completed", "uncovered", "text_features"}
-        wanted |= {"architecture", "tower", "assumed", "pixels", "described"}
-    return found.keys() >= wanted
-
-
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1 << 16)
 def _hashed(url: str, _fingerprint: str) -> str:
     """Hash a file, once per process while it does not change: its fingerprint holds times that cannot be set back."""
     with Location(url).open() as file:
-        return digest_of_file(file)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if size < _LARGE:
+            return digest_of_file(file)
+        with work(
+            f"read {shown(url.rpartition('/')[2])}", size >> 20, stage="read checkpoints", unit="MiB"
+        ) as progress:
+            return digest_of_file(file, lambda piece: progress.advance(piece >> 20))
 
 
 def _neighbours(location: Location, label: str) -> str:

@@ -5,7 +5,8 @@ from math import prod
 from typing import Any
 
 from flows.experiment.input_settings import ModelSettings
-from flows.planning.checkpoint_records import HEAD, CheckpointRecords, checkpoint_file
+from flows.planning.checkpoint_places import CheckpointPlaces
+from flows.planning.checkpoint_records import HEAD, CheckpointRecords
 from flows.planning.confined_check import Check, check_here
 from storage.locations import Location
 from storage.store import Store
@@ -27,16 +28,33 @@ class Checkpoints:
         architecture: the open_clip model that the experiment names.
         remember: whether new findings are written to the store.
         check: reads a checkpoint and returns its summary.
+        experiment: its name; the store keeps the records of its checkpoints together. None: it does not.
+
+    Attributes:
+        places: the folders of checkpoints on S3 that are listed.
     """
 
-    def __init__(self, store: Store, architecture: str | None, remember: bool, check: Check = check_here) -> None:
-        self._records, self._architecture = CheckpointRecords(store, remember, check), architecture
+    def __init__(
+        self,
+        store: Store,
+        architecture: str | None,
+        remember: bool,
+        check: Check = check_here,
+        experiment: str | None = None,
+    ) -> None:
+        self.places = CheckpointPlaces()
+        self._records = CheckpointRecords(store, remember, check, self.places, experiment)
+        self._architecture = architecture
         self._models: dict[str, dict[str, Any]] = {}
         self._heads: dict[str, dict[str, Any]] = {}
         self._references: dict[ModelSettings, ModelReference] = {}
         self._head_references: dict[str, FileReference] = {}  # by address
         self._beside: dict[str, Description] = {}  # by folder
         self._base: ModelReference | None = None  # the first model
+
+    def keep(self) -> None:
+        """Write the records of all checkpoints together into the store, so that one request reads them."""
+        self._records.keep()
 
     def image_sizes(self, models: Sequence[ModelReference]) -> list[int]:
         """Return the sides of the images that the towers take, in pixels."""
@@ -75,7 +93,7 @@ class Checkpoints:
     def _model(self, settings: ModelSettings) -> ModelReference:
         label = f"model {settings.name}"
         try:
-            location = checkpoint_file(settings.checkpoint, label)
+            location = self._records.file(settings.checkpoint, label)
             digest = self._records.digest(location, label)
         except CheckpointError as error:
             source = f"; to be had: {settings.source}" if settings.source else ""
@@ -122,7 +140,8 @@ class Checkpoints:
     def _files_beside(self, location: Location) -> Description:
         folder = location.url.rpartition("/")[0]
         if folder not in self._beside:
-            self._beside[folder] = read_beside(location, named=self._architecture is not None)
+            named, is_described = self._architecture is not None, self.places.is_described(folder)
+            self._beside[folder] = read_beside(location, named=named) if is_described else Description(None, None)
         return self._beside[folder]
 
     def head(self, dataset: str, url: str) -> FileReference:
@@ -132,7 +151,7 @@ class Checkpoints:
             CheckpointError: it is missing, damaged, or holds no head.
         """
         if url not in self._head_references:
-            location = checkpoint_file(url, f"{HEAD}{dataset}")
+            location = self._records.file(url, f"{HEAD}{dataset}")
             digest = self._records.digest(location, f"{HEAD}{dataset}")
             self._heads[digest] = self._records.summary(location, digest, "head", None)
             self._head_references[url] = FileReference(url=location.url, digest=digest)
@@ -146,7 +165,7 @@ class Checkpoints:
         """
         label = f"{HEAD}{dataset}"
         if url is not None:
-            location = checkpoint_file(url, label)
+            location = self._records.file(url, label)
             text = FileReference(url=location.url, digest=self._records.digest(location, label))
             found = self._records.summary(location, text.digest, "model", self._architecture_of(location))
         elif self._base is None:

@@ -68,6 +68,10 @@ class Datasets:
         sizes = [cuts.samples_per_object(one.digest, width) for one, width in zip(found, widths, strict=True)]
         return [replace(dataset, shard=size) for dataset, size in zip(found, sizes, strict=True)]
 
+    def unnamed(self, found: Sequence[DatasetReference]) -> list[DatasetReference]:
+        """Return the data sets whose samples' names `write_names` has not looked for yet."""
+        return [dataset for dataset in found if dataset.digest in self._unnamed]
+
     def write_names(self, found: Sequence[DatasetReference], store: Store) -> None:
         """Write the names of data sets' samples into a store that does not hold them; each is looked for once."""
         for dataset in found:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
-from storage.soundness import Listing, counts_as_missing, is_committed, missing_spans, states
+from flows.planning.plan_look import PlanLook
 from storage.spans import Span
 from storage.store import Store
-from tasks.opening.former_outputs import former_prefix, former_spans
 from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
 from tasks.references.datasets import DatasetReference
 from tasks.references.heads import TextHeadReference
@@ -45,7 +45,11 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a run computes, by reference."""
+    """Everything that a run computes, by reference.
+
+    All questions about the store share one look at it, until this process commits a table. After other processes have
+    committed tables, call `look_again`.
+    """
 
     store: Store
     record: RunRecord
@@ -55,6 +59,31 @@ class Plan:
     reading: Reading
     remarks: tuple[str, ...] = ()
     """Findings of the check that are no faults, such as methods that leave out a data set."""
+    all_logits: bool = False
+    """Whether all outputs need their logits, such as for a calibration."""
+
+    @cached_property
+    def _look(self) -> PlanLook:
+        outputs = [o for dataset in self.datasets for o in self._outputs(dataset)]
+        tables = [
+            table
+            for dataset in self.datasets
+            for kind in (self.coefficients, self.mixtures, self.bins, self.merges, self.ensembles)
+            for table in kind(dataset)
+        ]
+        return PlanLook(self.store, self.record, outputs, tables, all_logits=self.all_logits)
+
+    def look_again(self) -> None:
+        """Forget which tables the store held: other processes have committed some, or found some damaged."""
+        self._look.renew()
+
+    def recall_manifests(self) -> None:
+        """Read the manifests of the plan's tables that an earlier run left on S3 together; a look does so by itself."""
+        self._look.recall_manifests()
+
+    def leave_manifests(self) -> None:
+        """Make the next look at the plan's tables cheap on S3: it then reads one object in place of each manifest."""
+        self._look.leave_manifests()
 
     def on(self, dataset: str) -> "Plan":
         """Return the part of the plan that concerns one data set."""
@@ -78,7 +107,7 @@ class Plan:
             )
             remedy += "ViT-B-32 (GELU) or ViT-B-32-quickgelu"
             found.append(f"architecture: {assumed}; {remedy}")
-        return found
+        return found + self._look.notes()
 
     def merges(self, dataset: DatasetReference) -> list[MergeReference]:
         """Return the merges to evaluate on a data set, equal ones once."""
@@ -88,7 +117,7 @@ class Plan:
         """Return the output ensembles on a data set, equal ones once."""
         return _distinct(p for p in self._predictions(dataset) if isinstance(p, EnsembleReference))
 
-    @property
+    @cached_property
     def made_models(self) -> list[MadeModel]:
         """The models that methods make of others' weights, equal ones once."""
         references = [o for dataset in self.datasets for p in self._predictions(dataset) for o in _all_outputs(p)]
@@ -105,20 +134,16 @@ class Plan:
         wanted = [o for d in self.datasets for merge in self.missing(self.merges(d)) for o in merge.outputs]
         wanted += [judge for d in self.datasets for judge in self.missing(self.judges(d))]
         digests = {o.model.made.digest for o in wanted if o.model.made}
-        found = states(self.store, "made-models", only={model.key for model in models})
-        damaged = {key for key, error in found.items() if counts_as_missing(error)}
-        return [m for m in models if m.key in damaged or (m.digest in digests and m.key not in found)]
+        found = self._look.damaged([model.key for model in models])
+        return [m for m in models if found.get(m.key, m.digest in digests)]
 
     @property
     def damaged_heads(self) -> list[TextHeadReference]:
         """Heads made of class names that are damaged in the store. A missing head is made when a model needs it."""
         heads = [o.scored.head for of_dataset in self.outputs for o in of_dataset]
-        made = [head for head in dict.fromkeys(heads) if isinstance(head, TextHeadReference)]
-        if not made:
-            return []
-        found = states(self.store, "heads", only={head.key for head in made})
-        damaged = {key for key, error in found.items() if counts_as_missing(error)}
-        return [head for head in made if head.key in damaged]
+        made = {head.key: head for head in heads if isinstance(head, TextHeadReference)}
+        found = self._look.damaged(list(made))
+        return [head for key, head in made.items() if found.get(key)]
 
     def judges(self, dataset: DatasetReference) -> list[OutputsReference]:
         """Return the outputs on a data set of models whose predictions serve as labels."""
@@ -127,8 +152,8 @@ class Plan:
     @property
     def former_outputs(self) -> list[OutputsReference]:
         """Return the outputs of which the store holds missing spans in the form of an earlier version of dawin."""
-        view = _View(self.store)
-        return [outputs for dataset in self.datasets for outputs in self._outputs(dataset) if view.former(outputs)]
+        look = self._look
+        return [outputs for dataset in self.datasets for outputs in self._outputs(dataset) if look.former(outputs)]
 
     def streamed(self, dataset: DatasetReference) -> list[MergeReference]:
         """Return the merges to evaluate in the pass that extracts: all missing ones, if none waits for a fit.
@@ -156,13 +181,16 @@ class Plan:
 
     def missing(self, references: Sequence[R]) -> list[R]:
         """Return those references whose tables are not complete in the store."""
-        view = _View(self.store)
-        return [reference for reference in references if view.missing(reference)]
+        return [reference for reference in references if self._look.missing(reference)]
+
+    def needed_logits(self, outputs: Iterable[OutputsReference]) -> dict[str, list[Span]]:
+        """Return the spans whose logits a missing table needs, by prefix of the outputs."""
+        return {reference.prefix: self._look.logits(reference) for reference in outputs}
 
     @property
     def has_results(self) -> bool:
         """Whether the store holds the results, which a run writes last."""
-        return is_committed(self.store, self.record.key, contents=True)
+        return self._look.has_results
 
     @property
     def is_done(self) -> bool:
@@ -171,17 +199,17 @@ class Plan:
 
     def steps(self) -> list[Step]:
         """Return the plan line by line, stage by stage, with how much of each line is missing."""
-        found, view = list[Step](), _View(self.store)
+        found, look = list[Step](), self._look
 
         def add(stage: str, label: str, references: Sequence[R], upgraded: int = 0) -> None:
             if references:
                 dataset = references[0].dataset
-                missing = sum(span.length for one in references for span in view.missing(one)) - upgraded
+                missing = sum(span.length for one in references for span in look.missing(one)) - upgraded
                 found.append(Step(stage, dataset.name, label, dataset.samples * len(references), missing))
 
         for dataset in self.datasets:
             for reference in self._outputs(dataset):
-                upgraded = sum(span.length for span in view.former(reference))
+                upgraded = sum(span.length for span in look.former(reference))
                 if upgraded:
                     found.append(Step("upgrade", dataset.name, reference.model.name, upgraded, upgraded))
                 add("extract", reference.model.name, [reference], upgraded)
@@ -209,39 +237,14 @@ class Plan:
         return [*own, *self.judges(dataset)]
 
     def _predictions(self, dataset: DatasetReference) -> list[PredictionsReference]:
-        return [cell.predictions for cell in self.cells if cell.predictions.dataset == dataset]
+        return self._by_dataset.get(dataset.name, [])
 
-
-class _View:
-    """The tables of a plan that a store holds at one moment: one listing per table and data set."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._listings: dict[str, Listing] = {}
-
-    def missing(self, reference: R) -> list[Span]:
-        """Return the spans of a table that are not in the store."""
-        is_fitted = isinstance(reference, CoefficientsReference | MixtureReference | BinsReference)
-        # a fit sees all samples, and writes one object
-        spans = [reference.dataset.whole] if is_fitted else reference.dataset.spans
-        missing = missing_spans(self._store, reference.prefix, spans, listing=self._listing(reference.prefix))
-        if isinstance(reference, MixtureReference):
-            components = reference.components_key
-            found = states(self._store, "", only=(components,), listing=self._listing(components))
-            return spans if components not in found or counts_as_missing(found[components]) else missing
-        return missing
-
-    def former(self, reference: OutputsReference) -> list[Span]:
-        """Return the missing spans of outputs that the store holds in the form of an earlier version."""
-        return former_spans(
-            reference, self.missing(reference), self._store, listing=self._listing(former_prefix(reference))
-        )
-
-    def _listing(self, key: str) -> Listing:
-        folder = "/".join(key.split("/")[:2])  # table and data set
-        if folder not in self._listings:
-            self._listings[folder] = self._store.listing(folder)
-        return self._listings[folder]
+    @cached_property
+    def _by_dataset(self) -> dict[str, list[PredictionsReference]]:
+        found = dict[str, list[PredictionsReference]]()
+        for cell in self.cells:
+            found.setdefault(cell.predictions.dataset.name, []).append(cell.predictions)
+        return found
 
 
 def _all_outputs(predictions: PredictionsReference) -> tuple[OutputsReference, ...]:

@@ -22,18 +22,20 @@ from tasks.streaming.reading import Reading
 
 
 def write_plan(plan: Plan) -> str:
-    """Write a plan into its store and return its key."""
+    """Write a plan into its store, unless it is there already, and return its key."""
     content = {
         "record": plan.record,
         "outputs": plan.outputs,
         "cells": plan.cells,
         "reading": asdict(plan.reading),
         "remarks": plan.remarks,
+        "all_logits": plan.all_logits,
         "versions": _versions(),
     }
     text = to_json(content).encode()
     key = keys.plan(_digest(text))
-    plan.store.replace(key, text)
+    if not plan.store.holds(key, text):
+        plan.store.replace(key, text)
     return key
 
 
@@ -56,7 +58,15 @@ def read_plan(key: str, store: Store) -> Plan:
         reading = Reading(**found["reading"])
     except (ValueError, TypeError, KeyError) as error:
         raise damaged(store.address(key), str(error)) from error
-    return Plan(store, found["record"], found["outputs"], found["cells"], reading, tuple(found.get("remarks", ())))
+    return Plan(
+        store,
+        found["record"],
+        found["outputs"],
+        found["cells"],
+        reading,
+        tuple(found.get("remarks", ())),
+        bool(found.get("all_logits")),
+    )
 
 
 def _versions() -> dict[str, int]:

@@ -11,7 +11,7 @@ from flows.reports.tables import IS_MEAN, render, results_of, wide
 from storage.schemas import COMPONENTS
 from storage.store import Store
 from storage.tables import read_table, vectors
-from tasks.opening.read_coefficients import read_coefficients
+from tasks.opening.read_coefficients import StoredCoefficients
 from tasks.references.datasets import DatasetReference
 from tasks.references.results import RunRecord
 
@@ -47,7 +47,7 @@ async def publish_coefficients(plan: Plan, dataset: DatasetReference) -> None:
     """
     parts = []
     for mixture in plan.mixtures(dataset):
-        own = read_coefficients(plan.store, mixture.coefficients.prefix, dataset.whole)
+        own = StoredCoefficients(plan.store, mixture.coefficients)
         table = read_table(plan.store, mixture.components_key, COMPONENTS, ["weight", "samples", "concentration"])
         weights, concentration = table["weight"].to_numpy(), vectors(table["concentration"])
         clusters = ", ".join(
@@ -55,7 +55,7 @@ async def publish_coefficients(plan: Plan, dataset: DatasetReference) -> None:
         )
         names = [outputs.model.name for outputs in mixture.coefficients.outputs]
         title = f"share of {names[1]}" if len(names) == 2 else f"shares of {', '.join(names)}"
-        svg = histogram(own.astype(np.float64), weights, concentration.astype(np.float64), names)
+        svg = histogram(own, weights, concentration.astype(np.float64), names)
         parts += [f"{dataset.name}, {dataset.samples:,} samples: {title}, 0 to 1", "", as_image(svg, title), ""]
         parts += [f"{len(weights)} clusters, weights {clusters}", ""]
     if parts:

@@ -11,8 +11,8 @@ from flows.reports.leaderboard import runs_of, top1_rows
 from flows.reports.summary import summary_of
 from flows.reports.tables import IS_MEAN
 from storage.catalogue.layout import NEWEST
-from storage.catalogue.look import Look, Rows
 from storage.catalogue.parts import newest_runs
+from storage.catalogue.reading import Look, Rows
 from storage.store import Store
 from tasks.methods.registry import METHODS
 from tasks.references.results import ALL, mean_name

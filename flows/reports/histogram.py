@@ -1,7 +1,7 @@
 """A picture of coefficients for the Prefect UI: their histogram and the density of the fitted mixture, as SVG."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -16,19 +16,24 @@ _COLORS = ("#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b
 
 
 def histogram(
-    coefficients: Floats, weights: Floats | None = None, concentration: Floats | None = None, names: Sequence[str] = ()
+    coefficients: Iterable[Floats],
+    weights: Floats | None = None,
+    concentration: Floats | None = None,
+    names: Sequence[str] = (),
 ) -> str:
     """Return the histogram of each model's coefficients from 0 (left) to 1 (right), as an SVG.
 
     Args:
-        coefficients: (n, M), rows on the simplex; of two models only the second is drawn.
+        coefficients: arrays (n_i, M), at least one, rows on the simplex; of two models only the second is drawn.
         weights: (K,) weights of the components of a fitted mixture; None: no density is drawn.
         concentration: (K, M) concentrations of its Dirichlet components, whose marginals are Beta distributions.
         names: names of the M models for the legend; empty: no legend.
     """
-    drawn = [1] if coefficients.shape[1] == 2 else list(range(coefficients.shape[1]))
     edges = np.linspace(0, 1, _BINS + 1)
-    densities = [np.histogram(coefficients[:, m], edges, density=True)[0] for m in drawn]
+    counts = sum(np.stack([np.histogram(column, edges)[0] for column in part.T]) for part in coefficients)
+    assert isinstance(counts, np.ndarray)  # not the empty sum
+    drawn = [1] if len(counts) == 2 else list(range(len(counts)))
+    densities = [counts[m] / np.diff(edges) / counts[m].sum() for m in drawn]
     points = np.linspace(0.003, 0.997, _POINTS)
     lines = []
     if weights is not None and concentration is not None:

@@ -4,7 +4,7 @@ import polars as pl
 
 from flows.reports.result_models import LeaderboardDocument, LeaderboardRow
 from flows.reports.tables import IS_MEAN, refuse_unknown
-from storage.catalogue.look import Look, Rows, look
+from storage.catalogue.reading import Look, Rows, look
 from storage.store import Store
 from tasks.references.results import is_mean
 

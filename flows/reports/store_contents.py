@@ -5,10 +5,10 @@ from datetime import datetime
 from flows.reports.json_models import StoredExperiment, StoreDocument, StoredRun, StoredTable
 from storage import keys
 from storage.errors import ManifestInvalid, ObjectMissing
+from storage.inspection import current_version
 from storage.manifests import Manifest, read_manifest
 from storage.pointers import latest_run
 from storage.schemas import RESULTS, TABLES
-from storage.soundness import current_version
 from storage.store import Store
 from storage.stored import Stored
 

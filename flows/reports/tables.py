@@ -10,7 +10,7 @@ from flows.reports.legends import legend_of
 from flows.reports.published import published_texts
 from storage import keys
 from storage.catalogue.entries import sound_rows
-from storage.catalogue.look import warn_left_out
+from storage.catalogue.reading import warn_left_out
 from storage.errors import (
     ManifestInvalid,
     ObjectDamaged,

@@ -1,6 +1,7 @@
 """One calibration from this process: inputs checked, Prefect's API started, temperatures fitted."""
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flows.experiment.settings import Experiment
@@ -29,7 +30,7 @@ def calibrate_here(experiment: Experiment, dataset: str, url: str, verbose: bool
     """
     store = store_of(experiment, url)
     with without_collection():
-        plan = write_plan(checked_plan(experiment.models_on(dataset), store))
+        plan = write_plan(replace(checked_plan(experiment.models_on(dataset), store), all_logits=True))
         prefect_api.start()
         from flows.calibrate_models import calibrate_models  # noqa: PLC0415  Prefect reads its settings then
 

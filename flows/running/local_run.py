@@ -11,6 +11,7 @@ from flows.planning.requests import store_of
 from flows.planning.written_plan import write_plan
 from flows.workers.embedded_api import keep_errors_short, prefect_api
 from flows.workers.quick_imports import without_collection
+from storage.open_looks import looking
 from storage.pointers import is_recorded, point_to_latest
 
 
@@ -30,16 +31,18 @@ def run_here(
         Exception: the error of a flow run that failed.
     """
     store = store_of(experiment, url)
-    with without_collection():
-        if not is_recorded(store, experiment.name):
-            _need_prefect()  # something will have to run: the API starts during the check of the inputs
-        plan = checked_plan(experiment, store)
-    if on_plan:
-        on_plan(plan)
-    if plan.is_done:
-        point_to_latest(store, experiment.name, plan.record.run_id)
-    else:
-        _run_flow(experiment, plan, verbose)
+    with looking(store.url):
+        with without_collection():
+            if not is_recorded(store, experiment.name):
+                _need_prefect()  # something will have to run: the API starts during the check of the inputs
+            plan = checked_plan(experiment, store)
+        if on_plan:
+            on_plan(plan)
+        if plan.is_done:
+            plan.leave_manifests()
+            point_to_latest(store, experiment.name, plan.record.run_id)
+        else:
+            _run_flow(experiment, plan, verbose)
     return plan
 
 

@@ -9,6 +9,7 @@ from flows.experiment.preprocess_settings import PreprocessSettings
 from flows.planning.preprocessing import choose_preprocessing
 from flows.starting_file.slugs import distinct_names, plain, words
 from storage.errors import StorageError
+from storage.file_table import FileTable
 from storage.files import FileEntry
 from tasks.datasets.catalogue import CATALOGUE
 from tasks.datasets.files.folder import Folder
@@ -80,13 +81,17 @@ def _marked(tree: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the folders of formats with files of their own, such as Parquet or torchvision's downloads."""
     found = []
     for folder, names in tree.items():
-        here = Folder(folder, None, folder, {name: FileEntry(name, 0, "") for name in names})
+        here = Folder(folder, None, folder, _named(names))
         below = f"{PurePosixPath(folder).name}/"
-        shallow = Folder(folder, None, folder, {f"{below}{name}": FileEntry(name, 0, "") for name in names})
+        shallow = Folder(folder, None, folder, _named([f"{below}{name}" for name in names]))
         recognised = [reader for reader in READERS[:-1] if reader.recognises(here) or reader.recognises(shallow)]
         if recognised:
             found.append(_with_split(folder, names) if recognised[0].is_exclusive else _top(folder, tree))
     return list(dict.fromkeys(found))
+
+
+def _named(paths: Sequence[str]) -> FileTable:
+    return FileTable.of(FileEntry(path, 0, "") for path in paths)
 
 
 def _with_split(folder: str, names: Sequence[str]) -> str:
@@ -129,17 +134,20 @@ def _image_folders(tree: Mapping[str, Sequence[str]], known_classes: Collection[
     for leaf in leaves:
         if leaf:
             by_parent.setdefault(os.path.dirname(leaf), []).append(leaf)
-    found: list[str] = []
+    sure, guessed, unlabelled = list[str](), list[str](), list[str]()
     for parent, own in by_parent.items():
         if parent and len(own) in known_classes:
-            found.append(parent)
+            sure.append(parent)
         elif above := _nested_classes(parent, by_parent, known_classes):
-            found.append(above)
+            sure.append(above)
         elif _holds_classes(parent, len(own), known_classes):
-            found.append(parent)
+            guessed.append(parent)
         else:
-            found += own
-    return list(dict.fromkeys([*found, *([""] if leaves == [""] else [])]))
+            unlabelled += own
+    # a data set of classes has all images below it, in folders inside a class too, so that none is counted twice
+    of_classes = [*sure, *(one for one in guessed if not any(_is_below(other, one) for other in sure))]
+    found = dict.fromkeys([*of_classes, *unlabelled, *([""] if leaves == [""] else [])])
+    return [one for one in found if not any(one != other and _is_below(one, other) for other in of_classes)]
 
 
 def _nested_classes(parent: str, by_parent: Mapping[str, Sequence[str]], known_classes: Collection[int]) -> str | None:

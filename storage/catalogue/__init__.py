@@ -24,9 +24,9 @@ is killed in between leaves the note, and readers then look at the run's own man
 A Delta table would serve the same purpose, with a further dependency and with a log that readers have to replay.
 """
 
-from storage.catalogue.commit_results import commit_results
+from storage.catalogue.committing import commit_results
 from storage.catalogue.layout import NEWEST
-from storage.catalogue.look import Look, look
+from storage.catalogue.reading import Look, look
 from storage.catalogue.rebuilding import faults, forget, rebuild, runs
 
 __all__ = ["NEWEST", "Look", "commit_results", "faults", "forget", "look", "rebuild", "runs"]

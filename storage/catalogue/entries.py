@@ -50,9 +50,20 @@ def found_run(store: Store, key: str) -> Found | None:
         return {**_named(key), **times, "fault": str(error)}, None
     try:
         rows = sound_rows(store, manifest)
-        return {**_named(key), **times, **_of_manifest(manifest), **_of_rows(rows, manifest)}, rows
+        return {**entry_of(manifest, rows), **times}, rows
     except (ObjectDamaged, ObjectOutdated, SchemaMismatch) as error:
         return {**_named(key), **times, **_of_manifest(manifest), "fault": str(error)}, None
+
+
+def entry_of(manifest: Manifest, rows: pl.DataFrame) -> Entry:
+    """Return the entry of a sound run, without the times of its files.
+
+    Args:
+        manifest: of its results.
+        rows: all rows of its results.
+    """
+    times = {"object_time": 0, "manifest_time": 0}
+    return {**_named(manifest.key), **times, **_of_manifest(manifest), **_of_rows(rows, manifest)}
 
 
 def sound_rows(store: Store, manifest: Manifest) -> pl.DataFrame:

@@ -10,9 +10,9 @@ from storage import keys
 from storage.catalogue.entries import found_run, key_of
 from storage.catalogue.folding import build, finished, with_runs, without_runs
 from storage.catalogue.layout import FOLDER, KEPT, Version
-from storage.catalogue.look import look
 from storage.catalogue.notes import is_old, noted, remove
 from storage.catalogue.parts import RUN, entries_frame, read_part, write_part
+from storage.catalogue.reading import look
 from storage.catalogue.versions import TRIES, Present, discard, present, publish
 from storage.errors import ObjectDamaged, ObjectMissing, StorageError
 from storage.manifests import Manifest, committed

@@ -1,6 +1,6 @@
 """The samples of a data set in any format: their order, their labels, and access to their images as stored."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -35,8 +35,8 @@ class StoredImages(Protocol):
         """Return the name of each of these images inside the data set; no two images share one."""
         ...
 
-    def content(self, indices: NDArray[np.int64]) -> list[Any]:
-        """Return JSON values that change whenever one of these images does; the digest of a data set covers them."""
+    def content(self, indices: NDArray[np.int64]) -> Iterator[Any]:
+        """Yield JSON values that change whenever one of these images does; the digest of a data set covers them."""
         ...
 
 

@@ -56,9 +56,9 @@ def read_columns(
     if TUNED_COLUMN in names and tuned is not None:
         columns[TUNED_COLUMN] = stored_columns(tuned, ["label_rank"], store)["label_rank"]
     if isinstance(predictions, MergeReference) and (groups := _groups(predictions)):
-        prefixes = dict(zip(GROUP_COLUMNS, (groups.coefficients.prefix, groups.prefix), strict=True))
-        for name in prefixes.keys() & names:
-            coefficients = read_coefficients(store, prefixes[name], predictions.dataset.whole)
+        tables = dict(zip(GROUP_COLUMNS, (groups.coefficients, groups), strict=True))
+        for name in tables.keys() & names:
+            coefficients = read_coefficients(store, tables[name], predictions.dataset.whole)
             columns[name] = predictions.of_models(coefficients)
     return columns
 

@@ -10,6 +10,7 @@ class ClassifierSelection(Method):
     name = "classifier-selection"
     title = "Classifier selection"
     summary = "Each sample takes the prediction of the model whose entropy is lowest."
+    needs_logits = True
 
     def predictions(self, member: str, context: Context) -> PredictionsReference:
         """Return the predictions of the selected models."""

@@ -20,7 +20,7 @@ class Individual(Method):
 
     def predictions(self, member: str, context: Context) -> PredictionsReference:
         """Return the model's own outputs."""
-        return next(outputs for outputs in context.outputs if outputs.model.name == member)
+        return context.by_model[member]
 
 
 METHOD = Individual()

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from tasks.numerics.checks import Floats
 from tasks.numerics.measures import ModelOutputs
 from tasks.references.coefficients import CoefficientsReference
-from tasks.references.datasets import DatasetReference, Precision, ScoredDataset
+from tasks.references.datasets import DatasetReference, Logits, Precision, ScoredDataset
 from tasks.references.models import MadeModel, ModelReference
 from tasks.references.outputs import OutputsReference
 from tasks.references.predictions import PredictionsReference
@@ -52,6 +53,7 @@ class Setup:
         bins: bins per data set, at most.
         m_step: how clusters are fitted; None: by moments for two models, by maximum likelihood for more.
         precision: of the models' arithmetic.
+        logits: the type that logits are stored in; `none`: not at all.
         seed: of everything random.
         options: each method's options, by the method's name; methods without any are left out.
     """
@@ -63,6 +65,7 @@ class Setup:
     bins: int = 64
     m_step: Literal["moments", "mle"] | None = None
     precision: Precision = "fp32"
+    logits: Logits = "fp32"
     seed: int = 1
     options: Mapping[str, MethodOptions]
 
@@ -90,6 +93,11 @@ class Context:
         """All models, the base first."""
         return tuple(outputs.model for outputs in self.outputs)
 
+    @cached_property
+    def by_model(self) -> dict[str, OutputsReference]:
+        """The outputs by the name of their model."""
+        return {outputs.model.name: outputs for outputs in self.outputs}
+
     @property
     def compared(self) -> Outputs:
         """The outputs of the models whose expertise is compared: all, or with task vectors those after the base."""
@@ -108,6 +116,7 @@ class Method(ABC):
         options: the pydantic model of its options.
         per_sample: whether each sample has coefficients of its own, which makes one row per scale of the experiment's
             task vectors.
+        needs_logits: whether predictions are computed from stored logits; `logits: none` then refuses the method.
         is_baseline: whether `baselines` asks for it; DaWin's own granularities are asked for by `merge.granularity`.
         short_rows: the members that a short table of results has rows for: each of them, or the best one.
         always_shown: members that it has rows for in any case.
@@ -120,6 +129,7 @@ class Method(ABC):
     version: ClassVar[int] = 1
     options: ClassVar[type[MethodOptions]] = MethodOptions
     per_sample: ClassVar[bool] = False
+    needs_logits: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = True
     short_rows: ClassVar[Literal["best", "each"]] = "best"
     always_shown: ClassVar[tuple[str, ...]] = ()

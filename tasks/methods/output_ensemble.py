@@ -12,6 +12,7 @@ class OutputEnsemble(Method):
     name = "output-ensemble"
     title = "Output ensemble"
     summary = "The models' probabilities averaged: equally, or with each sample's own coefficients."
+    needs_logits = True
 
     def members(self, setup: Setup) -> Sequence[str]:
         """Return `uniform` and `dynamic`."""

@@ -59,7 +59,7 @@ def matching(name: str, setup: Setup) -> list[Member]:
     if method is None or (slash and not member):
         return []
     chosen = [member] if slash else list(method.members(setup))
-    return [Member(method, one) for one in chosen if method.has(one, setup)]
+    return [Member(method, one) for one in chosen if not slash or method.has(one, setup)]
 
 
 def fault(name: str, setup: Setup) -> str | None:
@@ -70,6 +70,8 @@ def fault(name: str, setup: Setup) -> str | None:
     if not found[0].method.is_baseline:
         return f"{name} is no baseline; merge.granularity asks for it"
     reasons = [reason for method, member in found if (reason := method.refusal(member, setup))]
+    if found[0].method.needs_logits and setup.logits == "none":
+        reasons.append("needs the models' logits, which logits: none does not keep; set logits: fp32, or leave it out")
     return f"{name} {reasons[0]}" if reasons else None
 
 

@@ -3,11 +3,10 @@
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.special import betaln
 
 from tasks.numerics import concentration
-from tasks.numerics.checks import Floats, finite_array
+from tasks.numerics.checks import Floats
 from tasks.numerics.expectation_maximization import MixtureModel
 
 _EDGE = 1e-6  # λ is kept this far from 0 and 1, whose logarithms are infinite
@@ -44,6 +43,8 @@ class BetaMixture(MixtureModel):
         array([0, 0, 0, 1, 1, 1])
     """
 
+    dimensions = 1
+
     alpha_: Floats
     beta_: Floats
     means_: Floats
@@ -66,11 +67,18 @@ class BetaMixture(MixtureModel):
         if self.m_step not in ("moments", "mle"):
             raise ValueError(f"m_step: wanted 'moments' or 'mle', got {self.m_step!r}")
 
-    def _check(self, x: ArrayLike) -> Floats:
-        samples = finite_array(x, "samples", 1)
-        if samples.min() < 0 or samples.max() > 1:
-            raise ValueError(f"samples: wanted values in [0, 1], got {samples.min()} to {samples.max()}")
-        return np.clip(samples, _EDGE, 1.0 - _EDGE)[:, None]
+    @staticmethod
+    def _refuse(piece: Floats, first: int) -> None:
+        outside = np.flatnonzero((piece < 0) | (piece > 1))
+        if outside.size:
+            raise ValueError(
+                f"samples: wanted values in [0, 1], got {piece[outside[0]]} at sample {first + outside[0]:,} "
+                f"({outside.size} in its piece of {len(piece):,})"
+            )
+
+    @staticmethod
+    def _inside(piece: Floats) -> Floats:
+        return np.clip(piece, _EDGE, 1.0 - _EDGE)[:, None]
 
     def _statistics(self, samples: Floats) -> Floats:
         x = samples[:, 0]

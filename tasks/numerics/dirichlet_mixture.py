@@ -3,11 +3,10 @@
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.special import gammaln
 
 from tasks.numerics import concentration
-from tasks.numerics.checks import Floats, finite_array
+from tasks.numerics.checks import Floats
 from tasks.numerics.expectation_maximization import MixtureModel
 
 _EDGE = 1e-6  # coefficients are raised to this; the logarithm of 0 is infinite
@@ -46,6 +45,8 @@ class DirichletMixture(MixtureModel):
         array([1, 1, 0, 0])
     """
 
+    dimensions = 2
+
     alpha_: Floats
     means_: Floats
 
@@ -67,13 +68,20 @@ class DirichletMixture(MixtureModel):
         if self.m_step not in ("moments", "mle"):
             raise ValueError(f"m_step: wanted 'moments' or 'mle', got {self.m_step!r}")
 
-    def _check(self, x: ArrayLike) -> Floats:
-        samples = finite_array(x, "samples", 2)
-        if samples.shape[1] < 2:
-            raise ValueError(f"samples: wanted at least 2 coefficients a row, got {samples.shape[1]}")
-        if samples.min() < 0 or not np.allclose(samples.sum(axis=1), 1.0, atol=1e-6):
-            raise ValueError("samples: wanted rows on the simplex (at least 0, summing to one)")
-        return inside_simplex(samples)
+    @staticmethod
+    def _refuse(piece: Floats, first: int) -> None:
+        if piece.shape[1] < 2:
+            raise ValueError(f"samples: wanted at least 2 coefficients a row, got {piece.shape[1]}")
+        outside = np.flatnonzero((piece.min(axis=1) < 0) | ~np.isclose(piece.sum(axis=1), 1.0, atol=1e-6))
+        if outside.size:
+            raise ValueError(
+                f"samples: wanted rows on the simplex (at least 0, summing to one), got {piece[outside[0]]} "
+                f"at sample {first + outside[0]:,} ({outside.size} in its piece of {len(piece):,})"
+            )
+
+    @staticmethod
+    def _inside(piece: Floats) -> Floats:
+        return inside_simplex(piece)
 
     def _statistics(self, samples: Floats) -> Floats:
         return np.hstack([np.log(samples), samples, samples * samples])

@@ -2,41 +2,34 @@
 
 A family's log density is linear in a few statistics t(x) of a sample, log p_k(x) = η_k · t(x) − A(η_k), and its
 maximisation step needs only the responsibility-weighted means of t. An iteration is therefore two matrix products for
-each block of samples, and never holds the responsibilities of all samples in memory. Source: Dempster, Laird and
-Rubin, Journal of the Royal Statistical Society B 1977.
+each piece of samples (`tasks.numerics.pieces`), added up in the order of the pieces. Source: Dempster, Laird and Rubin,
+Journal of the Royal Statistical Society B 1977.
+
+The starts compete on an even subset of at most `start_samples` samples, whose statistics stay in memory. The best start
+goes on with all samples if that subset leaves any out; each of its iterations reads them once and computes their
+statistics again, so that memory does not grow with their number.
 """
 
+import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import ClassVar, NamedTuple, Self
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp
 
 from tasks.numerics.checks import Floats
+from tasks.numerics.expectation import Assessment, Fit, evidence_of, expect, joint_densities, responsibilities_of
+from tasks.numerics.pieces import PIECE, Mapped, Pieces
 
-_BLOCK = 1 << 14  # samples of a block, whose statistics and responsibilities fit in the processor's cache
 _KMEANS = 1 << 13  # samples of the k-means partition that starts a fit
+_SUMMED = 8  # pieces whose log densities are added at a time, 131,072 samples
 _DIGITS = 9  # digits of means and weights by which components are ordered
 
 
 class ConvergenceWarning(UserWarning):
     """A fit ended at its last iteration, before the likelihood converged."""
-
-
-class Fit(NamedTuple):
-    """The result of one start."""
-
-    weights: Floats
-    """(K,)"""
-    parameters: Floats
-    """(K, p) the parameters of the family."""
-    lower_bound: float
-    """Mean log-likelihood per sample, nats."""
-    iterations: int
-    converged: bool
 
 
 class MixtureModel(ABC):
@@ -74,9 +67,18 @@ class MixtureModel(ABC):
 
     means_: Floats
 
+    dimensions: ClassVar[int]
+    """Axes of the samples: 1 for (n,), 2 for (n, M)."""
+
+    @staticmethod
     @abstractmethod
-    def _check(self, x: ArrayLike) -> Floats:
-        """Return the samples (n, d), moved inside the open support; raise `ValueError` for any outside of it."""
+    def _refuse(piece: Floats, first: int) -> None:
+        """Raise `ValueError` for a sample outside of the support; the piece's first sample has the number `first`."""
+
+    @staticmethod
+    @abstractmethod
+    def _inside(piece: Floats) -> Floats:
+        """Return the samples of a piece as (n, d), moved inside the open support."""
 
     @abstractmethod
     def _statistics(self, samples: Floats) -> Floats:
@@ -112,18 +114,32 @@ class MixtureModel(ABC):
         Raises:
             ValueError: a setting is out of range, a sample lies outside the support, or n is below K.
         """
+        return self.fit_pieces([x])
+
+    def fit_pieces(self, pieces: Iterable[ArrayLike] | Pieces) -> Self:
+        """Return the mixture itself, fitted to samples that come in arrays of any lengths, in bounded memory.
+
+        The result equals that of `fit` on all samples together, bit for bit, wherever they are cut.
+
+        Args:
+            pieces: arrays (n_i,) or (n_i, M); it is iterated several times and yields the same arrays each time, so
+                that a generator is refused.
+
+        Raises:
+            ValueError: as `fit`, with the number of the wrong sample.
+
+        Example:
+            >>> from tasks.numerics.beta_mixture import BetaMixture
+            >>> mixture = BetaMixture(2, random_state=0).fit_pieces([[0.10, 0.12], [0.14, 0.86, 0.88, 0.90]])
+            >>> mixture.means_.round(2)
+            array([0.12, 0.88])
+        """
         self._check_settings()
-        samples = self._check(x)
-        if len(samples) < self.n_components:
-            raise ValueError(f"samples: wanted at least n_components={self.n_components}, got {len(samples)}")
-        statistics = self._statistics(samples)
-        stride = -(-len(samples) // self.start_samples)
-        few, few_statistics = samples[::stride], statistics[::stride]
-        seeds = np.random.SeedSequence(self.random_state).generate_state(self.n_init)
-        starts = [self._run(few_statistics, self._start(few, few_statistics, int(seed))) for seed in seeds]
-        best = max(starts, key=lambda fit: fit.lower_bound)
-        if stride > 1:
-            best = self._run(statistics, (best.weights, best.parameters))
+        samples = self._pieces(pieces)
+        count = samples.count(self._refuse)
+        if count < self.n_components:
+            raise ValueError(f"samples: wanted at least n_components={self.n_components}, got {count}")
+        best = self._best_fit(samples, count)
         if not best.converged:
             warnings.warn(
                 f"{type(self).__name__} did not converge to {self.tol} in {self.max_iter} iterations; "
@@ -134,30 +150,56 @@ class MixtureModel(ABC):
         self._learn(best)
         return self
 
+    def restore(self, weights: Floats, parameters: Floats) -> Self:
+        """Return the mixture itself with the components of an earlier fit, for predictions.
+
+        Args:
+            weights: (K,) `weights_` of that fit.
+            parameters: (K, p) its parameters: [α, β] of a Beta mixture, α of a Dirichlet mixture.
+        """
+        self.weights_, self._parameters = weights, parameters
+        self._store(parameters)
+        return self
+
     def predict_proba(self, x: ArrayLike) -> Floats:
         """Return the responsibilities of the components for each sample, (n, K), each row summing to one."""
-        joint = self._joint(x)
-        result: Floats = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
-        return result
+        return np.vstack([responsibilities_of(joint) for joint in self._joints([x])])
 
     def predict(self, x: ArrayLike) -> NDArray[np.intp]:
         """Return the component of largest responsibility for each sample, (n,)."""
-        result: NDArray[np.intp] = self._joint(x).argmax(axis=1)
-        return result
+        return np.concatenate([joint.argmax(axis=1) for joint in self._joints([x])])
 
     def score_samples(self, x: ArrayLike) -> Floats:
         """Return the log density of each sample, (n,), nats."""
-        result: Floats = logsumexp(self._joint(x), axis=1)
-        return result
+        return np.concatenate([evidence_of(joint) for joint in self._joints([x])])
 
     def bic(self, x: ArrayLike) -> float:
         """Return the Bayesian information criterion −2 ln L + d ln n of d free parameters; lower is better.
 
         Source: Schwarz, Annals of Statistics 1978.
         """
-        scores = self.score_samples(x)
+        return self.assess([x]).bic
+
+    def assess(self, pieces: Iterable[ArrayLike] | Pieces) -> Assessment:
+        """Return the BIC of samples in pieces, and the number of samples of each component, in one pass.
+
+        Args:
+            pieces: as in `fit_pieces`.
+
+        Raises:
+            ValueError: as `fit_pieces`; or the mixture is not fitted.
+        """
+        scores, totals, samples, count = list[Floats](), list[float](), np.zeros(self.n_components, np.int64), 0
+        for joint in self._joints(pieces):
+            scores.append(evidence_of(joint))
+            samples += np.bincount(responsibilities_of(joint).argmax(axis=1), minlength=self.n_components)
+            count += len(joint)
+            if len(scores) == _SUMMED:
+                totals.append(float(np.concatenate(scores).sum()))
+                scores = []
+        total = math.fsum([*totals, *([float(np.concatenate(scores).sum())] if scores else [])])
         free = self._degrees(self._parameters) + self.n_components - 1
-        return float(-2.0 * scores.sum() + free * np.log(len(scores)))
+        return Assessment(float(-2.0 * total + free * np.log(count)), samples)
 
     def _check_settings(self) -> None:
         for name in ("n_components", "n_init", "max_iter"):
@@ -166,13 +208,34 @@ class MixtureModel(ABC):
         if not self.tol > 0:
             raise ValueError(f"tol: wanted a number above 0, got {self.tol}")
 
-    def _joint(self, x: ArrayLike) -> Floats:
+    def _pieces(self, pieces: Iterable[ArrayLike] | Pieces) -> Pieces:
+        return pieces if isinstance(pieces, Pieces) else Pieces(pieces, "samples", self.dimensions)
+
+    def _statistics_of(self, piece: Floats) -> Floats:
+        return self._statistics(self._inside(piece))
+
+    def _joints(self, pieces: Iterable[ArrayLike] | Pieces) -> Iterator[Floats]:
+        """Yield log w_k + log p_k(x) of each piece, (n, K)."""
         if not hasattr(self, "weights_"):
             raise ValueError(f"this {type(self).__name__} is not fitted yet; call fit first")
-        statistics = self._statistics(self._check(x))
+        samples = self._pieces(pieces)
+        samples.count(self._refuse)
         natural, normalizer = self._natural(self._parameters)
-        blocks = [_joint(block, self.weights_, natural, normalizer).T for block in _blocks(statistics)]
-        return np.vstack(blocks)
+        for piece in samples:
+            yield joint_densities(self._statistics_of(piece), self.weights_, natural, normalizer).T
+
+    def _best_fit(self, samples: Pieces, count: int) -> Fit:
+        """Return the fit of the best start, on all samples."""
+        stride = -(-count // self.start_samples)
+        few = self._inside(samples.every(stride))
+        statistics = self._statistics(few)
+        blocks = [statistics[start : start + PIECE] for start in range(0, len(statistics), PIECE)]
+        seeds = np.random.SeedSequence(self.random_state).generate_state(self.n_init)
+        starts = [self._run(blocks, len(few), self._start(few, statistics, int(seed))) for seed in seeds]
+        best = max(starts, key=lambda fit: fit.lower_bound)
+        if stride == 1:
+            return best
+        return self._run(Mapped(self._statistics_of, samples), count, (best.weights, best.parameters))
 
     def _start(self, samples: Floats, statistics: Floats, seed: int) -> tuple[Floats, Floats]:
         """Return the weights and parameters of a k-means partition of an even subset, enough for a start."""
@@ -188,16 +251,17 @@ class MixtureModel(ABC):
         sums[counts == 0], counts[counts == 0] = statistics.mean(axis=0), 1.0
         return counts / counts.sum(), self._maximize(sums / counts[:, None], None)
 
-    def _run(self, statistics: Floats, start: tuple[Floats, Floats]) -> Fit:
-        """Iterate from a start until the mean log-likelihood changes by less than `tol`."""
+    def _run(self, statistics: Iterable[Floats], count: int, start: tuple[Floats, Floats]) -> Fit:
+        """Iterate from a start until the mean log-likelihood of all n samples changes by less than `tol`."""
         weights, parameters = start
         bound = -np.inf
         for iteration in range(1, self.max_iter + 1):
-            mass, sums, new_bound = _expect(statistics, weights, *self._natural(parameters))
+            mass, sums, total = expect(statistics, weights, *self._natural(parameters))
+            new_bound = total / count
             if abs(new_bound - bound) < self.tol:
                 return Fit(weights, parameters, new_bound, iteration, True)
             bound = new_bound
-            alive = mass > np.finfo(np.float64).eps * len(statistics)  # an empty component keeps its parameters
+            alive = mass > np.finfo(np.float64).eps * count  # an empty component keeps its parameters
             weights = mass / mass.sum()
             parameters = parameters.copy()
             parameters[alive] = self._maximize(sums[alive] / mass[alive, None], parameters[alive])
@@ -214,32 +278,3 @@ class MixtureModel(ABC):
         self.converged_ = fit.converged
         self._parameters = fit.parameters[order]
         self._store(self._parameters)
-
-
-def _blocks(statistics: Floats) -> Iterator[Floats]:
-    for start in range(0, len(statistics), _BLOCK):
-        yield statistics[start : start + _BLOCK]
-
-
-def _joint(statistics: Floats, weights: Floats, natural: Floats, normalizer: Floats) -> Floats:
-    """Return log w_k + log p_k(x), (K, n), so that reductions over the components run along whole rows."""
-    with np.errstate(divide="ignore"):  # a component of weight 0 has log weight −∞, and so responsibility 0
-        constant = np.log(weights) - normalizer
-    return natural @ statistics.T + constant[:, None]
-
-
-def _expect(statistics: Floats, weights: Floats, natural: Floats, normalizer: Floats) -> tuple[Floats, Floats, float]:
-    """Return the components' masses (K,), weighted sums of the statistics (K, s), and the mean log-likelihood."""
-    mass = np.zeros(len(weights))
-    sums = np.zeros((len(weights), statistics.shape[1]))
-    total = 0.0
-    for block in _blocks(statistics):
-        joint = _joint(block, weights, natural, normalizer)
-        highest = joint.max(axis=0)
-        responsibilities = np.exp(joint - highest)
-        evidence = responsibilities.sum(axis=0)
-        responsibilities /= evidence
-        total += float(np.sum(np.log(evidence) + highest))
-        mass += responsibilities.sum(axis=1)
-        sums += responsibilities @ block
-    return mass, sums, total / len(statistics)

@@ -9,9 +9,12 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, softmax
 
 from tasks.numerics.checks import Floats, finite_array
+from tasks.numerics.offset import Offset, offset_of
 
 
-def interpolation_coefficients(entropy_base: ArrayLike, entropy_tuned: ArrayLike, *, offset: bool = True) -> Floats:
+def interpolation_coefficients(
+    entropy_base: ArrayLike, entropy_tuned: ArrayLike, *, offset: bool | Offset = True
+) -> Floats:
     """Return λ, the coefficient of the tuned model, for every sample.
 
     Without the offset, λ = e^{−H₁} / (e^{−H₀} + e^{−H₁}). With it, over the whole data set with means μ and unbiased
@@ -25,7 +28,8 @@ def interpolation_coefficients(entropy_base: ArrayLike, entropy_tuned: ArrayLike
     Args:
         entropy_base: (n,) H₀ ≥ 0, nats.
         entropy_tuned: (n,) H₁ ≥ 0, nats.
-        offset: whether to add the offset, which needs n ≥ 2 for the standard deviation.
+        offset: whether to add the offset of these samples, which needs n ≥ 2 for the standard deviation; or the offset
+            of the whole data set, where these are some of its samples.
 
     Returns:
         (n,) float64 in [0, 1].
@@ -43,7 +47,9 @@ def interpolation_coefficients(entropy_base: ArrayLike, entropy_tuned: ArrayLike
     base, tuned = _entropies(entropy_base, "entropy_base"), _entropies(entropy_tuned, "entropy_tuned")
     if base.shape != tuned.shape:
         raise ValueError(f"entropies: wanted one of each per sample, got {base.size} base and {tuned.size} tuned")
-    b, w = _offset(base, tuned) if offset else (0.0, 1.0)
+    if offset is True:
+        offset = offset_of([np.column_stack([base, tuned])])
+    b, w = offset or Offset(0.0, 1.0)
     if b == 0:  # the ratio in a form that is not 0/0 where both entropies are large
         ratio: Floats = expit(base - tuned)
         return ratio
@@ -76,12 +82,12 @@ def simplex_coefficients(entropies: ArrayLike) -> Floats:
     return result
 
 
-def model_coefficients(entropies: ArrayLike, *, offset: bool = True) -> Floats:
+def model_coefficients(entropies: ArrayLike, *, offset: bool | Offset = True) -> Floats:
     """Return the coefficients of M models for every sample: interpolation of two, the simplex for more.
 
     Args:
         entropies: (n, M) H ≥ 0, nats, the base's first.
-        offset: whether two models' coefficients have the offset; more models have none, and ignore this.
+        offset: as in `interpolation_coefficients`; more than two models have no offset, and ignore this.
 
     Returns:
         (n, M) float64, each row summing to one; [1 − λ, λ] for two models.
@@ -147,20 +153,3 @@ def _entropies(values: ArrayLike, name: str) -> Floats:
     if np.any(array < 0):
         raise ValueError(f"{name}: wanted values of at least 0, got {array.min()}")
     return array
-
-
-def _offset(base: Floats, tuned: Floats) -> tuple[float, float]:
-    """Return b and w of the offset."""
-    if base.size < 2:
-        raise ValueError(f"offset: wanted at least 2 samples for a standard deviation, got {base.size}")
-    mean_base, mean_tuned = float(base.mean()), float(tuned.mean())
-    b = 0.5 * (_variation(base) + _variation(tuned))
-    if mean_base == 0:
-        return b, 2.0 if mean_tuned == 0 else np.inf
-    return b, (mean_base + mean_tuned) / mean_base
-
-
-def _variation(values: Floats) -> float:
-    """Return the coefficient of variation σ/μ, 0 where μ is 0."""
-    mean = float(values.mean())
-    return float(values.std(ddof=1)) / mean if mean > 0 else 0.0

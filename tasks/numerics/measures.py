@@ -16,6 +16,7 @@ from scipy.special import softmax
 from tasks.numerics.checks import Floats, finite_array
 from tasks.numerics.entropy import entropy_of
 from tasks.numerics.expertise import model_coefficients
+from tasks.numerics.offset import Offset
 
 _LEAST_LOGIT = 1e-6  # coefficients are ratios of the largest logits, which therefore have to be positive
 
@@ -106,12 +107,13 @@ WITH_OFFSET = ("entropy", "loss", "loss-hard", "loss-merged", "loss-merged-hard"
 """Measures with scores of minus an entropy; the offset is made of that entropy's mean and standard deviation."""
 
 
-def measured_coefficients(scores: Floats, *, offset: bool) -> Floats:
+def measured_coefficients(scores: Floats, *, offset: bool | Offset) -> Floats:
     """Return the coefficients of M models for every sample from their expertise scores.
 
     Args:
         scores: (n, M) of any measure.
-        offset: whether to interpret the scores as minus entropies and to add the offset of two models.
+        offset: whether to interpret the scores as minus entropies and to add the offset of two models; or the offset of
+            the whole data set, from `offset_of` the `entropies_of` its scores, where these are some of its samples.
 
     Returns:
         (n, M) float64, each row on the simplex.
@@ -125,9 +127,15 @@ def measured_coefficients(scores: Floats, *, offset: bool) -> Floats:
     """
     values = finite_array(scores, "scores", 2)
     if offset:
-        return model_coefficients(np.maximum(-values, 0.0), offset=True)
+        return model_coefficients(entropies_of(values), offset=offset)
     coefficients: Floats = softmax(values, axis=1)
     return coefficients
+
+
+def entropies_of(scores: Floats) -> Floats:
+    """Return the entropies (n, M), nats, of which scores (n, M) are the negatives; rounding below 0 becomes 0."""
+    entropies: Floats = np.maximum(-scores, 0.0)
+    return entropies
 
 
 def random_coefficients(kind: str, samples: int, models: int, seed: Sequence[int]) -> Floats:

@@ -38,7 +38,7 @@ def former_spans(
         store: the store.
         listing: a listing of the data set's outputs, if the caller has one already.
     """
-    if reference.scored.logits != "fp32" or not spans:
+    if reference.scored.logits_type != "fp32" or not spans:
         return []
     prefix = former_prefix(reference)
     wanted = {keys.samples(prefix, span): span for span in spans}

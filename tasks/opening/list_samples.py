@@ -1,13 +1,14 @@
 """The samples of a data set at an address, listed without reading an image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from storage.errors import ObjectMissing
-from storage.identity import digest_of
+from storage.identity import digest_in_pieces, digest_of_list
 from storage.locations import Location
 from storage.text import shown
 from tasks.datasets.files.folder import MOST_LIST_BYTES, Folder
@@ -17,6 +18,8 @@ from tasks.datasets.readers.registry import read_samples
 from tasks.datasets.samples import Samples, evenly
 from tasks.errors import DatasetError
 from tasks.references.versions import computation
+
+_AT_ONCE = 65_536  # labels that are Python objects at a time
 
 
 class Dataset(NamedTuple):
@@ -54,13 +57,13 @@ def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, spac
     samples = samples.only(evenly(len(samples), limit))
     identity = {
         "computation": computation("samples"),
-        "pictures": samples.images.content(samples.rows),  # the keys are part of every digest and never change
-        "labels": digest_of(samples.labels.tolist()),
+        "labels": digest_of_list(_numbers(samples.labels)),  # the keys are part of every digest and never change
         "classes": list(samples.classes),
         "groups": projected.groups if projected else None,
         "preprocessing": vars(preprocessing) | {"mean": list(preprocessing.mean), "std": list(preprocessing.std)},
     }
-    return Dataset(samples, projected, digest_of(identity))
+    pictures = samples.images.content(samples.rows)  # of millions of files, which no text holds at once
+    return Dataset(samples, projected, digest_in_pieces(identity, {"pictures": pictures}))
 
 
 def open_folder(url: str) -> Folder:
@@ -74,8 +77,12 @@ def open_folder(url: str) -> Folder:
         DatasetError: the name of a file is not UTF-8.
     """
     location = Location(url)
-    filesystem, root, found, is_chosen = location.find()
-    return Folder(location.url, filesystem, root, {entry.path: entry for entry in found}, is_chosen)
+    return Folder(location.url, *location.find())
+
+
+def _numbers(labels: NDArray[np.int32]) -> Iterator[int]:
+    for start in range(0, len(labels), _AT_ONCE):
+        yield from labels[start : start + _AT_ONCE].tolist()
 
 
 def _relabelled(samples: Samples, space: LabelSpace, where: str) -> Samples:

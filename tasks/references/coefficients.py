@@ -42,6 +42,11 @@ class CoefficientsReference(TableReference):
         return self.seed is not None or (self.column is not None and not self.with_offset)
 
     @property
+    def needs_logits(self) -> bool:
+        """Whether they are computed from logits: no column of the outputs holds the scores, and none are drawn."""
+        return self.column is None and self.seed is None
+
+    @property
     def with_offset(self) -> bool:
         """Whether the offset is applied: the experiment asks for it, with two models and a measure that defines one."""
         return self.offset and len(self.outputs) == 2 and self.expertise in WITH_OFFSET

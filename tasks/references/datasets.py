@@ -9,6 +9,7 @@ from tasks.datasets.preprocessing import Preprocessing
 from tasks.references.heads import Head
 
 Precision = Literal["fp32", "bf16", "fp16"]
+Logits = Literal["fp32", "fp16", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +69,13 @@ class ScoredDataset:
     head: Head | None
     """None: the checkpoints hold it."""
     precision: Precision
-    logits: Literal["fp32", "fp16"] = "fp32"
+    logits: Logits = "fp32"
     """The type that logits are stored in; entropies and losses are computed before the rounding to it."""
+
+    @property
+    def logits_type(self) -> str:
+        """The type of stored logits in identities: outputs without logits are those of fp32 without one column."""
+        return "fp32" if self.logits == "none" else self.logits
 
     @property
     def content(self) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from tasks.datasets.preprocessing import Preprocessing
@@ -23,6 +24,8 @@ _TYPES: dict[str, type] = {
     )
 }
 _RECORD = "record"  # key of an object that stands for a record, by its number
+_TUPLE = "tuple"  # the kind of a record that is a long tuple, such as the outputs of all models
+_LONG = 8  # items; a shorter tuple is written where it stands
 
 
 def to_json(value: Mapping[str, Any]) -> str:
@@ -31,27 +34,44 @@ def to_json(value: Mapping[str, Any]) -> str:
     Args:
         value: name to a reference, a tuple of them, or plain JSON values.
     """
-    records: list[Any] = []
-    numbers: dict[str, int] = {}
-    seen: dict[int, int] = {}  # by identity: a plan holds the same objects thousands of times
+    writer = _Writer()
+    content = {name: writer.written(part) for name, part in value.items()}
+    return f'{{"content": {json.dumps(content, sort_keys=True)}, "records": [{", ".join(writer.numbers)}]}}'
 
-    def written(part: Any) -> Any:  # noqa: ANN401  any field of a reference
-        if id(part) in seen:
-            return {_RECORD: seen[id(part)]}
-        if is_dataclass(part) and not isinstance(part, type):
-            content = [type(part).__name__, {f.name: written(getattr(part, f.name)) for f in fields(part)}]
-            text = json.dumps(content, sort_keys=True)
-            if text not in numbers:
-                numbers[text] = len(records)
-                records.append(content)
-            seen[id(part)] = numbers[text]
-            return {_RECORD: numbers[text]}
+
+class _Writer:
+    """Writes each record once, after those that it holds.
+
+    Attributes:
+        numbers: by the text of a record its number, in order.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self._seen: dict[int, dict[str, int]] = {}  # by identity: a plan holds the same objects thousands of times
+
+    def written(self, part: Any) -> Any:  # noqa: ANN401  any field of a reference
+        """Return plain JSON values for a field of a reference."""
+        if id(part) in self._seen:
+            return self._seen[id(part)]
         if isinstance(part, tuple):
-            return [written(item) for item in part]
+            items = [self.written(item) for item in part]
+            return items if len(part) < _LONG else self._record(part, [_TUPLE, items])
+        if names := _fields(type(part).__name__):
+            content = {name: self.written(getattr(part, name)) for name in names}
+            return self._record(part, [type(part).__name__, content])
         return {"plain": part} if isinstance(part, dict) else part
 
-    content = {name: written(part) for name, part in value.items()}
-    return json.dumps({"records": records, "content": content}, sort_keys=True)
+    def _record(self, part: Any, content: list[Any]) -> dict[str, int]:  # noqa: ANN401
+        number = self.numbers.setdefault(json.dumps(content, sort_keys=True), len(self.numbers))
+        self._seen[id(part)] = {_RECORD: number}
+        return self._seen[id(part)]
+
+
+@cache
+def _fields(kind: str) -> tuple[str, ...]:
+    """Return the names of a record's fields; none for a type that is no record."""
+    return tuple(field.name for field in fields(_TYPES[kind])) if kind in _TYPES else ()
 
 
 def from_json(text: str | bytes) -> dict[str, Any]:
@@ -63,16 +83,17 @@ def from_json(text: str | bytes) -> dict[str, Any]:
     records: list[Any] = []
 
     def read(part: Any) -> Any:  # noqa: ANN401
-        if isinstance(part, list):
-            return tuple(read(item) for item in part)
         if isinstance(part, dict):
             return part["plain"] if "plain" in part else records[part[_RECORD]]
-        return part
+        return tuple(map(read, part)) if isinstance(part, list) else part
 
     try:
         found = json.loads(text)
         for name, content in found["records"]:  # a record comes after those that it holds
-            records.append(_TYPES[name](**{field: read(part) for field, part in content.items()}))
+            if name == _TUPLE:
+                records.append(read(content))
+            else:
+                records.append(_TYPES[name](**{field: read(part) for field, part in content.items()}))
         return {name: read(part) for name, part in found["content"].items()}
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"no references that this version can read ({type(error).__name__}: {error})") from error

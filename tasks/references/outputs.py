@@ -37,7 +37,7 @@ class OutputsReference(TableReference):
             "temperature": self.model.temperature,
             **self.scored.content,
             "precision": self.scored.precision,
-            "logits": self.scored.logits,
+            "logits": self.scored.logits_type,
         }
 
     @cached_property

@@ -50,7 +50,7 @@ def fill(
         stage: the part of the run that the pass belongs to, for progress.
         run: id of the flow run, recorded in the manifests.
     """
-    missing = {sink.prefix: set(missing_spans(store, sink.prefix, list(spans))) for sink in sinks}
+    missing = {sink.prefix: set(missing_spans(store, sink.prefix, list(spans), vectors=sink.vectors)) for sink in sinks}
     needed = [span for span in spans if any(span in of_table for of_table in missing.values())]
     wanted = sum(span.length for span in spans) * len(sinks)
     computed = sum(span.length for of_table in missing.values() for span in of_table)

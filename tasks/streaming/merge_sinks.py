@@ -1,6 +1,6 @@
 """Sinks of a pass that evaluates merges: one table of predictions per merge, and the coefficients of each batch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from tasks.numerics.checks import Floats
 from tasks.numerics.entropy import log_probabilities
 from tasks.numerics.expertise import model_coefficients
 from tasks.numerics.sample_predictions import predict
-from tasks.opening.read_coefficients import drawn_coefficients, read_coefficients
+from tasks.opening.read_coefficients import StoredCoefficients, drawn_coefficients
 from tasks.references.coefficients import CoefficientsReference
 from tasks.references.outputs import OutputsReference
 from tasks.references.predictions import MergeReference
@@ -42,36 +42,63 @@ def merge_sinks(
         merger: runs the merged models.
         store: holds the coefficients.
     """
-    tables = {merge.prefix: _table(merge, store) for merge in merges if merge.is_grouped}
-    groups = {prefix: np.unique(table, axis=0, return_inverse=True)[1] for prefix, table in tables.items()}
-    count = {prefix: int(member.max()) + 1 for prefix, member in groups.items()}
+    groups = {merge.prefix: _Groups(merge, store) for merge in merges if merge.is_grouped}
+    count = {prefix: found.count for prefix, found in groups.items()}
     by_count = sorted(merges, key=lambda merge: count.get(merge.prefix, 1))
-    sinks = [_sink(merge, _coefficients(merge, tables.get(merge.prefix), store), merger) for merge in by_count]
+    sinks = [_sink(merge, _coefficients(merge, store), merger) for merge in by_count]
     finest = max(count, key=count.__getitem__, default=None)
-    return sinks, None if finest is None else _grouped(groups[finest])
+    return sinks, None if finest is None else groups[finest].order
 
 
-def _table(merge: MergeReference, store: Store) -> Floats:
-    assert not isinstance(merge.source, tuple)  # those have no table
-    return merge.of_models(read_coefficients(store, merge.source.prefix, merge.dataset.whole))
+class _Stored:
+    """The coefficients that a merge of stored coefficients gives its models, read span by span."""
+
+    def __init__(self, merge: MergeReference, store: Store) -> None:
+        assert not isinstance(merge.source, tuple)  # those have no table
+        self._merge, self._read = merge, StoredCoefficients(store, merge.source)
+
+    def __iter__(self) -> Iterator[Floats]:
+        return map(self._merge.of_models, self._read)
+
+    def of(self, span: Span) -> Floats:
+        """Return the coefficients (n, M) of the samples of a span."""
+        return self._merge.of_models(self._read.of(span))
+
+    def __call__(self, batch: Batch, _: Mapping[str, Any]) -> Floats:
+        """Return the coefficients (n, M) of a batch."""
+        return self.of(batch.span)[batch.sample_index - batch.span.start]
 
 
-def _grouped(member: NDArray[np.intp]) -> Order:
-    return lambda span: span.start + np.argsort(member[slice(*span)], kind="stable")
+class _Groups:
+    """The groups of samples that share a merged model."""
+
+    def __init__(self, merge: MergeReference, store: Store) -> None:
+        self._stored = _Stored(merge, store)
+        self._rows = np.unique(np.concatenate([np.unique(part, axis=0) for part in self._stored]), axis=0)
+
+    @property
+    def count(self) -> int:
+        """The number of groups."""
+        return len(self._rows)
+
+    def order(self, span: Span) -> NDArray[np.int64]:
+        """Return the numbers of a span's samples, group by group."""
+        rows = np.concatenate([self._rows, self._stored.of(span)])
+        member = np.unique(rows, axis=0, return_inverse=True)[1][len(self._rows) :]
+        return span.start + np.argsort(member, kind="stable")
 
 
-def _coefficients(merge: MergeReference, table: Floats | None, store: Store) -> CoefficientsOf:
+def _coefficients(merge: MergeReference, store: Store) -> CoefficientsOf:
     source = merge.source
     if isinstance(source, tuple):
         return lambda batch, _: np.tile(source, (len(batch.sample_index), 1))
-    if isinstance(source, CoefficientsReference) and missing_spans(store, source.prefix, [merge.dataset.whole]):
+    if isinstance(source, CoefficientsReference) and missing_spans(store, source.prefix, merge.dataset.spans):
         if source.seed is not None:
             drawn = merge.of_models(drawn_coefficients(source))
             return lambda batch, _: drawn[batch.sample_index]
         local = _LocalCoefficients(source, store)
         return lambda batch, results: merge.of_models(local(batch, results))
-    known = _table(merge, store) if table is None else table
-    return lambda batch, _: known[batch.sample_index]
+    return _Stored(merge, store)
 
 
 class _LocalCoefficients:

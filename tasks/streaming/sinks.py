@@ -1,6 +1,6 @@
 """Tables that a pass over samples fills: a result for each batch, and the columns made of the result."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -48,6 +48,8 @@ class Sink(Generic[Batch_contra]):
     """From a batch, and its results for the tables before this one by prefix, to the data that `compute` needs beside
     the batch. It may read the store."""
     widths: Mapping[str, int] = field(default_factory=dict)
+    vectors: Collection[Span] = ()
+    """The spans whose stored objects must have their vectors: one that is without is computed again."""
     device: str = "cpu"
     """Where `compute` computes, as `tasks.streaming.devices.device_name` names it."""
 

@@ -148,7 +148,8 @@ def test_no_image_is_decoded_more_often_than_promised(  # noqa: PLR0917  fixture
     """Each of 20,000 images is decoded twice, and once with the image cache or where nothing waits for a fit."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     file, datasets = many
-    rows = run(file, tmp_path / "store", datasets, "baselines=[]", "workers=0", "batch_size=512", *settings)
+    given = (datasets, "baselines=[]", "workers=0", "batch_size=512", *settings)
+    rows = run_in_shards(file, tmp_path / "store", 8192, *given)
     assert len(decodes) == 20_000
     assert set(decodes.values()) == {most}
     assert set(rows["samples"]) == {20_000}

@@ -67,6 +67,8 @@ def make_former(plan):
     for reference in [*outputs, *merged]:
         _rewrite_samples(plan.store, reference)
     _rewrite_results(plan)
+    for key in list(plan.store.keys("catalogue")):  # which those versions did not write
+        plan.store.delete(key)
 
 
 def _rewrite_samples(store, reference):

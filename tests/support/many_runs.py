@@ -2,8 +2,19 @@
 
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
+import pyarrow as pa
+
 from storage import keys
 from storage.catalogue import commit_results
+from storage.catalogue.entries import entry_of
+from storage.catalogue.folding import with_runs
+from storage.catalogue.layout import Version
+from storage.catalogue.parts import run_rows
+from storage.catalogue.reading import COLUMNS
+from storage.catalogue.versions import present, publish
+from storage.manifests import Manifest
+from storage.pointers import point_to_latest
 from storage.schemas import RESULTS
 from storage.tables import TableWriter
 
@@ -75,3 +86,40 @@ def commit_bare(store, number, **options):
     writer = writer_of(store, number, **options)
     writer.commit()
     return writer.key
+
+
+def fill(store, count, **options):
+    """Put many runs into the catalogue of an empty store, without the runs' own objects, and commit one more."""
+    new = {}
+    for number in range(count):
+        key = keys.results("digits", f"r{number:06d}")
+        manifest = Manifest(
+            key=key,
+            table="results",
+            version=RESULTS.version,
+            rows=0,
+            bytes=0,
+            sha256=f"{number:064x}",
+            identity={},
+            created_at=START.isoformat(),
+            run=None,
+        )
+        schema = RESULTS.arrow({})
+        rows = pl.DataFrame(pl.from_arrow(pa.table(run_columns(number, **options), schema=schema)))
+        rows = rows.with_columns(experiment=pl.lit("digits"), run_id=pl.lit(f"r{number:06d}"))
+        new[key] = entry_of(manifest, rows), rows
+    assert publish(store, present(store), with_runs(store, Version(number=0), new))
+    commit_run(store, count, **options)
+    point_to_latest(store, "digits", f"r{count:06d}")
+
+
+def rows_below(store):
+    """Return all rows of the results folder as any reader of Parquet sees them, sorted."""
+    found = [key for key in store.keys("results") if keys.is_results(key) and store.exists(keys.manifest(key))]
+    frames = [run_rows(store.read(key), key) for key in found]
+    return in_order(pl.concat(frames))
+
+
+def in_order(rows):
+    """Return rows of results sorted by what they are about, their columns too."""
+    return rows.select(COLUMNS).sort("experiment", "run_id", "method", "dataset", "metric")

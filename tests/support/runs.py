@@ -31,6 +31,7 @@ def table(rows):
 
 
 def written(store):
-    """Return every table object and the time when it was written."""
+    """Return every table object and the time when it was written; the catalogue, a view of them, is left out."""
     folder = Path(store)
-    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*.parquet")}
+    found = {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*.parquet")}
+    return {key: time for key, time in found.items() if not key.startswith("catalogue/")}

@@ -1,6 +1,6 @@
 """Images of digits that a file holds as one array, as those of MNIST and SVHN."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,9 +52,9 @@ class ArrayImages:
         """Return the file's path and the number of each image, as in `t10k-images-idx3-ubyte#17`."""
         return [f"{self.path}#{index}" for index in indices]
 
-    def content(self, indices: NDArray[np.int64]) -> list[Any]:
-        """Return sizes and etags of the files of images and labels, and the numbers of the images."""
-        return [self.path, [[entry.size, entry.etag] for entry in self.entries], indices.tolist()]
+    def content(self, indices: NDArray[np.int64]) -> Iterator[Any]:
+        """Yield the path, sizes and etags of the files of images and labels, and the numbers of the images."""
+        yield from (self.path, [[entry.size, entry.etag] for entry in self.entries], indices.tolist())
 
 
 def digit_samples(images: ArrayImages, labels: NDArray[np.int32]) -> Samples:

@@ -1,12 +1,12 @@
 """The files of a data set, local or remote: found by name, read whole or as ranges of bytes, several at a time."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 
-from storage.files import FileEntry
+from storage.file_table import FileTable
 from storage.text import shown
 from tasks.errors import DatasetError
 
@@ -38,33 +38,32 @@ class Folder:
         url: the folder's address, for messages.
         filesystem: an fsspec file system.
         root: the folder's path in the file system.
-        entries: the files by path relative to the folder, in sorted order.
+        entries: the files, sorted by path relative to the folder.
         is_chosen: whether the user named these files, or a pattern, rather than the folder.
     """
 
     url: str
     filesystem: Any
     root: str
-    entries: Mapping[str, FileEntry] = field(repr=False)
+    entries: FileTable = field(repr=False)
     is_chosen: bool = False
 
     def __post_init__(self) -> None:
-        for path in self.entries:
-            if any("\ud800" <= character <= "\udfff" for character in path):
-                raise DatasetError(f"{self.url}/{shown(path)}: the file's name is not UTF-8; rename it")
+        if (path := self.entries.first_not_utf8()) is not None:
+            raise DatasetError(f"{self.url}/{shown(path)}: the file's name is not UTF-8; rename it")
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the entries, which another process does not use and which may be millions."""
-        return {**vars(self), "entries": {}}
+        return {**vars(self), "entries": FileTable.of(())}
 
     def named(self, name: str) -> list[str]:
         """Return the paths that end in a name such as `labels/test1.txt`; those nearest to the folder first."""
-        found = [path for path in self.entries if f"/{path}".endswith(f"/{name}")]
+        found = [path for path in self.entries.ending(name) if f"/{path}".endswith(f"/{name}")]
         return sorted(found, key=lambda path: (len(PurePosixPath(path).parts), path))
 
     def with_suffix(self, suffix: str) -> list[str]:
         """Return the paths that end in a suffix such as `.tar`, numbers in numerical order: 2 before 10."""
-        return sorted((path for path in self.entries if path.endswith(suffix)), key=_by_numbers)
+        return sorted(self.entries.ending(suffix), key=_by_numbers)
 
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading."""
@@ -82,8 +81,8 @@ class Folder:
             DatasetError: the file cannot be read, or is longer.
         """
         try:
-            entry = self.entries.get(path)  # missing in another process
-            size = entry.size if entry else int(self.filesystem.info(self._full(path))["size"])
+            row = self.entries.row(path)  # None in another process
+            size = int(self.filesystem.info(self._full(path))["size"]) if row is None else self.entries[row].size
             if size > most:
                 raise DatasetError(f"{self.url}/{shown(path)}: {size:,} bytes, wanted at most {most:,}")
             content: bytes = self.filesystem.cat_file(self._full(path))

@@ -6,7 +6,7 @@ import numpy as np
 
 from storage.text import shown
 from tasks.datasets.files.folder import Folder
-from tasks.datasets.files.image_files import image_files, is_image
+from tasks.datasets.files.image_files import image_files, images_in
 from tasks.datasets.samples import Samples, check_class_names, check_count, named_samples
 from tasks.errors import DatasetError
 
@@ -49,8 +49,8 @@ def samples_in_class_directories(
     """
     prefix = _prefix_of(folder, listed, paths, below)
     if classes is None:
-        inside = [path.removeprefix(prefix) for path in folder.entries if path.startswith(prefix) and is_image(path)]
-        classes = sorted({path.rpartition("/")[0] for path in inside})
+        inside = (path for path in images_in(folder).paths if path.startswith(prefix))
+        classes = sorted({path.removeprefix(prefix).rpartition("/")[0] for path in inside})
     check_class_names(classes, folder.url)
     number = {name: i for i, name in enumerate(classes)}
     own = [path.rpartition("/")[0] for path in paths]
@@ -92,7 +92,7 @@ def _prefix_of(folder: Folder, listed: str, paths: Sequence[str], below: str) ->
     """Return the path, with its slash, of the directory in which a list's paths start, found by the first of them."""
     if not any(paths[:1]):
         raise DatasetError(f"{folder.url}/{shown(listed)}: names no images")
-    found = sorted(full.removesuffix(paths[0]) for full in folder.entries if f"/{full}".endswith(f"/{paths[0]}"))
+    found = sorted(full.removesuffix(paths[0]) for full in folder.named(paths[0]))
     chosen = [prefix for prefix in found if prefix.rstrip("/").endswith(below)] or found
     if not chosen:
         raise DatasetError(f"{folder.url}: image '{shown(paths[0])}' is missing, wanted below {below}")

@@ -49,7 +49,7 @@ def index_of(folder: Folder, path: str, kind: str, read: Callable[[], Index], na
         read: reads the shard and returns its index.
         names: names of the index's arrays.
     """
-    entry = folder.entries[path]
+    entry = folder.entries.at(path)
     identity = {"kind": kind, "shard": f"{folder.url}/{path}", "entry": [entry.size, entry.etag, entry.changed]}
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     if digest not in in_memory:

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from storage.file_table import Paths
 from storage.text import shown
 from tasks.datasets.files.folder import Folder
-from tasks.datasets.files.image_files import IMAGE_SUFFIXES, image_files, is_image
+from tasks.datasets.files.image_files import IMAGE_SUFFIXES, ImageFiles, images_in
 from tasks.datasets.readers.reader import Reader
 from tasks.datasets.samples import Samples, check_class_names, named_samples
 from tasks.errors import DatasetError
 
 
-def _recognises(folder: Folder) -> list[str]:
-    return sorted(path for path in folder.entries if is_image(path))
+def _recognises(folder: Folder) -> Paths:
+    return images_in(folder).paths
 
 
 def _read(folder: Folder, paths: Sequence[str]) -> Samples:
@@ -21,18 +22,22 @@ def _read(folder: Folder, paths: Sequence[str]) -> Samples:
 
     The first directory of a path is its class, and classes are numbered in the sorted order of their names.
     """
-    parts = [path.split("/") for path in paths]
-    loose = [path for path, p in zip(paths, parts, strict=True) if len(p) == 1]
-    if loose and len(loose) < len(paths):
+    files = paths.files if isinstance(paths, Paths) else images_in(folder)
+    loose = np.flatnonzero(~files.matching("/"))
+    if 0 < len(loose) < len(files):
         raise DatasetError(
-            f"{folder.url}: {len(loose)} images outside of the class directories, the first is {shown(loose[0])}"
+            f"{folder.url}: {len(loose)} images outside of the class directories, "
+            f"the first is {shown(files[int(loose[0])].path)}"
         )
-    if loose:
-        return named_samples(image_files(folder, paths), np.full(len(paths), -1, np.int32), ())
-    classes = sorted({p[0] for p in parts})
+    if len(loose):
+        return named_samples(ImageFiles(folder, files), np.full(len(files), -1, np.int32), ())
+    names, counts = files.first_folders()  # in the order of the paths, in which `a-b/x` comes before `a/x`
+    classes = sorted(names)
     check_class_names(classes, folder.url)
     number = {name: i for i, name in enumerate(classes)}
-    return named_samples(image_files(folder, paths), np.array([number[p[0]] for p in parts], np.int32), classes)
+    return named_samples(
+        ImageFiles(folder, files), np.repeat(np.array([number[n] for n in names], np.int32), counts), classes
+    )
 
 
 READER = Reader(

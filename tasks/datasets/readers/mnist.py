@@ -23,7 +23,9 @@ def _recognises(folder: Folder) -> list[str]:
 def _read(folder: Folder, paths: Sequence[str]) -> Samples:
     images, labels = paths[0], _labels_of(folder, paths)
     numbers = read_idx(folder, labels, 1).astype(np.int32)
-    return digit_samples(ArrayImages(folder, images, (folder.entries[images], folder.entries[labels]), _load), numbers)
+    return digit_samples(
+        ArrayImages(folder, images, (folder.entries.at(images), folder.entries.at(labels)), _load), numbers
+    )
 
 
 def _labels_of(folder: Folder, images: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ concurrently use the same.
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,9 +85,9 @@ class ParquetImages:
         rows = (indices - firsts).tolist()
         return [f"{self.shards[shard][0]}#{row}" for shard, row in zip(shards.tolist(), rows, strict=True)]
 
-    def content(self, indices: NDArray[np.int64]) -> list[Any]:
-        """Return the path, size and etag of every file, and the rows."""
-        return [[[path, entry.size, entry.etag] for path, entry in self.shards], self.column, runs(indices)]
+    def content(self, indices: NDArray[np.int64]) -> Iterator[Any]:
+        """Yield the path, size and etag of every file, the column, and the rows."""
+        yield from ([[path, entry.size, entry.etag] for path, entry in self.shards], self.column, runs(indices))
 
     def _group(self, index: int) -> int:
         return int(np.searchsorted(self.starts, index, "right")) - 1
@@ -120,7 +120,7 @@ def _read(folder: Folder, paths: Sequence[str]) -> Samples:
     places = [(shard, number) for shard, index in enumerate(indices) for number in range(len(index["group_rows"]))]
     images = ParquetImages(
         folder,
-        tuple((path, folder.entries[path]) for path in paths),
+        tuple((path, folder.entries.at(path)) for path in paths),
         unpacked_text(indices[0]["column"])[0],
         np.concatenate([[0], np.cumsum(rows)[:-1]]).astype(np.int64),
         np.array(places, np.int64).reshape(-1, 2),
@@ -140,7 +140,7 @@ def _index_file(folder: Folder, path: str) -> Index:
     try:
         with folder.open(path) as file:
             parquet = ParquetColumns(file)
-            check_count(sum(parquet.rows), where, folder.entries[path].size)
+            check_count(sum(parquet.rows), where, folder.entries.at(path).size)
             names = parquet.schema.names
             if len(set(names)) < len(names):
                 raise DatasetError(f"{where}: two columns of one name")

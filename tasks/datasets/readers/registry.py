@@ -43,7 +43,7 @@ def read_samples(folder: Folder) -> Samples:
 
 
 def _unrecognised(folder: Folder) -> DatasetError:
-    packed = [path for path in folder.entries if path.endswith((".tar.gz", ".tgz"))]
+    packed = [*folder.entries.ending(".tar.gz"), *folder.entries.ending(".tgz")]
     if packed:
         return DatasetError(
             f"{folder.url}/{shown(packed[0])}: packed as a whole, so no image can be read alone; unpack it"

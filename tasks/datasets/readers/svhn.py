@@ -18,7 +18,7 @@ def _read(folder: Folder, path: str) -> Samples:
         raise DatasetError(f"{folder.url}/{shown(path)}: y is {found.dtype}, wanted numbers")
     check_count(found.size, folder.url)
     labels = found.reshape(-1).astype(np.int32) % 10  # the file labels a zero 10
-    return digit_samples(ArrayImages(folder, path, (folder.entries[path],), _load), labels)
+    return digit_samples(ArrayImages(folder, path, (folder.entries.at(path),), _load), labels)
 
 
 def _load(folder: Folder, path: str) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ asked for are read.
 
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -66,9 +66,9 @@ class TarImages:
             for i, shard in zip(indices, self.places[indices, 0], strict=True)
         ]
 
-    def content(self, indices: NDArray[np.int64]) -> list[Any]:
-        """Return the path, size and etag of every file, and the numbers of the samples."""
-        return [[[path, entry.size, entry.etag] for path, entry in self.shards], runs(indices)]
+    def content(self, indices: NDArray[np.int64]) -> Iterator[Any]:
+        """Yield the path, size and etag of every file, and the numbers of the samples."""
+        yield from ([[path, entry.size, entry.etag] for path, entry in self.shards], runs(indices))
 
 
 def _read(folder: Folder, paths: Sequence[str]) -> Samples:
@@ -83,7 +83,7 @@ def _read(folder: Folder, paths: Sequence[str]) -> Samples:
         for shard, index in enumerate(indices)
     ]
     keys = tuple(key for index in indices for key in unpacked_text(index["keys"]))
-    shards = tuple((path, folder.entries[path]) for path in paths)
+    shards = tuple((path, folder.entries.at(path)) for path in paths)
     images = TarImages(folder, shards, np.concatenate(places).astype(np.int64), keys)
     labels = np.concatenate([index["labels"] for index in indices])
     return numbered_samples(images, labels, _class_names(folder), folder.url)

@@ -175,7 +175,7 @@ def test_a_server_that_ignores_conditions_leaves_no_manifest_over_other_bytes(s3
     """If another run overwrites the object before our manifest, its sound bytes stay and the manifest fits them."""
     store, replaced, put = Store(f"{s3}/store"), [], s3_writing.put
 
-    def unconditional(filesystem, path, content, *, if_free=False):
+    def unconditional(filesystem, path, content, **_):
         mark = put(filesystem, path, content)
         if path.endswith(KEY) and not replaced:
             replaced.append(KEY)

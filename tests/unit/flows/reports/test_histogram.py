@@ -13,7 +13,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def test_two_models_are_one_histogram_and_one_density():
     """Coefficients of 0.25 are one bar at a quarter of the width; the density peaks at the mode of the component."""
     coefficients = np.tile([0.75, 0.25], (50, 1))
-    root = ElementTree.fromstring(histogram(coefficients, np.array([1.0]), np.array([[61.0, 21.0]])))
+    root = ElementTree.fromstring(histogram([coefficients], np.array([1.0]), np.array([[61.0, 21.0]])))
     bars = root.findall(f"{SVG}g/{SVG}rect")
     assert len(bars) == 1
     assert float(bars[0].get("x")) / 480 == 0.25
@@ -24,7 +24,7 @@ def test_two_models_are_one_histogram_and_one_density():
 def test_each_of_many_models_has_a_histogram():
     """Its color is that of its name in the legend; without a mixture no line is drawn; the axis has five labels."""
     coefficients = np.random.default_rng(0).dirichlet([1, 2, 3], 100)
-    root = ElementTree.fromstring(histogram(coefficients, names=["a", "b<", "c"]))
+    root = ElementTree.fromstring(histogram([coefficients], names=["a", "b<", "c"]))
     labels = {text.text: text.get("fill") for text in root.findall(f"{SVG}text")}
     assert list(labels) == ["0", "0.25", "0.5", "0.75", "1", "a", "b<", "c"]
     assert [labels[name] for name in ("a", "b<", "c")] == [group.get("fill") for group in root.findall(f"{SVG}g")]

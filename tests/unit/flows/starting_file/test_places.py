@@ -42,6 +42,14 @@ def classes(folder, *names):
         (["hub/train-0.parquet", "hub/test-0.parquet"], {10}, ["hub/test*.parquet"]),
         (["shards/000.tar", "shards/001.tar"], {10}, ["shards"]),
         (["notes/readme.md"], {10}, []),
+        ([*classes("pets", *"ab"), *classes("pets/a", *"xy")], {2}, ["pets"]),
+        ([*classes("pets", *"ab"), "pets/a/deep/1.png"], set(), ["pets"]),
+        (
+            [*classes("work", "figures", "logos"), *classes("work/sets/x", *"abc")],
+            {3},
+            ["work/sets/x"],
+        ),
+        ([*classes("work/sets", *"ab"), "work/preview.png"], {2}, ["work", "work/sets"]),
     ],
 )
 def test_data_sets_are_recognised_by_the_names_of_folders_and_files(paths, heads, places):

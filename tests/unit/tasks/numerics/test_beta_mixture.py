@@ -93,7 +93,7 @@ def test_components_of_equal_means_come_in_order_of_their_weights():
     ("mixture", "x", "message"),
     [
         (BetaMixture(3), [0.1, 0.2], "wanted at least n_components=3, got 2"),
-        (BetaMixture(1), [0.1, 1.5], r"wanted values in \[0, 1\], got 0.1 to 1.5"),
+        (BetaMixture(1), [0.1, 1.5], r"wanted values in \[0, 1\], got 1.5 at sample 1"),
         (BetaMixture(1), [0.1, np.nan], "wanted finite numbers, got nan"),
         (BetaMixture(1), [], "wanted at least one value"),
         (BetaMixture(0), [0.1], "n_components: wanted at least 1, got 0"),

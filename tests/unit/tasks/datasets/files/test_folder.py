@@ -5,6 +5,8 @@ import pickle
 import fsspec
 import pytest
 
+from storage.file_table import FileTable
+from storage.files import FileEntry
 from tasks.datasets.files.folder import ByteRange, Folder
 from tasks.errors import DatasetError
 from tasks.opening.list_samples import open_folder
@@ -82,4 +84,4 @@ def test_a_file_may_lie_in_the_folder_or_in_its_parent(folder, tmp_path):
 def test_names_that_are_not_utf8_are_refused():
     """The message escapes the name."""
     with pytest.raises(DatasetError, match=r"a\\udcff\.png: the file's name is not UTF-8; rename it"):
-        Folder("here", None, "here", {"a\udcff.png": None})
+        Folder("here", None, "here", FileTable.of([FileEntry("a\udcff.png", 1, "x")]))

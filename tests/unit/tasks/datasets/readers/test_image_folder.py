@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from reader_contract import LABELS, SETTINGS, ReaderContract, decoded, decoded_alone, samples_in
 
+from storage.file_table import FileTable
 from storage.files import FileEntry
 from tasks.datasets.decoding import Decoder
 from tasks.datasets.files.folder import Folder
@@ -29,13 +30,13 @@ class TestImageFolder(ReaderContract):
 
 
 def folder_of(*paths):
-    return Folder("here", None, "here", {path: FileEntry(path, 1, "x") for path in paths})
+    return Folder("here", None, "here", FileTable.of(FileEntry(path, 1, "x") for path in paths))
 
 
 def test_classes_are_numbered_in_sorted_order_and_samples_in_path_order():
     """The first directory is the class, however deep the file lies; other files are ignored."""
     samples = read_samples(folder_of("b/1.png", "a/z.JPG", "b/0.jpeg", "a/deep/2.png", "b/notes.txt", "list.csv"))
-    assert samples.images.paths == ("a/deep/2.png", "a/z.JPG", "b/0.jpeg", "b/1.png")
+    assert samples.images.keys(samples.rows) == ["a/deep/2.png", "a/z.JPG", "b/0.jpeg", "b/1.png"]
     assert samples.classes == ("a", "b")
     np.testing.assert_array_equal(samples.labels, [0, 0, 1, 1])
 

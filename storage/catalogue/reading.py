@@ -75,13 +75,13 @@ class Look:
         Args:
             runs: rows of `runs`; at least one.
         """
-        names, lazy = runs.select(RUN), list[pl.LazyFrame]()
+        lazy = list[pl.LazyFrame]()
         in_segments = runs.filter(pl.col("part").is_not_null())
         wanted = {*in_segments["part"].unique()}
         if segments := [part for part in self._segments if part.key in wanted]:
             found = scan_parts(self.store, segments).select(COLUMNS)
             whole = sum(part.runs for part in segments) == in_segments.height
-            lazy.append(found if whole else found.join(names.lazy(), on=RUN, how="semi"))
+            lazy.append(found if whole else found.join(in_segments.lazy().select(RUN), on=RUN, how="semi"))
         loose, recent = self._apart(runs)
         if not recent.is_empty() and not self._recent.is_empty():
             lazy.append(self._recent.lazy().select(COLUMNS).join(recent.lazy(), on=RUN, how="semi"))
