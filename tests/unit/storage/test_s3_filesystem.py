@@ -111,8 +111,9 @@ def test_a_commit_whose_writes_succeeded_unseen_is_ours(store, proxy, quick):
     assert (store.read(key), read_manifest(store, key)) == (content, ours)
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kinds", [("500", "reset"), ("unseen",)])
-def test_an_upload_in_parts_survives_lost_parts_and_answers(s3, store, proxy, quick, tmp_path, kinds):
+def test_an_upload_in_parts_survives_lost_parts_and_answers(s3, proxy, tmp_path, kinds):
     """The object is whole, and no upload remains that nobody completes."""
     content = bytes(range(256)) * (3 * PART // 256)
     (tmp_path / "file").write_bytes(content)
