@@ -183,7 +183,7 @@ def trials(
         number += 1
         while killed < kills:
             killed += trial.kill(chance.uniform(0.15, 1.05) * length)
-                        if chance.random() < 0.5 or trial.counts["ended before the kill"]:
+            if chance.random() < 0.5 or trial.counts["ended before the kill"]:
                 break
         trial.finish(wanted)
         yield trial
