@@ -37,7 +37,7 @@ def passes_to_run(capsys, file, store, *overrides):
     """Return the forward passes that a run of an experiment would take."""
     capsys.readouterr()
     assert main(["plan", file, "--store", store, "--json", *overrides]) == 0
-    return DOCUMENTS["plan"].model_validate_json(capsys.readouterr().out).passes_needed
+    return DOCUMENTS["plan"].model_validate_json(capsys.readouterr().out).forward_passes.needed
 
 
 @pytest.fixture
