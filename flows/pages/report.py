@@ -105,7 +105,7 @@ def run_data(store: Store, experiment: str, run_id: str | None = None, *, plan: 
         run_id=run_id,
         rows=rows,
         comparisons=comparisons_of(store, experiment, run_id),
-        plan=plan_of(store, experiment, run_id, plan),
+        plan=plan_of(store, experiment, run_id, plan or manifest.measured.get("plan")),
         settings=manifest.identity["settings"],
         created_at=datetime.fromisoformat(manifest.created_at),
     )
