@@ -26,17 +26,24 @@ def strike(key, is_manifest):
 create, replace = Store.create, Store.replace
 
 
-def watched_create(self, key, content):
-    create(self, key, content)
-    strike(key, False)
-
-
-def watched_replace(self, key, content):
-    replace(self, key, content)
+def noted(key):
     if key.endswith(".manifest.json"):
         with open(log, "a") as file:
             file.write(key + "\n")
-        strike(key, True)
+    strike(key, key.endswith(".manifest.json"))
+
+
+def watched_create(self, key, content):
+    mark = create(self, key, content)
+    noted(key)
+    return mark
+
+
+def watched_replace(self, key, content):
+    mark = replace(self, key, content)
+    if key.endswith(".manifest.json"):
+        noted(key)
+    return mark
 
 
 Store.create, Store.replace = watched_create, watched_replace
