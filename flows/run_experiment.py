@@ -13,7 +13,7 @@ from flows.experiment.file import load_experiment
 from flows.experiment.settings import Experiment
 from flows.planning.check import checked_plan
 from flows.planning.plan import Plan, Step
-from flows.planning.written_plan import read_plan, write_plan
+from flows.planning.written_plan import read_plan, renewed, write_plan
 from flows.reports.artifacts import publish_coefficients, publish_plan
 from flows.workers.children import Child, Children
 from flows.workers.dispatch import ChildCancelled, ChildFailed, dispatch
@@ -77,6 +77,11 @@ async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
     """Compute the missing tables of a plan, stage by stage."""
     report_again()
     key = write_plan(plan)
+    with renewed(key, plan.store):
+        return await _compute_stages(plan, key, experiment)
+
+
+async def _compute_stages(plan: Plan, key: str, experiment: Experiment) -> RunRecord:
     children = Children(plan, key, experiment)
     if heads := plan.damaged_heads:
         from tasks.opening.make_heads import text_head  # noqa: PLC0415  loads torch, which a parent seldom needs

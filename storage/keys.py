@@ -11,6 +11,12 @@ CUTS = "datasets"
 LEADERBOARD = "results/leaderboard.html"
 """The key of the page of all runs, which is no table."""
 _RESULTS = re.compile(r"results/experiment=([^/]+)/run_id=([^/]+)/results\.parquet")
+_OURS = re.compile(
+    r"(outputs|coefficients|mixtures|components|bins|predictions|samples)/dataset=[^/]+/.+\.parquet"
+    r"|(results|comparisons)/experiment=[^/]+/.+|heads/[0-9a-f]+\.safetensors"
+    r"|made-models/[0-9a-f]+/(model\.safetensors|learnt\.json)|plans/[0-9a-f]+\.json"
+    r"|known-manifests/[^/]+\.json|datasets/[0-9a-f]+\.json|damaged/.+|\.tmp/[0-9a-f]{32}"
+)
 _SAMPLES = re.compile(r"samples-(\d{8,})-(\d{8,})\.parquet$")
 
 
@@ -158,6 +164,17 @@ def _parts_of_results(key: str) -> tuple[str, str]:
     return found[1], found[2]
 
 
+def run_in(key: str) -> tuple[str, str] | None:
+    """Return the experiment and the run that a key belongs to; None for one of no run, or of all.
+
+    Example:
+        >>> run_in(report("digits", "0123")), run_in(LEADERBOARD)
+        (('digits', '0123'), None)
+    """
+    parts = dict(part.split("=", 1) for part in key.split("/") if "=" in part)
+    return (parts["experiment"], parts["run_id"]) if {"experiment", "run_id"} <= parts.keys() else None
+
+
 def latest(experiment: str) -> str:
     """Return the key of the pointer to an experiment's latest run."""
     return f"results/experiment={experiment}/latest.json"
@@ -237,6 +254,18 @@ def span_of(key: str) -> Span:
     if not found:
         raise ManifestInvalid(f"{key}: wanted a name like samples-00000000-00008191.parquet")
     return Span(int(found[1]), int(found[2]) + 1)
+
+
+def is_ours(key: str) -> bool:
+    """Return whether a key has the form of an object, a manifest or a temporary file of a store.
+
+    A bucket or a folder may hold anything else, which no command removes.
+
+    Example:
+        >>> is_ours("heads/0123456789abcdef.safetensors"), is_ours("heads/mine.safetensors"), is_ours("plans/a.txt")
+        (True, False, False)
+    """
+    return _OURS.fullmatch(key.removesuffix(MANIFEST_SUFFIX)) is not None
 
 
 def manifest(key: str) -> str:

@@ -17,6 +17,7 @@ from storage.errors import ObjectChanged
 from storage.stored import stored_file
 
 TEMPORARY = ".tmp"  # the folder of a local store that holds objects until they get their name
+_TRIES = 20  # to give a file its name; `store prune` removes empty folders
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}  # file systems that cannot synchronise a folder
 
@@ -35,19 +36,14 @@ def write_file(root: Path, path: Path, content: bytes, *, exclusive: bool) -> No
         OSError: the file system refuses.
     """
     temporary = _temporary(root)
-    make_folder(path.parent)
     try:
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if exclusive:
-            _link(temporary, path)
-        else:
-            temporary.replace(path)
+        _place(temporary, path, exclusive=exclusive)
     finally:
         temporary.unlink(missing_ok=True)
-    _synchronise(path.parent)
 
 
 def exchange_file(root: Path, path: Path, content: bytes, expected: str) -> None:
@@ -104,14 +100,28 @@ def move_file(root: Path, source: Path, path: Path) -> None:
         OSError: the file system refuses.
     """
     temporary = _temporary(root)
-    make_folder(path.parent)
     try:
         shutil.move(source, temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _place(temporary, path, exclusive=False)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _place(temporary: Path, path: Path, *, exclusive: bool) -> None:
+    """Give a file its name; another process may be removing the folder, which is empty until then."""
+    for attempt in range(_TRIES):
+        try:
+            make_folder(path.parent)
+            if exclusive:
+                _link(temporary, path)
+            else:
+                temporary.replace(path)
+            break
+        except FileNotFoundError:
+            if attempt == _TRIES - 1 or not temporary.exists():
+                raise
     _synchronise(path.parent)
 
 

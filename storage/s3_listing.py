@@ -29,19 +29,31 @@ def pages_of(filesystem: Any, folder: str) -> Iterator[Page]:  # noqa: ANN401
     Raises:
         FileNotFoundError: no such bucket; other errors are those of s3fs.
     """
+    bucket = folder.strip("/").partition("/")[0]
+    for entries, is_last in entries_of(filesystem, folder):
+        found = {f"{bucket}/{e['Key']}": Stored(int(e["Size"]), str(e.get("ETag") or "")) for e in entries}
+        yield Page(found, is_last)
+
+
+def entries_of(filesystem: Any, folder: str) -> Iterator[tuple[list[dict[str, Any]], bool]]:  # noqa: ANN401
+    """Yield the entries of S3's own listing page by page, each with whether no page follows.
+
+    Args:
+        filesystem: s3fs's, which publishes no types.
+        folder: bucket and prefix.
+
+    Raises:
+        FileNotFoundError: no such bucket; other errors are those of s3fs.
+    """
     bucket, _, prefix = folder.strip("/").partition("/")
     after: dict[str, str] = {}
     while True:
         answer = filesystem.call_s3(
             "list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=_PAGE, **after
         )
-        found = {
-            f"{bucket}/{entry['Key']}": Stored(int(entry["Size"]), str(entry.get("ETag") or ""))
-            for entry in answer.get("Contents", ())
-            if not entry["Key"].endswith("/")  # what a console of S3 makes for a folder
-        }
         is_last = not answer.get("IsTruncated")
-        yield Page(found, is_last)
+        # a key that ends in a slash is made by consoles of S3 for a folder
+        yield [entry for entry in answer.get("Contents", ()) if not entry["Key"].endswith("/")], is_last
         if is_last:
             return
         after = {"ContinuationToken": answer["NextContinuationToken"]}

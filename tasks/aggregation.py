@@ -26,6 +26,7 @@ from tasks.evidence.run_comparisons import keep_comparisons
 from tasks.evidence.sample_columns import outputs_of
 from tasks.evidence.tuned_model import tuned_outputs
 from tasks.references.datasets import DatasetReference
+from tasks.references.needed import needed
 from tasks.references.results import Cell, RunRecord, mean_name
 from tasks.streaming.fill import Tally
 
@@ -35,8 +36,15 @@ _Rows = Iterator[dict[str, Any]]
 
 
 @task(name="aggregate", cache_policy=NO_CACHE)
-def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
-    """Write the rows of a run to the results, unless they exist, and mark it as the experiment's latest run."""
+def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store, plan: str | None = None) -> Tally:
+    """Write the rows of a run to the results, unless they exist, and mark it as the experiment's latest run.
+
+    Args:
+        record: the run.
+        cells: its methods on its data sets.
+        store: holds their predictions, and gets the results.
+        plan: key of the run's plan, by which reports find it; None: not recorded.
+    """
     done = is_committed(store, record.key, contents=True)
     if not done:
         writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
@@ -47,7 +55,7 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store) -> Tally:
         if rows := _rows(record, cells, measured, store):
             writer.append({name: [row[name] for row in rows] for name in RESULTS.arrow({}).names})
         keep_comparisons(record, measured, store)
-        commit_results(store, writer)
+        commit_results(store, writer, {} if plan is None else {"plan": plan})
     point_to_latest(store, record.experiment, record.run_id)
     return Tally(0, len(cells)) if done else Tally(len(cells), 0)
 
@@ -61,6 +69,7 @@ def _identity(record: RunRecord, cells: Sequence[Cell]) -> dict[str, Any]:
         "settings": record.settings,
         "predictions": predictions,
         "samples": places,
+        "needs": needed(record, cells),
     }
 
 

@@ -40,7 +40,7 @@ def execute(options: argparse.Namespace) -> int:
         raise ExperimentError("leaderboard: -o writes a page; it takes neither --format nor --json nor --all")
     if options.output:
         from flows.pages.leaderboard_file import save_leaderboard
-        from flows.reports.store_contents import human_bytes
+        from flows.reports.text_tables import human_bytes
 
         print(f"{options.output}: {human_bytes(save_leaderboard(store, options.output, name))}; open it in a browser")
     elif options.json:

@@ -34,7 +34,7 @@ def execute(options: argparse.Namespace) -> int:
     from flows.pages.report import report_html
     from flows.reports.chosen_results import Choice, experiment_and_run
     from flows.reports.json_models import ReportDocument
-    from flows.reports.store_contents import human_bytes
+    from flows.reports.text_tables import human_bytes
     from storage.pointers import latest_run
     from storage.store import open_store
 

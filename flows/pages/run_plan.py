@@ -70,7 +70,7 @@ def outputs_of(predictions: PredictionsReference) -> tuple[OutputsReference, ...
 def plan_of(store: Store, experiment: str, run_id: str, key: str | None = None) -> RunPlan:
     """Return the plan of a run; one without cells if the store holds none that this version can read.
 
-    Plans are kept under the digests of their content, so all of them are looked through.
+    Plans are kept under the digests of their content. Without a key, all of them are looked through.
 
     Args:
         store: the store.

@@ -65,23 +65,16 @@ def checked_plan(
     chosen = faults.collect(_preprocessing, checkpoints, experiment, models)
     # without a usable model the preprocessing is unknown; missing folders are reported nevertheless
     known = chosen or choose_preprocessing(PreprocessSettings(), _SOME_SIZE, {}, None, [])
-    looks = [faults.collect(datasets.find, one, known.preprocessing) for one in experiment.datasets]
-    found = [look for look in looks if look is not None]
+    found = [d for one in experiment.datasets if (d := faults.collect(datasets.find, one, known.preprocessing))]
     heads = _heads(checkpoints, experiment, {dataset.name: classes for dataset, classes in found}, faults)
     _check_models(checkpoints, experiment, models, faults)
-    for dataset, _ in found:
-        if dataset.name in heads or experiment.head_of(dataset.name) is None:
-            faults.collect(checkpoints.check_classes, models, heads.get(dataset.name), dataset)
-        faults.collect(_check_samples, experiment, dataset)
-        faults.collect(_check_methods, experiment, dataset)
-    if len(found) == len(experiment.datasets):
-        faults.collect(_check_rows, experiment, [dataset for dataset, _ in found])
+    _check_datasets(checkpoints, experiment, models, [dataset for dataset, _ in found], heads, faults)
     faults.raise_any()
     if keep:
         checkpoints.keep()
-    widths = [checkpoints.classes(models, heads.get(dataset.name), dataset) for dataset, _ in found]
-    cut = datasets.cut([dataset for dataset, _ in found], widths, store, remember=remember)
-    scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset in cut]
+    widths = [checkpoints.classes(models, heads.get(one.name), one) for one, _ in found]
+    cut = datasets.cut([one for one, _ in found], widths, store, remember=remember)
+    scored = [_scored(experiment, one, heads.get(one.name)) for one in cut]
     plan = _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
     if remember and (unnamed := datasets.unnamed(cut)):
         plan.recall_manifests()
@@ -171,6 +164,24 @@ def _check_size(experiment: Experiment, towers: Sequence[int]) -> None:
     wanted = experiment.preprocess.size
     if wanted and any(size != wanted for size in towers):
         raise ModelMismatch(f"preprocess.size: {wanted} pixels, but the models' towers take {towers[0]}; leave it out")
+
+
+def _check_datasets(  # noqa: PLR0917  the parts of one check
+    checkpoints: Checkpoints,
+    experiment: Experiment,
+    models: Sequence[ModelReference],
+    datasets: Sequence[DatasetReference],
+    heads: Mapping[str, Head],
+    faults: Faults,
+) -> None:
+    """Collect the faults of data sets that fit no head, or that the experiment's methods cannot use."""
+    for dataset in datasets:
+        if dataset.name in heads or experiment.head_of(dataset.name) is None:
+            faults.collect(checkpoints.check_classes, models, heads.get(dataset.name), dataset)
+        faults.collect(_check_samples, experiment, dataset)
+        faults.collect(_check_methods, experiment, dataset)
+    if len(datasets) == len(experiment.datasets):
+        faults.collect(_check_rows, experiment, datasets)
 
 
 def _check_samples(experiment: Experiment, dataset: DatasetReference) -> None:

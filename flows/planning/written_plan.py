@@ -5,13 +5,16 @@ A child opens the inputs that the plan names, and refuses those whose digests no
 """
 
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
+from threading import Event, Thread
 
 from flows.errors import OrchestrationError
 from flows.planning.plan import Plan
 from storage import keys
-from storage.errors import damaged
+from storage.errors import StorageError, damaged
 from storage.schemas import TABLES
 from storage.store import Store
 from tasks.methods.registry import METHODS
@@ -20,9 +23,14 @@ from tasks.references.json_form import from_json, to_json
 from tasks.references.versions import VERSIONS
 from tasks.streaming.reading import Reading
 
+log = logging.getLogger("dawin.run")
+
 
 def write_plan(plan: Plan) -> str:
-    """Write a plan into its store, unless it is there already, and return its key."""
+    """Write a plan into its store and return its key.
+
+    It is written even if the store holds it: `dawin store prune` keeps everything that a plan of the last days names.
+    """
     content = {
         "record": plan.record,
         "outputs": plan.outputs,
@@ -34,9 +42,35 @@ def write_plan(plan: Plan) -> str:
     }
     text = to_json(content).encode()
     key = keys.plan(_digest(text))
-    if not plan.store.holds(key, text):
-        plan.store.replace(key, text)
+    plan.store.replace(key, text)
     return key
+
+
+@contextmanager
+def renewed(key: str, store: Store, *, every: float = 24 * 3600) -> Iterator[None]:
+    """Write a plan again from time to time while a run lasts, so that `dawin store prune` keeps what the run needs.
+
+    A process that is killed writes no more, and after some days its plan no longer counts.
+
+    Args:
+        key: of the plan.
+        store: holds it.
+        every: seconds between two times.
+    """
+    ended, text = Event(), store.read(key)
+
+    def renew() -> None:
+        while not ended.wait(every):
+            try:
+                store.replace(key, text)
+            except StorageError as error:  # the next time may succeed, and several days are left
+                log.warning("%s: not renewed: %s", store.address(key), error)
+
+    Thread(target=renew, name="plan", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def read_plan(key: str, store: Store) -> Plan:

@@ -3,7 +3,6 @@
 `dawin schema --of COMMAND` prints the JSON Schema of a command's document.
 """
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,6 +10,7 @@ from pydantic import BaseModel
 from flows.reports.compare_models import CompareDocument
 from flows.reports.json_document import Document
 from flows.reports.result_models import LeaderboardDocument, ResultsDocument
+from flows.reports.store_models import PruneDocument, StoreDocument
 
 
 class PlannedStep(Document):
@@ -117,60 +117,6 @@ class InspectDocument(Document):
     """SHA-256 of the file."""
 
 
-class StoredRun(Document):
-    """A run whose results are in a store."""
-
-    run_id: str
-    """Identifier of the run."""
-    created_at: datetime | None
-    """When its results were written, UTC; null where their manifest cannot be read."""
-    is_latest: bool
-    """Whether it is the run that commands show by default."""
-    is_outdated: bool
-    """Whether an earlier version of dawin wrote its results, so that no command reads them until it runs again."""
-    datasets: list[str]
-    """Names of its data sets."""
-    methods: list[str]
-    """Names of its methods."""
-
-
-class StoredExperiment(Document):
-    """An experiment with results in a store."""
-
-    name: str
-    """Name of the experiment."""
-    runs: list[StoredRun]
-    """Its runs, the oldest first."""
-
-
-class StoredTable(Document):
-    """A kind of object in a store."""
-
-    name: str
-    """Name of the table, or of the folder."""
-    objects: int
-    """Number of objects; manifests are not counted."""
-    bytes: int
-    """Size of the objects, without their manifests."""
-    unfinished: int
-    """Objects among them without a manifest: a run that was interrupted left them, or one is writing them now."""
-
-
-class StoreDocument(Document):
-    """`dawin store list --json`: the content of a store."""
-
-    store: str
-    """Address of the store."""
-    experiments: list[StoredExperiment]
-    """The experiments with results, by name."""
-    tables: list[StoredTable]
-    """Everything that the store holds, by table."""
-    objects: int
-    """Number of all objects."""
-    bytes: int
-    """Size of all objects and of their manifests."""
-
-
 class CalibratedModel(Document):
     """The temperature of a model."""
 
@@ -220,6 +166,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "report": ReportDocument,
     "leaderboard": LeaderboardDocument,
     "store-list": StoreDocument,
+    "store-prune": PruneDocument,
     "calibrate": CalibrateDocument,
 }
 """The document of each command that takes `--json`."""

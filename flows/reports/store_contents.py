@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from flows.reports.json_models import StoredExperiment, StoreDocument, StoredRun, StoredTable
+from flows.reports.store_models import StoredExperiment, StoreDocument, StoredRun, StoredTable
+from flows.reports.text_tables import human_bytes, text_table
 from storage import keys
 from storage.errors import ManifestInvalid, ObjectMissing
 from storage.inspection import current_version
@@ -107,7 +108,9 @@ def contents_text(contents: StoreDocument, width: int) -> str:
         for i, run in enumerate(name.runs)
     ]
     if rows:
-        lines += _table(["experiment", "run", "written (UTC)", "methods", "data sets"], rows, right={3}, width=width)
+        lines += text_table(
+            ["experiment", "run", "written (UTC)", "methods", "data sets"], rows, right={3}, width=width
+        )
         lines += ["", "*: the latest run, which `dawin results` shows"]
         if any(run.is_outdated for name in contents.experiments for run in name.runs):
             lines.append(
@@ -126,33 +129,4 @@ def contents_text(contents: StoreDocument, width: int) -> str:
         for one in contents.tables
     ]
     objects.append(["in all", f"{contents.objects:,}", human_bytes(contents.bytes), "with manifests"])
-    return "\n".join([*lines, *_table(["table", "objects", "size", ""], objects, right={1, 2}, width=width)])
-
-
-def human_bytes(size: int) -> str:
-    """Return a number of bytes in three significant digits, with its unit.
-
-    Example:
-        >>> [human_bytes(size) for size in (12, 2_048, 1_500_000, 123_456_789, 5 * 2**40)]
-        ['12 B', '2.00 KiB', '1.43 MiB', '118 MiB', '5.00 TiB']
-    """
-    value, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
-    for unit in units:
-        if value < 999.5 or unit == units[-1]:
-            return f"{size} B" if unit == "B" else f"{value:#.3g}".rstrip(".") + f" {unit}"
-        value /= 1024
-    raise AssertionError("unreachable")  # the last unit takes everything
-
-
-def _table(head: list[str], rows: list[list[str]], *, right: set[int], width: int) -> list[str]:
-    """Return the lines of a table; the last column is cut to the width."""
-    columns = list(zip(head, *rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    lines = []
-    for row in (head, *rows):
-        cells = [
-            cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        line = "  ".join(cells).rstrip()
-        lines.append(line if len(line) <= width else f"{line[: width - 1]}…")
-    return [lines[0], "─" * min(width, max(map(len, lines))), *lines[1:]]
+    return "\n".join([*lines, *text_table(["table", "objects", "size", ""], objects, right={1, 2}, width=width)])

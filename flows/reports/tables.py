@@ -109,16 +109,25 @@ def refuse_unknown(store: Store, experiment: str | None, known: Sequence[str] | 
         known: the experiments with results; None: they are looked up.
     """
     known = experiments(store) if known is None else known
-    if not known and not exists(store.url):
-        folder = store.url.rpartition("/")[2]
-        raise ExperimentError(f"store {store.url}: no such folder{did_you_mean(folder, neighbours(store.url))}")
     if not known:
+        refuse_absent(store)
         raise ExperimentError(f"{store.url}: no results yet; `dawin run EXPERIMENT.yaml` or `dawin quickstart`")
     if experiment is not None and experiment not in known:
         raise ExperimentError(
             f"no results of experiment {experiment!r} in {store.url}{did_you_mean(experiment, known) or ';'} it has "
             f"results of {', '.join(known)}"
         )
+
+
+def refuse_absent(store: Store) -> None:
+    """Raise `ExperimentError` if the folder of a store does not exist; the message names one that resembles it.
+
+    Args:
+        store: the store.
+    """
+    if not exists(store.url):
+        folder = store.url.rpartition("/")[2]
+        raise ExperimentError(f"store {store.url}: no such folder{did_you_mean(folder, neighbours(store.url))}")
 
 
 def wide(rows: pl.DataFrame, metric: str = "top1") -> pl.DataFrame:

@@ -261,7 +261,7 @@ def test_damage_that_another_reader_found_first_is_repaired_in_the_same_run(exam
     assert main(["run", file, "--store", store.url]) == 0
     warned = capsys.readouterr().err
     assert len(failures) == 1
-    missing = f"{store.address(harmed.rpartition('/')[0])}: 0 samples are committed"
+    missing = f"{store.address(harmed)}: not committed"
     assert ("damaged objects of mixtures one" if how == "on a pool" else missing) in warned
     assert_repaired(store, example[1])
 

@@ -25,6 +25,11 @@ def run_in_shards(file, store, shard, *overrides):
     return results_of(opened, record.experiment, record.run_id)
 
 
+def planned(file, store, *overrides):
+    """Write the plan of an experiment into a store, as a run that begins does; return its key."""
+    return write_plan(checked_plan(load_experiment(str(file), overrides), Store(str(store))))
+
+
 def table(rows):
     """Return values by method, data set and metric."""
     return {(r["method"], r["dataset"], r["metric"]): r["value"] for r in rows.iter_rows(named=True)}
