@@ -10,7 +10,7 @@ from faulty_s3 import FAULTS, FaultyS3
 
 from storage import keys
 from storage.commits import commit
-from storage.errors import ObjectExists, ObjectMissing, StoreDenied, StoreUnreachable
+from storage.errors import ObjectChanged, ObjectExists, ObjectMissing, StoreDenied, StoreUnreachable
 from storage.manifests import Manifest, now, read_manifest
 from storage.s3_filesystem import S3
 from storage.s3_retries import etag_of_parts, wait
@@ -67,7 +67,7 @@ def test_no_caller_notices_a_fault_that_passes(s3, store, proxy, quick, kind):
         assert store.read(key) == store.read(key, in_parallel=True) == content[::2]
         with store.open(key) as file:
             assert file.read(100) == content[::2][:100]
-        assert store.size(key) == len(content[::2])
+        assert store.stat(key).size == len(content[::2])
         assert store.exists(key)
         with pytest.raises(ObjectMissing):
             store.read("folder/missing")
@@ -87,6 +87,18 @@ def test_a_creation_that_succeeded_unseen_succeeds(store, proxy):
     assert store.read("b") == b"content"
     with pytest.raises(ObjectExists):
         Store(store.url).create("b", b"content")
+
+
+def test_a_replacement_that_succeeded_unseen_succeeds(store, proxy):
+    """The condition of the repeated PUT fails because of the first one; after another writer's it is an error."""
+    mark = store.stat("a").mark
+    proxy.kinds, proxy.probability = ["unseen"], 1.0
+    threading.Timer(0.5, setattr, [proxy, "probability", 0.0]).start()
+    store.replace("a", b"ours", expected=mark)
+    assert proxy.injected["unseen"]
+    assert store.read("a") == b"ours"
+    with pytest.raises(ObjectChanged):
+        store.replace("a", b"ours", expected=mark)
 
 
 def test_a_commit_whose_writes_succeeded_unseen_is_ours(store, proxy, quick):
@@ -130,7 +142,7 @@ def test_an_upload_in_parts_survives_lost_parts_and_answers(s3, proxy, tmp_path,
 
 
 @pytest.mark.parametrize("kind", ["refused", "503", "silent"])
-@pytest.mark.parametrize("call", ["read", "create", "replace", "exists", "size", "delete", "keys"])
+@pytest.mark.parametrize("call", ["read", "create", "replace", "exists", "stat", "delete", "keys"])
 def test_a_store_that_fails_for_good_is_reported_in_one_line(store, proxy, hurried, call, kind):
     """The message names the object, the cause and the variables to check, whichever operation met the failure."""
     proxy.fail(kind)
