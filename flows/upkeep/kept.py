@@ -20,7 +20,6 @@ from storage.store import Store
 from storage.upkeep.inventory import Item
 from tasks.references.json_form import from_json
 from tasks.references.needed import is_needed, needed
-from tasks.references.results import RunRecord
 
 log = logging.getLogger("dawin.upkeep")
 
@@ -110,52 +109,40 @@ def kept(store: Store, runs: Sequence[Run], gone: Sequence[Run], found: Mapping[
     Raises:
         StorageError: a plan that may count cannot be read because the store does not answer.
     """
-    needs, in_use, datasets, plans = set[str](), set[str](), set[str](), set[str]()
-    finished = dict[str, float]()
-    for run in gone:
-        if run.manifest is not None and (plan := run.manifest.measured.get("plan")) is not None:
-            finished[plan] = run.written
-    for run in runs:
-        if run.manifest is None:
-            continue
-        if (plan := run.manifest.measured.get("plan")) is not None:
-            finished[plan] = run.written
-            plans.add(plan)
-        if "needs" in run.manifest.identity:
-            needs.update(run.manifest.identity["needs"])
-        else:
-            datasets.update(_dataset_of(place[2]) or "" for place in run.manifest.identity.get("samples", ()))
+    every = (*runs, *gone)
+    finished = {plan: run.written for run in every if (plan := plan_of(run)) is not None}
+    done = {(run.experiment, run.run_id): run.written for run in every}
     counting = [
         key
         for key, item in found.items()
         if key.startswith("plans/") and now - item.written < PLAN_COUNTS and item.written > finished.get(key, 0.0)
     ]
-    done = {(run.experiment, run.run_id): run.written for run in (*runs, *gone)}
-    is_unknown = False
-    in_progress = set[tuple[str, str]]()
-    for key, named in zip(counting, _plans(store, counting), strict=True):
-        if named is None:
-            is_unknown = True
-            plans.add(key)
-            continue
-        name = (named.record.experiment, named.record.run_id)
-        if found[key].written > done.get(name, 0.0):
-            in_progress.add(name)
-            in_use.update(named.needs)
-            plans.add(key)
+    named = dict(zip(counting, _plans(store, counting), strict=True))
+    running = {key: one for key, one in named.items() if one and found[key].written > done.get(one.run, 0.0)}
+    in_use = {place for one in running.values() for place in one.needs}
+    identities = [run.manifest.identity for run in runs if run.manifest is not None]
+    needs = {place for identity in identities for place in identity.get("needs", ())}
+    unsaid = [place for identity in identities if "needs" not in identity for *_, place in identity.get("samples", ())]
+    unknown = {key for key, one in named.items() if one is None}
     return Kept(
         runs={(run.experiment, run.run_id) for run in runs},
-        in_progress=in_progress,
+        in_progress={one.run for one in running.values()},
         needs=frozenset(needs | in_use),
         in_use=frozenset(in_use),
-        datasets=frozenset(datasets - {""}),
-        everything=is_unknown,
-        plans=frozenset(plans),
+        datasets=frozenset(filter(None, map(_dataset_of, unsaid))),
+        everything=bool(unknown),
+        plans=frozenset({*filter(None, map(plan_of, runs)), *running, *unknown}),
     )
 
 
+def plan_of(run: Run) -> str | None:
+    """Return the key of the plan that a run's results were computed by; None if they do not say it."""
+    plan: str | None = run.manifest.measured.get("plan") if run.manifest is not None else None
+    return plan
+
+
 class _Named(NamedTuple):
-    record: RunRecord
+    run: tuple[str, str]
     needs: Collection[str]
 
 
@@ -169,7 +156,7 @@ def _named(store: Store, key: str) -> _Named | None:
     try:
         content = from_json(store.read(key))
         record, outputs = content["record"], [one for of_dataset in content["outputs"] for one in of_dataset]
-        return _Named(record, needed(record, content["cells"], outputs))
+        return _Named((record.experiment, record.run_id), needed(record, content["cells"], outputs))
     except (ObjectMissing, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, StorageError) and not isinstance(error, ObjectMissing):
             raise
