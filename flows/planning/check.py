@@ -41,8 +41,7 @@ def checked_plan(
 ) -> Plan:
     """Return the plan of an experiment after all checks that are possible before anything runs.
 
-    A checkpoint is hashed, and read whole the first time it is seen; the store remembers the findings for the next run.
-    Images are listed, but not read.
+    A checkpoint is hashed, and read whole the first time it is seen. Images are listed, but not read.
 
     Args:
         experiment: the settings.
@@ -56,8 +55,8 @@ def checked_plan(
         InputError: an input is missing, damaged or does not fit the others; one message lists all such faults.
     """
     _refuse_pattern(experiment)
-    keep, own = checkpoints is None, Checkpoints(store, experiment.architecture, remember, experiment=experiment.name)
-    checkpoints = checkpoints or own
+    keep = checkpoints is None
+    checkpoints = checkpoints or Checkpoints(store, experiment.architecture, remember, experiment=experiment.name)
     checkpoints.places.look_at([model.checkpoint for model in experiment.models])
     datasets = datasets or Datasets(shard)
     faults = Faults()
@@ -76,9 +75,14 @@ def checked_plan(
     cut = datasets.cut([one for one, _ in found], widths, store, remember=remember)
     scored = [_scored(experiment, one, heads.get(one.name)) for one in cut]
     plan = _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
-    if remember and (unnamed := datasets.unnamed(cut)):
+    return _with_names(plan, datasets) if remember else plan
+
+
+def _with_names(plan: Plan, datasets: Datasets) -> Plan:
+    """Return a plan after the names of its samples are written, as far as the store does not hold them."""
+    if unnamed := datasets.unnamed(plan.datasets):
         plan.recall_manifests()
-        datasets.write_names(unnamed, store)
+        datasets.write_names(unnamed, plan.store)
     return plan
 
 

@@ -64,6 +64,10 @@ class Kept:
     def _run_ids(self) -> frozenset[str]:
         return frozenset(run_id for _, run_id in (*self.runs, *self.in_progress))
 
+    @cached_property
+    def _experiments(self) -> frozenset[str]:
+        return frozenset(experiment for experiment, _ in (*self.runs, *self.in_progress))
+
     def has(self, key: str) -> bool:
         """Return whether an object stays; a manifest stays with its object.
 
@@ -72,19 +76,25 @@ class Kept:
         """
         key = key.removesuffix(keys.MANIFEST_SUFFIX)
         table, _, rest = key.partition("/")
-        if table in _DERIVED:
-            of_kept = bool(self.datasets) and (table not in _TABLES or _dataset_of(key) in self.datasets)
-            return self.everything or of_kept or is_needed(key, self.needs)
-        if table == keys.CUTS:
-            return self.everything or key in self.needs or rest.partition(".")[0] in self.datasets
-        if table == "plans":
-            return key in self.plans
-        if table == "known-manifests":
-            return rest.removesuffix(".json") in self._run_ids
-        if table in ("results", "comparisons"):
-            run = keys.run_in(key)
-            return run is None or run in self.runs
-        return True  # the catalogue, records of checkpoints, and anything that is not of this program
+        if table in _DERIVED or table == keys.CUTS:
+            return self._has_derived(key)
+        name = rest.removeprefix("experiment=").removesuffix(".json")
+        match table:
+            case "plans":
+                return key in self.plans
+            case "known-manifests":
+                return name in self._run_ids
+            case "checkpoints":  # the copies for an experiment; the records themselves stay
+                return not rest.startswith("experiment=") or name in self._experiments
+            case "results" | "comparisons":
+                return keys.run_in(key) is None or keys.run_in(key) in self.runs
+        return True  # the catalogue, and anything that is not of this program
+
+    def _has_derived(self, key: str) -> bool:
+        table, _, rest = key.partition("/")
+        dataset = rest.partition(".")[0] if table == keys.CUTS else _dataset_of(key)
+        of_kept = bool(self.datasets) and (dataset is None or dataset in self.datasets)
+        return self.everything or of_kept or is_needed(key, self.needs)
 
 
 def kept(store: Store, runs: Sequence[Run], gone: Sequence[Run], found: Mapping[str, Item], now: float) -> Kept:
