@@ -1,11 +1,13 @@
 """Random SIGKILLs of whole command lines, local and on S3: what a rerun and `dawin store` find afterwards.
 
 Each trial starts `dawin run` on a new store, kills the process and all its children at a random moment, and starts it
-again, to be killed again or not. After every kill and at the end of the trial it looks at the store. A fault is
+again, to be killed again or not. `dawin store prune` is killed and started again likewise. After every kill and at the
+end of the trial it looks at the store. A fault is
 
 - a rerun that fails, or whose results differ in one bit from those of a run without kills,
 - an object that was committed before a kill and whose manifest has changed since: it was computed again,
-- a committed object whose bytes differ from its manifest.
+- a committed object whose bytes differ from its manifest,
+- an object without a manifest that prune leaves, or one that a run needs and prune removes.
 
 The S3 server (moto) is a process of its own, which no kill reaches. The exit status is 1 if a fault was found.
 """
@@ -105,7 +107,7 @@ def manifests(store: Store) -> dict[str, Manifest]:
 def leftovers(store: Store) -> list[str]:
     """Return the keys of objects without a manifest: a later run adopts or replaces them, or they stay."""
     names = set(store.keys())
-    tables = {key for key in names if keys.is_table(key) or keys.is_results(key)}
+    tables = {key for key in names if keys.is_table(key) and key.partition("/")[0] not in _DERIVED}
     return sorted(key for key in tables if keys.manifest(key) not in names)
 
 
@@ -152,6 +154,20 @@ class Trial:
         if not values(self.store).equals(wanted):
             self.faults.append("the results differ from those of a run without kills")
 
+    def prune(self, wanted: pl.DataFrame, after: float) -> None:
+        """Kill `dawin store prune` after some seconds, let it through, and run again: nothing may be missing."""
+        words = ["store", "prune", "--grace", "0", "--store", self.store.url]
+        self.counts["prunes killed"] += run_command(words, self.environment, after).status < 0
+        for again in (words, self.words):
+            ended = run_command(again, self.environment)
+            if ended.status:
+                self.faults.append(f"{again[0]} after prune ended with status {ended.status}: {ended.shown[-300:]}")
+        self.faults += [f"{key}: prune left it" for key in leftovers(self.store)]
+        self.kept = {key: manifest for key, manifest in self.kept.items() if self.store.exists(keys.manifest(key))}
+        self._look()
+        if not values(self.store).equals(wanted):
+            self.faults.append("the results differ after prune")
+
     def _look(self) -> None:
         report_again()
         damaged = [str(fault) for fault in states(self.store, "", contents=True).values() if fault is not None]
@@ -182,10 +198,11 @@ def trials(
         trial = Trial(Store(f"{place}/{number}"), file, environment)
         number += 1
         while killed < kills:
-            killed += trial.kill(chance.uniform(0.15, 1.05) * length)
+            killed += trial.kill(chance.uniform(0.15, 1.0) * length)
             if chance.random() < 0.5 or trial.counts["ended before the kill"]:
                 break
         trial.finish(wanted)
+        trial.prune(wanted, chance.uniform(0.3, 0.9) * length / 2)
         yield trial
 
 
@@ -229,6 +246,7 @@ def row(name: str, finished: Sequence[Trial]) -> dict[str, object]:
         "kills": counts["killed"],
         "ended before the kill": counts["ended before the kill"],
         "reruns completed": counts["reruns"],
+        "prunes killed": counts["prunes killed"],
         "objects kept across kills": counts["kept objects"],
         "objects without manifest after kills": counts["leftovers"],
         "faults": sum(len(trial.faults) for trial in finished),
