@@ -20,7 +20,7 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 
 from flows.upkeep.chosen_runs import RunChoice
-from flows.upkeep.kept import Kept, Run, kept, results_runs
+from flows.upkeep.kept import Kept, Run, kept, plan_of, results_runs
 from storage import keys
 from storage.catalogue.rebuilding import forget
 from storage.errors import ObjectMissing, StorageError, StoreDenied
