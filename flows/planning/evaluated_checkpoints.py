@@ -174,5 +174,6 @@ def marks_of(names: Sequence[str], files: Iterable[FileEntry]) -> dict[str, str]
         inside = (name, *(f"{name}/{file}" for file in (*CHECKPOINT_FILES, *DESCRIPTIONS)))
         own = [*(by_path[path] for path in inside if path in by_path), *beside]
         is_settled = all(not file.changed or float(file.changed) < settled for file in own)
-        found[name] = digest_of({"files": [list(file) for file in own]}) if own and is_settled else ""
+        is_text = name.isprintable()  # a name in other bytes than UTF-8 has no digest, and its checkpoint is refused
+        found[name] = digest_of({"files": [list(file) for file in own]}) if own and is_settled and is_text else ""
     return found
