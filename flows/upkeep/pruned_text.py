@@ -66,7 +66,8 @@ def pruned_text(document: PruneDocument, width: int) -> str:
     counts = [sum(one.objects_before for one in document.tables), sum(one.objects_removed for one in document.tables)]
     freed = document.bytes_before - document.bytes_after
     sizes = [human_bytes(size) for size in (document.bytes_before, freed, document.bytes_after)]
-    rows.append(["in all", f"{counts[0]:,}", sizes[0], f"{counts[1]:,}", sizes[1], sizes[2]])
+    sizes[1] = sizes[1] if freed else "–"
+    rows.append(["in all", f"{counts[0]:,}", sizes[0], f"{counts[1]:,}" if counts[1] else "–", sizes[1], sizes[2]])
     head = ["folder", "files", "size", "would go" if document.is_dry_run else "gone", "size", "left"]
     lines = [document.store, "", *text_table(head, rows, right={1, 2, 3, 4, 5}, width=width), ""]
     will = "would go" if document.is_dry_run else "went"
@@ -76,17 +77,17 @@ def pruned_text(document: PruneDocument, width: int) -> str:
         lines.append(f"{document.uploads_aborted:,} unfinished uploads {will}")
     if document.runs_removed:
         lines.append(f"runs that {will}: {_listed(document.runs_removed)}")
-    kept = f"kept: what {_counted(document.runs_kept)} with results needs, and everything written in the last hour"
+    lines.append(f"kept: what the results of {_counted(document.runs_kept)} need")
     if document.runs_in_progress:
-        kept = kept.replace(", and", f", what runs in progress need ({_listed(document.runs_in_progress)}), and")
-    lines.append(kept)
+        lines.append(f"      what runs started within a week may need: {_listed(document.runs_in_progress)}")
+    lines.append("      everything written in the last hour")
     if document.is_dry_run:
         lines.append("nothing was removed; the same command without --dry-run removes it")
-    return "\n".join(lines)
+    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in lines)
 
 
 def _counted(runs: int) -> str:
-    return "1 run" if runs == 1 else f"each of {runs:,} runs"
+    return "1 run" if runs == 1 else f"{runs:,} runs"
 
 
 def _listed(runs: list[NamedRun]) -> str:
