@@ -59,7 +59,7 @@ def _section(title: str, named: Sequence[tuple[str, str]], width: int, remedy: s
         yield f"({remedy})"
     for key, reason in named[:_MOST]:
         line = f"  {shown(key)}: {shown(reason)}"
-        yield from [line] if len(line) <= width else [f"  {shown(key)}", f"      {shown(reason)}"]
+        yield from [line] if len(line) <= width else [f"  {shown(key)}", f"      {shown(reason, width - 6)}"]
     if len(named) > _MOST:
         yield f"  and {len(named) - _MOST:,} more; --json lists all"
 
