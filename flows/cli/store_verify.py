@@ -9,15 +9,14 @@ EXAMPLES = (
     "dawin store verify --repair",
     "dawin store verify --store s3://bucket/dawin --json",
 )
+DESCRIPTION = """Read everything in a store, and name what is damaged: objects that differ from their manifests,
+records, pointers and the catalogue. Files that killed processes left are named too, and are no
+damage. The exit status is 1 if damage is found, or is left after --repair."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--repair`, `--store` and `--json`."""
-    parser.description = (
-        "Read everything in a store, and name what is damaged: objects that differ from their manifests, records, "
-        "pointers and the catalogue. Files that killed processes left are named too, and are no damage. The exit "
-        "status is 1 if damage is found, or is left after --repair."
-    )
+    parser.description = f"{parser.description}\n\n{DESCRIPTION}"
     parser.add_argument(
         "--repair",
         action="store_true",

@@ -101,15 +101,11 @@ def kept(store: Store, runs: Sequence[Run], gone: Sequence[Run], found: Mapping[
         StorageError: a plan that may count cannot be read because the store does not answer.
     """
     needs, in_use, datasets, plans = set[str](), set[str](), set[str](), set[str]()
-    finished = dict[str, float]()
-    for run in gone:
-        if run.manifest is not None and (plan := run.manifest.measured.get("plan")) is not None:
-            finished[plan] = run.written
+    finished = {plan: run.written for run in (*gone, *runs) if (plan := _plan_of(run)) is not None}
     for run in runs:
         if run.manifest is None:
             continue
-        if (plan := run.manifest.measured.get("plan")) is not None:
-            finished[plan] = run.written
+        if (plan := _plan_of(run)) is not None:
             plans.add(plan)
         if "needs" in run.manifest.identity:
             needs.update(run.manifest.identity["needs"])
@@ -142,6 +138,10 @@ def kept(store: Store, runs: Sequence[Run], gone: Sequence[Run], found: Mapping[
         everything=is_unknown,
         plans=frozenset(plans),
     )
+
+
+def _plan_of(run: Run) -> str | None:
+    return None if run.manifest is None else run.manifest.measured.get("plan")
 
 
 class _Named(NamedTuple):

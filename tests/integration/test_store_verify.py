@@ -10,6 +10,7 @@ from flows.cli import main
 from flows.reports.json_models import DOCUMENTS
 from flows.upkeep.verify import verify
 from storage import keys
+from storage.manifests import committed
 from storage.store import Store
 
 
@@ -23,7 +24,7 @@ def test_a_finished_run_is_sound(example, capsys):
     assert main(["store", "verify", "--store", example[2], "--json"]) == 0
     document = DOCUMENTS["store-verify"].model_validate_json(capsys.readouterr().out)
     assert document.is_sound
-    assert document.objects == len([key for key in Store(example[2]).keys() if key.endswith(keys.MANIFEST_SUFFIX)])
+    assert document.objects == len(list(committed(Store(example[2]), "")))
     assert (document.faults, document.leftovers, document.remarks) == ([], [], [])
 
 
