@@ -40,7 +40,9 @@ COMMANDS = {
     "compare": ["compare", "experiment-3", "wise-ft/0.10", "wise-ft/0.20", "--dataset", "clean"],
 }
 _CHILD = """
-import sys, time
+import contextlib, sys, time
+with contextlib.suppress(ImportError):
+    import pandas  # which pyarrow loads where it is installed
 import numpy, polars, pyarrow.parquet, rich.console, pydantic
 import flows.cli.results, flows.cli.leaderboard, flows.cli.compare
 import flows.reports.chosen_results, flows.reports.boards, flows.display.leaderboard_lines, flows.display.results_table

@@ -53,7 +53,7 @@ class Prepared(Datasets):
     """
 
     def __init__(self, samples: int) -> None:
-        super().__init__()
+        super().__init__(shard=8192)
         self._samples = samples
 
     def find(self, settings: Any, preprocessing: Any) -> Found:
@@ -95,9 +95,8 @@ def commit_all(plan: Plan, put: Callable[[str, bytes], object]) -> int:
     for dataset in plan.datasets:
         outputs = next(own for own in plan.outputs if own[0].dataset == dataset)
         fitted = [*plan.coefficients(dataset), *plan.mixtures(dataset), *plan.bins(dataset)]
-        streamed = [*outputs, *plan.judges(dataset), *plan.merges(dataset), *plan.ensembles(dataset)]
-        places = [(one, dataset.spans) for one in streamed] + [(one, [dataset.whole]) for one in fitted]
-        count += sum(_commit(one, spans, put) for one, spans in places)
+        predicted = [*plan.judges(dataset), *plan.merges(dataset), *plan.ensembles(dataset)]
+        count += sum(_commit(one, dataset.spans, put) for one in (*outputs, *fitted, *predicted))
         for mixture in plan.mixtures(dataset):
             count += _commit_one(mixture.components_key, mixture.identity, put)
     return count + _commit_one(plan.record.key, {}, put)

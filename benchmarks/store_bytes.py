@@ -18,6 +18,7 @@ _SHARED = ("names", "outputs of the base")
 
 
 def _reference(samples: int, classes: int) -> Any:
+    from storage.cuts import samples_per_object
     from tasks.datasets.preprocessing import Preprocessing
     from tasks.references.datasets import DatasetReference
 
@@ -31,6 +32,7 @@ def _reference(samples: int, classes: int) -> Any:
         classes=classes,
         limit=None,
         preprocessing=preprocessing,
+        shard=samples_per_object(classes),
     )
 
 

@@ -1,8 +1,9 @@
-"""The cost of a look for new checkpoints, for each checkpoint that was evaluated before.
+"""The cost of a look for new checkpoints where all are evaluated: of the first, which notes them, and of later ones.
 
-The checkpoints are in a folder, and on S3 (a moto server in this process), where the number of calls decides the time.
+The checkpoints are in a folder, and on S3 (a moto server in this process), where the number of requests decides the
+time. They hold a few bytes each, and a stand-in describes them, so that neither hashing nor reading them counts.
 
-    python -m benchmarks.watching --checkpoints 200
+    python -m benchmarks.watching --checkpoints 1000
 """
 
 import logging
@@ -17,6 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 import tiny
+from stub_checks import summary
 
 from benchmarks.options import options
 from benchmarks.reporting import report
@@ -47,9 +49,9 @@ def _look(file: str, store: str) -> float:
     from flows.planning.new_checkpoints import new_checkpoints
     from storage.store import Store
 
-    began = time.perf_counter()
+    began = time.process_time()
     assert not list(new_checkpoints(load_experiment(file), Store(store))), "all were evaluated"
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def _on_s3(folder: Path, bucket: str) -> None:
@@ -69,8 +71,11 @@ def _count(environ: dict[str, Any], answer: Any) -> Any:
 def main() -> None:
     """Measure and print the table."""
     parser = options(__doc__, runs=3)  # ignores --arch, --batch, --device and --dtype
-    parser.add_argument("--checkpoints", type=int, default=200)
+    parser.add_argument("--checkpoints", type=int, default=1000)
     arguments = parser.parse_args()
+    from flows.planning import new_checkpoints
+
+    new_checkpoints.confined_check = summary
     from moto.server import DomainDispatcherApplication, ThreadedMotoServer
 
     calls = DomainDispatcherApplication.__call__
@@ -85,7 +90,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for seed in range(arguments.checkpoints):
-            tiny.checkpoint(folder / "finetuned" / f"{seed}.pt", 10 + seed)
+            (folder / "finetuned").mkdir(exist_ok=True)
+            (folder / "finetuned" / f"{seed}.pt").write_bytes(b"%d" % seed)
         for place in (str(folder), "s3://watching"):
             models = [{"name": "base", "checkpoint": f"{place}/base.pt"}]
             models += [{"name": "tuned", "checkpoint": f"{place}/finetuned/*"}]
@@ -94,11 +100,11 @@ def main() -> None:
                 _on_s3(folder, "watching")
             store = f"{place}/store"
             assert _evaluated(file, store) == arguments.checkpoints
+            first = _look(file, store)
             COUNTED.clear()
             seconds = sorted(_look(file, store) for _ in range(arguments.runs))[arguments.runs // 2]
-            calls_each = COUNTED.total() / arguments.runs / arguments.checkpoints
-            row = {"checkpoints": "in a folder" if place == str(folder) else "on S3", "a look, s": seconds}
-            rows.append({**row, "ms a checkpoint": 1000 * seconds / arguments.checkpoints, "calls each": calls_each})
+            row = {"checkpoints": "in a folder" if place == str(folder) else "on S3", "first look, CPU s": first}
+            rows.append({**row, "later look, CPU s": seconds, "requests": COUNTED.total() / arguments.runs})
     server.stop()
     report("watching", rows, arguments)
 

@@ -15,7 +15,7 @@ _OURS = re.compile(
     r"(outputs|coefficients|mixtures|components|bins|predictions|samples)/dataset=[^/]+/.+\.parquet"
     r"|(results|comparisons)/experiment=[^/]+/.+|heads/[0-9a-f]+\.safetensors"
     r"|made-models/[0-9a-f]+/(model\.safetensors|learnt\.json)|plans/[0-9a-f]+\.json"
-    r"|known-manifests/[^/]+\.json|datasets/[0-9a-f]+\.json|damaged/.+|\.tmp/[0-9a-f]{32}"
+    r"|checkpoints/experiment=[^/]+\.json|known-manifests/[^/]+\.json|datasets/[0-9a-f]+\.json|damaged/.+|\.tmp/[0-9a-f]{32}"
 )
 _SAMPLES = re.compile(r"samples-(\d{8,})-(\d{8,})\.parquet$")
 

@@ -152,7 +152,7 @@ def missing_spans(
         SchemaMismatch: a newer version of this program wrote one of the objects.
     """
     wanted = {keys.samples(prefix, span): span for span in spans}
-    found = inspected(store, prefix, only=wanted.keys(), listing=listing)
+    found = inspected(store, prefix, only=wanted.keys(), listing=listing, in_full=False)
     return [span for key, span in wanted.items() if key not in found or _is_missing(found[key], span in vectors)]
 
 

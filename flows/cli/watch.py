@@ -30,10 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Look for new checkpoints and run the experiment of each, once or until an interrupt."""
     from flows.cli.bars import bars
+    from flows.planning.new_checkpoints import refuse_unwatched
     from flows.planning.requests import store_of
     from flows.workers.embedded_api import keep_errors_short, prefect_api
 
     experiment = experiment_of(options)  # a wrong file is an error now, and not one at every look
+    refuse_unwatched(experiment)
     store = store_of(experiment, store_url(options))
     prefect_api.start()
     from flows.watch_checkpoints import watch_checkpoints

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -17,6 +17,7 @@ from flows.experiment.schema_words import Schema
 from flows.experiment.setting_types import Address
 from flows.experiment.settings import Experiment
 from flows.experiment.wording import faults_in
+from tasks.references.datasets import Logits
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -41,6 +42,7 @@ def valid_part(content: Mapping[str, Any]) -> Experiment:
         methods=_valid(MethodsSettings, content.get("methods", {})) or MethodsSettings(),
         preprocess=_valid(PreprocessSettings, content.get("preprocess", {})) or PreprocessSettings(),
         baselines=tuple(name if isinstance(name, str) else "" for name in _baselines(content)),
+        logits=logits if (logits := content.get("logits")) in get_args(Logits) else "fp32",
         published=tuple(_published(item) for item in _items(content, "published")),
     )
 

@@ -1,6 +1,6 @@
 """The settings of an experiment: what is merged, on which data, and what it is compared with."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,7 +13,7 @@ from flows.experiment.published_settings import PublishedSettings
 from flows.experiment.setting_types import MOST_ITEMS, Address, Name, Settings, Words
 from tasks.methods.method import Setup
 from tasks.methods.registry import Member, matching
-from tasks.references.datasets import Precision
+from tasks.references.datasets import Logits, Precision
 from tasks.streaming.reading import Reading
 
 
@@ -41,7 +41,7 @@ class Experiment(Settings):
     """Published numbers that results show beside the measured ones, each with its source."""
     precision: Precision = "fp32"
     """Precision of the models' arithmetic."""
-    logits: Literal["fp32", "fp16", "none"] = "fp32"
+    logits: Logits = "fp32"
     """Type that logits are stored in, `none`: not at all; entropies and losses are computed before."""
     batch_size: int = Field(default=256, ge=1)
     """Images per batch; changes results by no more than rounding."""

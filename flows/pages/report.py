@@ -27,6 +27,7 @@ from flows.pages.sections.won_and_lost import won_and_lost
 from flows.reports.tables import results_of
 from storage import keys
 from storage.manifests import read_manifest
+from storage.open_looks import looking
 from storage.pointers import latest_run
 from storage.store import Store
 
@@ -76,8 +77,9 @@ def report_page(store: Store, experiment: str, run_id: str | None = None, *, pla
         ExperimentError: the store has no results of the experiment.
         StorageError: the results are damaged.
     """
-    run = run_data(store, experiment, run_id, plan=plan)
-    sections = tuple(_sections(run))
+    with looking(store.url):
+        run = run_data(store, experiment, run_id, plan=plan)
+        sections = tuple(_sections(run))
     when = f"{run.created_at:%Y-%m-%d %H:%M} UTC, " if run.created_at else ""
     return Page(
         title=f"{run.experiment}: results",

@@ -41,8 +41,7 @@ def checked_plan(
 ) -> Plan:
     """Return the plan of an experiment after all checks that are possible before anything runs.
 
-    A checkpoint is hashed, and read whole the first time it is seen; the store remembers the findings for the next run.
-    Images are listed, but not read.
+    A checkpoint is hashed, and read whole the first time it is seen. Images are listed, but not read.
 
     Args:
         experiment: the settings.
@@ -56,8 +55,8 @@ def checked_plan(
         InputError: an input is missing, damaged or does not fit the others; one message lists all such faults.
     """
     _refuse_pattern(experiment)
-    keep, own = checkpoints is None, Checkpoints(store, experiment.architecture, remember, experiment=experiment.name)
-    checkpoints = checkpoints or own
+    keep = checkpoints is None
+    checkpoints = checkpoints or Checkpoints(store, experiment.architecture, remember, experiment=experiment.name)
     checkpoints.places.look_at([model.checkpoint for model in experiment.models])
     datasets = datasets or Datasets(shard)
     faults = Faults()
@@ -65,27 +64,25 @@ def checked_plan(
     chosen = faults.collect(_preprocessing, checkpoints, experiment, models)
     # without a usable model the preprocessing is unknown; missing folders are reported nevertheless
     known = chosen or choose_preprocessing(PreprocessSettings(), _SOME_SIZE, {}, None, [])
-    looks = [faults.collect(datasets.find, one, known.preprocessing) for one in experiment.datasets]
-    found = [look for look in looks if look is not None]
+    found = [d for one in experiment.datasets if (d := faults.collect(datasets.find, one, known.preprocessing))]
     heads = _heads(checkpoints, experiment, {dataset.name: classes for dataset, classes in found}, faults)
     _check_models(checkpoints, experiment, models, faults)
-    for dataset, _ in found:
-        if dataset.name in heads or experiment.head_of(dataset.name) is None:
-            faults.collect(checkpoints.check_classes, models, heads.get(dataset.name), dataset)
-        faults.collect(_check_samples, experiment, dataset)
-        faults.collect(_check_methods, experiment, dataset)
-    if len(found) == len(experiment.datasets):
-        faults.collect(_check_rows, experiment, [dataset for dataset, _ in found])
+    _check_datasets(checkpoints, experiment, models, [dataset for dataset, _ in found], heads, faults)
     faults.raise_any()
     if keep:
         checkpoints.keep()
-    widths = [checkpoints.classes(models, heads.get(dataset.name), dataset) for dataset, _ in found]
-    cut = datasets.cut([dataset for dataset, _ in found], widths, store, remember=remember)
-    scored = [_scored(experiment, dataset, heads.get(dataset.name)) for dataset in cut]
+    widths = [checkpoints.classes(models, heads.get(one.name), one) for one, _ in found]
+    cut = datasets.cut([one for one, _ in found], widths, store, remember=remember)
+    scored = [_scored(experiment, one, heads.get(one.name)) for one in cut]
     plan = _plan(experiment, store, models=models, everywhere=scored, facts=_facts(checkpoints, models, known))
-    if remember and (unnamed := datasets.unnamed(cut)):
+    return _with_names(plan, datasets) if remember else plan
+
+
+def _with_names(plan: Plan, datasets: Datasets) -> Plan:
+    """Return a plan after the names of its samples are written, as far as the store does not hold them."""
+    if unnamed := datasets.unnamed(plan.datasets):
         plan.recall_manifests()
-        datasets.write_names(unnamed, store)
+        datasets.write_names(unnamed, plan.store)
     return plan
 
 
@@ -171,6 +168,24 @@ def _check_size(experiment: Experiment, towers: Sequence[int]) -> None:
     wanted = experiment.preprocess.size
     if wanted and any(size != wanted for size in towers):
         raise ModelMismatch(f"preprocess.size: {wanted} pixels, but the models' towers take {towers[0]}; leave it out")
+
+
+def _check_datasets(  # noqa: PLR0917  the parts of one check
+    checkpoints: Checkpoints,
+    experiment: Experiment,
+    models: Sequence[ModelReference],
+    datasets: Sequence[DatasetReference],
+    heads: Mapping[str, Head],
+    faults: Faults,
+) -> None:
+    """Collect the faults of data sets that fit no head, or that the experiment's methods cannot use."""
+    for dataset in datasets:
+        if dataset.name in heads or experiment.head_of(dataset.name) is None:
+            faults.collect(checkpoints.check_classes, models, heads.get(dataset.name), dataset)
+        faults.collect(_check_samples, experiment, dataset)
+        faults.collect(_check_methods, experiment, dataset)
+    if len(datasets) == len(experiment.datasets):
+        faults.collect(_check_rows, experiment, datasets)
 
 
 def _check_samples(experiment: Experiment, dataset: DatasetReference) -> None:

@@ -30,7 +30,7 @@ CHECKPOINT_FILES = (
     "pytorch_model.bin",
     "open_clip_pytorch_model.bin",
 )
-_SUMMARY_VERSION = 4
+SUMMARY_VERSION = 4
 _LARGE = 1 << 30  # bytes; reading such a file takes long enough to show its progress
 HEAD = "head of "
 """The beginning of a head's label in messages; the data set's name follows."""
@@ -145,7 +145,7 @@ class CheckpointRecords:
             "architecture": architecture,
             "kind": kind,
             "base": base.digest if base else None,
-            "version": _SUMMARY_VERSION,
+            "version": SUMMARY_VERSION,
             "open_clip": version("open_clip_torch"),  # whose configurations and records a summary holds
         }
         key = keys.checkpoint(digest_of(asked))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from flows.experiment.input_settings import DatasetSettings
 from storage.cuts import Cuts
 from storage.errors import ObjectMissing
+from storage.look import Look
 from storage.store import Store
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.samples import Samples
@@ -74,9 +75,11 @@ class Datasets:
 
     def write_names(self, found: Sequence[DatasetReference], store: Store) -> None:
         """Write the names of data sets' samples into a store that does not hold them; each is looked for once."""
-        for dataset in found:
-            if (samples := self._unnamed.pop(dataset.digest, None)) is not None:
-                write_names(store, NamesReference(of=dataset), samples)
+        look, names = Look(store), [NamesReference(of=dataset) for dataset in found]
+        look.expect(one.prefix for one in names)
+        for one in names:
+            if (samples := self._unnamed.pop(one.dataset.digest, None)) is not None:
+                write_names(store, one, samples, listing=look.listing(one.prefix))
 
     def _listed(self, settings: DatasetSettings, preprocessing: Preprocessing) -> Found:
         space = settings.scored_space

@@ -48,8 +48,10 @@ class RecordsTogether:
 
     def keep(self) -> None:
         """Write the object if records were noted that it does not hold."""
-        known = self._read or {}
-        if self._key is None or self._used.items() <= known.items():
+        if self._key is None or not self._used:
+            return
+        known = self._stored() if self._read is None else self._read
+        if all(known.get(key) == record for key, record in self._used.items()):
             return
         together = known | self._used
         self._read = together if len(together) <= _MOST else dict(self._used)

@@ -1,8 +1,9 @@
 """The leaderboard by experiment: runs in order of time, the base of each, and data sets that stay the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 import polars as pl
@@ -15,7 +16,7 @@ from storage.catalogue.parts import newest_runs
 from storage.catalogue.reading import Look, Rows
 from storage.store import Store
 from tasks.methods.registry import METHODS
-from tasks.references.results import ALL, mean_name
+from tasks.references.results import ALL, is_mean, mean_name
 
 NEW_FOR = timedelta(days=7)
 """A checkpoint is new if its first run lies within this time before the newest run."""
@@ -155,27 +156,29 @@ def boards_of(rows: pl.DataFrame, runs: pl.DataFrame) -> list[Board]:
             `content`, `ranked` and `with_labels` of `storage.catalogue.layout.RUNS`.
     """
     parts = rows.sort("at", "run_id", maintain_order=True).partition_by("experiment", maintain_order=True)
-    return sorted(
-        (_board(mine, runs.filter(experiment=mine["experiment"][0])) for mine in parts),
-        key=lambda board: board.experiment,
-    )
+    columns = ("experiment", "run_id", "at", "content", "ranked", "with_labels")
+    mine = runs.select(columns).sort("at", "run_id").partition_by("experiment", as_dict=True)
+    found = [_board(part, mine[part["experiment"][0],]) for part in parts]
+    return sorted(found, key=lambda board: board.experiment)
 
 
 def _board(rows: pl.DataFrame, runs: pl.DataFrame) -> Board:
-    parts = rows.partition_by("run_id", maintain_order=True)
     first = dict(runs.group_by("content").agg(pl.col("at").min()).iter_rows())
     content = dict(runs.select("run_id", "content").iter_rows())
     since, start = runs.select(pl.col("at").max() - NEW_FOR, pl.col("at").min().alias("start")).row(0)
-    found = [_run(part, is_new=start < first[content[part["run_id"][0]]] >= since) for part in parts]
-    ordered = runs.sort("at", "run_id", descending=True)
+    found = [
+        _run(run_id, own, is_new=start < first[content[run_id]] >= since)
+        for run_id, own in groupby(map(_Row._make, rows.select(_Row._fields).iter_rows()), key=lambda row: row.run_id)
+    ]
+    newest, ordered = rows.filter(run_id=found[-1].run_id), runs.select("ranked", "with_labels").reverse()
     return Board(
         experiment=rows["experiment"][0],
         runs=tuple(found),
         total=runs.height,
         methods=tuple(_names(ordered["ranked"])),
         with_labels=frozenset(_names(ordered["with_labels"])),
-        short=tuple(row.method for row in summary_of(_as_stored(parts[-1])).rows),
-        places=_places(parts[-1]),
+        short=tuple(row.method for row in summary_of(_as_stored(newest)).rows),
+        places=_places(newest),
     )
 
 
@@ -189,20 +192,36 @@ def _as_stored(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.col("value", "ci_low", "ci_high") / 100)
 
 
-def _run(rows: pl.DataFrame, *, is_new: bool) -> BoardRun:
-    columns = ("method", "dataset", "value", "ci_low", "ci_high")
-    own = rows.filter(~IS_MEAN)
-    models = max(rows["models"].to_list(), key=len)
+class _Row(NamedTuple):
+    """The columns of a run's rows; one pass over tuples is much faster than several queries for each run."""
+
+    run_id: str
+    at: datetime
+    checkpoint: str
+    models: list[str]
+    weights: list[str]
+    dataset: str
+    datasets: list[str]
+    dataset_digest: str
+    method: str
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+
+
+def _run(run_id: str, rows: Iterable[_Row], *, is_new: bool) -> BoardRun:
+    mine = list(rows)
+    longest = max(mine, key=lambda row: len(row.models))
     return BoardRun(
-        run_id=rows["run_id"][0],
-        at=rows["at"][0],
-        checkpoint=rows["checkpoint"][0],
+        run_id=run_id,
+        at=longest.at,
+        checkpoint=longest.checkpoint,
         is_new=is_new,
-        base=METHODS["individual"].full_name(models[0]),
-        base_weights=max(rows["weights"].to_list(), key=len)[0],
-        datasets={name: frozenset(names) for name, names in rows.select("dataset", "datasets").iter_rows()},
-        digests=dict(own.select("dataset", "dataset_digest").iter_rows()),
-        accuracies={(row[0], row[1]): Accuracy(*row[2:]) for row in rows.select(columns).iter_rows()},
+        base=METHODS["individual"].full_name(longest.models[0]),
+        base_weights=longest.weights[0],
+        datasets={row.dataset: frozenset(row.datasets) for row in mine},
+        digests={row.dataset: row.dataset_digest for row in mine if not is_mean(row.dataset)},
+        accuracies={(row.method, row.dataset): Accuracy(row.value, row.ci_low, row.ci_high) for row in mine},
     )
 
 

@@ -20,7 +20,6 @@ from storage.store import Store
 from storage.upkeep.inventory import Item
 from tasks.references.json_form import from_json
 from tasks.references.needed import is_needed, needed
-from tasks.references.results import RunRecord
 
 log = logging.getLogger("dawin.upkeep")
 
@@ -64,6 +63,10 @@ class Kept:
     def _run_ids(self) -> frozenset[str]:
         return frozenset(run_id for _, run_id in (*self.runs, *self.in_progress))
 
+    @cached_property
+    def _experiments(self) -> frozenset[str]:
+        return frozenset(experiment for experiment, _ in (*self.runs, *self.in_progress))
+
     def has(self, key: str) -> bool:
         """Return whether an object stays; a manifest stays with its object.
 
@@ -72,19 +75,25 @@ class Kept:
         """
         key = key.removesuffix(keys.MANIFEST_SUFFIX)
         table, _, rest = key.partition("/")
-        if table in _DERIVED:
-            of_kept = bool(self.datasets) and (table not in _TABLES or _dataset_of(key) in self.datasets)
-            return self.everything or of_kept or is_needed(key, self.needs)
-        if table == keys.CUTS:
-            return self.everything or key in self.needs or rest.partition(".")[0] in self.datasets
-        if table == "plans":
-            return key in self.plans
-        if table == "known-manifests":
-            return rest.removesuffix(".json") in self._run_ids
-        if table in ("results", "comparisons"):
-            run = keys.run_in(key)
-            return run is None or run in self.runs
-        return True  # the catalogue, records of checkpoints, and anything that is not of this program
+        if table in _DERIVED or table == keys.CUTS:
+            return self._has_derived(key)
+        name = rest.removeprefix("experiment=").removesuffix(".json")
+        match table:
+            case "plans":
+                return key in self.plans
+            case "known-manifests":
+                return name in self._run_ids
+            case "checkpoints":  # the copies for an experiment; the records themselves stay
+                return not rest.startswith("experiment=") or name in self._experiments
+            case "results" | "comparisons":
+                return keys.run_in(key) is None or keys.run_in(key) in self.runs
+        return True  # the catalogue, and anything that is not of this program
+
+    def _has_derived(self, key: str) -> bool:
+        table, _, rest = key.partition("/")
+        dataset = rest.partition(".")[0] if table == keys.CUTS else _dataset_of(key)
+        of_kept = bool(self.datasets) and (dataset is None or dataset in self.datasets)
+        return self.everything or of_kept or is_needed(key, self.needs)
 
 
 def kept(store: Store, runs: Sequence[Run], gone: Sequence[Run], found: Mapping[str, Item], now: float) -> Kept:
@@ -100,52 +109,40 @@ def kept(store: Store, runs: Sequence[Run], gone: Sequence[Run], found: Mapping[
     Raises:
         StorageError: a plan that may count cannot be read because the store does not answer.
     """
-    needs, in_use, datasets, plans = set[str](), set[str](), set[str](), set[str]()
-    finished = {plan: run.written for run in (*gone, *runs) if (plan := _plan_of(run)) is not None}
-    for run in runs:
-        if run.manifest is None:
-            continue
-        if (plan := _plan_of(run)) is not None:
-            plans.add(plan)
-        if "needs" in run.manifest.identity:
-            needs.update(run.manifest.identity["needs"])
-        else:
-            datasets.update(_dataset_of(place[2]) or "" for place in run.manifest.identity.get("samples", ()))
+    every = (*runs, *gone)
+    finished = {plan: run.written for run in every if (plan := plan_of(run)) is not None}
+    done = {(run.experiment, run.run_id): run.written for run in every}
     counting = [
         key
         for key, item in found.items()
         if key.startswith("plans/") and now - item.written < PLAN_COUNTS and item.written > finished.get(key, 0.0)
     ]
-    done = {(run.experiment, run.run_id): run.written for run in (*runs, *gone)}
-    is_unknown = False
-    in_progress = set[tuple[str, str]]()
-    for key, named in zip(counting, _plans(store, counting), strict=True):
-        if named is None:
-            is_unknown = True
-            plans.add(key)
-            continue
-        name = (named.record.experiment, named.record.run_id)
-        if found[key].written > done.get(name, 0.0):
-            in_progress.add(name)
-            in_use.update(named.needs)
-            plans.add(key)
+    named = dict(zip(counting, _plans(store, counting), strict=True))
+    running = {key: one for key, one in named.items() if one and found[key].written > done.get(one.run, 0.0)}
+    in_use = {place for one in running.values() for place in one.needs}
+    identities = [run.manifest.identity for run in runs if run.manifest is not None]
+    needs = {place for identity in identities for place in identity.get("needs", ())}
+    unsaid = [place for identity in identities if "needs" not in identity for *_, place in identity.get("samples", ())]
+    unknown = {key for key, one in named.items() if one is None}
     return Kept(
         runs={(run.experiment, run.run_id) for run in runs},
-        in_progress=in_progress,
+        in_progress={one.run for one in running.values()},
         needs=frozenset(needs | in_use),
         in_use=frozenset(in_use),
-        datasets=frozenset(datasets - {""}),
-        everything=is_unknown,
-        plans=frozenset(plans),
+        datasets=frozenset(filter(None, map(_dataset_of, unsaid))),
+        everything=bool(unknown),
+        plans=frozenset({*filter(None, map(plan_of, runs)), *running, *unknown}),
     )
 
 
-def _plan_of(run: Run) -> str | None:
-    return None if run.manifest is None else run.manifest.measured.get("plan")
+def plan_of(run: Run) -> str | None:
+    """Return the key of the plan that a run's results were computed by; None if they do not say it."""
+    plan: str | None = run.manifest.measured.get("plan") if run.manifest is not None else None
+    return plan
 
 
 class _Named(NamedTuple):
-    record: RunRecord
+    run: tuple[str, str]
     needs: Collection[str]
 
 
@@ -159,7 +156,7 @@ def _named(store: Store, key: str) -> _Named | None:
     try:
         content = from_json(store.read(key))
         record, outputs = content["record"], [one for of_dataset in content["outputs"] for one in of_dataset]
-        return _Named(record, needed(record, content["cells"], outputs))
+        return _Named((record.experiment, record.run_id), needed(record, content["cells"], outputs))
     except (ObjectMissing, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, StorageError) and not isinstance(error, ObjectMissing):
             raise

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 
 from flows.upkeep.chosen_runs import RunChoice
-from flows.upkeep.kept import Kept, Run, kept, results_runs
+from flows.upkeep.kept import Kept, Run, kept, plan_of, results_runs
 from storage import keys
 from storage.catalogue.rebuilding import forget
 from storage.errors import ObjectMissing, StorageError, StoreDenied
@@ -151,19 +151,26 @@ def is_leftover(key: str, found: Mapping[str, Item]) -> bool:
 
 
 def _removed(look: _Look, chosen: Sequence[str], gone: Sequence[Run]) -> list[str]:
-    """Remove objects; first the manifests of results, so that the catalogue can forget the runs."""
-    store, own = look.store, {keys.manifest(keys.results(run.experiment, run.run_id)) for run in gone}
+    """Remove objects; first the plans of the removed runs, without whose results they would count as in progress.
+
+    The manifests of these results follow, so that the catalogue can forget the runs.
+    """
+    store = look.store
+    plans = {plan for run in gone if (plan := plan_of(run)) is not None}
+    own = {keys.manifest(keys.results(run.experiment, run.run_id)) for run in gone}
     with work("removing what no run needs", len(chosen), unit="files") as progress:
 
         def on_batch(batch: Sequence[str]) -> Sequence[str]:
             progress.advance(len(batch))
             return look.still_go(batch)
 
-        removed = remove(store, [key for key in chosen if key in own], on_batch)
+        removed = remove(store, [key for key in chosen if key in plans], on_batch)
+        removed += remove(store, [key for key in chosen if key in own], on_batch)
         if gone:
             forget(store, [(run.experiment, run.run_id) for run in gone])
             _drop_pointers(look, {run.experiment for run in gone})
-        return removed + remove(store, [key for key in chosen if key not in own], on_batch)
+        first = own | plans
+        return removed + remove(store, [key for key in chosen if key not in first], on_batch)
 
 
 def _drop_pointers(look: _Look, experiments: set[str]) -> None:

@@ -53,8 +53,13 @@ def write_segment(store: Store, number: int, rows: pl.DataFrame) -> Part:
     return write_part(store, number, "segment", ordered, rows.select(RUN).unique().height)
 
 
-def read_part(store: Store, part: Part) -> pl.DataFrame:
+def read_part(store: Store, part: Part, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Return the rows of a part, which one request reads.
+
+    Args:
+        store: holds the part.
+        part: as a version names it.
+        columns: the columns to decode; None: all.
 
     Raises:
         ObjectMissing: a later version has replaced the part, and it was deleted.
@@ -64,7 +69,7 @@ def read_part(store: Store, part: Part) -> pl.DataFrame:
     if hashlib.sha256(content).hexdigest() != part.sha256:
         raise damaged(where, f"wanted SHA-256 {part.sha256[:12]}…, got others")
     try:
-        return pl.read_parquet(BytesIO(content))
+        return pl.read_parquet(BytesIO(content), columns=list(columns) if columns else None)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise damaged(where, f"not readable as Parquet ({first_line(error)})") from error
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from storage import keys
 from storage.catalogue.entries import found_run, key_of
-from storage.catalogue.layout import NEWEST, Entry, Part, Version
+from storage.catalogue.layout import NEWEST, RUNS, Entry, Part, Version
 from storage.catalogue.local_runs import changed_runs
 from storage.catalogue.notes import noted
 from storage.catalogue.parts import RUN, TOP1, entries_frame, newest_runs, read_part, scan_parts
@@ -40,7 +40,10 @@ class Look:
 
     store: Store
     every: pl.DataFrame
-    """All committed runs, also damaged ones, with the columns of `storage.catalogue.layout.RUNS`."""
+    """All committed runs, also damaged ones, with the columns of `storage.catalogue.layout.RUNS`.
+
+    A look that can return rows has neither `methods` nor `datasets`.
+    """
     _segments: Sequence[Part] = ()
     _recent: pl.DataFrame = field(default_factory=pl.DataFrame)
     _newest: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -146,9 +149,10 @@ def _seen(store: Store, now: Present, experiment: str | None, rows: Rows) -> Loo
         prefix = keys.runs(experiment) if experiment else "results"
         found = list(filter(keys.is_results, committed(store, prefix)))
         return _with_own(store, entries_frame([]), found, [], None)
-    runs = read_part(store, version.runs) if version.runs else entries_frame([])
+    columns = [name for name in RUNS if rows is Rows.NONE or name not in ("methods", "datasets")]
+    runs = read_part(store, version.runs, columns) if version.runs else entries_frame([]).select(columns)
     if version.entries:
-        recent = entries_frame(version.entries)
+        recent = entries_frame(version.entries).select(columns)
         runs = pl.concat([runs.join(recent, on=RUN, how="anti"), recent])
     if experiment:
         runs = runs.filter(experiment=experiment)
@@ -173,7 +177,7 @@ def _with_own(
         without = entries_frame([_name(key) for key in {*own, *gone}])
         runs = runs.join(without, on=RUN, how="anti")
     if found:
-        runs = pl.concat([runs, entries_frame(list(found.values()))])
+        runs = pl.concat([runs, entries_frame(list(found.values())).select(runs.columns)])
     return Look(
         store=store,
         every=runs.sort("experiment", "at", "run_id"),

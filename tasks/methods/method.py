@@ -273,11 +273,8 @@ class Method(ABC):
         predictions = self.predictions(member, context)
         if isinstance(predictions, OutputsReference) and predictions.model.made:
             raise TypeError(f"{self.name}: wanted static_merge of the made model, got its outputs")
-        return Cell(
-            method=f"{self.full_name(member)}{suffix}",
-            predictions=predictions,
-            uses_labels=self.uses_labels(context.outputs[0].dataset, context.setup),
-        )
+        name, uses_labels = self.full_name(member), self.uses_labels(context.outputs[0].dataset, context.setup)
+        return Cell(method=f"{name}{suffix}", predictions=predictions, uses_labels=uses_labels)
 
     def made_model(
         self,
@@ -294,13 +291,8 @@ class Method(ABC):
             options: everything beside models and data sets that the weights depend on.
             looks_at: the data sets whose images it uses.
         """
-        return MadeModel(
-            method=self.full_name(member),
-            version=self.version,
-            models=models,
-            options=tuple(sorted((options or {}).items())),
-            looks_at=looks_at,
-        )
+        name, given = self.full_name(member), tuple(sorted((options or {}).items()))
+        return MadeModel(method=name, version=self.version, models=models, options=given, looks_at=looks_at)
 
     def options_in(self, setup: Setup) -> Any:
         """Return the family's options in an experiment."""

@@ -124,6 +124,8 @@ def inside_simplex(samples: Floats) -> Floats:
     rows: Floats = np.where(np.abs(totals - 1.0) > _ROUNDING, samples / totals, samples)
     edge = min(_EDGE, 0.5 / samples.shape[1])
     low = rows < edge
+    if not low.any():
+        return rows
     while True:
         rest = np.where(low, 0.0, rows)
         scaled = rest * ((1.0 - edge * low.sum(axis=1)) / rest.sum(axis=1))[:, None]

@@ -7,7 +7,7 @@ import numpy as np
 
 from storage import keys
 from storage.schemas import SAMPLES
-from storage.soundness import missing_spans
+from storage.soundness import Listing, missing_spans
 from storage.spans import Span
 from storage.store import Store
 from storage.tables import Columns, TableWriter
@@ -15,7 +15,7 @@ from tasks.datasets.samples import Samples
 from tasks.references.names import NamesReference
 
 
-def write_names(store: Store, reference: NamesReference, samples: Samples) -> None:
+def write_names(store: Store, reference: NamesReference, samples: Samples, *, listing: Listing | None = None) -> None:
     """Write the names of a data set's samples, as far as the store does not hold them.
 
     A store that holds them costs one listing.
@@ -24,8 +24,9 @@ def write_names(store: Store, reference: NamesReference, samples: Samples) -> No
         store: receives the table `samples`.
         reference: the table.
         samples: the samples of the reference's data set, in order.
+        listing: a listing of the table's prefix, if the caller has one already.
     """
-    for span in missing_spans(store, reference.prefix, reference.dataset.spans):
+    for span in missing_spans(store, reference.prefix, reference.dataset.spans, listing=listing):
         writer = TableWriter(store, keys.samples(reference.prefix, span), SAMPLES, identity=reference.identity)
         writer.append(_columns(samples, span))
         writer.commit()

@@ -29,7 +29,7 @@ def completed(tmp_path, *words):
     [
         ([""], {name.split()[0] for name in COMMANDS}),
         (["lea"], {"leaderboard"}),
-        (["store", ""], {"list"}),
+        (["store", ""], {name.split()[1] for name in COMMANDS if name.startswith("store ")}),
         (["results", "--m"], {"--metric", "--method"}),
         (["results", "--format", "la"], {"latex"}),
         (["run", "imagenet"], {name for name in named_experiments() if name.startswith("imagenet")}),

@@ -1,5 +1,6 @@
-"""A run that was killed at any stage continues from the objects that it has committed."""
+"""A run that was killed at any stage, or at any moment, continues from the objects that it has committed."""
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 import tiny
+
+from benchmarks.kills import trials
 
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.usefixtures("prefect_api"), pytest.mark.slow]
 
@@ -60,3 +63,13 @@ def test_two_concurrent_runs_complete_and_write_every_object_once(tmp_path):
     assert tables[0] == tables[1]
     assert len(results(store)["run_id"].unique()) == 1
     assert pl.scan_parquet(f"{store}/outputs/**/*.parquet", hive_partitioning=True).collect().height == 4 * 30
+
+
+@pytest.mark.parametrize(("place", "seed"), [("local", 1), ("s3", 2)])
+def test_runs_killed_at_random_moments_complete_and_compute_nothing_twice(tmp_path, request, place, seed):
+    """`benchmarks.kills` with few kills finds no fault: equal results, sound objects, manifests as before the kill."""
+    folder = request.getfixturevalue("s3") if place == "s3" else str(tmp_path / "stores")
+    file = Path(tiny.experiment(tmp_path / "example"))
+    finished = list(trials(folder, file, 2, {}, random.Random(seed)))
+    assert [fault for trial in finished for fault in trial.faults] == []
+    assert sum(trial.counts["killed"] for trial in finished) == 2

@@ -26,6 +26,7 @@ NOT_RUN = {
     r"python infra/heartbeats\.py": "the same",
     r"curl -X POST \$PREFECT_API_URL/events .*": "the same; tests/workers sends this event",
     r"(\.venv/bin/)?python -m benchmarks\.\w+.*": "measures for minutes",
+    r"aws s3 sync .*": "needs Amazon's command line and a bucket",
     r"dawin ui": "serves pages until it is interrupted; tests/integration/test_ui.py opens them",
     r"dawin watch watched\.yaml": "looks again and again until it is interrupted",
 }
@@ -38,6 +39,7 @@ AFTER_THE_QUICKSTART = {
     "docs/quickstart.md",
     "docs/report.md",
     "docs/results.md",
+    "docs/store.md",
 }
 """Pages whose commands read the results of the quickstart's example: it is run before them."""
 WITH_PROGRAMS = {"README.md"}

@@ -23,23 +23,20 @@ def strike(key, is_manifest):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-create, replace = Store.create, Store.replace
+write = Store._write
 
 
-def watched_create(self, key, content):
-    create(self, key, content)
-    strike(key, False)
-
-
-def watched_replace(self, key, content):
-    replace(self, key, content)
-    if key.endswith(".manifest.json"):
+def watched(self, key, content, **options):
+    mark = write(self, key, content, **options)
+    is_manifest = key.endswith(".manifest.json")
+    if is_manifest:
         with open(log, "a") as file:
             file.write(key + "\n")
-        strike(key, True)
+    strike(key, is_manifest)
+    return mark
 
 
-Store.create, Store.replace = watched_create, watched_replace
+Store._write = watched
 
 if __name__ == "__main__":
     from flows.cli import main

@@ -113,7 +113,7 @@ class Folder:
                     raise DatasetError(f"{place}/{name}: {size:,} bytes, wanted at most {MOST_LIST_BYTES:,}")
                 content: bytes = self.filesystem.cat_file(f"{place}/{name}")
             except (OSError, ValueError) as error:
-                if isinstance(error, DatasetError):
+                if isinstance(error, DatasetError | ConnectionError):  # a place that does not answer is not one without
                     raise
                 continue
             return content

@@ -8,6 +8,8 @@ from flows.cli.watch import look_and_report
 from flows.errors import OrchestrationError
 from flows.workers.embedded_api import prefect_api
 
+MODELS = [{"name": "base", "checkpoint": "base.pt"}, {"name": "tuned", "checkpoint": "finetuned/*"}]
+
 
 def test_a_look_prints_the_checkpoints_whose_runs_it_started(capsys):
     """Their number, then one address on each line."""
@@ -41,6 +43,16 @@ def test_a_watch_revives_its_api_at_every_look(monkeypatch, tmp_path, capsys):
         monkeypatch.setattr(prefect_api, name, lambda: None)
     monkeypatch.setattr(prefect_api, "revive", revive)
     assert (
-        main(["watch", tiny.experiment(tmp_path / "example"), "--every", "0", "--store", str(tmp_path / "store")]) == 1
+        main(
+            [
+                "watch",
+                tiny.experiment(tmp_path / "example", models=MODELS),
+                "--every",
+                "0",
+                "--store",
+                str(tmp_path / "store"),
+            ]
+        )
+        == 1
     )
     assert capsys.readouterr().err.count("dawin: no room; the next look is in 0 s\n") == 2

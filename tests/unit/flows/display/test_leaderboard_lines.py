@@ -3,6 +3,7 @@
 import io
 import re
 
+import polars as pl
 import pytest
 from board_rows import METHODS, boards_from, rows_of, run_rows
 from rich.console import Console
@@ -59,3 +60,12 @@ def test_the_short_form_counts_what_it_leaves_out():
 def test_results_without_labels_are_a_sentence():
     """No table without accuracies."""
     assert printed() == ["no labels, so no accuracies; the predictions are in the store"]
+
+
+def test_gains_against_another_base_model_are_marked():
+    """A line explains the mark; where all runs have one base, neither is there."""
+    weights = pl.col("weights").list.eval(pl.element().replace("w-base", "w-other"))
+    lines = printed(run_rows(0).with_columns(weights), run_rows(1, days=1))
+    assert sum("†" in line for line in lines) == 4 + 1  # the gains of four methods, and the explanation
+    assert "†: against another base model than that of the newest run" in lines
+    assert "†" not in "".join(printed(run_rows(0), run_rows(1, days=1)))

@@ -150,3 +150,24 @@ def test_the_page_shows_the_digest_of_the_results_that_it_is_made_of():
     board = boards_from(run_rows(0))
     assert "Made of 1 run, content 0123abcd." in render(leaderboard_page(board, "s3://bucket/store", "0123abcd"))
     assert "Made of 1 run." in render(leaderboard_page(board, "s3://bucket/store"))
+
+
+def test_a_page_of_some_runs_says_how_many_exist():
+    """The note names the command that prints all; the table of experiments counts all."""
+    rows = rows_of(*(run_rows(i, days=i) for i in range(4)))
+    page = leaderboard_page(boards_from(rows, newest=3), "s3://bucket/store")
+    notes = [note.text for note in parts_of(page, Note)]
+    assert any("newest 3 of 4 runs" in text and "dawin leaderboard digits --format csv" in text for text in notes)
+    assert page.subtitle.startswith("4 runs in ")
+    assert [cell.text for cell in column(parts_of(page, Table)[0], "runs")] == ["4"]
+    whole = leaderboard_page(boards_from(rows), "s3://bucket/store")
+    assert not [note for note in parts_of(whole, Note) if "newest" in note.text]
+
+
+def test_the_base_of_a_run_with_another_base_model_is_marked():
+    """A note counts such runs."""
+    weights = pl.col("weights").list.eval(pl.element().replace("w-base", "w-other"))
+    page = page_of(run_rows(0).with_columns(weights), run_rows(1, days=1))
+    cells = column(parts_of(page, Table)[1], "individual/base")
+    assert [cell.detail for cell in cells] == ["", "†"]
+    assert any(note.text.startswith("1 run has another base model") for note in parts_of(page, Note))

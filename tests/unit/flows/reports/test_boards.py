@@ -109,3 +109,25 @@ def test_a_store_without_results_is_refused(memory):
     """The message says how to make some."""
     with pytest.raises(ExperimentError, match="no results yet; `dawin run"):
         boards(Store(memory))
+
+
+def test_a_board_of_the_newest_runs_knows_all_of_them():
+    """What is new, the methods and the number of runs come from all runs, also those without rows on the board."""
+    again = run_rows(3, days=30, weights="w-1", checkpoint="copy.pt")
+    rows = rows_of(run_rows(0), run_rows(1, days=1, methods=METHODS | {"ties/0.3": 1.0}), run_rows(2, days=29), again)
+    (whole,), (short,) = boards_from(rows), boards_from(rows, newest=2)
+    assert [run.run_id for run in short.runs] == ["r0002", "r0003"]
+    assert short.total == whole.total == 4
+    assert short.methods == whole.methods
+    assert short.runs == whole.runs[2:]
+    assert [run.is_new for run in short.runs] == [True, False]
+
+
+def test_a_run_with_another_base_model_is_known():
+    """Its gains are against another model than those of the newest run, whatever the base is called."""
+    rows = rows_of(run_rows(0), run_rows(1, days=1))
+    changed = pl.when(pl.col("run_id") == "r0000").then(
+        pl.col("weights").list.eval(pl.element().replace("w-base", "w-x"))
+    )
+    (board,) = boards_from(rows.with_columns(weights=changed.otherwise("weights")))
+    assert [board.has_other_base(run) for run in board.runs] == [True, False]
