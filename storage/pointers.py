@@ -19,7 +19,12 @@ def point_to_latest(store: Store, experiment: str, run_id: str) -> None:
         experiment: the experiment's name.
         run_id: the run's identifier.
     """
-    store.replace(keys.latest(experiment), json.dumps({"run_id": run_id}).encode())
+    store.replace(keys.latest(experiment), pointer_content(run_id))
+
+
+def pointer_content(run_id: str) -> bytes:
+    """Return the content of a pointer to a run."""
+    return json.dumps({"run_id": run_id}).encode()
 
 
 def latest_run(store: Store, experiment: str) -> str:

@@ -34,6 +34,7 @@ COMMANDS = {
     "inspect": "describe a checkpoint: its family, tower, head and preprocessing",
     "convert": "write a checkpoint's tower and head to a safetensors file",
     "store list": "list the experiments, runs and tables of a store",
+    "store verify": "find what is damaged in a store, and move it aside",
     "store prune": "remove old runs, and everything that no run needs",
     "schema": "print the JSON Schema of the experiment file, or of --json",
     "completion": "print a script that completes commands in bash, zsh or fish",

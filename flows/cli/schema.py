@@ -16,6 +16,7 @@ _DOCUMENTS = (
     "report",
     "leaderboard",
     "store-list",
+    "store-verify",
     "store-prune",
     "calibrate",
 )

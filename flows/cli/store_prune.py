@@ -10,15 +10,14 @@ EXAMPLES = (
     "dawin store prune --experiment digits --keep-last 1",
     "dawin store prune --logits",
 )
+DESCRIPTION = """A store keeps what the results of its runs were computed from, what runs in progress may need
+(those without results whose plan was written within the last seven days), and everything that
+was written within the last hour, by the store's own clock."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the runs to remove, `--logits`, `--dry-run`, `--store` and `--json`."""
-    parser.description = (
-        "Remove runs, and everything that no run needs. A store keeps what the results of its runs were computed from, "
-        "what runs in progress may need (those without results whose plan was written within the last seven days), and "
-        "everything that was written within the last hour, by the store's own clock."
-    )
+    parser.description = f"{parser.description}\n\n{DESCRIPTION}"
     parser.add_argument(
         "--keep-last", type=int, metavar="N", help="remove the runs of each experiment but the newest N"
     )

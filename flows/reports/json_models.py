@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from flows.reports.compare_models import CompareDocument
 from flows.reports.json_document import Document
 from flows.reports.result_models import LeaderboardDocument, ResultsDocument
-from flows.reports.store_models import PruneDocument, StoreDocument
+from flows.reports.store_models import PruneDocument, StoreDocument, VerifyDocument
 
 
 class PlannedStep(Document):
@@ -166,6 +166,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "report": ReportDocument,
     "leaderboard": LeaderboardDocument,
     "store-list": StoreDocument,
+    "store-verify": VerifyDocument,
     "store-prune": PruneDocument,
     "calibrate": CalibrateDocument,
 }

@@ -1,4 +1,4 @@
-"""The JSON documents of the commands about a store: its content, and what pruning removed."""
+"""The JSON documents of the commands about a store: its content, its faults, and what pruning removed."""
 
 from datetime import datetime
 
@@ -106,3 +106,59 @@ class PruneDocument(Document):
     """Size of everything before."""
     bytes_after: int
     """Size of everything after."""
+
+
+class StoreFault(Document):
+    """Something in a store that is damaged."""
+
+    key: str
+    """The object or the record; for missing tables the folder."""
+    kind: str
+    """`missing`, `manifest`, `size`, `content`, `footer`, `unreadable`, `tables`, `pointer`, `record`, `catalogue`."""
+    reason: str
+    """The wanted and the actual state, in words."""
+    is_repaired: bool
+    """Whether `--repair` has repaired it."""
+
+
+class StoreLeftover(Document):
+    """A file that a killed process left, or that was moved aside; no reader uses it."""
+
+    key: str
+    """The file; of an unfinished upload the key that the object would get."""
+    kind: str
+    """`temporary`, `uncommitted`, `upload`, `aside`, `note` or `learnt`."""
+    bytes: int
+    """Its size; 0 for an unfinished upload, whose parts no listing shows."""
+
+
+class StoreRemark(Document):
+    """Something that is no damage."""
+
+    key: str
+    """The object, or the folder."""
+    reason: str
+    """The remark, in words."""
+
+
+class VerifyDocument(Document):
+    """`dawin store verify --json`: the faults of a store."""
+
+    store: str
+    """Address of the store."""
+    is_sound: bool
+    """Whether no fault is left, so that the exit status is 0."""
+    objects: int
+    """Number of committed objects."""
+    bytes: int
+    """Bytes that were verified: objects, manifests and records."""
+    seconds: float
+    """Time that this took."""
+    faults: list[StoreFault]
+    """The faults, by kind."""
+    leftovers: list[StoreLeftover]
+    """Files that no reader uses, by kind."""
+    remarks: list[StoreRemark]
+    """Objects of another version of dawin, and tables that the next run computes again."""
+    moved_to: str | None
+    """Folder of the store to which `--repair` moved what was damaged; null: nothing had to be repaired."""

@@ -141,17 +141,18 @@ def faults(store: Store) -> list[str]:
     """
     base, found = present(store), manifests(store, "results")
     wanted = {key: manifest for key, manifest in found.items() if keys.is_results(key)}
-    where = store.address(FOLDER)
+    where, notes = store.address(FOLDER), noted(base.listing)
     if base.version is None:
         state = "damaged, or of another dawin" if base.number else "missing"
-        return [f"{where}: {state}, with {len(wanted):,} runs in the store; {_REMEDY}"] if wanted or base.number else []
+        is_wrong = base.number or wanted.keys() - notes.keys()  # the writer of a note, or the next one, makes it
+        return [f"{where}: {state}, with {len(wanted):,} runs in the store; {_REMEDY}"] if is_wrong else []
     try:
         for part in base.version.parts():
             read_part(store, part)
         runs = read_part(store, base.version.runs) if base.version.runs else entries_frame([])
     except (ObjectDamaged, ObjectMissing) as error:
         return [f"{where}: {error}; {_REMEDY}"]
-    now, notes = datetime.now(UTC), noted(base.listing)
+    now = datetime.now(UTC)
     known = {key_of(entry): entry for entry in [*runs.iter_rows(named=True), *base.version.entries]}
     left = [one for own in notes.values() for one in own if is_old(one, now)]
     return [

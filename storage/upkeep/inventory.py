@@ -3,6 +3,7 @@
 import os
 import uuid
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from storage.errors import ObjectMissing, StoreDenied
@@ -57,7 +58,7 @@ def inventory(store: Store, prefix: str = "") -> dict[str, Item]:
         else:
             start = len(root.rstrip("/")) + 1
             for path, info in filesystem.find(folder, detail=True).items():
-                found[path[start:]] = Item(int(info["size"]), info["created"].timestamp())
+                found[path[start:]] = Item(int(info["size"]), _moment(info["created"]))
     return dict(sorted(found.items()))
 
 
@@ -81,11 +82,15 @@ def now_in(store: Store) -> float:
             if store.scheme == "file":
                 return os.stat(path).st_ctime
             info = filesystem.info(path)
-        moment: float = (info.get("LastModified") or info["created"]).timestamp()
-        return moment
+        return _moment(info.get("LastModified") or info["created"])
     finally:
         with suppress(ObjectMissing, StoreDenied):
             store.delete(key)
+
+
+def _moment(time: datetime | float) -> float:
+    """Return seconds since 1970; releases of fsspec differ in the form of a time in memory."""
+    return time if isinstance(time, float) else time.timestamp()
 
 
 def unfinished_uploads(store: Store) -> list[Upload]:

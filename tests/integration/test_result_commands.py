@@ -138,6 +138,8 @@ def test_a_choice_without_predictions_is_refused_in_every_form(words, tmp_path, 
         ("results", ["results", "tiny", "--json"]),
         ("leaderboard", ["leaderboard", "--json"]),
         ("store-list", ["store", "list", "--json"]),
+        ("store-verify", ["store", "verify", "--json"]),
+        ("store-prune", ["store", "prune", "--dry-run", "--json"]),
     ],
 )
 def test_json_is_one_document_of_the_commands_model(printed, example, document, words):

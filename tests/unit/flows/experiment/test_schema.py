@@ -124,7 +124,9 @@ def test_the_command_prints_the_schema_alone(capsys):
     assert json.loads(capsys.readouterr().out) == SCHEMA
 
 
-@pytest.mark.parametrize("of", ["plan", "inspect", "results", "leaderboard", "store-list", "calibrate"])
+@pytest.mark.parametrize(
+    "of", ["plan", "inspect", "results", "leaderboard", "store-list", "store-verify", "store-prune", "calibrate"]
+)
 def test_the_command_prints_the_schema_of_each_document(of, capsys):
     """Every document of `--json` has a schema that describes each of its fields."""
     assert main(["schema", "--of", of]) == 0

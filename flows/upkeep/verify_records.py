@@ -1,0 +1,135 @@
+"""The faults of records: pointers, plans, findings about checkpoints, cuts, and other JSON that has no manifest."""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from flows.planning.records_together import is_record
+from storage import keys
+from storage.cuts import fault_in_record
+from storage.errors import ObjectMissing, StoreDenied, first_line
+from storage.identity import digest_of
+from storage.store import Store
+from storage.upkeep.object_faults import Fault
+
+_AT_ONCE = 16  # records read at the same time
+_UNSOUND = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+_TOGETHER = "checkpoints/experiment="
+
+
+def record_faults(store: Store, found: Iterable[str]) -> list[Fault]:
+    """Return the faults of all records; each is one request to S3.
+
+    Args:
+        store: the store.
+        found: keys of everything in it.
+    """
+    chosen = [key for key in found if is_known_record(key)]
+    with ThreadPoolExecutor(_AT_ONCE if store.scheme == "s3" else 1, thread_name_prefix="records") as pool:
+        return [fault for fault in pool.map(lambda key: record_fault(store, key), chosen) if fault]
+
+
+def is_known_record(key: str) -> bool:
+    """Return whether a key is that of a record: JSON of this program without a manifest, the catalogue left out."""
+    folder = key.partition("/")[0]
+    if not key.endswith(".json") or key.endswith(keys.MANIFEST_SUFFIX):
+        return False
+    if folder in ("checkpoints", "watched"):
+        return True
+    if folder == "results":
+        return is_pointer(key)
+    return folder in ("plans", "known-manifests", keys.CUTS, "made-models") and keys.is_ours(key)
+
+
+def is_pointer(key: str) -> bool:
+    """Return whether a key is that of the pointer to an experiment's latest run."""
+    parts = key.split("/")
+    return len(parts) == 3 and key == keys.latest(parts[1].removeprefix("experiment="))
+
+
+def record_fault(store: Store, key: str) -> Fault | None:
+    """Return the fault of a record; None if it is sound, or gone.
+
+    Args:
+        store: the store.
+        key: the record's key.
+    """
+    store.forget(key)
+    try:
+        content = store.read(key)
+    except ObjectMissing:
+        return None
+    except StoreDenied as error:
+        return Fault(key, "unreadable", str(error))
+    if is_pointer(key):
+        return _pointer_fault(store, key, content)
+    try:
+        reason = _reason(key, content)
+    except _UNSOUND as error:
+        reason = f"wanted JSON of this kind of record, got {len(content):,} other bytes ({first_line(error)})"
+    return Fault(key, "record", reason) if reason else None
+
+
+def pointed_at(content: bytes) -> str:
+    """Return the run that a pointer names.
+
+    Args:
+        content: the pointer's bytes.
+
+    Raises:
+        ValueError: they are no pointer.
+    """
+    try:
+        run = json.loads(content)["run_id"]
+    except _UNSOUND as error:
+        raise ValueError(f"wanted JSON with a run_id, got {len(content):,} other bytes") from error
+    if not isinstance(run, str):
+        raise ValueError(f"run_id: wanted text, got {run!r:.40}")
+    return run
+
+
+def _pointer_fault(store: Store, key: str, content: bytes) -> Fault | None:
+    experiment = key.split("/")[1].removeprefix("experiment=")
+    try:
+        run = pointed_at(content)
+    except ValueError as error:
+        return Fault(key, "pointer", str(error))
+    if store.exists(keys.manifest(keys.results(experiment, run))):
+        return None
+    return Fault(key, "pointer", f"wanted a run with results, got run {run}, which has none")
+
+
+def _reason(key: str, content: bytes) -> str | None:
+    """Return why a record is not sound; errors of `_UNSOUND` say it too."""
+    if key.startswith("plans/"):
+        is_same = keys.plan(hashlib.sha256(content).hexdigest()[:32]) == key
+        return None if is_same else f"wanted the plan of this digest, got {len(content):,} other bytes"
+    if key.startswith(f"{keys.CUTS}/"):
+        return fault_in_record(content)
+    found = json.loads(content)
+    if key.startswith("known-manifests/"):
+        return _other_digest(found, found["manifests"])
+    if key.startswith(_TOGETHER):
+        return _other_digest(found, {"records": found["records"], "by_key": found["by_key"]})
+    if key.startswith("checkpoints/") and not (isinstance(found, dict) and is_record(found)):
+        return "wanted a finding about a checkpoint, got other JSON"
+    return None
+
+
+def _other_digest(found: Mapping[str, Any], content: Any) -> str | None:  # noqa: ANN401  JSON
+    digest = digest_of(content)
+    got = str(found["digest"])
+    return None if got == digest else f"wanted the digest {digest[:12]}… of its content, got {got[:12]}…"
+
+
+def absent_places(needs: Mapping[str, list[tuple[str, str]]], committed: Collection[str]) -> list[str]:
+    """Return the folders and keys that results were computed from and that hold no committed object.
+
+    Args:
+        needs: experiments and runs, by folder or key.
+        committed: keys of the committed objects.
+    """
+    there = {*committed, *(key.rpartition("/")[0] for key in committed)}
+    return [place for place in needs if place not in there]
