@@ -6,8 +6,8 @@ end of the trial it looks at the store. A fault is
 
 - a rerun that fails, or whose results differ in one bit from those of a run without kills,
 - an object that was committed before a kill and whose manifest has changed since: it was computed again,
-- a committed object whose bytes differ from its manifest,
-- an object without a manifest that prune leaves, or one that a run needs and prune removes.
+- anything that `dawin store verify` calls damaged after a kill,
+- a leftover of a kill that `dawin store prune` leaves, or an object that a run needs and prune removes.
 
 The S3 server (moto) is a process of its own, which no kill reaches. The exit status is 1 if a fault was found.
 """
@@ -31,18 +31,18 @@ import polars as pl
 
 from benchmarks.embedded_runs import make_example
 from benchmarks.reporting import report
+from flows.upkeep.verify import verify
 from storage import keys
 from storage.errors import ManifestInvalid, ObjectMissing
 from storage.manifests import Manifest, committed, read_manifest
 from storage.scan import scan
-from storage.soundness import report_again, states
 from storage.store import Store
 
 MEASURED = ("seconds", "images_per_second", "device", "software", "created_at", "run_id")
 """The columns of results that differ between two runs of the same settings."""
 _BUCKET = "kills"
 _LONGEST = 240.0  # seconds that a command may take
-_DERIVED = ("catalogue", "leases")  # folders whose objects are replaced, or removed, in the course of things
+_DERIVED = ("catalogue",)  # folders whose objects are replaced, or removed, in the course of things
 
 
 class Ended(NamedTuple):
@@ -104,13 +104,6 @@ def manifests(store: Store) -> dict[str, Manifest]:
     return found
 
 
-def leftovers(store: Store) -> list[str]:
-    """Return the keys of objects without a manifest: a later run adopts or replaces them, or they stay."""
-    names = set(store.keys())
-    tables = {key for key in names if keys.is_table(key) and key.partition("/")[0] not in _DERIVED}
-    return sorted(key for key in tables if keys.manifest(key) not in names)
-
-
 def values(store: Store) -> pl.DataFrame:
     """Return the results in a store without the columns that a clock or a machine decides."""
     rows = scan("results", store=store).collect()
@@ -139,7 +132,7 @@ class Trial:
         self.counts["killed" if ended.status < 0 else "ended before the kill"] += 1
         if ended.status > 0:
             self.faults.append(f"exit status {ended.status}: {ended.shown.strip()[-300:]}")
-        self.counts["leftovers"] += len(leftovers(self.store))
+        self.counts["leftovers"] += len(verify(self.store).leftovers)
         self._look()
         return ended.status < 0
 
@@ -162,15 +155,14 @@ class Trial:
             ended = run_command(again, self.environment)
             if ended.status:
                 self.faults.append(f"{again[0]} after prune ended with status {ended.status}: {ended.shown[-300:]}")
-        self.faults += [f"{key}: prune left it" for key in leftovers(self.store)]
+        self.faults += [f"prune left {leftover}" for leftover in verify(self.store).leftovers]
         self.kept = {key: manifest for key, manifest in self.kept.items() if self.store.exists(keys.manifest(key))}
         self._look()
         if not values(self.store).equals(wanted):
             self.faults.append("the results differ after prune")
 
     def _look(self) -> None:
-        report_again()
-        damaged = [str(fault) for fault in states(self.store, "", contents=True).values() if fault is not None]
+        damaged = [f"damaged: {fault}" for fault in verify(self.store).faults]
         now = manifests(self.store)
         again = [key for key, manifest in self.kept.items() if now.get(key) != manifest]
         self.faults += [*damaged, *(f"{key}: committed twice" for key in again)]
@@ -248,7 +240,7 @@ def row(name: str, finished: Sequence[Trial]) -> dict[str, object]:
         "reruns completed": counts["reruns"],
         "prunes killed": counts["prunes killed"],
         "objects kept across kills": counts["kept objects"],
-        "objects without manifest after kills": counts["leftovers"],
+        "leftovers after kills": counts["leftovers"],
         "faults": sum(len(trial.faults) for trial in finished),
     }
 
