@@ -26,7 +26,8 @@ async def aggregate_results(plan: str, store: str) -> Tally:
     opened = Store(store)
     with looking(opened.url):
         found = read_plan(plan, opened)
-        tally = aggregate(found.record, found.cells, found.store, plan)
+        outputs = [one for of_dataset in found.outputs for one in of_dataset]
+        tally = aggregate(found.record, found.cells, found.store, plan, outputs)
         log_results(results_of(found.store, found.record.experiment, found.record.run_id))
         await publish(found.record, found.store, page=_page(found.record, found.store, plan, is_new=tally.computed > 0))
         return tally

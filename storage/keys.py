@@ -11,12 +11,18 @@ CUTS = "datasets"
 LEADERBOARD = "results/leaderboard.html"
 """The key of the page of all runs, which is no table."""
 _RESULTS = re.compile(r"results/experiment=([^/]+)/run_id=([^/]+)/results\.parquet")
+_ID = "[0-9a-f]{16}"
 _OURS = re.compile(
-    r"(outputs|coefficients|mixtures|components|bins|predictions|samples)/dataset=[^/]+/.+\.parquet"
-    r"|(results|comparisons)/experiment=[^/]+/.+|heads/[0-9a-f]+\.safetensors"
-    r"|made-models/[0-9a-f]+/(model\.safetensors|learnt\.json)|plans/[0-9a-f]+\.json"
-    r"|checkpoints/experiment=[^/]+\.json|known-manifests/[^/]+\.json|datasets/[0-9a-f]+\.json|damaged/.+|\.tmp/[0-9a-f]{32}"
+    rf"outputs/dataset={_ID}/weights={_ID}/id={_ID}/samples-\d{{8,}}-\d{{8,}}\.parquet"
+    rf"|(coefficients|mixtures|bins|predictions|samples)/dataset={_ID}/id={_ID}/samples-\d{{8,}}-\d{{8,}}\.parquet"
+    rf"|components/dataset={_ID}/id={_ID}/components\.parquet|heads/{_ID}\.safetensors"
+    r"|results/experiment=[^/]+/(latest\.json|run_id=[^/]+/(results\.parquet|report\.html))"
+    rf"|comparisons/experiment=[^/]+/run_id=[^/]+/id={_ID}/comparisons\.parquet"
+    rf"|made-models/{_ID}/(model\.safetensors|learnt\.json)|plans/[0-9a-f]{{32}}\.json|datasets/{_ID}\.json"
+    r"|checkpoints/((etag-)?[0-9a-f]{8,}|experiment=[^/]+)\.json|watched/[0-9a-f]{8,}\.json"
+    r"|known-manifests/r[0-9a-f]{12}\.json|\.tmp/[0-9a-f]{32}"
 )
+_ASIDE = re.compile(r"damaged/\d{8}T\d{6}Z/(.+)")
 _SAMPLES = re.compile(r"samples-(\d{8,})-(\d{8,})\.parquet$")
 
 
@@ -265,7 +271,8 @@ def is_ours(key: str) -> bool:
         >>> is_ours("heads/0123456789abcdef.safetensors"), is_ours("heads/mine.safetensors"), is_ours("plans/a.txt")
         (True, False, False)
     """
-    return _OURS.fullmatch(key.removesuffix(MANIFEST_SUFFIX)) is not None
+    aside = _ASIDE.fullmatch(key)
+    return _OURS.fullmatch((aside[1] if aside else key).removesuffix(MANIFEST_SUFFIX)) is not None
 
 
 def manifest(key: str) -> str:

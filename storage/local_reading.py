@@ -1,7 +1,7 @@
 """Read and list the files of a local store with a few system calls each: a store may hold a hundred thousand."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _PIECE = 1 << 26  # bytes
 
@@ -29,13 +29,14 @@ def read_file(path: str) -> bytes:
         os.close(descriptor)
 
 
-def list_files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+def list_files(folder: str, on_link: Callable[[str], object] | None = None) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the files below a folder, in no particular order; nothing where no such folder exists.
 
     The file at the end of a link counts as the file; links to folders are not followed.
 
     Args:
         folder: the folder's path.
+        on_link: is called with the relative path of each link to a folder.
 
     Returns:
         The path of each file relative to the folder, and its status.
@@ -64,6 +65,8 @@ def list_files(folder: str) -> Iterator[tuple[str, os.stat_result]]:
                     waiting.append(f"{below}{entry.name}/")
                 elif (status := _status(entry)) is not None:
                     yield f"{below}{entry.name}", status
+                elif on_link is not None and entry.is_dir():
+                    on_link(f"{below}{entry.name}")
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:

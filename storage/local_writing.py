@@ -36,6 +36,7 @@ def write_file(root: Path, path: Path, content: bytes, *, exclusive: bool) -> No
         OSError: the file system refuses.
     """
     temporary = _temporary(root)
+    make_folder(path.parent)
     try:
         with temporary.open("wb") as file:
             file.write(content)
@@ -100,6 +101,7 @@ def move_file(root: Path, source: Path, path: Path) -> None:
         OSError: the file system refuses.
     """
     temporary = _temporary(root)
+    make_folder(path.parent)
     try:
         shutil.move(source, temporary)
         with temporary.open("rb+") as file:

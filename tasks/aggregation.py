@@ -27,6 +27,7 @@ from tasks.evidence.sample_columns import outputs_of
 from tasks.evidence.tuned_model import tuned_outputs
 from tasks.references.datasets import DatasetReference
 from tasks.references.needed import needed
+from tasks.references.outputs import OutputsReference
 from tasks.references.results import Cell, RunRecord, mean_name
 from tasks.streaming.fill import Tally
 
@@ -36,7 +37,13 @@ _Rows = Iterator[dict[str, Any]]
 
 
 @task(name="aggregate", cache_policy=NO_CACHE)
-def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store, plan: str | None = None) -> Tally:
+def aggregate(
+    record: RunRecord,
+    cells: Sequence[Cell],
+    store: Store,
+    plan: str | None = None,
+    outputs: Sequence[OutputsReference] = (),
+) -> Tally:
     """Write the rows of a run to the results, unless they exist, and mark it as the experiment's latest run.
 
     Args:
@@ -44,10 +51,11 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store, plan: str 
         cells: its methods on its data sets.
         store: holds their predictions, and gets the results.
         plan: key of the run's plan, by which reports find it; None: not recorded.
+        outputs: all outputs that the run extracts, also those that no cell is computed from.
     """
     done = is_committed(store, record.key, contents=True)
     if not done:
-        writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells), run=flow_run.id)
+        writer = TableWriter(store, record.key, RESULTS, identity=_identity(record, cells, outputs), run=flow_run.id)
         measured = [
             estimates_on(one, [c for c in cells if _dataset(c) == one], store, tuned_outputs(one, record))
             for one in dict.fromkeys(map(_dataset, cells))
@@ -60,7 +68,7 @@ def aggregate(record: RunRecord, cells: Sequence[Cell], store: Store, plan: str 
     return Tally(0, len(cells)) if done else Tally(len(cells), 0)
 
 
-def _identity(record: RunRecord, cells: Sequence[Cell]) -> dict[str, Any]:
+def _identity(record: RunRecord, cells: Sequence[Cell], outputs: Sequence[OutputsReference]) -> dict[str, Any]:
     predictions = {f"{cell.method} on {_dataset(cell).name}": cell.predictions.id for cell in cells}
     # where each method's samples are, in order: data sets without labels have no rows that say it
     places = [[cell.method, _dataset(cell).name, cell.predictions.prefix] for cell in cells]
@@ -69,7 +77,7 @@ def _identity(record: RunRecord, cells: Sequence[Cell]) -> dict[str, Any]:
         "settings": record.settings,
         "predictions": predictions,
         "samples": places,
-        "needs": needed(record, cells),
+        "needs": needed(record, cells, outputs),
     }
 
 

@@ -47,7 +47,7 @@ def write_plan(plan: Plan) -> str:
 
 
 @contextmanager
-def renewed(key: str, store: Store, *, every: float = 24 * 3600) -> Iterator[None]:
+def renewed(key: str, store: Store, *, every: float = 12 * 3600) -> Iterator[None]:
     """Write a plan again from time to time while a run lasts, so that `dawin store prune` keeps what the run needs.
 
     A process that is killed writes no more, and after some days its plan no longer counts.

@@ -58,14 +58,15 @@ class RunChoice:
             raise ExperimentError(f"--experiment {shown(self.experiment)}: no results{hint} known: {known}")
         if self.keep_last is None and self.older_than is None:
             return []
+        by_name = dict[str, list[Run]]()
+        for run in sorted(runs, key=order_of, reverse=True):
+            by_name.setdefault(run.experiment, []).append(run)
         found = list[Run]()
         for name in names if self.experiment is None else [self.experiment]:
-            own = sorted(
-                (run for run in runs if run.experiment == name),
-                key=lambda run: (run.run_id == latest.get(name), order_of(run)),
-                reverse=True,
-            )
+            own = sorted(by_name[name], key=lambda run: run.run_id != latest.get(run.experiment))  # the latest first
             found += own[1 if self.keep_last is None else self.keep_last :]
         if self.older_than is None:
             return found
-        return [run for run in found if now - order_of(run)[0] > self.older_than * _DAY]
+        # a store that was copied has younger files than its runs say, and a clock of another machine may be wrong
+        before = now - self.older_than * _DAY
+        return [run for run in found if max(order_of(run)[0], run.written) < before]

@@ -2,9 +2,12 @@
 
 A run in progress is known by its plan: a run writes it before it computes anything, and writes it again each day. A
 plan counts for seven days after it was last written, unless the run has its results since. So a run that was killed
-keeps what it has computed for a week, in which somebody can start it again.
+keeps what it has computed for a week, in which somebody can start it again. The plan of a run that has results, and is
+run again, counts for a day. Results that `store verify --repair` moved aside protect what they were computed from as
+long as they lie there: a week.
 """
 
+import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +17,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from storage import keys
-from storage.errors import ObjectMissing, StorageError
+from storage.errors import ObjectMissing, StorageError, first_line
 from storage.manifests import Manifest
 from storage.store import Store
 from storage.upkeep.inventory import Item
@@ -24,6 +27,7 @@ from tasks.references.needed import is_needed, needed
 log = logging.getLogger("dawin.upkeep")
 
 PLAN_COUNTS = 7 * 24 * 3600.0  # seconds after a plan was last written
+RERUN_COUNTS = 25 * 3600.0  # the same for a run that has results from before
 _AT_ONCE = 16  # plans read at the same time; each is one request to S3
 _TABLES = ("outputs", "coefficients", "mixtures", "components", "bins", "predictions", "samples")
 _DERIVED = (*_TABLES, "heads", "made-models")
@@ -75,7 +79,7 @@ class Kept:
         """
         key = key.removesuffix(keys.MANIFEST_SUFFIX)
         table, _, rest = key.partition("/")
-        if table in _DERIVED or table == keys.CUTS:
+        if table in _DERIVED:
             return self._has_derived(key)
         name = rest.removeprefix("experiment=").removesuffix(".json")
         match table:
@@ -87,11 +91,10 @@ class Kept:
                 return not rest.startswith("experiment=") or name in self._experiments
             case "results" | "comparisons":
                 return keys.run_in(key) is None or keys.run_in(key) in self.runs
-        return True  # the catalogue, and anything that is not of this program
+        return True  # the catalogue, the cuts of data sets, and anything that is not of this program
 
     def _has_derived(self, key: str) -> bool:
-        table, _, rest = key.partition("/")
-        dataset = rest.partition(".")[0] if table == keys.CUTS else _dataset_of(key)
+        dataset = _dataset_of(key)
         of_kept = bool(self.datasets) and (dataset is None or dataset in self.datasets)
         return self.everything or of_kept or is_needed(key, self.needs)
 
@@ -118,10 +121,18 @@ def kept(store: Store, runs: Sequence[Run], gone: Sequence[Run], found: Mapping[
         if key.startswith("plans/") and now - item.written < PLAN_COUNTS and item.written > finished.get(key, 0.0)
     ]
     named = dict(zip(counting, _plans(store, counting), strict=True))
-    running = {key: one for key, one in named.items() if one and found[key].written > done.get(one.run, 0.0)}
+    running = {
+        key: one
+        for key, one in named.items()
+        if one and (one.run not in done or done[one.run] < found[key].written > now - RERUN_COUNTS)
+    }
     in_use = {place for one in running.values() for place in one.needs}
     identities = [run.manifest.identity for run in runs if run.manifest is not None]
-    needs = {place for identity in identities for place in identity.get("needs", ())}
+    needs = {place for identity in identities for place in identity.get("needs", ())} | _needed_aside(store, found)
+    silent = [run for run in runs if run.manifest is None or not {"needs", "samples"} & run.manifest.identity.keys()]
+    for run in silent:
+        where = store.address(keys.results(run.experiment, run.run_id))
+        log.warning("%s: does not say what the run needs, so all tables stay; `dawin store verify` shows more", where)
     unsaid = [place for identity in identities if "needs" not in identity for *_, place in identity.get("samples", ())]
     unknown = {key for key, one in named.items() if one is None}
     return Kept(
@@ -130,9 +141,21 @@ def kept(store: Store, runs: Sequence[Run], gone: Sequence[Run], found: Mapping[
         needs=frozenset(needs | in_use),
         in_use=frozenset(in_use),
         datasets=frozenset(filter(None, map(_dataset_of, unsaid))),
-        everything=bool(unknown),
+        everything=bool(unknown or silent),
         plans=frozenset({*filter(None, map(plan_of, runs)), *running, *unknown}),
     )
+
+
+def _needed_aside(store: Store, found: Mapping[str, Item]) -> set[str]:
+    """Return what the results need that were moved aside because they are damaged."""
+    needs = set[str]()
+    for key in found:
+        if key.startswith("damaged/") and key.endswith("/results.parquet" + keys.MANIFEST_SUFFIX):
+            try:
+                needs.update(json.loads(store.read(key))["identity"]["needs"])
+            except (ObjectMissing, ValueError, TypeError, KeyError, RecursionError) as error:
+                log.warning("%s: does not say what the run needs (%s)", store.address(key), first_line(error))
+    return needs
 
 
 def plan_of(run: Run) -> str | None:
@@ -157,7 +180,7 @@ def _named(store: Store, key: str) -> _Named | None:
         content = from_json(store.read(key))
         record, outputs = content["record"], [one for of_dataset in content["outputs"] for one in of_dataset]
         return _Named((record.experiment, record.run_id), needed(record, content["cells"], outputs))
-    except (ObjectMissing, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ObjectMissing, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         if isinstance(error, StorageError) and not isinstance(error, ObjectMissing):
             raise
         log.warning(
@@ -186,9 +209,11 @@ def results_runs(found: Mapping[str, Item], manifests: Mapping[str, Manifest]) -
 
 def order_of(run: Run) -> tuple[float, str]:
     """Return what sorts the runs of an experiment by the time of their results, the oldest first."""
-    if run.manifest is None:
-        return run.written, run.run_id
-    return datetime.fromisoformat(run.manifest.created_at).timestamp(), run.run_id
+    try:
+        moment = datetime.fromisoformat(run.manifest.created_at).timestamp() if run.manifest else run.written
+    except ValueError:
+        moment = run.written
+    return moment, run.run_id
 
 
 def _dataset_of(key: str) -> str | None:

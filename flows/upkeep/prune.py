@@ -14,19 +14,22 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from time import time
+from threading import Lock
+from time import monotonic, time
 from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
+from flows.errors import ExperimentError
 from flows.upkeep.chosen_runs import RunChoice
-from flows.upkeep.kept import Kept, Run, kept, plan_of, results_runs
+from flows.upkeep.kept import Kept, Run, kept, order_of, plan_of, results_runs
 from storage import keys
 from storage.catalogue.rebuilding import forget
+from storage.catalogue.rebuilding import runs as catalogued_runs
 from storage.errors import ObjectMissing, StorageError, StoreDenied
 from storage.inspection import current_version
 from storage.local_writing import TEMPORARY
-from storage.pointers import latest_run
+from storage.pointers import latest_run, point_to_latest
 from storage.soundness import manifests
 from storage.store import Store
 from storage.stripping import strip_logits
@@ -40,7 +43,9 @@ log = logging.getLogger("dawin.upkeep")
 GRACE = 3600.0
 """Seconds for which everything stays after it was written."""
 _ASIDE = 7 * 24 * 3600.0  # seconds for which damaged objects stay that `store verify --repair` moved aside
-_AT_ONCE = 8  # objects stripped at the same time on S3
+_UPLOADS = 24  # times as long unfinished uploads stay: a large model may take hours
+_SECONDS = 5.0  # between two looks for new plans while logits are removed
+_AT_ONCE = 8  # objects stripped, or pointers read, at the same time on S3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,16 +82,18 @@ def prune(store: Store, choice: RunChoice, *, logits: bool = False, dry: bool = 
     """
     now = _now(store, dry=dry)
     found = inventory(store)
+    if not any(map(keys.is_ours, found)):
+        raise ExperimentError(f"{store.url}: not a store: nothing in it has the form of a store's own objects")
     runs = results_runs(found, manifests(store, "results"))
-    gone = choice.chosen(runs, {name: _latest(store, name) for name in {run.experiment for run in runs}}, now)
-    keep = kept(store, [run for run in runs if run not in gone], gone, found, now)
+    gone = choice.chosen(runs, _latest_runs(store, runs), now)
+    keep = kept(store, _without(runs, gone), gone, found, now)
     gone = [run for run in gone if (run.experiment, run.run_id) not in keep.in_progress]
-    keep = kept(store, [run for run in runs if run not in gone], gone, found, now)
+    keep = kept(store, _without(runs, gone), gone, found, now)
     look = _Look(store, keep, gone, found, _Ages(now, grace))
     chosen = [key for key in found if look.goes(key)]
-    uploads = [one for one in unfinished_uploads(store) if now - one.started > grace]
+    uploads = [u for u in unfinished_uploads(store) if keys.is_ours(u.key) and now - u.started > _UPLOADS * grace]
     if not dry:
-        chosen = _removed(look, chosen, gone)
+        chosen = _removed(look, chosen, runs, gone)
         for upload in uploads:
             abort_upload(store, upload)
     stripped = _stripped(look, set(chosen), dry=dry) if logits else {}
@@ -106,6 +113,8 @@ class _Look:
         self.store, self.keep, self.found = store, keep, found
         self._gone, (self._now, self._grace) = gone, ages
         self._removed_runs = {(run.experiment, run.run_id) for run in gone}
+        self._removed_plans = {plan for run in gone if (plan := plan_of(run)) is not None}
+        self._looked, self._lock = monotonic(), Lock()
         self._plans = {key: item for key, item in found.items() if key.startswith("plans/")}
 
     def goes(self, key: str) -> bool:
@@ -115,6 +124,8 @@ class _Look:
         age = self._now - self.found[key].written
         if key.startswith("damaged/"):
             return age > _ASIDE
+        if key in self._removed_plans and key not in self.keep.plans:
+            return True  # whatever its age: without the run's results it would count as a run in progress
         if key.startswith(("results/", "comparisons/")) and not self.keep.has(key):
             return keys.run_in(key) in self._removed_runs or age > self._grace
         if age <= self._grace:
@@ -127,7 +138,19 @@ class _Look:
 
     def still_go(self, batch: Sequence[str]) -> list[str]:
         """Return the keys that go after all: not those that a plan names which was written meanwhile."""
-        plans = inventory(self.store, "plans")
+        self.look_again()
+        return [key for key in batch if key in self.found and self.goes(key)]
+
+    def is_in_use(self, key: str) -> bool:
+        """Return whether a run in progress may need an object, by a look that is some seconds old at most."""
+        with self._lock:
+            if monotonic() - self._looked > _SECONDS:
+                self.look_again()
+            return is_needed(key, self.keep.in_use)
+
+    def look_again(self) -> None:
+        """Look for plans that were written meanwhile, and keep what they name."""
+        self._looked, plans = monotonic(), inventory(self.store, "plans")
         if any(item != self._plans.get(key) for key, item in plans.items()):
             self._plans = plans
             rest = {key: item for key, item in self.found.items() if not key.startswith("plans/")}
@@ -135,7 +158,6 @@ class _Look:
             runs = results_runs(self.found, manifests(self.store, "results"))
             left = [run for run in runs if (run.experiment, run.run_id) not in self._removed_runs]
             self.keep = kept(self.store, left, self._gone, self.found, now_in(self.store))
-        return [key for key in batch if key in self.found and self.goes(key)]
 
 
 def is_leftover(key: str, found: Mapping[str, Item]) -> bool:
@@ -150,7 +172,7 @@ def is_leftover(key: str, found: Mapping[str, Item]) -> bool:
     return bool(current_version(kind)) and has_manifest and keys.manifest(key) not in found
 
 
-def _removed(look: _Look, chosen: Sequence[str], gone: Sequence[Run]) -> list[str]:
+def _removed(look: _Look, chosen: Sequence[str], runs: Sequence[Run], gone: Sequence[Run]) -> list[str]:
     """Remove objects; first the plans of the removed runs, without whose results they would count as in progress.
 
     The manifests of these results follow, so that the catalogue can forget the runs.
@@ -166,19 +188,36 @@ def _removed(look: _Look, chosen: Sequence[str], gone: Sequence[Run]) -> list[st
 
         removed = remove(store, [key for key in chosen if key in plans], on_batch)
         removed += remove(store, [key for key in chosen if key in own], on_batch)
-        if gone:
-            forget(store, [(run.experiment, run.run_id) for run in gone])
-            _drop_pointers(look, {run.experiment for run in gone})
+        if absent := _absent(look, gone):
+            forget(store, absent)
+        _point_to_others(store, _without(runs, gone), gone)
         first = own | plans
         return removed + remove(store, [key for key in chosen if key not in first], on_batch)
 
 
-def _drop_pointers(look: _Look, experiments: set[str]) -> None:
-    """Remove the pointers of experiments without a run."""
-    left = {experiment for experiment, _ in look.keep.runs}
-    for experiment in experiments - left:
-        with suppress(ObjectMissing):
-            look.store.delete(keys.latest(experiment))
+def _absent(look: _Look, gone: Sequence[Run]) -> list[tuple[str, str]]:
+    """Return the removed runs, and those of the catalogue whose results somebody removed before."""
+    catalogued = catalogued_runs(look.store).select("experiment", "run_id").iter_rows()
+    by_others = [run for run in catalogued if keys.manifest(keys.results(*run)) not in look.found]
+    return [*((run.experiment, run.run_id) for run in gone), *by_others]
+
+
+def _point_to_others(store: Store, left: Sequence[Run], gone: Sequence[Run]) -> None:
+    """Let no pointer lead to a removed run: point to the newest one that is left, or remove the pointer."""
+    newest = {run.experiment: run for run in sorted(left, key=order_of)}
+    for run in gone:
+        if _latest(store, run.experiment) not in (run.run_id, None):
+            continue
+        if run.experiment in newest:
+            point_to_latest(store, run.experiment, newest[run.experiment].run_id)
+        else:
+            with suppress(ObjectMissing):
+                store.delete(keys.latest(run.experiment))
+
+
+def _without(runs: Sequence[Run], gone: Sequence[Run]) -> list[Run]:
+    names = {(run.experiment, run.run_id) for run in gone}
+    return [run for run in runs if (run.experiment, run.run_id) not in names]
 
 
 def _stripped(look: _Look, gone: set[str], *, dry: bool) -> dict[str, int]:
@@ -187,16 +226,14 @@ def _stripped(look: _Look, gone: set[str], *, dry: bool) -> dict[str, int]:
     chosen = [
         key
         for key, manifest in manifests(store, "outputs").items()
-        if manifest.widths.get("logits") != 0
-        and key in look.found
-        and key not in gone
-        and not is_needed(key, look.keep.in_use)
-        and not look.is_young(key)
+        if manifest.widths.get("logits") != 0 and key in look.found and key not in gone and not look.is_young(key)
     ]
     with work("removing logits", len(chosen), unit="objects") as progress:
 
         def strip(key: str) -> int:
             progress.advance(1)
+            if look.is_in_use(key):
+                return 0
             try:
                 return _logits_in(store, key) if dry else strip_logits(store, key)
             except StorageError as error:
@@ -218,6 +255,13 @@ def _logits_in(store: Store, key: str) -> int:
     groups = (footer.row_group(i) for i in range(footer.num_row_groups))
     columns = (group.column(i) for group in groups for i in range(group.num_columns))
     return sum(one.total_compressed_size for one in columns if one.path_in_schema.startswith("logits"))
+
+
+def _latest_runs(store: Store, runs: Sequence[Run]) -> dict[str, str | None]:
+    """Return the run that commands show of each experiment; on S3 each is a request."""
+    names = sorted({run.experiment for run in runs})
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pointers") as pool:
+        return dict(zip(names, pool.map(lambda name: _latest(store, name), names), strict=True))
 
 
 def _latest(store: Store, experiment: str) -> str | None:

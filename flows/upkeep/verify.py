@@ -71,7 +71,8 @@ class Verified:
     @property
     def left(self) -> list[Fault]:
         """The faults that are not repaired."""
-        return [fault for fault in self.faults if fault not in self.repaired]
+        repaired = set(self.repaired)
+        return [fault for fault in self.faults if fault not in repaired]
 
 
 def verify(store: Store, *, repair: bool = False) -> Verified:

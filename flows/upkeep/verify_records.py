@@ -36,11 +36,10 @@ def is_known_record(key: str) -> bool:
     folder = key.partition("/")[0]
     if not key.endswith(".json") or key.endswith(keys.MANIFEST_SUFFIX):
         return False
-    if folder in ("checkpoints", "watched"):
-        return True
     if folder == "results":
         return is_pointer(key)
-    return folder in ("plans", "known-manifests", keys.CUTS, "made-models") and keys.is_ours(key)
+    records = ("checkpoints", "watched", "plans", "known-manifests", keys.CUTS, "made-models")
+    return folder in records and keys.is_ours(key)
 
 
 def is_pointer(key: str) -> bool:

@@ -24,6 +24,7 @@ from storage.catalogue.versions import TRIES, Present, discard, present, publish
 from storage.errors import ObjectDamaged, ObjectMissing, StorageError
 from storage.keys import is_results
 from storage.manifests import committed
+from storage.open_looks import look_again
 from storage.parquet_files import collected
 from storage.store import Store
 
@@ -47,6 +48,7 @@ def fold(store: Store, keys: Collection[str]) -> None:
         base = present(store)
         if _is_done(store, base, keys):
             return
+        look_again(store.url)  # another process was first, which an open look at the store does not show
         time.sleep(random.uniform(0, 0.02) * min(attempt, 10))
     raise StorageError(f"{store.url}: other writers of the catalogue kept coming first; the results are committed")
 

@@ -19,6 +19,7 @@ from storage.catalogue.layout import (
     version_key,
 )
 from storage.errors import ManifestInvalid, ObjectExists, ObjectMissing, StorageError, StoreDenied
+from storage.open_looks import look_again
 from storage.soundness import Listing
 from storage.store import Store
 
@@ -89,6 +90,7 @@ def publish(store: Store, base: Present, version: Version) -> bool:
             return False
         # old versions are deleted in the order of their numbers, and the first one never: while the one before exists,
         # nobody has deleted a version of this number, and this one is its successor
+        look_again(store.url)  # so that the next line asks the server
         if base.number and not store.exists(version_key(base.number)):
             store.delete(key)
             return False

@@ -1,5 +1,6 @@
 """Everything that lies in a store's place, with the times at which it was written by the store's own clock."""
 
+import logging
 import os
 import uuid
 from contextlib import suppress
@@ -12,6 +13,8 @@ from storage.local_reading import list_files
 from storage.local_writing import TEMPORARY
 from storage.s3_listing import entries_of
 from storage.store import Store
+
+log = logging.getLogger("dawin.storage")
 
 
 class Item(NamedTuple):
@@ -42,13 +45,16 @@ def inventory(store: Store, prefix: str = "") -> dict[str, Item]:
     Args:
         store: the store.
         prefix: a folder of the store; by default all of it.
+
+    Raises:
+        StoreDenied: a folder of a local store is a link: its files would look absent.
     """
     filesystem, root = open_filesystem(store.url)
     folder, found = f"{root}/{prefix}".rstrip("/"), dict[str, Item]()
     above = f"{prefix}/" if prefix else ""
     with readable_errors(store.url):
         if store.scheme == "file":
-            for path, status in list_files(folder):
+            for path, status in list_files(folder, lambda path: _refuse_link(f"{store.url}/{above}{path}")):
                 found[above + path] = Item(status.st_size, max(status.st_mtime, status.st_ctime))
         elif store.scheme == "s3":
             start = len(root.partition("/")[2]) + 1 if "/" in root else 0
@@ -60,6 +66,10 @@ def inventory(store: Store, prefix: str = "") -> dict[str, Item]:
             for path, info in filesystem.find(folder, detail=True).items():
                 found[path[start:]] = Item(int(info["size"]), _moment(info["created"]))
     return dict(sorted(found.items()))
+
+
+def _refuse_link(address: str) -> None:
+    raise StoreDenied(f"{address}: a link to a folder, of which no listing shows the files; wanted the folder itself")
 
 
 def now_in(store: Store) -> float:
@@ -105,8 +115,14 @@ def unfinished_uploads(store: Store) -> list[Upload]:
     bucket, _, prefix = root.partition("/")
     below, after, found = f"{prefix}/" if prefix else "", dict[str, str](), list[Upload]()
     while True:
-        with readable_errors(store.url):
-            answer: dict[str, Any] = filesystem.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=below, **after)
+        try:
+            with readable_errors(store.url):
+                answer: dict[str, Any] = filesystem.call_s3(
+                    "list_multipart_uploads", Bucket=bucket, Prefix=below, **after
+                )
+        except StoreDenied as error:
+            log.warning("unfinished uploads are not looked for, which takes s3:ListBucketMultipartUploads: %s", error)
+            return []
         for one in answer.get("Uploads", ()):
             found.append(Upload(one["Key"][len(below) :], one["UploadId"], one["Initiated"].timestamp()))
         if not answer.get("IsTruncated"):

@@ -15,7 +15,7 @@ from storage.schemas import COEFFICIENTS
 from storage.soundness import report_again
 from storage.tables import TableWriter
 
-PREFIX = "coefficients/dataset=d/id=i"
+PREFIX = "coefficients/dataset=dddddddddddddddd/id=1111111111111111"
 SPANS = spans.cut(600, size=300)
 KEY = keys.samples(PREFIX, SPANS[0])
 

@@ -19,13 +19,13 @@ from storage.pointers import point_to_latest
 from storage.schemas import RESULTS
 from storage.tables import TableWriter
 
-HEAD = keys.head("ab12")
-CUT = keys.cut("d0")
+HEAD = keys.head("ab12ab12ab12ab12")
+CUT = keys.cut("d0d0d0d0d0d0d0d0")
 PLAN_TEXT = b'{"any": "plan"}'
 PLAN = keys.plan(hashlib.sha256(PLAN_TEXT).hexdigest()[:32])
-FINDING = keys.checkpoint("ab12")
-WATCHED = keys.watched("ab12")
-KNOWN = keys.known_manifests("r000001")
+FINDING = keys.checkpoint("ab12ab12ab12ab12")
+WATCHED = keys.watched("ab12ab12ab12ab12")
+KNOWN = keys.known_manifests("r000000000001")
 LATEST = keys.latest("digits")
 FIRST, LAST = (keys.results("digits", f"r{number:06d}") for number in (0, 1))
 

@@ -111,7 +111,7 @@ def test_leftovers_are_no_damage(store, capsys):
     left = {
         ".tmp/" + "0" * 32: "temporary",
         keys.samples(damage.PREFIX, damage.spans.Span(600, 900)): "uncommitted",
-        keys.learnt_coefficients("ab12"): "learnt",
+        keys.learnt_coefficients("ab12ab12ab12ab12"): "learnt",
     }
     for key in left:
         store.replace(key, b"{}")
@@ -234,7 +234,7 @@ def test_a_killed_repair_is_finished_by_the_next_one():
 def test_the_text_is_readable_at_100_columns(store):
     """Twenty faults of a kind are shown, all are counted, and the next command is named."""
     for number in range(25):
-        store.replace(keys.checkpoint(f"{number:02d}"), b"")
+        store.replace(keys.checkpoint(f"{number:016d}"), b"")
     document = verify_document(verify(store), store.url)
     lines = verify_text(document, 100).splitlines()
     assert len([line for line in lines if line.startswith("  checkpoints/")]) == 20

@@ -4,7 +4,7 @@ import pytest
 import torch
 from checkpoints import IMAGES, clip, features, read
 
-from flows.planning.checkpoints import checkpoint_file
+from flows.planning.checkpoint_records import checkpoint_file
 from tasks.errors import CheckpointError
 
 

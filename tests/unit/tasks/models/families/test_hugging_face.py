@@ -10,7 +10,7 @@ from checkpoints import HUGGING_FACE_VISION, IMAGES, features, read
 
 from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan
-from flows.planning.checkpoints import checkpoint_file
+from flows.planning.checkpoint_records import checkpoint_file
 from storage.store import Store
 from tasks.errors import InputError
 from tasks.models.classifier import build_classifier

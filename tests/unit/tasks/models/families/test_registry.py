@@ -7,7 +7,7 @@ import pytest
 import torch
 from checkpoints import EXAMPLES, IMAGES, clip, features, read, write
 
-from flows.planning.checkpoints import checkpoint_file
+from flows.planning.checkpoint_records import checkpoint_file
 from storage.locations import Location
 from tasks.errors import CheckpointError
 from tasks.models.families.family import Family
