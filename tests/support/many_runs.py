@@ -66,10 +66,12 @@ def run_columns(number, *, methods=METHODS, datasets=("clean", "noisy"), metrics
     return own | {name: [value] * count for name, value in (same | nothing).items()}
 
 
-def writer_of(store, number, *, experiment="digits", run_id=None, **options):
-    """Return a writer that holds the results of one run."""
+def writer_of(store, number, *, experiment="digits", run_id=None, needs=(), **options):
+    """Return a writer that holds the results of one run, which say what they were computed from: `needs`."""
     key = keys.results(experiment, run_id or f"r{number:06d}")
-    writer = TableWriter(store, key, RESULTS, identity={"experiment": experiment, "number": number})
+    writer = TableWriter(
+        store, key, RESULTS, identity={"experiment": experiment, "number": number, "needs": list(needs)}
+    )
     writer.append(run_columns(number, **options))
     return writer
 
