@@ -29,7 +29,7 @@ def planned(tmp_path_factory):
         ("merge.granularity=[]", "baselines=[uniform-soup]"),
         ("merge.granularity=[]", "baselines=[individual/base]"),
         ("baselines=[output-ensemble, classifier-selection, random]",),
-        ("merge.kind=task-vectors", "baselines=[ties, task-arithmetic, adamerging]"),
+        ("merge.granularity=[]", "baselines=[ties, adamerging]"),
     ],
 )
 def test_whatever_a_plan_looks_for_is_needed(planned, overrides):
