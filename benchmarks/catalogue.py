@@ -10,7 +10,6 @@ their number: two numbers of runs show that.
 import argparse
 import hashlib
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -194,21 +193,13 @@ def _requests(arguments: Any) -> dict[str, list[int]]:
     import contextlib
     import io
 
-    import boto3
     from counted_requests import counted
-    from moto.server import ThreadedMotoServer
 
+    from benchmarks.counted_s3 import counted_s3
     from flows.cli import main
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    os.environ |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1"}
-    os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="catalogue")
     found: dict[str, list[int]] = {title: [] for title in COMMANDS}
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, counted_s3("catalogue"):
         for runs in arguments.on_s3:
             url = f"s3://catalogue/{runs}"
             _filled(url, runs)
@@ -217,7 +208,6 @@ def _requests(arguments: Any) -> dict[str, list[int]]:
                 with counted(url) as requests, contextlib.redirect_stdout(io.StringIO()):
                     assert main([*filled, "--store", url]) == 0
                 found[title].append(requests.total)
-    server.stop()
     return found
 
 

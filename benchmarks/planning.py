@@ -7,15 +7,14 @@ process), where the number of requests decides the time.
     python -m benchmarks.planning --models 1000
 """
 
-import logging
-import os
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarks.counted_s3 import Requests, counted_s3
 from benchmarks.options import options
 from benchmarks.reporting import report
 from flows.experiment.settings import Experiment
@@ -33,7 +32,6 @@ from tasks.references.datasets import DatasetReference
 from tasks.references.tables import TableReference
 
 DATASETS, CLASSES = 6, 10
-COUNTED: Counter[str] = Counter()
 T = TypeVar("T")
 
 
@@ -136,10 +134,10 @@ def _total(row: dict[str, Any]) -> float:
 
 
 def measure(
-    experiment: Experiment, store: Store, checkpoints: Checkpoints, datasets: Datasets, *, leave: bool
+    experiment: Experiment, store: Store, checkpoints: Checkpoints, datasets: Datasets, *, made: Requests, leave: bool
 ) -> dict[str, Any]:
     """Return the seconds of each part of planning, and its requests; perhaps leave all manifests for the next one."""
-    before = COUNTED.total()
+    before = made.total()
 
     def questions() -> tuple[int, bool]:
         return plan.forward_passes.needed, plan.is_done
@@ -147,7 +145,7 @@ def measure(
     plan, planned = timed(lambda: checked_plan(experiment, store, checkpoints=checkpoints, datasets=datasets))
     steps, looked = timed(plan.steps)
     (needed, is_done), asked = timed(questions)
-    asked_requests = COUNTED.total() - before
+    asked_requests = made.total() - before
     key, wrote = timed(lambda: write_plan(plan))
     found, read = timed(lambda: read_plan(key, store))
     assert found.cells == plan.cells, "a child reads the plan that its parent wrote"
@@ -183,32 +181,11 @@ def _s3_put(store: Store) -> Callable[[str, bytes], object]:
 
     client = boto3.client("s3", region_name="us-east-1")
     bucket, _, prefix = store.url.removeprefix("s3://").partition("/")
-    client.create_bucket(Bucket=bucket)
 
     def put(key: str, content: bytes) -> None:
         client.put_object(Bucket=bucket, Key=f"{prefix}/{key}", Body=content)
 
     return put
-
-
-def _serve() -> Any:
-    """Start an S3 server that counts requests."""
-    from moto.server import DomainDispatcherApplication, ThreadedMotoServer
-
-    calls = DomainDispatcherApplication.__call__
-
-    def counting(self: Any, environ: dict[str, Any], start: Any) -> Any:
-        COUNTED[environ["REQUEST_METHOD"]] += 1
-        return calls(self, environ, start)
-
-    DomainDispatcherApplication.__call__ = counting
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    os.environ |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1"}
-    os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    return server
 
 
 def main() -> None:
@@ -218,9 +195,11 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=8000, help="of each data set")
     parser.add_argument("--local", action="store_true", help="leave out S3")
     arguments = parser.parse_args()
-    server = None if arguments.local else _serve()
     rows = []
-    with tempfile.TemporaryDirectory() as name:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        nullcontext(Requests()) if arguments.local else counted_s3("planning") as made,
+    ):
         experiment = experiment_of(Path(name), arguments.models)
         places = [f"{name}/store", *([] if arguments.local else ["s3://planning/store"])]
         for place in places:
@@ -236,10 +215,8 @@ def main() -> None:
                 runs = []
                 for _ in range(1 if number == 1 else arguments.runs):
                     _forget()
-                    runs.append(measure(experiment, store, checkpoints, datasets, leave=number == 1))
+                    runs.append(measure(experiment, store, checkpoints, datasets, made=made, leave=number == 1))
                 rows.append({"store": where, "holds": state, **sorted(runs, key=_total)[len(runs) // 2]})
-    if server:
-        server.stop()
     report("planning", rows, arguments)
 
 

@@ -4,19 +4,17 @@ Two tiny models run on six data sets of 40 images with the default methods, each
 this machine (moto) counts.
 """
 
-import logging
 import os
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.counted_s3 import Requests, counted_s3
 from benchmarks.embedded_runs import make_example
 from benchmarks.options import options
 from benchmarks.reporting import report
@@ -24,42 +22,12 @@ from benchmarks.reporting import report
 _BUCKET = "bucket"
 _STORE = f"s3://{_BUCKET}/store"
 
-Made = Counter[tuple[str, str]]
-"""Requests by operation and folder."""
 
-
-@contextmanager
-def _server() -> Iterator[Made]:
-    """Serve S3 from this process, and count the requests to the store."""
-    import boto3
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
-    from moto.server import ThreadedMotoServer
-
-    made, answer = Made(), DomainDispatcherApplication.__call__
-
-    def counting(application: Any, environ: dict[str, Any], start: Any) -> Any:
-        bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
-        if bucket == _BUCKET:
-            method = environ["REQUEST_METHOD"]
-            is_list = method == "GET" and not key
-            folder = key.removeprefix("store/").partition("/")[0]
-            made["LIST" if is_list else method, "" if is_list else folder] += 1
-        return answer(application, environ, start)
-
-    DomainDispatcherApplication.__call__ = counting  # type: ignore[method-assign]
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    os.environ |= {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "us-east-1"}
-    os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
-    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=_BUCKET)
-    made.clear()
-    try:
-        yield made
-    finally:
-        server.stop()
-        DomainDispatcherApplication.__call__ = answer  # type: ignore[method-assign]
+def _by_folder(made: Requests) -> Counter[tuple[str, str]]:
+    counts = Counter[tuple[str, str]]()
+    for (operation, key), count in made.items():
+        counts[operation, key.removeprefix("store/").partition("/")[0]] += count
+    return counts
 
 
 def _with_default_methods(file: Path) -> Path:
@@ -72,14 +40,14 @@ def main() -> None:
     """Run twice and print the table."""
     arguments = options(__doc__).parse_args()
     counts = {}
-    with tempfile.TemporaryDirectory() as name, _server() as made:
+    with tempfile.TemporaryDirectory() as name, counted_s3(_BUCKET) as made:
         file = _with_default_methods(make_example(Path(name) / "example"))
         home = {**os.environ, "PREFECT_HOME": f"{name}/prefect"}
         command = [sys.executable, "-m", "flows.cli", "run", str(file), "--store", _STORE, "-q"]
         for run in ("first run", "the same again"):
             made.clear()
             subprocess.run(command, env=home, check=True, stdout=subprocess.DEVNULL)
-            counts[run] = Made(made)
+            counts[run] = _by_folder(made)
     asked = sorted({of for count in counts.values() for of in count})
     rows: list[dict[str, Any]] = [
         {"operation": operation, "folder": folder, **{run: counts[run][operation, folder] for run in counts}}

@@ -6,24 +6,19 @@ time. They hold a few bytes each, and a stand-in describes them, so that neither
     python -m benchmarks.watching --checkpoints 1000
 """
 
-import logging
-import os
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 import tiny
 from stub_checks import summary
 
+from benchmarks.counted_s3 import Requests, counted_s3
 from benchmarks.options import options
 from benchmarks.reporting import report
-
-COUNTED: Counter[str] = Counter()
 
 
 def _evaluated(file: str, store: str) -> int:
@@ -58,14 +53,12 @@ def _on_s3(folder: Path, bucket: str) -> None:
     import boto3
 
     client = boto3.client("s3", region_name="us-east-1")
-    client.create_bucket(Bucket=bucket)
     for path in [folder / "base.pt", *folder.glob("finetuned/*.pt")]:
         client.upload_file(str(path), bucket, str(path.relative_to(folder)))
 
 
-def _count(environ: dict[str, Any], answer: Any) -> Any:
-    COUNTED[environ["REQUEST_METHOD"]] += 1
-    return answer
+def _lists(made: Requests) -> int:
+    return sum(count for (operation, _), count in made.items() if operation == "LIST")
 
 
 def main() -> None:
@@ -76,18 +69,8 @@ def main() -> None:
     from flows.planning import new_checkpoints
 
     new_checkpoints.confined_check = summary
-    from moto.server import DomainDispatcherApplication, ThreadedMotoServer
-
-    calls = DomainDispatcherApplication.__call__
-    DomainDispatcherApplication.__call__ = lambda self, environ, start: _count(environ, calls(self, environ, start))
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    os.environ |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_REGION": "us-east-1"}
-    os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     rows = []
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, counted_s3("watching") as made:
         folder = Path(name)
         for seed in range(arguments.checkpoints):
             (folder / "finetuned").mkdir(exist_ok=True)
@@ -101,11 +84,17 @@ def main() -> None:
             store = f"{place}/store"
             assert _evaluated(file, store) == arguments.checkpoints
             first = _look(file, store)
-            COUNTED.clear()
+            made.clear()
             seconds = sorted(_look(file, store) for _ in range(arguments.runs))[arguments.runs // 2]
             row = {"checkpoints": "in a folder" if place == str(folder) else "on S3", "first look, CPU s": first}
-            rows.append({**row, "later look, CPU s": seconds, "requests": COUNTED.total() / arguments.runs})
-    server.stop()
+            rows.append(
+                {
+                    **row,
+                    "later look, CPU s": seconds,
+                    "requests": made.total() / arguments.runs,
+                    "of these LIST": _lists(made) / arguments.runs,
+                }
+            )
     report("watching", rows, arguments)
 
 
