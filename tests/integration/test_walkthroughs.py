@@ -135,7 +135,7 @@ def test_a_command_is_in_the_help_and_runs(write, run, monkeypatch, tmp_path, ca
     monkeypatch.setitem(entry.COMMANDS, "experiments", "list the experiments that have results")
     with pytest.raises(SystemExit):
         entry.main(["--help"])
-    assert "experiments  list the experiments that have results" in capsys.readouterr().out
+    assert "experiments list the experiments that have results" in " ".join(capsys.readouterr().out.split())
     _, store = run()
     capsys.readouterr()
     assert entry.main(["experiments", "--store", store]) == 0
