@@ -195,6 +195,7 @@ def trials(
                 break
         trial.finish(wanted)
         trial.prune(wanted, chance.uniform(0.3, 0.9) * length / 2)
+        print(f"{trial.store.url}: {dict(trial.counts)}, {len(trial.faults)} faults", flush=True)
         yield trial
 
 

@@ -19,7 +19,7 @@ LEFTOVERS: Mapping[str, tuple[str, str]] = {
     "aside": ("damaged files that were moved aside", "`dawin store prune` removes them after seven days"),
     "note": (
         "notes of runs that were about to commit results",
-        "a run that commits removes them an hour after they were written",
+        "a run that commits removes them an hour after they were written, and so does `dawin store prune`",
     ),
     "learnt": ("learnt coefficients without their model", "the next run that needs the model writes it"),
 }

@@ -24,6 +24,9 @@ from flows.errors import ExperimentError
 from flows.upkeep.chosen_runs import RunChoice
 from flows.upkeep.kept import Kept, Run, kept, order_of, plan_of, results_runs
 from storage import keys
+from storage.catalogue.folding import fold
+from storage.catalogue.notes import noted
+from storage.catalogue.notes import remove as remove_notes
 from storage.catalogue.rebuilding import forget
 from storage.catalogue.rebuilding import runs as catalogued_runs
 from storage.errors import ObjectMissing, StorageError, StoreDenied
@@ -191,8 +194,18 @@ def _removed(look: _Look, chosen: Sequence[str], runs: Sequence[Run], gone: Sequ
         if absent := _absent(look, gone):
             forget(store, absent)
         _point_to_others(store, _without(runs, gone), gone)
+        removed += _notes(look)
         first = own | plans
         return removed + remove(store, [key for key in chosen if key not in first], on_batch)
+
+
+def _notes(look: _Look) -> list[str]:
+    """Remove the notes of runs that were about to commit, once the catalogue has those that did; return the keys."""
+    notes = [key for own in noted(look.found).values() for key in own if not look.is_young(key)]
+    if notes:
+        fold(look.store, [])
+        remove_notes(look.store, notes)
+    return notes
 
 
 def _absent(look: _Look, gone: Sequence[Run]) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from flows.errors import ExperimentError
 from flows.upkeep.chosen_runs import RunChoice
 from flows.upkeep.prune import prune
 from storage import catalogue, keys
+from storage.catalogue.notes import note
 from storage.errors import StoreDenied
 from storage.manifests import read_manifest, write_manifest
 from storage.pointers import latest_run, point_to_latest
@@ -148,6 +149,16 @@ def test_runs_that_somebody_deleted_leave_the_catalogue(s3):
     assert "r000000" in catalogue.runs(store)["run_id"].to_list()
     prune(store, NOTHING, grace=-1.0)
     assert catalogue.runs(store)["run_id"].to_list() == ["r000001"]
+
+
+def test_a_note_of_a_killed_run_goes_and_a_committed_run_stays_in_the_catalogue(store):
+    """The catalogue takes in the runs whose results are there before their notes go."""
+    bare = many_runs.commit_bare(store, 5)
+    for key in (bare, keys.results("digits", "r000009")):
+        note(store, key)
+    prune(store, NOTHING, grace=-1.0)
+    assert not store.listing("catalogue/pending")
+    assert sorted(catalogue.runs(store)["run_id"]) == ["r000000", "r000001", "r000005"]
 
 
 def test_uploads_of_others_are_not_aborted(s3):
