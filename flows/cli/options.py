@@ -50,6 +50,11 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-v", "--verbose", action="store_true", help="print Prefect's log lines too")
 
 
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add `-q`, for commands that show progress and start no Prefect."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="print the results alone")
+
+
 def add_all(parser: argparse.ArgumentParser) -> None:
     """Add `--all`, for commands that print a short table."""
     parser.add_argument("--all", action="store_true", help="print every method and data set, not the short table")

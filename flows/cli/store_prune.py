@@ -2,7 +2,7 @@
 
 import argparse
 
-from flows.cli.options import add_json, add_store, store_url
+from flows.cli.options import add_json, add_quiet, add_store, store_url
 
 EXAMPLES = (
     "dawin store prune --dry-run",
@@ -16,7 +16,7 @@ was written within the last hour, by the store's own clock."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the runs to remove, `--logits`, `--dry-run`, `--store` and `--json`."""
+    """Add the runs to remove, `--logits`, `--dry-run`, `--store`, `--json` and `-q`."""
     parser.description = f"{parser.description}\n\n{DESCRIPTION}"
     parser.add_argument(
         "--keep-last", type=int, metavar="N", help="remove the runs of each experiment but the newest N"
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grace", type=float, help=argparse.SUPPRESS)
     add_store(parser)
     add_json(parser)
+    add_quiet(parser)
 
 
 def execute(options: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from flows.cli.options import add_json, add_store, store_url
+from flows.cli.options import add_json, add_quiet, add_store, store_url
 
 EXAMPLES = (
     "dawin store verify",
@@ -15,7 +15,7 @@ damage. The exit status is 1 if damage is found, or is left after --repair."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--repair`, `--store` and `--json`."""
+    """Add `--repair`, `--store`, `--json` and `-q`."""
     parser.description = f"{parser.description}\n\n{DESCRIPTION}"
     parser.add_argument(
         "--repair",
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_store(parser)
     add_json(parser)
+    add_quiet(parser)
 
 
 def execute(options: argparse.Namespace) -> int:

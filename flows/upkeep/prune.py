@@ -12,7 +12,6 @@ leaves objects without a manifest, which the next call removes.
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic, time
@@ -22,17 +21,19 @@ import pyarrow.parquet as pq
 
 from flows.errors import ExperimentError
 from flows.upkeep.chosen_runs import RunChoice
-from flows.upkeep.kept import Kept, Run, kept, order_of, plan_of, results_runs
+from flows.upkeep.kept import Kept, Run, kept, plan_of, results_runs
+from flows.upkeep.repair import point_again
+from flows.upkeep.verify_records import is_pointer
 from storage import keys
 from storage.catalogue.folding import fold
 from storage.catalogue.notes import noted
 from storage.catalogue.notes import remove as remove_notes
 from storage.catalogue.rebuilding import forget
 from storage.catalogue.rebuilding import runs as catalogued_runs
-from storage.errors import ObjectMissing, StorageError, StoreDenied
+from storage.errors import StorageError, StoreDenied
 from storage.inspection import current_version
 from storage.local_writing import TEMPORARY
-from storage.pointers import latest_run, point_to_latest
+from storage.pointers import latest_run
 from storage.soundness import manifests
 from storage.store import Store
 from storage.stripping import strip_logits
@@ -88,7 +89,8 @@ def prune(store: Store, choice: RunChoice, *, logits: bool = False, dry: bool = 
     if not any(map(keys.is_ours, found)):
         raise ExperimentError(f"{store.url}: not a store: nothing in it has the form of a store's own objects")
     runs = results_runs(found, manifests(store, "results"))
-    gone = choice.chosen(runs, _latest_runs(store, runs), now)
+    latest = _latest_runs(store, runs)
+    gone = choice.chosen(runs, latest, now)
     keep = kept(store, _without(runs, gone), gone, found, now)
     gone = [run for run in gone if (run.experiment, run.run_id) not in keep.in_progress]
     keep = kept(store, _without(runs, gone), gone, found, now)
@@ -96,7 +98,7 @@ def prune(store: Store, choice: RunChoice, *, logits: bool = False, dry: bool = 
     chosen = [key for key in found if look.goes(key)]
     uploads = [u for u in unfinished_uploads(store) if keys.is_ours(u.key) and now - u.started > _UPLOADS * grace]
     if not dry:
-        chosen = _removed(look, chosen, runs, gone)
+        chosen = _removed(look, chosen, gone, _without(runs, gone), latest)
         for upload in uploads:
             abort_upload(store, upload)
     stripped = _stripped(look, set(chosen), dry=dry) if logits else {}
@@ -175,7 +177,9 @@ def is_leftover(key: str, found: Mapping[str, Item]) -> bool:
     return bool(current_version(kind)) and has_manifest and keys.manifest(key) not in found
 
 
-def _removed(look: _Look, chosen: Sequence[str], runs: Sequence[Run], gone: Sequence[Run]) -> list[str]:
+def _removed(
+    look: _Look, chosen: Sequence[str], gone: Sequence[Run], left: Sequence[Run], latest: Mapping[str, str | None]
+) -> list[str]:
     """Remove objects; first the plans of the removed runs, without whose results they would count as in progress.
 
     The manifests of these results follow, so that the catalogue can forget the runs.
@@ -193,7 +197,7 @@ def _removed(look: _Look, chosen: Sequence[str], runs: Sequence[Run], gone: Sequ
         removed += remove(store, [key for key in chosen if key in own], on_batch)
         if absent := _absent(look, gone):
             forget(store, absent)
-        _point_to_others(store, _without(runs, gone), gone)
+        _point_to_others(look, left, latest)
         removed += _notes(look)
         first = own | plans
         return removed + remove(store, [key for key in chosen if key not in first], on_batch)
@@ -215,17 +219,14 @@ def _absent(look: _Look, gone: Sequence[Run]) -> list[tuple[str, str]]:
     return [*((run.experiment, run.run_id) for run in gone), *by_others]
 
 
-def _point_to_others(store: Store, left: Sequence[Run], gone: Sequence[Run]) -> None:
-    """Let no pointer lead to a removed run: point to the newest one that is left, or remove the pointer."""
-    newest = {run.experiment: run for run in sorted(left, key=order_of)}
-    for run in gone:
-        if _latest(store, run.experiment) not in (run.run_id, None):
-            continue
-        if run.experiment in newest:
-            point_to_latest(store, run.experiment, newest[run.experiment].run_id)
-        else:
-            with suppress(ObjectMissing):
-                store.delete(keys.latest(run.experiment))
+def _point_to_others(look: _Look, left: Sequence[Run], latest: Mapping[str, str | None]) -> None:
+    """Let no pointer lead to a removed run, also not to one that a killed call has removed."""
+    names = {(run.experiment, run.run_id) for run in left}
+    results = {keys.results(run.experiment, run.run_id): run.manifest for run in left if run.manifest is not None}
+    for key in filter(is_pointer, look.found):
+        experiment = key.split("/")[1].removeprefix("experiment=")
+        if (experiment, latest.get(experiment)) not in names:
+            point_again(look.store, key, results)
 
 
 def _without(runs: Sequence[Run], gone: Sequence[Run]) -> list[Run]:

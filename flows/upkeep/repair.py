@@ -56,7 +56,7 @@ def repair_store(store: Store, faults: Sequence[Fault], results: Mapping[str, Ma
             progress.advance(1)
         pointers = {fault.key: fault for fault in faults if fault.kind == "pointer"}
         for key in sorted({*pointers, *map(keys.latest, of_results)}):
-            _point_again(store, key, results)
+            point_again(store, key, results)
             progress.advance(key in pointers)
         repaired += pointers.values()
         catalogue = [fault for fault in faults if fault.kind == "catalogue"]
@@ -67,8 +67,14 @@ def repair_store(store: Store, faults: Sequence[Fault], results: Mapping[str, Ma
     return repaired
 
 
-def _point_again(store: Store, key: str, results: Mapping[str, Manifest]) -> None:
-    """Let a pointer that leads nowhere name the newest sound run of its experiment; remove it if none is left."""
+def point_again(store: Store, key: str, results: Mapping[str, Manifest]) -> None:
+    """Let a pointer that leads nowhere name the newest sound run of its experiment; remove it if none is left.
+
+    Args:
+        store: the store.
+        key: the pointer's key.
+        results: the manifests of the results that it may name, by their key.
+    """
     experiment = key.split("/")[1].removeprefix("experiment=")
     own = {where: one for where, one in results.items() if keys.experiment_of(where) == experiment}
     order = sorted(own, key=lambda where: (_moment(own[where]), where), reverse=True)

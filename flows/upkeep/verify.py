@@ -32,7 +32,7 @@ KINDS: Mapping[str, str] = {
     "content": "objects with other bytes than their manifest says",
     "footer": "objects whose content does not fit their manifest",
     "unreadable": "files that the store does not let this process read",
-    "tables": "tables of runs with results, of which the store holds no object",
+    "tables": "tables of runs with results, of which the store does not hold all samples",
     "pointer": "pointers to the latest run of an experiment that lead nowhere",
     "record": "records that cannot be read",
     "catalogue": "differences between the catalogue and the results",
@@ -145,23 +145,25 @@ def _by_mebibyte(progress: Work) -> Callable[[int], None]:
 def _absent(
     results: Mapping[str, Manifest], found: Mapping[str, Item], chosen: Sequence[str], damaged: set[str]
 ) -> tuple[list[Fault], list[Remark]]:
-    """Return the tables that results were computed from and that are gone; those that were moved aside are remarks."""
+    """Return the tables that results were computed from and that are not whole; those moved aside are remarks."""
     needs = dict[str, list[tuple[str, str]]]()
     for key, manifest in results.items():
         for place in manifest.identity.get("needs", ()):
             if place.partition("/")[0] in _COMPUTED:
                 needs.setdefault(place, []).append((keys.experiment_of(key), keys.run_of(key)))
     asides = [original for key in found if (original := original_of(key)) is not None]
-    uncommitted = [key for key in found if _object_of(key + keys.MANIFEST_SUFFIX)]
+    committed = {*chosen}
+    objects = (key for key in found if not key.endswith(keys.MANIFEST_SUFFIX) and key not in committed)
+    uncommitted = [key for key in objects if _object_of(keys.manifest(key))]
     known = {key.rpartition("/")[0] for key in [*asides, *uncommitted, *damaged]}
     faults, remarks = list[Fault](), list[Remark]()
-    for place in absent_places(needs, {*chosen} - damaged):
+    for place, got in absent_places(needs, committed - damaged).items():
         (experiment, run), more = needs[place][0], len(needs[place]) - 1
         runs = f"run {run} of {experiment}" + (f" and {more:,} more" if more else "")
         if place in known:
             remarks.append(Remark(place, f"to be computed again: {runs} needs it; `dawin run` does so"))
         else:
-            faults.append(Fault(place, "tables", f"wanted the table of {runs}, got no object"))
+            faults.append(Fault(place, "tables", f"wanted the table of {runs}, got {got}"))
     return faults, remarks
 
 

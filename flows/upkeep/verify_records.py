@@ -11,6 +11,7 @@ from storage import keys
 from storage.cuts import fault_in_record
 from storage.errors import ObjectMissing, StoreDenied, first_line
 from storage.identity import digest_of
+from storage.spans import Span
 from storage.store import Store
 from storage.upkeep.object_faults import Fault
 
@@ -123,12 +124,38 @@ def _other_digest(found: Mapping[str, Any], content: Any) -> str | None:  # noqa
     return None if got == digest else f"wanted the digest {digest[:12]}… of its content, got {got[:12]}…"
 
 
-def absent_places(needs: Mapping[str, list[tuple[str, str]]], committed: Collection[str]) -> list[str]:
-    """Return the folders and keys that results were computed from and that hold no committed object.
+def absent_places(needs: Collection[str], committed: Collection[str]) -> dict[str, str]:
+    """Return the folders and keys that results were computed from and that are not complete, with their content.
+
+    A table has all samples up to the last one that any needed table of its data set has.
 
     Args:
-        needs: experiments and runs, by folder or key.
+        needs: the folders and keys.
         committed: keys of the committed objects.
+
+    Example:
+        >>> span = "samples-00000000-00000299.parquet"
+        >>> absent_places(["bins/dataset=01/id=23", "mixtures/dataset=01/id=45"], [f"bins/dataset=01/id=23/{span}"])
+        {'mixtures/dataset=01/id=45': 'no object'}
     """
-    there = {*committed, *(key.rpartition("/")[0] for key in committed)}
-    return [place for place in needs if place not in there]
+    there, spans = {*committed}, dict[str, list[Span]]()
+    for key in committed:
+        folder = key.rpartition("/")[0]
+        there.add(folder)
+        if keys.is_samples(key) and folder in needs:
+            spans.setdefault(folder, []).append(keys.span_of(key))
+    ends = dict[str, int]()
+    for place, own in spans.items():
+        ends[_dataset(place)] = max(ends.get(_dataset(place), 0), *(span.stop for span in own))
+    found = {place: "no object" for place in needs if place not in there}
+    for place, own in spans.items():
+        reached = 0
+        for span in sorted(own):
+            reached = max(reached, span.stop) if span.start <= reached else reached
+        if reached < (end := ends[_dataset(place)]):
+            found[place] = f"its first {reached:,} of {end:,} samples without a gap"
+    return found
+
+
+def _dataset(place: str) -> str:
+    return place.split("/")[1]

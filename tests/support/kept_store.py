@@ -57,10 +57,10 @@ def _moved(table):
     return table.set_column(place, table.field("sample_index"), index)
 
 
-def needing(store, place):
-    """Commit a third run whose results say that they were computed from a folder."""
+def needing(store, *places):
+    """Commit a third run whose results say that they were computed from some folders."""
     key = keys.results("digits", "r000002")
-    writer = TableWriter(store, key, RESULTS, identity={"needs": [place]})
+    writer = TableWriter(store, key, RESULTS, identity={"needs": [*places]})
     writer.append(many_runs.run_columns(2))
     commit_results(store, writer)
     return key

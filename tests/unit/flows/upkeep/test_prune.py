@@ -9,11 +9,13 @@ import many_runs
 import pytest
 
 from flows.errors import ExperimentError
+from flows.upkeep import prune as pruning
 from flows.upkeep.chosen_runs import RunChoice
 from flows.upkeep.prune import prune
+from flows.upkeep.verify import verify
 from storage import catalogue, keys
 from storage.catalogue.notes import note
-from storage.errors import StoreDenied
+from storage.errors import ObjectMissing, StoreDenied
 from storage.manifests import read_manifest, write_manifest
 from storage.pointers import latest_run, point_to_latest
 from storage.store import Store
@@ -139,6 +141,27 @@ def test_a_pointer_to_a_removed_run_leads_to_the_newest_one_left(store, monkeypa
     monkeypatch.setattr(RunChoice, "chosen", lambda self, runs, *_: [one for one in runs if one.run_id == "r000000"])
     prune(store, RunChoice(keep_last=1), grace=-1.0)
     assert latest_run(store, "digits") == "r000001"
+
+
+@pytest.mark.parametrize("choice", [RunChoice(keep_last=0), NOTHING])
+def test_a_pointer_that_a_killed_call_left_is_mended_by_the_next_one(store, monkeypatch, choice):
+    """Killed between the removal of a run and the change of the pointer, no call leaves a fault for `verify`."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pruning, "point_again", kill)
+        with pytest.raises(Killed):
+            prune(store, RunChoice(keep_last=0), grace=-1.0)
+    assert [fault.kind for fault in verify(store).faults] == ["pointer"]
+    prune(store, choice, grace=-1.0)
+    assert verify(store).faults == []
+    with pytest.raises(ObjectMissing):
+        latest_run(store, "digits")
 
 
 def test_runs_that_somebody_deleted_leave_the_catalogue(s3):
