@@ -122,6 +122,7 @@ class Trial:
     def __init__(self, store: Store, file: Path, environment: Mapping[str, str]) -> None:
         self.store, self.environment = store, environment
         self.words = ["run", str(file), "-q", "--store", store.url]
+        self.prune_words = ["store", "prune", "--grace", "0", "--store", store.url]
         self.kept: dict[str, Manifest] = {}
         self.counts: Counter[str] = Counter()
         self.faults: list[str] = []
@@ -149,9 +150,8 @@ class Trial:
 
     def prune(self, wanted: pl.DataFrame, after: float) -> None:
         """Kill `dawin store prune` after some seconds, let it through, and run again: nothing may be missing."""
-        words = ["store", "prune", "--grace", "0", "--store", self.store.url]
-        self.counts["prunes killed"] += run_command(words, self.environment, after).status < 0
-        for again in (words, self.words):
+        self.counts["prunes killed"] += run_command(self.prune_words, self.environment, after).status < 0
+        for again in (self.prune_words, self.words):
             ended = run_command(again, self.environment)
             if ended.status:
                 self.faults.append(f"{again[0]} after prune ended with status {ended.status}: {ended.shown[-300:]}")
@@ -185,6 +185,7 @@ def trials(
     calm = Trial(Store(f"{place}/calm"), file, environment)
     length = run_command(calm.words, environment).seconds
     wanted = values(calm.store)
+    prune_length = run_command(calm.prune_words, environment).seconds
     killed = number = 0
     while killed < kills:
         trial = Trial(Store(f"{place}/{number}"), file, environment)
@@ -194,7 +195,7 @@ def trials(
             if chance.random() < 0.5 or trial.counts["ended before the kill"]:
                 break
         trial.finish(wanted)
-        trial.prune(wanted, chance.uniform(0.3, 0.9) * length / 2)
+        trial.prune(wanted, chance.uniform(0.3, 1.0) * prune_length)
         print(f"{trial.store.url}: {dict(trial.counts)}, {len(trial.faults)} faults", flush=True)
         yield trial
 
