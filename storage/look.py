@@ -94,8 +94,8 @@ class Look:
                 self._names.setdefault(folder, frozenset())
         return self._names[folder]
 
-    def lacks(self, key: str) -> bool:
-        """Return whether a listing that exists already shows that the store holds no object under a key."""
+    def is_known_absent(self, key: str) -> bool:
+        """Return whether a listing that this look has made already shows no object under a key."""
         found = self._known(key)
         return found is not None and key not in found
 

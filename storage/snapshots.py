@@ -10,14 +10,13 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 
 from storage.file_table import FileTable
+from storage.kept_files import cache_folder, keep_file
 from storage.local_files import walked
 
 log = logging.getLogger("dawin.storage")
@@ -50,10 +49,8 @@ def snapshot_files(root: str) -> FileTable:
 
 
 def _place(root: str) -> Path:
-    """Return where the listing of a folder is kept, below `$XDG_CACHE_HOME` or `~/.cache`."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()
-    return cache / "dawin" / "listings" / f"{digest}.arrow"
+    return cache_folder("listings") / f"{digest}.arrow"
 
 
 def _mark(folder: str) -> list[int]:
@@ -83,18 +80,8 @@ def _save(path: Path, files: FileTable, marks: dict[str, list[int]]) -> None:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-    content = sink.getvalue()
+    content = sink.getvalue().to_pybytes()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            try:
-                file.write(hashlib.sha256(content).hexdigest().encode())
-                file.write(content)
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                with suppress(OSError):
-                    Path(file.name).unlink()
-                raise
+        keep_file(path, hashlib.sha256(content).hexdigest().encode() + content)
     except OSError as error:
         log.warning("listing %s: cannot be kept (%s); the next run lists the snapshot again", path, error)

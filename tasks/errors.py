@@ -23,6 +23,16 @@ class FitError(InputError, ValueError):
     """A fit has no samples, or too few."""
 
 
+def too_few_for_clusters(dataset: str, samples: int, clusters: int) -> FitError:
+    """Return the error of a data set with fewer samples than clusters.
+
+    Example:
+        >>> print(too_few_for_clusters("clean", 2, 3))
+        data set clean: 2 samples, wanted at least 3 for merge.clusters
+    """
+    return FitError(f"data set {dataset}: {samples:,} samples, wanted at least {clusters:,} for merge.clusters")
+
+
 class BatchError(InputError, ValueError):
     """A batch's images have a wrong shape or type, or its coefficients are not finite rows that sum to one."""
 

@@ -18,7 +18,7 @@ from storage.soundness import is_committed, missing_spans
 from storage.spans import Span
 from storage.store import Store
 from storage.tables import Columns, TableWriter, read_table, vectors
-from tasks.errors import FitError
+from tasks.errors import too_few_for_clusters
 from tasks.numerics.bins import find_bins
 from tasks.numerics.checks import Floats
 from tasks.numerics.clustering import Clusters, assign, find_clusters
@@ -78,10 +78,7 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
     if has_components and not missing:
         return Tally(0, dataset.samples)
     if isinstance(reference.components, int) and dataset.samples < reference.components:
-        raise FitError(
-            f"data set {dataset.name}: {dataset.samples} samples, wanted at least as many as "
-            f"merge.clusters={reference.components}"
-        )
+        raise too_few_for_clusters(dataset.name, dataset.samples, reference.components)
     stored = StoredCoefficients(store, reference.coefficients)
     if not has_components:
         _fit_components(reference, stored, store)

@@ -18,7 +18,7 @@ from storage.places import exists
 from storage.schemas import RESULTS
 from storage.store import Store
 from tasks.datasets.prompts import Prompts, prompts_of
-from tasks.errors import DatasetError, FitError, ModelMismatch
+from tasks.errors import DatasetError, FitError, ModelMismatch, too_few_for_clusters
 from tasks.numerics.metrics.registry import METRICS
 from tasks.references.datasets import DatasetReference, ScoredDataset
 from tasks.references.heads import Head
@@ -191,9 +191,7 @@ def _check_datasets(  # noqa: PLR0917  the parts of one check
 def _check_samples(experiment: Experiment, dataset: DatasetReference) -> None:
     clusters = experiment.merge.clusters
     if clusters != "auto" and "clusters" in experiment.merge.granularity and dataset.samples < clusters:
-        raise FitError(
-            f"data set {dataset.name}: {dataset.samples} samples, wanted at least as many as merge.clusters={clusters}"
-        )
+        raise too_few_for_clusters(dataset.name, dataset.samples, clusters)
     if experiment.merge.offset and len(experiment.models) == 2 and dataset.samples < 2:
         raise FitError(f"data set {dataset.name}: 1 sample, wanted at least 2 for merge.offset")
 

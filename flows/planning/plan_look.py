@@ -71,7 +71,7 @@ class PlanLook:
     def recall_manifests(self) -> None:
         """Recall the manifests that a run of the same plan left, once."""
         where = keys.known_manifests(self._record.run_id)
-        if not self._has_recalled and not self._look.lacks(where):
+        if not self._has_recalled and not self._look.is_known_absent(where):
             recall_manifests(self._store, where)
         self._has_recalled = True
 

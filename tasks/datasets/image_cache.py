@@ -19,11 +19,6 @@ log = logging.getLogger("dawin.cache")
 _A_DAY = 86_400.0  # seconds
 
 
-def default_folder() -> Path:
-    """Return the folder of decoded images, below `$XDG_CACHE_HOME` or `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dawin" / "images"
-
-
 class ImageCache:
     """The decoded images of one data set; each span is one file, written completely or not at all.
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from storage.identity import digest_of
+from storage.kept_files import cache_folder
 from storage.spans import Span
 from tasks.datasets.decoding import Decoder
-from tasks.datasets.image_cache import ImageCache, default_folder
+from tasks.datasets.image_cache import ImageCache
 from tasks.datasets.loading import Batch, Order, batches
 from tasks.errors import DatasetError
 from tasks.opening.list_samples import list_dataset
@@ -49,7 +50,7 @@ class Images:
         decoded = digest_of(
             {"dataset": reference.digest, "pillow": version("pillow"), "torchvision": version("torchvision")}
         )
-        self._cache = ImageCache(default_folder(), decoded, size, limit) if limit else None
+        self._cache = ImageCache(cache_folder("images"), decoded, size, limit) if limit else None
 
     def batches(self, spans: Sequence[Span], order: Order | None = None) -> Iterator[Batch]:
         """Yield the samples of the spans in batches, decoded and on the device.

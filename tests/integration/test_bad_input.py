@@ -86,7 +86,7 @@ CASES = {
     "an empty folder": (empty, r"/bare: no images; wanted one directory per class"),
     "fewer samples than clusters": (
         lambda f: rewrite(f / "tiny.yaml", merge={"clusters": 40}),
-        r"data set one: 30 samples, wanted at least as many as merge.clusters=40",
+        r"data set one: 30 samples, wanted at least 40 for merge.clusters",
     ),
 }
 

@@ -1,16 +1,10 @@
 """Texts that take seconds to make, kept below the user's cache folder for later processes."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-
-def cache_folder() -> Path:
-    """Return the folder of kept texts, below `$XDG_CACHE_HOME` or `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dawin" / "pages"
+from storage.kept_files import cache_folder, keep_file
 
 
 def kept(name: str, make: Callable[[], str]) -> str:
@@ -22,17 +16,14 @@ def kept(name: str, make: Callable[[], str]) -> str:
         name: of the file; another version of the text has another name.
         make: returns the text.
     """
-    path = cache_folder() / name
+    path = cache_folder("pages") / name
     with suppress(OSError, ValueError):
         digest, _, text = path.read_bytes().decode().partition("\n")
         if digest == _digest(text):
             return text
     text = make()
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=path.parent, delete=False) as file:
-            file.write(f"{_digest(text)}\n{text}")
-        Path(file.name).replace(path)
+        keep_file(path, f"{_digest(text)}\n{text}".encode())
     return text
 
 

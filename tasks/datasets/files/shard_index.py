@@ -3,10 +3,8 @@
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -14,8 +12,8 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.kept_files import cache_folder, keep_file
 from tasks.datasets.files.folder import Folder
-from tasks.datasets.image_cache import default_folder
 
 log = logging.getLogger("dawin.datasets")
 
@@ -53,7 +51,7 @@ def index_of(folder: Folder, path: str, kind: str, read: Callable[[], Index], na
     identity = {"kind": kind, "shard": f"{folder.url}/{path}", "entry": [entry.size, entry.etag, entry.changed]}
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     if digest not in in_memory:
-        kept = default_folder().parent / "shards" / f"{digest}.npz"
+        kept = cache_folder("shards") / f"{digest}.npz"
         found = _load(kept, names)
         if found is None:
             found = read()
@@ -76,16 +74,9 @@ def _load(path: Path, names: Sequence[str]) -> Index | None:
 
 def _save(path: Path, index: Index) -> None:
     """Write an index completely or not at all; log a warning if the disk has no room for it."""
+    packed = BytesIO()
+    np.savez_compressed(packed, **index)  # type: ignore[arg-type]  # the stubs take the arrays for options
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            try:
-                np.savez_compressed(file, **index)  # type: ignore[arg-type]  # the stubs take the arrays for options
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                with suppress(OSError):
-                    Path(file.name).unlink()
-                raise
+        keep_file(path, packed.getvalue())
     except OSError as error:
         log.warning("shard index %s: cannot be kept (%s); the next run reads the shard again", path, error)

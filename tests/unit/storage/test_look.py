@@ -123,11 +123,11 @@ def test_a_commit_of_this_process_ends_a_look(local):
 def test_the_work_of_another_process_shows_after_renewal(local):
     """Until then the look is one moment, and says so."""
     look = Look(local)
-    assert look.lacks("notes/a.txt") is False  # nothing was listed yet
+    assert look.is_known_absent("notes/a.txt") is False  # nothing was listed yet
     assert look.listing("notes") == {}
     local.replace("notes/a.txt", b"x")
     assert look.listing("notes") == {}
-    assert look.lacks("notes/a.txt")
+    assert look.is_known_absent("notes/a.txt")
     look.renew()
     assert list(look.listing("notes")) == ["notes/a.txt"]
 

@@ -44,7 +44,7 @@ def test_a_manifest_in_the_way_is_compared_with_the_object(s3):
 
 
 def test_the_mark_of_a_new_object_is_the_one_that_a_listing_shows(s3):
-    """A writer need not ask for it."""
+    """So a writer sends no request to learn it."""
     store = Store(f"{s3}/store")
     assert store.create("a/b", b"one") == store.stat("a/b").mark
     assert store.replace("a/b", b"two") == store.stat("a/b").mark

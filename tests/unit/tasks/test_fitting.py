@@ -123,7 +123,7 @@ def test_measures_of_logits_agree_however_they_are_held(tmp_path, monkeypatch):
 
 
 def test_a_span_is_read_from_the_objects_that_hold_it(tmp_path, monkeypatch):
-    """Samples 1,000 to 2,099 lie in three of ten objects; the others are not opened, and need not exist."""
+    """Samples 1,000 to 2,099 lie in three of ten objects; the others are not opened, so they may be absent."""
     store, own = Store(str(tmp_path)), fitted.coefficients_of(10_240, 1024)
     fitted.write_outputs(store, own)
     fitting.fit_coefficients.fn(own, store)
@@ -159,5 +159,5 @@ def test_a_table_with_objects_of_two_cuts_has_each_sample_once(tmp_path):
 
 def test_fewer_samples_than_clusters_are_refused(tmp_path):
     """The message names the data set and the setting, before anything is read."""
-    with pytest.raises(FitError, match=r"data set drawn: 3 samples, wanted at least as many as merge.clusters=4"):
+    with pytest.raises(FitError, match=r"data set drawn: 3 samples, wanted at least 4 for merge.clusters"):
         fitting.fit_mixture.fn(fitted.clusters_of(fitted.coefficients_of(3, 1024), 4), Store(str(tmp_path)))

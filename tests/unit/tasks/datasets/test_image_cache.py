@@ -5,9 +5,8 @@ import platform
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pytest
 
-from tasks.datasets.image_cache import ImageCache, default_folder
+from tasks.datasets.image_cache import ImageCache
 
 ONE = 4 * 3 * 2 * 2  # bytes of a span of four images of 2 × 2 pixels
 
@@ -104,11 +103,3 @@ def test_a_damaged_file_is_ignored(tmp_path):
     """Its span counts as missing, so its images are decoded again."""
     (tmp_path / "abc-00000000-00000003.npy").write_bytes(b"cut short")
     assert ImageCache(tmp_path, "abc", 2, 10_000).read((0, 4)) is None
-
-
-@pytest.mark.parametrize("value", ["", "/somewhere"])
-def test_the_default_folder_is_below_the_users_cache(monkeypatch, value):
-    """`XDG_CACHE_HOME` is honoured, and `~/.cache` is the default."""
-    monkeypatch.setenv("XDG_CACHE_HOME", value)
-    expected = f"{value}/dawin/images" if value else ".cache/dawin/images"
-    assert str(default_folder()).endswith(expected)

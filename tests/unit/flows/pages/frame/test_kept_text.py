@@ -2,7 +2,8 @@
 
 import pytest
 
-from flows.pages.frame.kept_text import cache_folder, kept
+from flows.pages.frame.kept_text import kept
+from storage.kept_files import cache_folder
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def test_a_text_is_made_once():
     text = "first\r\nsecond\n\u2028 <script> é"
     assert kept("a.js", once(text)) == text
     assert kept("a.js", once("another")) == text
-    assert [path.name for path in cache_folder().iterdir()] == ["a.js"]
+    assert [path.name for path in cache_folder("pages").iterdir()] == ["a.js"]
 
 
 def test_another_version_is_another_text():
@@ -40,7 +41,7 @@ def test_another_version_is_another_text():
 def test_a_damaged_file_is_made_again(content):
     """A file that was cut or changed is not used, and replaced."""
     kept("a.js", once("text"))
-    (cache_folder() / "a.js").write_bytes(content)
+    (cache_folder("pages") / "a.js").write_bytes(content)
     assert kept("a.js", once("text")) == "text"
     assert kept("a.js", once("another")) == "text"
 
