@@ -12,12 +12,16 @@ functions alone, on the same samples in the same pieces. The store needs room fo
 
 import argparse
 import logging
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from benchmarks.children import run_child
 from benchmarks.options import children_environment, options
@@ -47,27 +51,13 @@ def _coefficients(samples: int, models: int, seed: int) -> "Iterator[Floats]":
 
 def _reference(samples: int, models: int, components: int) -> "MixtureReference":
     """Return the mixture of a data set that nobody has: only its numbers exist."""
-    from tasks.datasets.preprocessing import Preprocessing
-    from tasks.references.coefficients import CoefficientsReference, MixtureReference
-    from tasks.references.datasets import DatasetReference, ScoredDataset
-    from tasks.references.models import ModelReference
-    from tasks.references.outputs import OutputsReference
+    from fitted import coefficients_of
 
-    pixels = Preprocessing(size=224, mean=(0, 0, 0), std=(1, 1, 1), interpolation="bicubic")
-    dataset = DatasetReference(
-        name="made up", url="none", group="id", digest="0123", samples=samples, classes=2, limit=None,
-        preprocessing=pixels, shard=_SHARD,
-    )  # fmt: skip
-    scored = ScoredDataset(dataset=dataset, head=None, precision="fp32")
-    outputs = tuple(
-        OutputsReference(
-            model=ModelReference(name=f"m{i}", url="none", digest=f"{i:064x}", temperature=1.0, architecture=None),
-            scored=scored,
-        )
-        for i in range(models)
+    from tasks.references.coefficients import MixtureReference
+
+    return MixtureReference(
+        coefficients=coefficients_of(samples, _SHARD, models, offset=False), components=components, seed=1
     )
-    own = CoefficientsReference(outputs=outputs, expertise="entropy", column="entropy", offset=False)
-    return MixtureReference(coefficients=own, components=components, seed=1)
 
 
 def _write(folder: str, mixture: "MixtureReference") -> None:

@@ -60,13 +60,9 @@ class DirichletMixture(MixtureModel):
         random_state: int | None = None,
         m_step: Literal["moments", "mle"] = "mle",
     ) -> None:
-        super().__init__(n_components, n_init=n_init, max_iter=max_iter, tol=tol, random_state=random_state)
-        self.m_step = m_step
-
-    def _check_settings(self) -> None:
-        super()._check_settings()
-        if self.m_step not in ("moments", "mle"):
-            raise ValueError(f"m_step: wanted 'moments' or 'mle', got {self.m_step!r}")
+        super().__init__(
+            n_components, n_init=n_init, max_iter=max_iter, tol=tol, m_step=m_step, random_state=random_state
+        )
 
     @staticmethod
     def _refuse(piece: Floats, first: int) -> None:

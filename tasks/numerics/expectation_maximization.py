@@ -14,7 +14,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,6 +43,7 @@ class MixtureModel(ABC):
         n_init: number of k-means starts, of which the fit keeps the best.
         max_iter: most iterations of one start.
         tol: change of the mean log-likelihood, nats, below which a fit has converged.
+        m_step: how components are fitted, by moments or by maximum likelihood.
         random_state: seed of the starts.
 
     Attributes:
@@ -57,12 +58,20 @@ class MixtureModel(ABC):
     """Most samples that the starts compete on, an even subset; the best start then goes on with all of them."""
 
     def __init__(
-        self, n_components: int, *, n_init: int, max_iter: int, tol: float, random_state: int | None = None
+        self,
+        n_components: int,
+        *,
+        n_init: int,
+        max_iter: int,
+        tol: float,
+        m_step: Literal["moments", "mle"],
+        random_state: int | None = None,
     ) -> None:
         self.n_components = n_components
         self.n_init = n_init
         self.max_iter = max_iter
         self.tol = tol
+        self.m_step = m_step
         self.random_state = random_state
 
     means_: Floats
@@ -207,6 +216,8 @@ class MixtureModel(ABC):
                 raise ValueError(f"{name}: wanted at least 1, got {getattr(self, name)}")
         if not self.tol > 0:
             raise ValueError(f"tol: wanted a number above 0, got {self.tol}")
+        if self.m_step not in ("moments", "mle"):
+            raise ValueError(f"m_step: wanted 'moments' or 'mle', got {self.m_step!r}")
 
     def _pieces(self, pieces: Iterable[ArrayLike] | Pieces) -> Pieces:
         return pieces if isinstance(pieces, Pieces) else Pieces(pieces, "samples", self.dimensions)
