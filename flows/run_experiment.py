@@ -20,7 +20,7 @@ from flows.workers.dispatch import ChildCancelled, ChildFailed, dispatch
 from flows.workers.pool import check_pool, pool
 from flows.workers.tags import tag_this_run
 from storage.errors import ObjectDamaged, ObjectMissing
-from storage.open_looks import look_again, looking
+from storage.open_looks import looking
 from storage.soundness import report_again
 from storage.store import open_store
 from tasks.ensembling import evaluate_ensembles
@@ -56,7 +56,7 @@ async def run_experiment(experiment: Experiment | str, store: str, plan: str | N
     await tag_this_run(experiment)
     await check_pool()
     opened = open_store(store)
-    with looking(opened.url) as look:
+    with looking(opened.url):
         found = read_plan(plan, opened) if plan else checked_plan(experiment, opened)
         for note in found.notes:
             log.warning("%s", note)
@@ -68,8 +68,7 @@ async def run_experiment(experiment: Experiment | str, store: str, plan: str | N
                 if not str(error).startswith(f"{found.store.url}/"):
                     raise  # an input is missing: no run computes it
                 log.warning("%s: this run computes it now", error)
-                look.renew()  # another process may have removed the object
-                found.look_again()
+                found.look_again()  # another process may have removed the object
         return await _compute(found, experiment)
 
 
@@ -122,7 +121,6 @@ async def _run(plan: Plan, children: Sequence[Child]) -> None:
     except ChildCancelled:
         raise
     except ChildFailed as error:
-        look_again(plan.store.url)
         plan.look_again()
         if more := _missing(plan) - before:
             found = ", ".join(f"{step.label} {step.dataset}".strip() for step in more)
@@ -130,7 +128,6 @@ async def _run(plan: Plan, children: Sequence[Child]) -> None:
         raise
     finally:
         if is_sent:  # other processes have written
-            look_again(plan.store.url)
             plan.look_again()
 
 

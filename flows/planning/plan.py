@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from flows.planning.plan_look import PlanLook
+from storage.open_looks import look_again
 from storage.spans import Span
 from storage.store import Store
 from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
@@ -75,6 +76,7 @@ class Plan:
 
     def look_again(self) -> None:
         """Forget which tables the store held: other processes have committed some, or found some damaged."""
+        look_again(self.store.url)
         self._look.renew()
 
     def recall_manifests(self) -> None:
