@@ -56,6 +56,7 @@ def prefect_api(tmp_path_factory):
 
     Not Prefect's own test harness: a server on SQLite that now and then stands still (`flows.workers.api_database`).
     """
+    from prefect.logging.handlers import APILogWorker
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
     home = tmp_path_factory.mktemp("prefect")
@@ -76,6 +77,7 @@ def prefect_api(tmp_path_factory):
             _wait_for(f"{url}/health", server)
             with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home}):
                 yield
+                APILogWorker.drain_all(timeout=10)  # logs sent later, to no server, would hold up the exit for a minute
         finally:
             server.kill()  # it would wait for the connections that this process keeps open; its folder is the tests'
             server.communicate()

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from damage import DAMAGE, delete, described, flipped, rewritten, with_value
 from every_kind import every_kind
+from polars.testing import assert_frame_equal
 
 from flows.cli import main
 from flows.workers.dispatch import ChildFailed
@@ -77,7 +78,7 @@ def assert_repaired(store, undisturbed):
     assert faults(store) == []
     for key in wanted:
         if key.endswith(".parquet"):
-            assert rows(store.read(key)).equals(rows(undisturbed.read(key))), key
+            assert_frame_equal(rows(store.read(key)), rows(undisturbed.read(key)), check_exact=True)
         elif not key.endswith((keys.MANIFEST_SUFFIX, ".html")):  # a report shows the times too
             assert store.read(key) == undisturbed.read(key), key
 

@@ -81,7 +81,7 @@ def test_a_run_and_its_readers_survive_faults_that_pass(example, s3, faulty, cap
     check_sound(Store(f"{s3}/store"))
 
 
-def test_a_store_that_fails_for_good_ends_every_command_within_a_minute(example, s3, s3_server, tmp_path):
+def test_a_store_that_fails_for_good_ends_every_command_in_one_line(example, s3, s3_server, tmp_path):
     """Whether it refuses, is busy, is silent or denies: exit status 2, and one line with the store and the cause."""
     _, file, _, _ = example
     commands = {"run": ["run", file], "results": ["results", "tiny"], "leaderboard": ["leaderboard"]}
