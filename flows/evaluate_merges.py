@@ -24,8 +24,8 @@ async def evaluate_merges(plan: str, dataset: str, store: str, samples: tuple[in
     opened = Store(store)
     with looking(opened.url):
         found = read_plan(plan, opened).on(dataset)
-        missing = found.missing(found.merges(found.datasets[0]))
-        span = Span(*samples) if samples else None
-        tally = evaluation.evaluate_merges(missing, found.store, reading=found.reading, samples=span)
+        merges = found.merges(found.datasets[0])
+        missing, span = found.missing(merges), Span(*samples) if samples else None
+        tally = evaluation.evaluate_merges(missing, found.store, reading=found.reading, samples=span, beside=merges)
         log_accuracies(predictions_by_method(found.cells, missing), found.store)
         return tally

@@ -21,7 +21,12 @@ from tasks.streaming.reading import Reading
 
 @task(name="evaluate merges", cache_policy=NO_CACHE)
 def evaluate_merges(
-    merges: Sequence[MergeReference], store: Store, *, reading: Reading, samples: Span | None = None
+    merges: Sequence[MergeReference],
+    store: Store,
+    *,
+    reading: Reading,
+    samples: Span | None = None,
+    beside: Sequence[MergeReference] = (),
 ) -> Tally:
     """Run merged models over one data set, each image decoded once for all of them, and store their predictions.
 
@@ -30,6 +35,7 @@ def evaluate_merges(
         store: receives the predictions; spans that it holds are not computed again.
         reading: how images are read.
         samples: the samples to run on; None: all.
+        beside: all merges of the run on the data set, those that the store holds too (`merge_sinks`).
     """
     if not merges:
         return Tally(0, 0)
@@ -38,7 +44,8 @@ def evaluate_merges(
     images = Images(dataset, reading, device)
     states = load_states(outputs, store, device)
     inference = Inference(dataset.preprocessing, outputs[0].scored.precision, reading.batch_size, dataset.groups)
-    sinks, order = merge_sinks(merges, Merger(outputs, [states.pop(o) for o in outputs], inference), store)
+    merger = Merger(outputs, [states.pop(o) for o in outputs], inference)
+    sinks, order = merge_sinks(merges, merger, store, beside=beside)
     return fill(
         store,
         sinks,

@@ -158,12 +158,14 @@ class Plan:
         return [outputs for dataset in self.datasets for outputs in self._outputs(dataset) if look.former(outputs)]
 
     def streamed(self, dataset: DatasetReference) -> list[MergeReference]:
-        """Return the merges to evaluate in the pass that extracts: all missing ones, if none waits for a fit.
+        """Return the merges to evaluate in the pass that extracts: all missing ones, if no merge waits for a fit.
 
-        If one waits, a second pass over the images is needed anyway, and it evaluates all merges.
+        If one waits, a second pass over the images is needed anyway, and it evaluates all merges. This counts merges
+        that the store holds too: the pass, and with it the last bits of predictions, must not depend on where an
+        earlier run was killed.
         """
-        missing = self.missing(self.merges(dataset))
-        return missing if all(merge.is_local for merge in missing) else []
+        merges = self.merges(dataset)
+        return self.missing(merges) if all(merge.is_local for merge in merges) else []
 
     def mixtures(self, dataset: DatasetReference) -> list[MixtureReference]:
         """Return the mixtures to fit on a data set."""

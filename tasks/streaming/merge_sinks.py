@@ -29,20 +29,25 @@ CoefficientsOf = Callable[[Batch, Mapping[str, Any]], Floats]
 
 
 def merge_sinks(
-    merges: Sequence[MergeReference], merger: Merger, store: Store
+    merges: Sequence[MergeReference], merger: Merger, store: Store, *, beside: Sequence[MergeReference] = ()
 ) -> tuple[list[Sink[Batch]], Order | None]:
     """Return the sinks of merges, and the order of samples that suits them.
 
     Merges of few models come first: their models are the ones that stay in memory. Where samples share models in
     groups, the order goes group by group, so that each group's model runs on many samples at a time and is merged
-    seldom.
+    seldom. The order decides which samples a batch holds, and this the last bits of a matrix product. It is therefore
+    that of the run's merge with the most groups, whether its predictions are missing or not: after a kill, the rest is
+    computed with the same bits.
 
     Args:
         merges: of the same models.
         merger: runs the merged models.
         store: holds the coefficients.
+        beside: further merges on the data set, which take part in the choice of the order if the store holds their
+            coefficients.
     """
-    groups = {merge.prefix: _Groups(merge, store) for merge in merges if merge.is_grouped}
+    grouped = {merge.prefix: merge for merge in (*merges, *beside) if merge.is_grouped and _is_stored(merge, store)}
+    groups = {prefix: _Groups(merge, store) for prefix, merge in sorted(grouped.items())}
     count = {prefix: found.count for prefix, found in groups.items()}
     by_count = sorted(merges, key=lambda merge: count.get(merge.prefix, 1))
     sinks = [_sink(merge, _coefficients(merge, store), merger) for merge in by_count]
@@ -99,6 +104,11 @@ def _coefficients(merge: MergeReference, store: Store) -> CoefficientsOf:
         local = _LocalCoefficients(source, store)
         return lambda batch, results: merge.of_models(local(batch, results))
     return _Stored(merge, store)
+
+
+def _is_stored(merge: MergeReference, store: Store) -> bool:
+    assert not isinstance(merge.source, tuple)  # those have no table
+    return not missing_spans(store, merge.source.prefix, merge.dataset.spans)
 
 
 class _LocalCoefficients:

@@ -34,7 +34,7 @@ def example(tmp_path_factory, prefect_api):
         folder,
         distance=0.01,
         datasets=[{"name": "one", "images": "one", "group": "id"}],
-        merge={"granularity": ["clusters", "bins"], "clusters": 2, "bins": 3},
+        merge={"granularity": ["clusters", "bins", "samples"], "clusters": 2, "bins": 3},
         baselines=["individual", "output-ensemble/uniform", "ties/0.30"],
     )
     store = str(folder / "store")
@@ -136,6 +136,15 @@ def test_one_run_repairs_a_damaged_store(example, damaged, table, kind, request)
     check_results(capsys, store, example[1], is_harmed=any(key.startswith("results/") for key in harmed))
     assert asked(capsys, "run", file, "--store", store.url)[0] == 0
     assert_repaired(store, example[1])
+
+
+def test_predictions_are_computed_again_with_the_same_bits_whichever_are_missing(example, damaged, capsys):
+    """The samples of a batch, and with them the last bits of a product, do not depend on where a run was killed."""
+    file, store = damaged
+    for prefix in sorted({key.rpartition("/")[0] for key in objects(store, "predictions")}):
+        shutil.rmtree(store.address(prefix).removeprefix("file://"))
+        assert asked(capsys, "run", file, "--store", store.url)[0] == 0
+        assert_repaired(store, example[1])
 
 
 def check_results(capsys, store, undisturbed, *, is_harmed):
