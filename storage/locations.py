@@ -91,6 +91,12 @@ class Location:
                 raise ObjectMissing(f"{self.url}: no such folder")
             return sorted(_file_name(entry) for entry in filesystem.ls(path, detail=True) if entry["type"] == "file")
 
+    def is_file(self) -> bool:
+        """Return whether this location is a file. On S3 this costs one request; opening a missing file costs two."""
+        filesystem, path = open_filesystem(self.url)
+        with readable_errors(self.url):
+            return self._file(filesystem, path) is not None
+
     def fingerprint(self) -> str:
         """Return a text that changes when the file's content does, without reading the file.
 

@@ -96,6 +96,7 @@ class CheckpointRecords:
     ) -> None:
         self._store, self._remember, self._check, self._places = store, remember, check, places
         self._together = RecordsTogether(store, experiment)
+        self._asked = dict[str, tuple[Location, str]]()  # remote files and their fingerprints, as at the first question
 
     def keep(self) -> None:
         """Write all findings together, unless the store has them so or nothing is to be written."""
@@ -108,7 +109,15 @@ class CheckpointRecords:
         Raises:
             CheckpointError: no such file.
         """
-        return self._places.file(Location(url).url, CHECKPOINT_FILES) or checkpoint_file(url, label)
+        address = Location(url).url
+        if address in self._asked:
+            return self._asked[address][0]
+        if found := self._places.file(address, CHECKPOINT_FILES):
+            return found
+        found = checkpoint_file(url, label)
+        if not found.is_local:
+            self._asked[address] = self._asked[found.url] = found, fingerprint_of(found, label)
+        return found
 
     def digest(self, location: Location, label: str) -> str:
         """Return the SHA-256 of a file: of a local file always computed, of a remote one remembered by its ETag.
@@ -116,7 +125,8 @@ class CheckpointRecords:
         Raises:
             CheckpointError: no such file; the message lists its neighbours.
         """
-        fingerprint = self._places.fingerprint(location) or fingerprint_of(location, label)
+        asked = self._asked.get(location.url)
+        fingerprint = asked[1] if asked else self._places.fingerprint(location) or fingerprint_of(location, label)
         key = keys.checkpoint(f"etag-{digest_of({'url': location.url, 'etag': fingerprint})}")
         if not location.is_local and (found := self._remembered(key)):
             return str(found["sha256"])

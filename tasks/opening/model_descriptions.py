@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from storage.errors import ObjectMissing
 from storage.locations import Location
 from tasks.errors import CheckpointError
 from tasks.models.architecture import as_text, check_bounds
@@ -120,11 +119,10 @@ def _first(
 
 def _read(url: str) -> Mapping[str, Any] | None:
     """Return a JSON file's mapping, or None if the file does not exist."""
-    try:
-        with Location(url).open() as file:
-            content = file.read(_LARGEST + 1)
-    except ObjectMissing:
+    if not Location(url).is_file():
         return None
+    with Location(url).open() as file:
+        content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise CheckpointError(f"{url}: more than {_LARGEST} bytes, wanted a description of a checkpoint")
     try:
