@@ -74,8 +74,7 @@ class ForkServer:
                     with suppress(BlockingIOError):
                         os.read(self._woken, 4096)
                 elif self._listener and descriptor == self._listener.fileno():
-                    connection = self._listener.accept()[0]
-                    self._runs[connection.fileno()] = ForkedRun(connection)
+                    self._accept(self._listener)
                 elif run := self._runs.get(descriptor):
                     self._hear(run)
                 elif descriptor == 0 and not os.read(0, 4096):
@@ -83,6 +82,11 @@ class ForkServer:
             if self._stopping:
                 self._stop()
             self._report_ends()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):  # too many open files: the stand-in waits until a run has ended
+            connection = listener.accept()[0]
+            self._runs[connection.fileno()] = ForkedRun(connection)
 
     def _on_termination(self, *_: object) -> None:
         self._stopping = True  # the loop sees it; a handler may not close what the loop uses

@@ -57,7 +57,8 @@ class ForkedRun:
         """Send the process the signals of its stand-in; its number is valid, because nobody has waited for it yet."""
         assert self.process is not None
         for number in self._bytes:
-            os.kill(self.process, number)
+            with suppress(OSError):  # no signal has this number
+                os.kill(self.process, number)
         self._bytes = b""
 
     def status(self) -> int | None:
