@@ -42,7 +42,7 @@ SchedulerType=sched/builtin
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 SlurmdParameters=config_overrides
 GresTypes=gpu
-KillWait=5
+KillWait=30
 ReturnToService=2
 NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=1000 Gres=gpu:{gpus}
 PartitionName=all Nodes={name} Default=YES DefaultTime=01:00:00
@@ -94,6 +94,12 @@ class SlurmCluster:
         )
         assert not check or ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
         return ended.stdout.strip()
+
+    def processes(self, task):
+        """Return the processes of a task: its batch shell, the worker, the worker's run."""
+        job = self("squeue", "-h", "-o", "%A", "-j", task)
+        found = [process for process in self._of_jobs() if f"SLURM_JOB_ID={job}\0".encode() in _variables(process)]
+        return found
 
     def state(self, task):
         """Return the state of a task, `JOB_NUMBER`."""
@@ -149,13 +155,22 @@ class SlurmCluster:
 
     def _kill_leftovers(self):
         """Kill the processes of this cluster's jobs: without cgroups, orphans escape slurmd."""
-        mark = f"SLURM_CONF={self._folder}/".encode()
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdecimal() and int(folder.name) != os.getpid():
-                with suppress(OSError):
-                    variables = (folder / "environ").read_bytes()
-                    if mark in variables and b"SLURM_JOB_ID=" in variables:
-                        os.kill(int(folder.name), signal.SIGKILL)
+        for process in self._of_jobs():
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    def _of_jobs(self):
+        mark = f"SLURM_CONF={self.environment['SLURM_CONF']}\0".encode()
+        numbers = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdecimal()]
+        found = ((process, _variables(process)) for process in numbers)
+        return [process for process, variables in found if mark in variables and b"\0SLURM_JOB_ID=" in variables]
+
+
+def _variables(process):
+    """Return the environment of a process; nothing if it has ended."""
+    with suppress(OSError):
+        return b"\0" + Path(f"/proc/{process}/environ").read_bytes()
+    return b""
 
 
 def _until(is_there, seconds):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import tiny
-from pools import device_of, in_process, manifests, numbers, process_of, runs, wait_for
+import yaml
+from pools import device_of, in_process, kill, manifests, numbers, process_of, runs, wait_for
 from slurm_cluster import SlurmCluster
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +19,7 @@ sys.path.insert(0, str(ROOT / "infra" / "slurm"))
 
 pytestmark = [pytest.mark.workers, pytest.mark.xdist_group("workers")]
 
-TAG = "experiment:watched"
+TAG = "experiment:cluster"
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +42,37 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def slurm(cluster, place, tmp_path_factory):
+def experiment(place, tmp_path_factory):
+    """An experiment on two data sets of a size, in files of this machine."""
+    images, _ = place
+    folder = tmp_path_factory.mktemp("experiment")
+    content = {
+        "name": "cluster",
+        "models": [
+            {"name": name, "checkpoint": tiny.checkpoint(folder / f"{name}.pt", seed)}
+            for seed, name in enumerate(("base", "tuned"), 1)
+        ],
+        "datasets": [
+            {"name": "all", "images": str(images / "one"), "group": "id"},
+            {"name": "most", "images": str(images / "one"), "limit": 8000, "group": "ood"},
+        ],
+        "merge": {"granularity": ["clusters"], "clusters": 2},
+        "baselines": ["individual"],
+        "batch_size": 64,
+        "workers": 0,
+    }
+    file = folder / "cluster.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+@pytest.fixture(scope="module")
+def slurm(cluster, experiment, tmp_path_factory):
     """A server, and an array job of two tasks with a GPU each."""
     from slurm_pool import SlurmPool
 
     folder = tmp_path_factory.mktemp("slurm")
-    file, store = str(place[0] / "watched.yaml"), str(folder / "store")
-    started = SlurmPool(folder / "pool", file, store, gpus=2, host="127.0.0.1", silence=45)
+    started = SlurmPool(folder / "pool", str(experiment), str(folder / "store"), 2, host="127.0.0.1", silence=45)
     try:
         started.start()
         yield started
@@ -56,34 +81,31 @@ def slurm(cluster, place, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def story(slurm, cluster, place, tmp_path_factory):
-    """An experiment whose workers are killed, put back into the queue and drained; the runs that this happened to."""
-    folder = tmp_path_factory.mktemp("story")
-    tuned = tiny.checkpoint(folder / "tuned.pt", 7)
-    command = [sys.executable, "-m", "flows.cli", "run", str(place[0] / "watched.yaml")]
-    command += ["--set", f"models.1.checkpoint={tuned}"]
+def story(slurm, cluster, experiment):
+    """A run whose workers are killed, put back into the queue and drained, and the children that this happened to."""
+    command = [sys.executable, "-m", "flows.cli", "run", str(experiment)]
     with (
         ThreadPoolExecutor(1) as beside,
         subprocess.Popen(command, env=slurm.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as parent,
     ):
         try:
             disturbed = beside.submit(disturb, slurm, cluster)
-            shown = parent.communicate(timeout=240)[0].decode()
+            shown = parent.communicate(timeout=300)[0].decode()
             happened = disturbed.result(timeout=10)
         finally:
             parent.kill()
-    return {**happened, "status": parent.returncode, "shown": shown, "tuned": tuned}
+    return {**happened, "status": parent.returncode, "shown": shown}
 
 
 def disturb(pool, cluster):
-    """Kill both tasks of the job while they extract, then drain one while it evaluates."""
-    wait_for("two children", lambda: len(found := working(pool, "extract-outputs")) == 2 and found)
-    lost, requeued = working(pool, "extract-outputs")
+    """Kill one task of the job and requeue both while they extract, then drain one while it evaluates."""
+    lost, requeued = wait_for("two children", lambda: len(found := working(pool, "extract-outputs")) == 2 and found)
     committed = manifests(pool.environment["DAWIN_STORE"])
-    cluster("scancel", "--signal=KILL", "--full", lost["task"])
-    wait_for("the end of the killed task", lambda: cluster.state(lost["task"]) not in ("RUNNING", "COMPLETING"))
-    for task in (lost["task"], requeued["task"]):
-        cluster("scontrol", "requeue", task)
+    for process in cluster.processes(lost["task"]):
+        kill(process)
+    cluster("scontrol", "requeue", requeued["task"])
+    wait_for("the end of the killed task", lambda: cluster.state(lost["task"]) == "FAILED")
+    cluster("scontrol", "requeue", lost["task"])
     drained = wait_for("an evaluation", lambda: next(iter(working(pool, "evaluate-merges")), None))
     cluster("scancel", "--signal=TERM", "--batch", drained["task"])
     return {"lost": lost, "requeued": requeued, "drained": drained, "committed": committed}
@@ -114,7 +136,7 @@ def state(pool, run):
     return next(found["state_type"] for found in runs(pool, tag=TAG) if found["id"] == run)
 
 
-def test_a_run_whose_tasks_were_killed_and_requeued_completes(slurm, place, story, tmp_path):
+def test_a_run_whose_tasks_were_killed_and_requeued_completes(slurm, experiment, story, tmp_path):
     """Nothing committed is computed again, and the store equals that of one process."""
     assert story["status"] == 0, story["shown"]
     assert state(slurm, story["lost"]["run"]) == "CRASHED"
@@ -122,7 +144,7 @@ def test_a_run_whose_tasks_were_killed_and_requeued_completes(slurm, place, stor
     store = slurm.environment["DAWIN_STORE"]
     after = manifests(store)
     assert all(after[key] == content for key, content in story["committed"].items())
-    wanted = in_process(place[0] / "watched.yaml", story["tuned"], tmp_path / "s")
+    wanted = in_process(experiment, experiment.parent / "tuned.pt", tmp_path / "s")
     found = numbers(store)
     assert found.keys() == wanted.keys()
     assert found == pytest.approx(wanted, abs=1e-9)
@@ -139,7 +161,7 @@ def test_each_task_has_a_gpu_of_its_own_and_keeps_its_name_and_log(slurm, story)
     assert {story["lost"]["device"], story["requeued"]["device"]} == {0, 1}
     for task in (0, 1):
         log = (slurm.environment_file.parent / f"worker-{slurm.job}_{task}.log").read_text()
-        starts = re.findall(rf"^slurm-{slurm.job}_{task} on \S+, start (\d), GPU (\d)$", log, re.MULTILINE)
+        starts = re.findall(rf" slurm-{slurm.job}_{task} on \S+, start (\d), GPU (\d)$", log, re.MULTILINE)
         assert [start for start, _ in starts] == ["1", "2"]
 
 
@@ -149,7 +171,7 @@ def test_a_task_near_its_time_limit_finishes_its_run_and_ends(slurm, cluster, st
     wait_for("the end of the task", lambda: cluster.state(drained["task"]) == "COMPLETED")
     assert state(slurm, drained["run"]) == "COMPLETED"
     log = (slurm.environment_file.parent / f"worker-{drained['task']}.log").read_text()
-    assert log.endswith(f"slurm-{drained['task']} stopped, as SIGTERM asked\n")
+    assert log.endswith(f" slurm-{drained['task']} stopped, as SIGTERM asked\n")
 
 
 def test_the_server_refuses_requests_without_its_password(slurm):

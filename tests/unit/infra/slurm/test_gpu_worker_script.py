@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[4] / "infra" / "slurm" / "gpu-worker.sbatch"
 ENVIRONMENT = "PREFECT_API_URL=http://login:1/api\nDAWIN_GPU_POOL=gpu\n"
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 WAITING = "trap 'echo TERM >> $SEEN; exit 0' TERM; echo started >> $SEEN; while :; do /bin/sleep 0.05; done"
 
 
@@ -49,8 +51,8 @@ def seen(folder, line, count=1):
     raise AssertionError(f"{line} was not written: {lines}")
 
 
-def test_sigterm_reaches_the_worker_once_and_the_task_ends_well(start, tmp_path):
-    """Slurm sends it near the time limit and at the limit; a second one would make the worker kill itself."""
+def test_a_worker_near_its_time_limit_gets_one_sigterm(start, tmp_path):
+    """Slurm sends it to the shell alone, and to all at the limit; a second one would make the worker kill itself."""
     process = start(WAITING.replace("exit 0", "/bin/sleep 0.5; exit 0"))
     seen(tmp_path, "started")
     process.terminate()
@@ -58,8 +60,27 @@ def test_sigterm_reaches_the_worker_once_and_the_task_ends_well(start, tmp_path)
     process.terminate()
     shown, faults = process.communicate(timeout=20)
     assert (process.returncode, faults) == (0, "")
-    assert seen(tmp_path, "TERM") == ["started", "TERM"]
-    assert re.fullmatch(r"slurm-17_4 on \S+, start 2, GPU none\nslurm-17_4 stopped, as SIGTERM asked\n", shown)
+    assert seen(tmp_path, "TERM") == ["started", "pause 1", "TERM"]
+    first, last = shown.splitlines()
+    assert re.fullmatch(rf"{TIME} slurm-17_4 on \S+, start 2, GPU none", first)
+    assert re.fullmatch(rf"{TIME} slurm-17_4 stopped, as SIGTERM asked", last)
+
+
+def test_a_worker_that_slurm_has_signalled_gets_no_second_sigterm(start, tmp_path):
+    """A preempted or cancelled task gets it in all of its processes; the worker then reports how its run ended."""
+    process = start(WAITING.replace("exit 0", "/bin/sleep 0.5; exit 0"))
+    seen(tmp_path, "started")
+    for child in children(process.pid):
+        os.kill(child, signal.SIGTERM)
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert sorted(seen(tmp_path, "TERM")) == ["TERM", "pause 1", "started"]
+
+
+def children(process):
+    """Return the processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def test_the_environment_is_data(start, tmp_path):
@@ -116,7 +137,7 @@ def test_a_worker_that_never_works_ends_the_task(start, tmp_path):
     assert process.returncode == 1
     pauses = [int(line.split()[1]) for line in (tmp_path / "seen").read_text().splitlines()]
     assert pauses == [10, 20, 40, 80, 160, 320]
-    assert faults.splitlines()[-1].startswith("gpu-worker.sbatch: slurm-17_4 ended seven times within minutes")
+    assert "gpu-worker.sbatch: slurm-17_4 ended seven times within minutes" in faults.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
