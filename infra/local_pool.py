@@ -48,6 +48,7 @@ class LocalPool:
         gpus: number of workers of the GPU pool; each has its own device in `CUDA_VISIBLE_DEVICES`.
         watch: path or name of the experiment file that is watched for new checkpoints; empty: none is watched.
         silence: seconds without a heartbeat after which a run is marked Crashed; heartbeats come every 30 seconds.
+        kind: type of the work pools, `warm-process` or `process`: whether a run's process is forked from a warm one.
 
     Attributes:
         url: address of the server and its UI.
@@ -56,9 +57,17 @@ class LocalPool:
     """
 
     def __init__(
-        self, folder: Path, experiment: str, store: str, gpus: int = 2, *, watch: str = "", silence: float = 100
+        self,
+        folder: Path,
+        experiment: str,
+        store: str,
+        gpus: int = 2,
+        *,
+        watch: str = "",
+        silence: float = 100,
+        kind: str = "warm-process",
     ) -> None:
-        self._folder, self._gpus, self._silence = folder, gpus, silence
+        self._folder, self._gpus, self._silence, self._kind = folder, gpus, silence, kind
         self._database: Postgres | None = None
         self._started: list[subprocess.Popen[bytes]] = []
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -93,7 +102,7 @@ class LocalPool:
             self.environment["PREFECT_API_DATABASE_CONNECTION_URL"] = self._database.url
         self.start_server()
         with ThreadPoolExecutor() as concurrent:
-            list(concurrent.map(self.create_pool, ("cpu", "gpu")))
+            list(concurrent.map(self.create_pool, ("cpu", "gpu")))  # before their workers, which ask for the type
             self.start_worker("cpu0", "cpu", limit=4)
             for number in range(self._gpus):
                 self.start_gpu_worker(number)
@@ -101,10 +110,18 @@ class LocalPool:
             self.prefect("--no-prompt", "deploy", "--all")
             automations.result()
 
-    def create_pool(self, name: str) -> None:
-        """Create a work pool of processes, or reset its job template."""
-        template = str(ROOT / "infra" / "process" / "job-template.json")
-        self.prefect("work-pool", "create", name, "--type", "process", "--base-job-template", template, "--overwrite")
+    def create_pool(self, name: str, kind: str | None = None) -> None:
+        """Create a work pool of processes, or reset its job template.
+
+        Args:
+            name: of the pool.
+            kind: its type; by default that of the other pools.
+        """
+        kind = kind or self._kind
+        template = ["--base-job-template", str(ROOT / "infra" / "process" / "job-template.json")]
+        self.prefect(
+            *("work-pool", "create", name, "--type", kind, "--overwrite"), *(template if kind == "process" else [])
+        )
 
     def start_server(self) -> subprocess.Popen[bytes]:
         """Start the server and wait until it answers; after it was stopped, start it again on the same database."""
@@ -215,6 +232,7 @@ def main() -> None:
         "--store", default=os.environ.get("DAWIN_STORE", "./dawin-store"), help="default: $DAWIN_STORE or ./dawin-store"
     )
     parser.add_argument("--gpus", type=int, default=2, help="number of workers of the GPU pool")
+    parser.add_argument("--type", default="warm-process", choices=["warm-process", "process"], help="of the work pools")
     parser.add_argument("--folder", type=Path, default=Path("dawin-pool"), help="keeps the database and the logs")
     options = parser.parse_args()
     store = options.store if "://" in options.store else str(Path(options.store).resolve())
@@ -222,7 +240,7 @@ def main() -> None:
         str(Path(name).resolve()) if name and Path(name).exists() else name
         for name in (options.experiment, options.watch)
     )
-    pool = LocalPool(options.folder.resolve(), experiment, store, options.gpus, watch=watch)
+    pool = LocalPool(options.folder.resolve(), experiment, store, options.gpus, watch=watch, kind=options.type)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         pool.start()

@@ -14,6 +14,7 @@ import threading
 import traceback
 from contextlib import suppress
 from importlib import import_module
+from typing import NoReturn
 
 from flows.workers.quick_imports import without_collection
 
@@ -43,11 +44,15 @@ def run() -> int:
     return 0
 
 
-if __name__ == "__main__":
-    load(os.environ.get("PREFECT__FLOW_NAME"))  # the worker sets it
-    status = run()
+def end(status: int) -> NoReturn:
+    """End this process with an exit status, after the handlers that Python calls at exit."""
     threading._shutdown()  # type: ignore[attr-defined]  # what Python's exit calls first; without a public name
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+if __name__ == "__main__":
+    load(os.environ.get("PREFECT__FLOW_NAME"))  # the worker sets it
+    end(run())

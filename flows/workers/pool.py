@@ -52,7 +52,7 @@ async def check_pool() -> None:
         except ObjectNotFound as error:
             raise OrchestrationError(
                 f"DAWIN_GPU_POOL={name}: no such work pool; create it with"
-                f" prefect work-pool create {name} --type process"
+                f" prefect work-pool create {name} --type warm-process"
             ) from error
         for flow in ON_WORKERS:
             try:

@@ -21,7 +21,9 @@ def name(monkeypatch):
 
 def test_a_missing_pool_is_refused_with_the_command_that_creates_it(name):
     """The message names the variable, the pool and the command."""
-    message = f"DAWIN_GPU_POOL={name}: no such work pool; create it with prefect work-pool create {name} --type process"
+    message = (
+        f"DAWIN_GPU_POOL={name}: no such work pool; create it with prefect work-pool create {name} --type warm-process"
+    )
     with pytest.raises(OrchestrationError, match=message):
         asyncio.run(check_pool())
 

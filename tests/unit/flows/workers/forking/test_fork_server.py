@@ -1,0 +1,56 @@
+"""Requests that a server refuses: the run gets a process of its own."""
+
+import socket
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """A folder in which `python -m flows.workers.engine` starts a program that shows its name."""
+    folder = tmp_path / "flows" / "workers"
+    folder.mkdir(parents=True)
+    for package in (folder.parent, folder):
+        (package / "__init__.py").touch()
+    (folder / "engine.py").write_text("print('engine')")
+    return tmp_path
+
+
+@pytest.mark.parametrize("changed", [{"SHARED": "hidden"}, {"MORE": "hidden"}, {"SHARED": None}])
+def test_a_run_with_another_environment_gets_a_process_of_its_own(server, engine, changed):
+    """The stand-in becomes the engine; the line names the variable and hides its value, which may be a secret."""
+    server.environment = {name: v for name, v in {**server.environment, **changed}.items() if v is not None}
+    out, error = server.run("print('forked')", cwd=engine).communicate(timeout=20)
+    assert out == "engine\n"
+    assert f"its environment has other values of {next(iter(changed))}" in error
+    assert "hidden" not in error
+
+
+def test_a_run_without_a_server_gets_a_process_of_its_own(server, engine):
+    """An address at which no server listens costs one line in the log."""
+    server.address = str(engine / "nowhere")
+    out, error = server.run("print('forked')", cwd=engine).communicate(timeout=20)
+    assert out == "engine\n"
+    assert "the fork server does not answer" in error
+
+
+def test_a_changed_source_file_ends_the_server(server, engine):
+    """No child runs code that differs from the files: the run gets a process of its own, and the server ends."""
+    assert server.run("pass").wait(20) == 0
+    server.code.write_text("# changed")
+    out, error = server.run("print('forked')", cwd=engine).communicate(timeout=20)
+    assert out == "engine\n"
+    assert f"{server.code} has changed since the server imported it" in error
+    assert server.process.wait(20) == 0
+
+
+def test_a_request_that_is_none_does_not_end_the_server(server):
+    """Whatever another program sends, the next run is forked."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(server.address)
+        connection.sendall((3).to_bytes(4, "big") + b"{{{")
+        assert connection.recv(10) == b""
+    assert server.run("pass").wait(20) == 0
