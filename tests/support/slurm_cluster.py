@@ -26,7 +26,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={folder}/munge,cred_expire=3
+AuthInfo=socket={folder}/munge,cred_expire=5
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -47,7 +47,7 @@ ReturnToService=2
 NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=1000 Gres=gpu:{gpus}
 PartitionName=all Nodes={name} Default=YES DefaultTime=01:00:00
 """
-"""`cred_expire`: a task that is put back into the queue waits for it, two minutes by default; `CPUs` are not real."""
+"""A task that is put back into the queue waits for `cred_expire`, at least 5 seconds. The CPUs are not real."""
 
 
 class SlurmCluster:
