@@ -97,7 +97,7 @@ class LocalPool:
             RuntimeError: the server did not start (the message names its log), or a command of Prefect's failed.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        if Postgres.is_installed():
+        if "PREFECT_API_DATABASE_CONNECTION_URL" not in self.environment and Postgres.is_installed():
             self._database = Postgres()
             self.environment["PREFECT_API_DATABASE_CONNECTION_URL"] = self._database.url
         self.start_server()

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -16,8 +17,10 @@ _STOP_SECONDS = 10.0
 class Postgres:
     """A database server in a temporary folder, which answers on 127.0.0.1 only; `stop` deletes the folder.
 
+    It asks for a password, so that other users of the machine cannot connect to it.
+
     Attributes:
-        url: the database's address, for PREFECT_API_DATABASE_CONNECTION_URL.
+        url: the database's address, for PREFECT_API_DATABASE_CONNECTION_URL; it contains the password.
 
     Raises:
         RuntimeError: the database could not be initialised; the message holds the program's output.
@@ -26,10 +29,13 @@ class Postgres:
     def __init__(self) -> None:
         # PostgreSQL refuses to run as root
         self._user = "postgres" if os.geteuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="dawin-postgres-"))
-        if self._user:
-            shutil.chown(self._folder, self._user)
-        self._run("initdb", "--username=prefect", "--auth=trust", "--encoding=UTF8", "--no-sync", "--pgdata=data")
+        self._folder = Path(tempfile.mkdtemp(prefix="dawin-postgres-"))  # which no other user can open
+        word, password = self._folder / "password", secrets.token_urlsafe(24)
+        word.write_text(password)
+        for path in (self._folder, word) if self._user else ():
+            shutil.chown(path, self._user)
+        access = ("--username=prefect", "--auth=scram-sha-256", f"--pwfile={word}")
+        self._run("initdb", *access, "--encoding=UTF8", "--no-sync", "--pgdata=data")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -45,7 +51,7 @@ class Postgres:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.url = f"postgresql+asyncpg://prefect@127.0.0.1:{port}/postgres"
+        self.url = f"postgresql+asyncpg://prefect:{password}@127.0.0.1:{port}/postgres"
 
     @staticmethod
     def is_installed() -> bool:

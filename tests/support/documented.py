@@ -22,6 +22,8 @@ NOT_RUN = {
     r"make workers-up .*": "starts a server and workers; `make test-workers` does",
     r"prefect .*": "needs a Prefect server and changes it; `make test-workers` runs such a server",
     r"for pool in .*": "the same",
+    r"python infra/slurm/slurm_pool\.py .*": "needs a Slurm cluster; tests/workers/test_slurm.py starts one",
+    r"sbatch .*": "the same",
     r"CUDA_VISIBLE_DEVICES=0 prefect worker start .*": "the same, and a GPU",
     r"python infra/heartbeats\.py": "the same",
     r"curl -X POST \$PREFECT_API_URL/events .*": "the same; tests/workers sends this event",

@@ -1,5 +1,6 @@
 """Requests to a running pool, and damage to it: Prefect's API, processes, the store."""
 
+import base64
 import json
 import os
 import re
@@ -37,6 +38,8 @@ def ask(pool, method, path, content=None):
     """Call Prefect's API and return its answer."""
     body = None if content is None else json.dumps(content).encode()
     headers = {"Content-Type": "application/json"}
+    if word := pool.environment.get("PREFECT_API_AUTH_STRING"):
+        headers["Authorization"] = f"Basic {base64.b64encode(word.encode()).decode()}"
     request = urllib.request.Request(f"{pool.url}/api{path}", body, headers, method=method)
     with urllib.request.urlopen(request, timeout=20) as answer:
         return json.loads(answer.read() or "null")
