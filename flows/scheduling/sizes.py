@@ -1,0 +1,46 @@
+"""The size of a child: minutes of work, less towards the end, so that all workers end at about the same time."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizing:
+    """How children are cut.
+
+    Args:
+        samples: the setting `samples_per_run`: `auto`, a number of samples, or None for whole data sets.
+        start_seconds: the time that a child takes beside its computing.
+        longest_seconds: the most that a child of several objects should take: a killed child computes one object
+            again, but its worker takes no other work until it ends.
+    """
+
+    samples: int | Literal["auto"] | None = "auto"
+    start_seconds: float = 6.0
+    longest_seconds: float = 600.0
+
+
+_STARTS = 4.0  # a child computes for at least so many times the seconds of its start, as far as work is left
+
+
+def child_seconds(ready: float, workers: int, sizing: Sizing) -> float:
+    """Return the seconds of computing that the next child should take.
+
+    Each child takes a share of the work that is left: with two workers or more about half of the worker's fair share.
+    The other half is cut again later, and evens out the workers' differences. This is guided self-scheduling
+    (Polychronopoulos and Kuck, 1987) with the factor of two of factoring (Hummel, Schonberg and Flynn, 1992).
+
+    Args:
+        ready: seconds of all work that could start now, this child's included.
+        workers: number of workers.
+        sizing: the bounds.
+
+    Returns:
+        Seconds, at least four starts of a child and at most the longest child.
+
+    Example:
+        >>> [round(child_seconds(ready, 8, Sizing())) for ready in (90_000, 3_000, 10)]
+        [600, 200, 24]
+    """
+    share = ready / (2 * max(workers, 1) - 1)
+    return min(max(share, _STARTS * sizing.start_seconds), sizing.longest_seconds)
