@@ -91,21 +91,23 @@ class Schedule:
         self._take(chosen, 1)
         return chosen
 
-    def next_parcel(self, workers: int) -> Parcel | None:
+    def next_parcel(self, workers: int, runs: int = 1) -> Parcel | None:
         """Return the parts that the next child computes; None if no work for a worker can start now.
 
         Args:
-            workers: how many workers share the works.
+            workers: number of workers, at least one.
+            runs: number of runs that share them, this one included.
         """
         ready = [work for work in self._ready() if not work.is_local]
         if not ready:
             return None
         paths = self.paths(workers)
         ready.sort(key=lambda work: (-paths[work.name], work.name))
+        target = child_seconds(sum(map(self._seconds_left, ready)), workers, self._sizing, runs)
         first, others = ready[0], ready[1:]
-        parts = self._parts(first, self._number_of_objects(first, ready, workers))
+        parts = self._parts(first, self._number_of_objects(first, target))
         if self._sizing.samples == "auto":
-            room = self._child_seconds(ready, workers) - sum(self.pace.seconds(part) for part in parts)
+            room = target - sum(self.pace.seconds(part) for part in parts)
             for work in others if self._may_join(first) else ():
                 needed = self._seconds_left(work)
                 if work.kind == first.kind and self._may_join(work) and needed <= room:
@@ -184,18 +186,15 @@ class Schedule:
         """Return whether a work may share a child with others: its speed is known, and it failed in no such child."""
         return work.name not in self._alone and self.pace.rate(work.kind, work.dataset) is not None
 
-    def _child_seconds(self, ready: list[Work], workers: int) -> float:
-        return child_seconds(sum(map(self._seconds_left, ready)), workers, self._sizing)
-
-    def _number_of_objects(self, work: Work, ready: list[Work], workers: int) -> int:
-        """Return how many objects of a work the next child takes: at least one."""
+    def _number_of_objects(self, work: Work, seconds: float) -> int:
+        """Return how many objects of a work the next child takes, at least one; by `auto` they take about `seconds`."""
         unsent, wanted = self._unsent[work.name], self._sizing.samples
         if wanted is None or unsent == [None]:
             return len(unsent)
         if wanted == "auto":
             if self.pace.rate(work.kind, work.dataset) is None:
                 return 1
-            target = self._child_seconds(ready, workers)
+            target = seconds
             costs = [self.pace.seconds(Part(work, span)) for span in unsent]
         else:
             target = float(wanted)

@@ -23,7 +23,7 @@ class Sizing:
 _STARTS = 4.0  # a child computes for at least so many times the seconds of its start, as far as work is left
 
 
-def child_seconds(ready: float, workers: int, sizing: Sizing) -> float:
+def child_seconds(ready: float, workers: int, sizing: Sizing, runs: int = 1) -> float:
     """Return the seconds of computing that the next child should take.
 
     Each child takes a share of the work that is left: with two workers or more about half of the worker's fair share.
@@ -34,6 +34,7 @@ def child_seconds(ready: float, workers: int, sizing: Sizing) -> float:
         ready: seconds of all work that could start now, this child's included.
         workers: number of workers.
         sizing: the bounds.
+        runs: number of runs that share the workers; the others are assumed to have as much work left as this one.
 
     Returns:
         Seconds, at least four starts of a child and at most the longest child.
@@ -42,5 +43,5 @@ def child_seconds(ready: float, workers: int, sizing: Sizing) -> float:
         >>> [round(child_seconds(ready, 8, Sizing())) for ready in (90_000, 3_000, 10)]
         [600, 200, 24]
     """
-    share = ready / (2 * max(workers, 1) - 1)
+    share = ready * runs / (2 * workers - 1)
     return min(max(share, _STARTS * sizing.start_seconds), sizing.longest_seconds)
