@@ -41,8 +41,8 @@ SKEWED = {"train": Images(1_281_167), **{f"small-{i:02}": Images(2_000) for i in
 """ImageNet's training set beside forty small sets."""
 MIXES: Mapping[str, Mapping[str, Images]] = {"imagenet": IMAGENET, "eight tasks": EIGHT_TASKS, "skewed": SKEWED}
 
-PASSES = {"clusters": 1.0, "bins": 1.0, "samples": 1.84}
-"""Passes of the merges of a granularity: a merge per sample of two models takes 1.84 (benchmarks/per_sample.py)."""
+PASSES = {"clusters": 1.0, "bins": 1.01, "samples": 1.84}
+"""Passes of the merges of two models by granularity, as `benchmarks.per_sample` and `benchmarks.bins` measured them."""
 _FIT_SECONDS = 1.0
 
 

@@ -6,16 +6,14 @@ loss is noticed, and computes the rest.
 """
 
 import heapq
-import math
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from flows.scheduling.pace import Pace
 from flows.scheduling.schedule import Schedule
-from flows.scheduling.sizes import Sizing
+from flows.scheduling.sizes import Sizing, most_in_flight
 from flows.scheduling.works import Graph, Parcel, Work
 from storage.spans import Span
 
@@ -49,9 +47,8 @@ class Policy:
 
     sizing: Sizing | None = None
     """None: `auto`, with the start of the pool's children."""
-    ahead: float = 0.0
-    """Children in flight beyond the number of workers, as a share of it: they wait in the pool's queue."""
-    most_in_flight: int | None = None
+    in_flight: int | None = None
+    """Children that a parent has sent and not seen end; None: as `flows.scheduling.sizes` says."""
 
 
 class Object(NamedTuple):
@@ -84,14 +81,33 @@ class Outcome:
         return self.makespan / self.bound
 
 
-@dataclass
 class _Parent:
-    """A run that sends its children to the pool."""
+    """A run that opens works as soon as those are complete that they wait for, and sends their children."""
 
-    schedule: Schedule
-    in_flight: int = 0
-    is_computing: bool = False
-    is_over: bool = False
+    def __init__(self, graph: Graph, sizing: Sizing) -> None:
+        self.graph, self.schedule = graph, Schedule(graph, sizing)
+        self.in_flight, self.is_computing = 0, False
+        self.waits = {work.name: set(work.after) for work in graph}
+        self.local: list[Work] = []
+        self.left = len(graph)
+        for work in graph:
+            self._open(work)
+
+    def complete(self, names: Iterable[str]) -> None:
+        """Note that works are complete, and open those that waited for them alone."""
+        for name in names:
+            self.left -= 1
+            for later in self.graph.successors[name]:
+                self.waits[later].discard(name)
+                self._open(self.graph[later])
+
+    def _open(self, work: Work) -> None:
+        if self.waits[work.name]:
+            return
+        if work.is_local:
+            self.local.append(work)
+        else:
+            self.schedule.open(work.name)
 
 
 @dataclass
@@ -135,8 +151,8 @@ class Simulation:
             for span in (work.spans or (None,))
             if not work.is_local
         }
-        sizing = self._policy.sizing or Sizing(start_seconds=pool.start_seconds)
-        self._parents = [_Parent(Schedule(graph, sizing, Pace())) for graph in graphs]
+        sizing = self._policy.sizing or Sizing(start_seconds=pool.start_seconds + 2 * pool.load_seconds)
+        self._parents = [_Parent(graph, sizing) for graph in graphs]
         self._idle, self._state = list(range(pool.workers)), _State()
 
     def run(self) -> Outcome:
@@ -151,8 +167,8 @@ class Simulation:
         while state.events:
             now, _, happen = heapq.heappop(state.events)
             happen(now)
-        if left := [name for parent in self._parents for name in parent.schedule.unfinished]:
-            raise RuntimeError(f"{len(left)} works never started, such as {left[0]}")
+        if left := sum(parent.left for parent in self._parents):
+            raise RuntimeError(f"{left} works never started")
         area, chain = self._area(), max(map(self._chain, self._graphs))
         return Outcome(
             state.end, max(area, chain), chain, len(state.sent), state.computed, state.times, tuple(state.sent)
@@ -165,23 +181,20 @@ class Simulation:
     def _step(self, parent: _Parent, now: float) -> None:
         """Let a parent compute and send what it can, and give idle workers their children."""
         self._compute_locally(parent, now)
-        parent.is_over = parent.schedule.is_over
-        active = sum(not one.is_over for one in self._parents) or 1
-        share = max(1, round(self._pool.workers / active))
-        most = share + math.ceil(self._policy.ahead * share)
-        most = min(most, self._policy.most_in_flight or most)
+        active = sum(bool(one.left) for one in self._parents) or 1
+        most = self._policy.in_flight or most_in_flight(self._pool.workers, active)
         while parent.in_flight < most and (parcel := parent.schedule.next_parcel(self._pool.workers, active)):
             parent.in_flight += 1
             self._state.queue.append((parent, parcel, True))
         self._assign(now)
 
     def _compute_locally(self, parent: _Parent, now: float) -> None:
-        if not parent.is_computing and (work := parent.schedule.next_local()):
-            parent.is_computing = True
+        if parent.local and not parent.is_computing:
+            work, parent.is_computing = parent.local.pop(0), True
 
             def end(now: float) -> None:
                 parent.is_computing = False
-                parent.schedule.completed(work)
+                parent.complete([work.name])
                 self._state.end = now
                 self._step(parent, now)
 
@@ -217,14 +230,14 @@ class Simulation:
 
         def know(now: float) -> None:
             parent.in_flight -= 1
-            parent.schedule.ended(parcel, stop - now_of_models if is_first else None)
+            parent.complete(parent.schedule.ended(parcel, stop - loading if is_first else None))
             self._step(parent, now)
 
         def send_again(now: float) -> None:
             self._state.queue.append((parent, parcel, False))
             self._assign(now)
 
-        now_of_models = now + self._pool.start_seconds
+        loading = now + self._pool.start_seconds
         self._at(stop, free)
         if dies:
             self._at(stop + self._pool.notice_seconds, send_again)
@@ -262,4 +275,4 @@ def _nominal(work: Work, span: Span | None, rate: float) -> float:
 
 
 def _objects(parcel: Parcel) -> list[Object]:
-    return [Object(part.work.name, span) for part in parcel.parts for span in part.objects]
+    return [Object(piece.work.name, span) for piece in parcel.pieces for span in piece.objects]

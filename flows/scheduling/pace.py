@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from flows.scheduling.works import Part, Work
+from flows.scheduling.works import Work
 
 _Key = tuple[str, str | None]
 
@@ -84,12 +84,13 @@ class Pace:
             return None
         return sum(one.passes for one in found) / sum(one.seconds for one in found)
 
-    def seconds(self, part: Part) -> float:
-        """Return the expected seconds of a part of a work, beside a child's start."""
-        return self.seconds_of(part.work, part.span.length if part.span else 0)
+    def seconds(self, work: Work, samples: int) -> float:
+        """Return the expected seconds of some samples of a work, beside a child's start; all of an indivisible work.
 
-    def seconds_of(self, work: Work, samples: int) -> float:
-        """Return the expected seconds of a number of samples of a work; of an indivisible work, all of it."""
+        Args:
+            work: any work.
+            samples: how many of its samples.
+        """
         if not work.spans:
             return work.seconds
         return work.passes * samples / (self.rate(work.kind, work.dataset) or UNMEASURED_RATE)

@@ -1,6 +1,7 @@
 """The size of a child: minutes of work, less towards the end, so that all workers end at about the same time."""
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 
@@ -10,7 +11,7 @@ class Sizing:
 
     Args:
         samples: the setting `samples_per_run`: `auto`, a number of samples, or None for whole data sets.
-        start_seconds: the time that a child takes beside its computing.
+        start_seconds: the time that a child takes beside its computing, the loading of models included.
         longest_seconds: the most that a child of several objects should take: a killed child computes one object
             again, but its worker takes no other work until it ends.
     """
@@ -45,3 +46,23 @@ def child_seconds(ready: float, workers: int, sizing: Sizing, runs: int = 1) -> 
     """
     share = ready * runs / (2 * workers - 1)
     return min(max(share, _STARTS * sizing.start_seconds), sizing.longest_seconds)
+
+
+_AHEAD = 0.25  # of a run's share of the workers: children that wait, so that a worker which gets free finds one
+
+
+def most_in_flight(workers: int, runs: int = 1) -> int:
+    """Return how many children a run should have sent and not seen end.
+
+    More would bind children early that are better chosen, and cut, when a worker is free.
+
+    Args:
+        workers: number of workers.
+        runs: number of runs that share them, this one included.
+
+    Example:
+        >>> [most_in_flight(8), most_in_flight(100), most_in_flight(8, runs=100)]
+        [10, 125, 2]
+    """
+    share = max(1, round(workers / runs))
+    return share + ceil(_AHEAD * share)

@@ -24,11 +24,11 @@ class Work:
     dataset: str | None = None
     """Name of the data set; None: the work concerns no single one."""
     spans: tuple[Span, ...] = ()
-    """The samples to compute, in order, an object of the store each; empty: the work is one indivisible piece."""
+    """The samples to compute, in order, an object of the store each; empty: the work is indivisible."""
     passes: float = 1.0
-    """Forward passes that each sample takes: models and merges together."""
+    """Forward passes that each sample takes, those of all models and merges together."""
     seconds: float = 0.0
-    """Estimated seconds of an indivisible work; without meaning for the others."""
+    """Expected seconds of an indivisible work; without meaning for the others."""
     after: tuple[str, ...] = ()
     """Names of the works that have to be complete first."""
     is_local: bool = False
@@ -40,7 +40,7 @@ class Work:
         return sum(span.length for span in self.spans)
 
 
-class Part(NamedTuple):
+class Piece(NamedTuple):
     """Adjacent samples of a work, in whole objects of the store; the whole work if it is indivisible."""
 
     work: Work
@@ -49,7 +49,7 @@ class Part(NamedTuple):
 
     @property
     def objects(self) -> list[Span | None]:
-        """The spans of the part's objects; [None] for an indivisible work."""
+        """The spans of the piece's objects; [None] for an indivisible work."""
         if self.span is None:
             return [None]
         start, stop = self.span
@@ -62,26 +62,26 @@ class Part(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """The parts that one child computes, in order; all of them have the same kind."""
+    """The pieces that one child computes, in order; all of them have the same kind."""
 
     number: int
     """Counts the parcels of a schedule, from 0."""
-    parts: tuple[Part, ...]
+    pieces: tuple[Piece, ...]
 
     @property
     def kind(self) -> str:
         """The kind of all works in the parcel: the name of the child's flow."""
-        return self.parts[0].work.kind
+        return self.pieces[0].work.kind
 
     @property
     def works(self) -> tuple[Work, ...]:
         """The works in the parcel, each once."""
-        return tuple({part.work.name: part.work for part in self.parts}.values())
+        return tuple({piece.work.name: piece.work for piece in self.pieces}.values())
 
     @property
     def passes(self) -> float:
         """The number of forward passes."""
-        return sum(part.passes for part in self.parts)
+        return sum(piece.passes for piece in self.pieces)
 
 
 class Graph:

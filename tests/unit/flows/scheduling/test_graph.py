@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.scheduling.paths import remaining_paths
-from flows.scheduling.works import Graph, Parcel, Part, Work
+from flows.scheduling.works import Graph, Parcel, Piece, Work
 from storage.spans import Span, cut
 
 
@@ -68,11 +68,11 @@ def test_works_that_wait_for_each_other_are_refused():
         Graph([work("a", "b"), work("b", "a")])
 
 
-def test_a_parcel_counts_the_passes_of_its_parts():
+def test_a_parcel_counts_the_passes_of_its_pieces():
     """Passes are samples times the passes of each; an indivisible work has none."""
     first = work("a", spans=tuple(cut(20, 8)), passes=3)
-    parts = (Part(first, Span(8, 20)), Part(work("b"), None))
-    parcel = Parcel(0, parts)
+    pieces = (Piece(first, Span(8, 20)), Piece(work("b"), None))
+    parcel = Parcel(0, pieces)
     assert (parcel.passes, parcel.kind, [one.name for one in parcel.works]) == (36, "extract-outputs", ["a", "b"])
-    assert parts[0].objects == [Span(8, 16), Span(16, 20)]
-    assert parts[1].objects == [None]
+    assert pieces[0].objects == [Span(8, 16), Span(16, 20)]
+    assert pieces[1].objects == [None]
