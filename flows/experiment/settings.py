@@ -1,8 +1,8 @@
 """The settings of an experiment: what is merged, on which data, and what it is compared with."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StrictInt, field_validator, model_validator
 
 from flows.experiment.input_settings import ZERO_SHOT, DatasetSettings, ModelSettings, TextHeadSettings
 from flows.experiment.merge_settings import MergeSettings
@@ -45,8 +45,9 @@ class Experiment(Settings):
     """Type that logits are stored in, `none`: not at all; entropies and losses are computed before."""
     batch_size: int = Field(default=256, ge=1)
     """Images per batch; changes results by no more than rounding."""
-    samples_per_run: int | None = Field(default=None, ge=1)
-    """Samples that one worker of a pool takes at a time, rounded up to whole objects; null: the whole data set."""
+    samples_per_run: Annotated[StrictInt, Field(ge=1)] | Literal["auto"] | None = "auto"
+    """Samples that one worker of a pool takes at a time, rounded up to whole objects; `auto`: minutes of work, by the
+    speed measured so far; null: the whole data set."""
     workers: int | None = Field(default=None, ge=0)
     """Decoding processes; null: one per core."""
     image_cache_gib: float = Field(default=0, ge=0, allow_inf_nan=False)

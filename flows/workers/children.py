@@ -86,7 +86,7 @@ class Children:
     def _by_span(self, flow: str, name: str, dataset: DatasetReference, **parameters: bool) -> Iterator[Child]:
         """Yield one child per span of whole objects; without a pool, one child for all samples."""
         wanted = self._experiment.samples_per_run if pool() else None
-        size = dataset.samples if wanted is None else -(-wanted // dataset.shard) * dataset.shard
+        size = dataset.samples if wanted is None or wanted == "auto" else -(-wanted // dataset.shard) * dataset.shard
         for span in cut(dataset.samples, size):
             part = "" if span == dataset.whole else f" ({span.start:,} to {span.stop - 1:,})"
             yield self._child(flow, f"{name}{part}", dataset=dataset.name, samples=_as_parameter(span), **parameters)
