@@ -12,8 +12,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from tasks.merging.sign_election import agreeing_mean, trim_threshold
-from tasks.merging.tensorwise import merged_tensors
+from tasks.merging.sign_election import merged_by_signs
 from tasks.methods.iso_c import isotropic
 from tasks.methods.model_stock import model_stock
 from tasks.methods.tsv_merge import task_singular_vectors
@@ -37,9 +36,7 @@ def vectors(base: State, tuned: list[State]) -> dict[str, torch.Tensor]:
 
 def ties(base: State, tuned: list[State]) -> dict[str, torch.Tensor]:
     """Return the merged task vector of this pipeline's TIES."""
-    thresholds = [trim_threshold(base, state, KEEP) for state in tuned]
-    merged = merged_tensors(lambda tasks, _: agreeing_mean(tasks, thresholds), base, tuned)
-    return {name: tensor - base[name] for name, tensor in merged}
+    return {name: tensor - base[name] for name, tensor in merged_by_signs(base, tuned, KEEP, mean=True)}
 
 
 def disjoint_mean(trimmed: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:

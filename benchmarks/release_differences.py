@@ -20,7 +20,8 @@ from sklearn.cluster import KMeans
 
 from benchmarks.reporting import report
 from storage import scan
-from tasks.merging.sign_election import elect, trim_threshold
+from tasks.merging.sign_election import elect
+from tasks.merging.trim_threshold import trim_thresholds
 from tasks.numerics.beta_mixture import BetaMixture
 from tasks.numerics.dirichlet_mixture import DirichletMixture
 from tasks.numerics.entropy import softmax_entropy
@@ -112,7 +113,7 @@ def ties_sum(folder: Path, scale: float) -> list[float]:
     """Return the best s, and ‖0.3·sum − s·mean‖ / ‖0.3·sum‖ of TIES' agreeing numbers for `scale` and for the best."""
     states = {path.stem: safetensors.torch.load_file(path) for path in sorted(folder.glob("*.safetensors"))}
     base = states.pop("start")
-    limits = [trim_threshold(base, state, 0.2) for state in states.values()]
+    limits = trim_thresholds(base, list(states.values()), 0.2)
     kept = [elect(torch.stack([state[n] - base[n] for state in states.values()]), limits).flatten(1) for n in base]
     total = 0.3 * torch.cat([part.sum(0) for part in kept]).double()
     mean = torch.cat([part.sum(0) / (part != 0).sum(0).clamp(min=1) for part in kept]).double()

@@ -64,15 +64,15 @@ class BackEnd:
             self.filesystem.pipe_file(self.path(key), content, mode="create" if exclusive else "overwrite")
         return ""
 
-    def upload(self, key: str, source: Path) -> int:
-        """Move a file of this machine to a key and return its size."""
-        size = source.stat().st_size
+    def upload(self, key: str, source: Path) -> Stored:
+        """Move a file of this machine to a key; return its size, and its mark where that is known at once."""
+        size, mark = source.stat().st_size, ""
         if self.scheme == "file":
-            move_file(Path(self.root), source, Path(self.path(key)))
+            mark = move_file(Path(self.root), source, Path(self.path(key)))
         else:
             self.filesystem.put_file(str(source), self.path(key))
             source.unlink()
-        return size
+        return Stored(size, mark)
 
     def stat(self, key: str) -> Stored:
         """Return an object's size and mark."""

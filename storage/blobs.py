@@ -44,7 +44,9 @@ def commit_bytes(store: Store, key: str, content: bytes, *, entries: int, identi
     return commit(store, manifest, content, lambda _: f"wanted SHA-256 {digest[:12]}…, got other bytes")
 
 
-def commit_file(store: Store, key: str, path: Path, *, entries: int, identity: Mapping[str, Any]) -> Manifest:
+def commit_file(
+    store: Store, key: str, path: Path, *, entries: int, identity: Mapping[str, Any], digest: str = ""
+) -> Manifest:
     """Move a file of this machine into the store and commit it, unless a sound object is committed there.
 
     A sound object stays as it is: another run made it from the same identity, and a third one may be reading it.
@@ -55,6 +57,7 @@ def commit_file(store: Store, key: str, path: Path, *, entries: int, identity: M
         path: the file's path; the file does not exist afterwards.
         entries: the number of tensors in it.
         identity: everything that the content depends on.
+        digest: SHA-256 of the file, as its writer computed it on the way; empty: it is computed now.
 
     Returns:
         The manifest in the store at the end.
@@ -69,22 +72,24 @@ def commit_file(store: Store, key: str, path: Path, *, entries: int, identity: M
             path.unlink()
             return read_manifest(store, key)
         uncommit(store, key)  # first: a manifest must never describe other bytes
-    with path.open("rb") as file:
-        digest = digest_of_file(file)
+    if not digest:
+        with path.open("rb") as file:
+            digest = digest_of_file(file)
     manifest = _manifest(key, entries, path.stat().st_size, digest, identity)
-    store.upload(key, path)
-    return _describe_stored(store, manifest)
+    return _describe_stored(store, manifest, store.upload(key, path))
 
 
-def _describe_stored(store: Store, manifest: Manifest) -> Manifest:
+def _describe_stored(store: Store, manifest: Manifest, uploaded: str) -> Manifest:
     """Write the manifest of an uploaded object; if another writer's bytes replaced ours, write one that fits them.
 
-    Each writer looks at the bytes after it has written its manifest, so that the last manifest fits the last bytes.
+    Each writer looks at the bytes after it has written its manifest, so that the last manifest fits the last bytes. The
+    mark of the upload, where that is known, shows that they are still its own.
     """
     for _ in range(_TRIES):
         mark = write_manifest(store, manifest)
-        if not verifies_contents():
-            digest, size = manifest.sha256, store.stat(manifest.key).size
+        stored = store.stat(manifest.key)
+        if not verifies_contents() or (uploaded and stored.mark == uploaded):
+            digest, size = manifest.sha256, stored.size
         else:
             with store.open(manifest.key) as file:
                 digest, size = digest_of_file(file), file.tell()
@@ -92,7 +97,7 @@ def _describe_stored(store: Store, manifest: Manifest) -> Manifest:
             note_commit(store, manifest, mark)
             return manifest
         log.warning("%s: another run wrote it at the same time; its bytes stay", store.address(manifest.key))
-        manifest = replace(manifest, sha256=digest, bytes=size)
+        manifest, uploaded = replace(manifest, sha256=digest, bytes=size), ""
     raise damaged(store.address(manifest.key), "other runs keep writing it")
 
 

@@ -89,13 +89,16 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def move_file(root: Path, source: Path, path: Path) -> None:
+def move_file(root: Path, source: Path, path: Path) -> str:
     """Move a file of this machine into a store; it replaces an existing file.
 
     Args:
         root: the store's folder.
         source: the present path of the file.
         path: its path in the store.
+
+    Returns:
+        The file's mark under its name; empty if another process has replaced it already.
 
     Raises:
         OSError: the file system refuses.
@@ -106,9 +109,20 @@ def move_file(root: Path, source: Path, path: Path) -> None:
         shutil.move(source, temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        _place(temporary, path, exclusive=False)
+            _place(temporary, path, exclusive=False)
+            # while the file is open, no other one can have its inode
+            return _mark_if(path, os.fstat(file.fileno()).st_ino)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _mark_if(path: Path, inode: int) -> str:
+    """Return the mark of the file at a path; empty if it is not the one with this inode."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return ""
+    return stored_file(status).mark if status.st_ino == inode else ""
 
 
 def _place(temporary: Path, path: Path, *, exclusive: bool) -> None:

@@ -191,17 +191,20 @@ class Store:
             return self._look is not None and self._look.stored(key, self._list) == Stored(len(content), mark)
         return self.exists(key) and self.read(key) == content
 
-    def upload(self, key: str, path: Path) -> None:
+    def upload(self, key: str, path: Path) -> str:
         """Move a file of this machine into the store; it replaces an existing object.
+
+        The mark that is returned is empty where only `stat` shows it, or another process has replaced the object.
 
         Args:
             key: the object's key.
             path: the file's path; the file does not exist afterwards.
         """
         with readable_errors(self.address(key)):
-            size = self._opened.upload(key, path)
+            size, mark = self._opened.upload(key, path)
         if look := self._look:
             look.wrote(key, size, "")
+        return mark
 
     def forget(self, key: str) -> None:
         """Forget the bytes of an object that an open look keeps: another process may have replaced it."""
@@ -216,11 +219,7 @@ class Store:
             return bool(self._opened.filesystem.isfile(self._opened.path(key)))
 
     def delete(self, key: str) -> None:
-        """Remove an object; nothing happens where none exists.
-
-        Args:
-            key: the object's key.
-        """
+        """Remove an object; nothing happens where none exists."""
         with readable_errors(self.address(key)):
             self._opened.delete(key)
         if look := self._look:

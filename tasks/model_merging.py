@@ -16,7 +16,7 @@ from storage import keys
 from storage.blobs import commit_file
 from storage.soundness import is_committed
 from storage.store import Store
-from tasks.merging.tensorwise import outline
+from tasks.merging.views import outline
 from tasks.methods.making import Making
 from tasks.methods.registry import method_of
 from tasks.models.checkpoint import HEAD, PROJECTION, read_checkpoint
@@ -64,7 +64,7 @@ def make_model(made: MadeModel, store: Store, *, reading: Reading) -> Tally:
         tensors = method_of(made.method).make(making)
         if making.learnt:  # before the model, whose manifest says that all is done
             store.replace(keys.learnt_coefficients(made.digest), json.dumps(making.learnt).encode())
-        _write(store, made, outline(base), tensors)
+        _write(store, made, outline(base), tensors, files)
     return Tally(1, 0)
 
 
@@ -114,14 +114,19 @@ class _Models(Sequence[Mapping[str, torch.Tensor]]):
 
 
 def _write(
-    store: Store, made: MadeModel, like: Mapping[str, torch.Tensor], tensors: Iterable[tuple[str, torch.Tensor]]
+    store: Store,
+    made: MadeModel,
+    like: Mapping[str, torch.Tensor],
+    tensors: Iterable[tuple[str, torch.Tensor]],
+    files: ExitStack,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         with path.open("wb") as file:
-            write_safetensors(file, like, tensors)
+            digest = write_safetensors(file, like, tensors)
+        files.close()  # refuses checkpoints that have changed while they were read
         identity = {"method": made.method, "digest": made.digest}
-        commit_file(store, made.key, path, entries=len(like), identity=identity)
+        commit_file(store, made.key, path, entries=len(like), identity=identity, digest=digest)
 
 
 def _parameters(base: Mapping[str, torch.Tensor], model: ModelReference) -> frozenset[str]:

@@ -5,7 +5,7 @@ import logging
 import os
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, BinaryIO
 
 from flows.experiment.input_settings import ZERO_SHOT
 from flows.planning.checkpoint_places import CheckpointPlaces
@@ -13,6 +13,7 @@ from flows.planning.confined_check import Check
 from flows.planning.records_together import RecordsTogether, is_record
 from storage import keys
 from storage.errors import ObjectMissing, StorageError
+from storage.file_marks import mark_of, settled_mark
 from storage.identity import digest_of, digest_of_file
 from storage.locations import Location
 from storage.store import Store
@@ -96,6 +97,7 @@ class CheckpointRecords:
     ) -> None:
         self._store, self._remember, self._check, self._places = store, remember, check, places
         self._together = RecordsTogether(store, experiment)
+        self._marks = dict[str, str]()
         self._asked = dict[str, tuple[Location, str]]()  # remote files and their fingerprints, as at the first question
 
     def keep(self) -> None:
@@ -130,10 +132,17 @@ class CheckpointRecords:
         key = keys.checkpoint(f"etag-{digest_of({'url': location.url, 'etag': fingerprint})}")
         if not location.is_local and (found := self._remembered(key)):
             return str(found["sha256"])
-        digest = _hashed(location.url, fingerprint)
+        digest, self._marks[location.url] = _hashed(location.url, fingerprint)
         if not location.is_local:
             self._note(key, {"sha256": digest, "url": location.url})
         return digest
+
+    def mark(self, location: Location) -> str:
+        """Return the mark that a file had when its digest was computed; empty for a file that is not of this machine.
+
+        It is empty, too, for a file that had changed only just before, and might change once more unnoticed.
+        """
+        return self._marks.get(location.url, "")
 
     def summary(
         self, location: Location, digest: str, kind: str, architecture: str | None, base: ModelReference | None = None
@@ -188,17 +197,21 @@ class CheckpointRecords:
 
 
 @lru_cache(maxsize=1 << 16)
-def _hashed(url: str, _fingerprint: str) -> str:
+def _hashed(url: str, _fingerprint: str) -> tuple[str, str]:
     """Hash a file, once per process while it does not change: its fingerprint holds times that cannot be set back."""
     with Location(url).open() as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        if size < _LARGE:
-            return digest_of_file(file)
-        with work(
-            f"read {shown(url.rpartition('/')[2])}", size >> 20, stage="read checkpoints", unit="MiB"
-        ) as progress:
-            return digest_of_file(file, lambda piece: progress.advance(piece >> 20))
+        mark = settled_mark(file)
+        digest = _digest_of(file, url)
+        return digest, mark if mark_of(file) == mark else ""
+
+
+def _digest_of(file: BinaryIO, url: str) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size < _LARGE:
+        return digest_of_file(file)
+    with work(f"read {shown(url.rpartition('/')[2])}", size >> 20, stage="read checkpoints", unit="MiB") as progress:
+        return digest_of_file(file, lambda piece: progress.advance(piece >> 20))
 
 
 def _neighbours(location: Location, label: str) -> str:

@@ -102,7 +102,7 @@ class Checkpoints:
             found = self._records.summary(location, digest, "model", self._architecture_of(location), self._base)
         except CheckpointError as error:
             raise CheckpointError(f"{label}: {error}") from error
-        projection = FileReference(url=self._base.url, digest=self._base.digest) if self._base else None
+        projection = _file_of(self._base) if self._base else None
         reference = ModelReference(
             name=settings.name,
             url=location.url,
@@ -113,6 +113,7 @@ class Checkpoints:
             projection=projection if found["completed"] else None,
             parameters=_numbers(found["layout"], "visual."),
             head_parameters=_numbers(found["layout"], "head."),
+            mark=self._records.mark(location),
         )
         self._models[f"{digest} {found['architecture']}"] = found
         self._base = self._base or reference
@@ -154,7 +155,7 @@ class Checkpoints:
             location = self._records.file(url, f"{HEAD}{dataset}")
             digest = self._records.digest(location, f"{HEAD}{dataset}")
             self._heads[digest] = self._records.summary(location, digest, "head", None)
-            self._head_references[url] = FileReference(url=location.url, digest=digest)
+            self._head_references[url] = self._file(location, digest)
         return self._head_references[url]
 
     def text_head(self, dataset: str, prompts: Prompts, url: str | None) -> TextHeadReference:
@@ -166,12 +167,12 @@ class Checkpoints:
         label = f"{HEAD}{dataset}"
         if url is not None:
             location = self._records.file(url, label)
-            text = FileReference(url=location.url, digest=self._records.digest(location, label))
+            text = self._file(location, self._records.digest(location, label))
             found = self._records.summary(location, text.digest, "model", self._architecture_of(location))
         elif self._base is None:
             raise CheckpointError(f"{label}: no text tower to make it with, the first model is not good")
         else:
-            text = FileReference(url=self._base.url, digest=self._base.digest)
+            text = _file_of(self._base)
             found = self._summary(self._base)
         if found["text_features"] is None:
             raise CheckpointError(
@@ -183,6 +184,9 @@ class Checkpoints:
         )
         self._heads[head.digest] = {"classes": len(prompts.classes), "features": found["text_features"]}
         return head
+
+    def _file(self, location: Location, digest: str) -> FileReference:
+        return FileReference(url=location.url, digest=digest, mark=self._records.mark(location))
 
     def check_layouts(self, models: Sequence[ModelReference]) -> None:
         """Raise `ModelMismatch` unless all models have one architecture, and tensors of the same names and shapes."""
@@ -229,6 +233,10 @@ class Checkpoints:
             count = dataset.head_classes or dataset.classes
             wanted = "" if count is None else f", which has {count} classes"
             raise ModelMismatch(f"{' and '.join(faults)}, for data set {dataset.name}{wanted}")
+
+
+def _file_of(model: ModelReference) -> FileReference:
+    return FileReference(url=model.url, digest=model.digest, mark=model.mark)
 
 
 def _numbers(layout: Mapping[str, str], prefix: str) -> int:

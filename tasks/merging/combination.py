@@ -6,6 +6,7 @@ import torch
 
 from tasks.errors import ModelMismatch
 from tasks.merging.state_differences import differences
+from tasks.merging.views import pieces
 
 State = Mapping[str, torch.Tensor]
 """Tensor name to tensor, as `state_dict()` returns it."""
@@ -49,7 +50,7 @@ def combine(
     terms = [(float(c), state) for c, state in zip(coefficients, states, strict=True) if c != 0]
     for name, target in out.items():
         if target.is_floating_point():
-            _weighted_sum(target, [(c, state[name]) for c, state in terms])
+            weighted_sum(target, [(c, state[name]) for c, state in terms])
         else:
             target.copy_(states[0][name])
     return out
@@ -73,10 +74,27 @@ def check_same_layout(states: Sequence[State], names: Sequence[str] | None = Non
 
 
 @torch.no_grad()
-def _weighted_sum(target: torch.Tensor, terms: Sequence[tuple[float, torch.Tensor]]) -> None:
+def weighted_sum(target: torch.Tensor, terms: Sequence[tuple[float, torch.Tensor]]) -> None:
+    """Write Σ_m c_m θ_m into a tensor, and allocate nothing; zeros without terms.
+
+    On a processor a piece of the sum stays in the cache until all terms are in it, so that the memory is read once for
+    each term and written once. The order of the terms is that of the sum for every number.
+
+    Args:
+        target: takes the sum; not among the terms.
+        terms: coefficients c_m and tensors θ_m of the shape and dtype of the target.
+    """
     if not terms:
         target.zero_()
-        return
+    elif target.device.type != "cpu" or not all(t.is_contiguous() for t in (target, *(tensor for _, tensor in terms))):
+        _add_up(target, terms)
+    else:
+        flat, flats = target.view(-1), [(c, tensor.view(-1)) for c, tensor in terms]
+        for piece in pieces(len(flat)):
+            _add_up(flat[piece], [(c, tensor[piece]) for c, tensor in flats])
+
+
+def _add_up(target: torch.Tensor, terms: Sequence[tuple[float, torch.Tensor]]) -> None:
     first, *rest = terms
     torch.mul(first[1], first[0], out=target)
     for coefficient, tensor in rest:

@@ -13,8 +13,9 @@ from torch import nn
 from torch.func import functional_call
 
 from tasks.merging.combination import State, check_same_layout
-from tasks.merging.sign_election import elect, trim_threshold
-from tasks.merging.tensorwise import outline
+from tasks.merging.sign_election import elect
+from tasks.merging.trim_threshold import trim_thresholds
+from tasks.merging.views import outline
 
 Batches = Mapping[str, Iterator[torch.Tensor]]
 """By task, an endless source of normalised images."""
@@ -49,7 +50,7 @@ class LearntCoefficients:
         parameters: Container[str] | None = None,
     ) -> None:
         check_same_layout([outline(base), *map(outline, tuned)])
-        thresholds = None if keep is None else [trim_threshold(base, state, keep) for state in tuned]
+        thresholds = None if keep is None else trim_thresholds(base, tuned, keep)
         self._base = dict(base)
         floating = [name for name, tensor in base.items() if tensor.is_floating_point()]
         self.names = [name for name in floating if parameters is None or name in parameters]

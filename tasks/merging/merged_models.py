@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from tasks.merging.combination import State, check_same_layout
+from tasks.merging.combination import State, check_same_layout, weighted_sum
 
 
 class FlatWeights:
@@ -60,7 +60,6 @@ class FlatWeights:
             place += shape.numel()
         return pieces
 
-    @torch.no_grad()
     def merge(self, coefficients: Sequence[float], out: torch.Tensor) -> None:
         """Write Σ_m c_m θ_m into a vector, with exactly the numbers of `combine`.
 
@@ -68,13 +67,7 @@ class FlatWeights:
             coefficients: M numbers; a model of coefficient 0 is not read.
             out: (parameters,) vector of `empty_model`.
         """
-        terms = [(c, vector) for c, vector in zip(coefficients, self.vectors, strict=True) if c != 0]
-        if not terms:
-            out.zero_()
-            return
-        torch.mul(terms[0][1], terms[0][0], out=out)
-        for coefficient, vector in terms[1:]:
-            out.add_(vector, alpha=coefficient)
+        weighted_sum(out, [(c, vector) for c, vector in zip(coefficients, self.vectors, strict=True) if c != 0])
 
 
 class MergedModels:

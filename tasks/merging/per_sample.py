@@ -16,6 +16,7 @@ from torch.func import functional_call
 
 from tasks.errors import BatchError, ModelMismatch, UncoveredLayer
 from tasks.merging.combination import State, check_same_layout
+from tasks.merging.finite import all_finite
 from tasks.merging.merged_tensor import MergedTensor, Pass
 from tasks.merging.rules import RULES
 from tasks.merging.sample_axes import PROBE, SampleAxes
@@ -179,9 +180,9 @@ def _difference(tuned: torch.Tensor, base: torch.Tensor, name: str) -> torch.Ten
     """Return tuned − base in the states' dtype, computed in float32 at least; 0 where both are the same infinity."""
     wide = torch.promote_types(base.dtype, torch.float32)
     difference = torch.sub(tuned.to(wide), base.to(wide)).to(base.dtype)
-    if not base.is_meta and not bool(difference.isfinite().all()):
+    if not base.is_meta and not all_finite(difference):
         difference = torch.where(tuned == base, torch.zeros_like(base), difference)
-        if not bool(difference.isfinite().all()):
+        if not all_finite(difference):
             raise ModelMismatch(f"{name}: NaN or infinite numbers that are not the same in all states")
     return difference
 

@@ -1,39 +1,77 @@
 """Trimmed task vectors and elected signs, as TIES and AdaMerging++ use them (Yadav et al., NeurIPS 2023, section 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 
-from tasks.merging.combination import State
-from tasks.merging.tensorwise import outline
+from tasks.errors import ModelMismatch
+from tasks.merging.combination import State, check_same_layout
+from tasks.merging.trim_threshold import trim_thresholds
+from tasks.merging.views import PIECE, outline, pieces, view
 
 
-def trim_threshold(base: State, tuned: State, keep: float) -> float:
-    """Return the magnitude that the largest numbers of a task vector reach, a fraction `keep` of all its numbers.
+def merged_by_signs(
+    base: State, tuned: Sequence[State], keep: float, *, mean: bool
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the tensors of θ_0 plus the merged task vector of TIES by name, in the base's order, on the CPU.
 
-    The numbers kept are round(keep · d) of d. One task vector is in memory.
+    One tensor of each model is in memory at a time, and each model is read three times: twice for its threshold.
 
     Args:
-        base: θ_0, tensor by tensor.
-        tuned: θ_t.
-        keep: fraction in (0, 1].
+        base: θ_0.
+        tuned: θ_1 … θ_M, of the same layout.
+        keep: fraction of each task vector's numbers that trimming keeps.
+        mean: whether the numbers that agree with the elected sign become their mean; else their sum.
 
     Raises:
+        ModelMismatch: no tuned models, or another layout.
         ValueError: `keep` is out of range.
+        CheckpointError: a file holds NaN or infinities.
     """
-    if not 0 < keep <= 1:
-        raise ValueError(f"keep: wanted a fraction above 0 and at most 1, got {keep}")
-    sizes = {name: tensor.numel() for name, tensor in outline(base).items() if tensor.is_floating_point()}
-    magnitudes = np.empty(sum(sizes.values()), np.float32)
-    place = 0
-    for name, size in sizes.items():
-        difference = tuned[name].to(base[name].device).sub(base[name]).abs_().reshape(-1).cpu().numpy()
-        magnitudes[place : place + size] = difference
-        place += size
-    kept = max(1, round(keep * len(magnitudes)))
-    magnitudes.partition(len(magnitudes) - kept)
-    return float(magnitudes[len(magnitudes) - kept])
+    if not tuned:
+        raise ModelMismatch("merge: wanted at least one tuned model, got none")
+    check_same_layout([outline(base), *map(outline, tuned)])
+    thresholds = trim_thresholds(base, tuned, keep)
+    for name, like in outline(base).items():
+        if like.is_floating_point():
+            own, others = view(base, name).cpu(), [view(state, name).cpu() for state in tuned]
+            yield name, _merged_tensor(own, others, thresholds, mean=mean)
+        else:
+            yield name, base[name]
+
+
+def _merged_tensor(
+    base: torch.Tensor, tuned: Sequence[torch.Tensor], thresholds: Sequence[float], *, mean: bool
+) -> torch.Tensor:
+    own, others = base.reshape(-1), [tensor.reshape(-1) for tensor in tuned]
+    merged = torch.empty_like(own, memory_format=torch.contiguous_format)
+    length = min(max(PIECE // len(others), 1), max(len(own), 1))
+    room = own.new_empty((len(others), length))
+    for piece in pieces(len(own), length):
+        tasks = room[:, : piece.stop - piece.start]
+        for task, other in zip(tasks, others, strict=True):
+            torch.sub(other[piece], own[piece], out=task)
+        torch.add(own[piece], agreeing_(tasks, thresholds, mean=mean), out=merged[piece])
+    return merged.view(base.shape)
+
+
+def agreeing_(tasks: torch.Tensor, thresholds: Sequence[float], *, mean: bool) -> torch.Tensor:
+    """Return the merged task vector of a piece of all task vectors, which is overwritten.
+
+    Args:
+        tasks: (M, …), a piece of each task vector.
+        thresholds: M, of `trim_thresholds`.
+        mean: whether to return for each number the mean over the tasks that kept it; else their sum. It is 0 where no
+            task did.
+
+    Example:
+        >>> agreeing_(torch.tensor([[4.0, -3.0, 1.0], [2.0, -1.0, -5.0]]), [2.0, 2.0], mean=True)
+        tensor([ 3., -3., -5.])
+    """
+    signs = _elected(_trim(tasks, thresholds))
+    tasks.mul_(signs).clamp_(min=0)  # the magnitudes of the numbers that agree
+    merged = tasks.sum(0).mul_(signs)
+    return merged.div_(tasks.sign_().sum(0).clamp_(min=1)) if mean else merged
 
 
 def elect(tasks: torch.Tensor, thresholds: Sequence[float]) -> torch.Tensor:
@@ -43,32 +81,21 @@ def elect(tasks: torch.Tensor, thresholds: Sequence[float]) -> torch.Tensor:
 
     Args:
         tasks: (M, …), one tensor of each task vector.
-        thresholds: M, of `trim_threshold`.
+        thresholds: M, of `trim_thresholds`.
     """
-    shape = (len(tasks), *[1] * (tasks.ndim - 1))
-    limits = torch.tensor(list(thresholds), dtype=tasks.dtype, device=tasks.device).view(shape)
-    trimmed = torch.where(tasks.abs() >= limits, tasks, torch.zeros_like(tasks))
-    elected = trimmed.sum(0).sign()
-    return torch.where(trimmed.sign() == elected, trimmed, torch.zeros_like(trimmed))
+    trimmed = _trim(tasks.clone(), thresholds)
+    return torch.where(trimmed.sign() == _elected(trimmed), trimmed, torch.zeros_like(trimmed))
 
 
-def agreeing_mean(tasks: torch.Tensor, thresholds: Sequence[float]) -> torch.Tensor:
-    """Return the merged task vector: for each number the mean over the tasks that kept it, 0 where none did.
-
-    Args:
-        tasks: (M, …), one tensor of each task vector.
-        thresholds: M, of `trim_threshold`.
-    """
-    kept = elect(tasks, thresholds)
-    counts = (kept != 0).sum(0).clamp_(min=1)
-    return kept.sum(0) / counts
+def _trim(tasks: torch.Tensor, thresholds: Sequence[float]) -> torch.Tensor:
+    """Set the numbers of each task below its threshold to 0, in place."""
+    limits = torch.tensor(list(thresholds), dtype=tasks.dtype)
+    below = torch.nextafter(limits, torch.zeros_like(limits))  # numbers of the threshold's own magnitude stay
+    for task, limit in zip(tasks, below.tolist(), strict=True):
+        torch.ops.aten.hardshrink.out(task, limit, out=task)
+    return tasks
 
 
-def agreeing_sum(tasks: torch.Tensor, thresholds: Sequence[float]) -> torch.Tensor:
-    """Return the merged task vector: for each number the sum over the tasks that kept it, 0 where none did.
-
-    Args:
-        tasks: (M, …), one tensor of each task vector.
-        thresholds: M, of `trim_threshold`.
-    """
-    return elect(tasks, thresholds).sum(0)
+def _elected(trimmed: torch.Tensor) -> torch.Tensor:
+    signs: torch.Tensor = trimmed.sum(0).sign_()
+    return signs

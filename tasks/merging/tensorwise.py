@@ -3,14 +3,16 @@
 One tensor of each model is in memory at a time, whatever the models' size.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import hypot
 
 import torch
 
 from tasks.errors import ModelMismatch
 from tasks.merging.combination import State, check_same_layout
+from tasks.merging.finite import find_the_cause
 from tasks.merging.numerical_rank import rounding
+from tasks.merging.views import outline, view
 
 Rule = Callable[[torch.Tensor, Sequence[float]], torch.Tensor]
 """From one tensor of each of M task vectors (M, …) to the merged task vector (…).
@@ -33,6 +35,7 @@ def merged_tensors(
 
     Raises:
         ModelMismatch: no tuned models, or another layout.
+        CheckpointError: a file holds NaN or infinities.
 
     Example:
         >>> base, tuned = {"w": torch.zeros(2)}, [{"w": torch.ones(2)}, {"w": torch.full((2,), 3.0)}]
@@ -43,23 +46,17 @@ def merged_tensors(
         raise ModelMismatch("merge: wanted at least one tuned model, got none")
     check_same_layout([outline(base), *map(outline, tuned)])
     for name, like in outline(base).items():
-        own = base[name]
         if not like.is_floating_point():
-            yield name, own
+            yield name, base[name]
             continue
-        own = own.to(device)
+        own = view(base, name).to(device)
         has_rank = of_matrices and own.ndim == 2
-        tasks, noises = [], []
-        for state in tuned:
-            tensor = state[name].to(device)
-            tasks.append(tensor - own)
-            noises += [hypot(rounding(own), rounding(tensor))] if has_rank else []
-        stacked = torch.stack(tasks)
+        stacked, noises = own.new_empty((len(tuned), *own.shape)), []
+        of_own = rounding(own) if has_rank else 0.0
+        for place, state in enumerate(tuned):
+            tensor = view(state, name).to(device)
+            torch.sub(tensor, own, out=stacked[place])
+            noises += [hypot(of_own, rounding(tensor))] if has_rank else []
+        find_the_cause(stacked, [base, *tuned], name)
         merged = stacked.mean(0) if of_matrices and not has_rank else rule(stacked, noises)
         yield name, (own + merged).to("cpu", like.dtype)
-
-
-def outline(state: State) -> Mapping[str, torch.Tensor]:
-    """Return a state's tensors by name, on the meta device where reading their numbers would cost something."""
-    without_numbers = getattr(state, "outline", None)
-    return without_numbers() if without_numbers else state

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TensorwiseMethod(Method):
-    """A family whose `rule` turns task vectors into one, tensor by tensor; a scale s gives (1 − s) θ_0 + s θ.
+    """A family that merges models tensor by tensor, by its `rule` or `merged`; a scale s gives (1 − s) θ_0 + s θ.
 
     Attributes:
         scales: the members that the family's name stands for; any other scale exists too. Empty: it has no scale.
@@ -46,8 +46,16 @@ class TensorwiseMethod(Method):
 
     def make(self, making: "Making") -> "Iterable[tuple[str, torch.Tensor]]":
         """Return the tensors of θ; one tensor of each model is in memory at a time."""
+        return self.merged(making.base, list(making.tuned), self.options(**making.options), making.device)
+
+    def merged(
+        self, base: "State", tuned: "Sequence[State]", options: Any, device: str = "cpu"
+    ) -> "Iterable[tuple[str, torch.Tensor]]":
+        """Yield the tensors of θ by name, in the base's order, on the CPU.
+
+        A family whose arithmetic needs no tensor of all task vectors at once implements this, and no `rule`.
+        """
         from tasks.merging.tensorwise import merged_tensors
 
-        tuned = list(making.tuned)
-        rule = self.rule(making.base, tuned, self.options(**making.options))
-        return merged_tensors(rule, making.base, tuned, of_matrices=self.of_matrices, device=making.device)
+        rule = self.rule(base, tuned, options)
+        return merged_tensors(rule, base, tuned, of_matrices=self.of_matrices, device=device)

@@ -34,6 +34,7 @@ class GreedySoup(Method):
     title = "Greedy soup"
     summary = "Fine-tuned models join an average, the best first, as long as the held-out accuracy does not fall."
     paper = PAPER
+    version = 2
     options = GreedySoupOptions
 
     def refusal(self, member: str, setup: Setup) -> str | None:
@@ -70,6 +71,7 @@ class GreedySoup(Method):
     def make(self, making: "Making") -> "Iterable[tuple[str, torch.Tensor]]":
         """Return the tensors of the soup; it keeps the checkpoints' own heads, and scores with the data set's."""
         from tasks.merging.combination import combine
+        from tasks.merging.weighted_sums import weighted_sums
 
         (held_out,) = making.looks_at
         names = making.names[1:]
@@ -90,24 +92,12 @@ class GreedySoup(Method):
             "top1": best,
             "each": scores,
         }
-        return _averages(making.base, [making.tuned[number] for number in chosen])
+        averaged = [making.tuned[number] for number in chosen]
+        return weighted_sums(averaged, [1.0 / len(averaged)] * len(averaged), making.base)
 
     def _held_out(self, setup: Setup) -> str | None:
         held_out: str | None = self.options_in(setup).held_out
         return held_out
-
-
-def _averages(base: "State", states: "Sequence[State]") -> "Iterable[tuple[str, torch.Tensor]]":
-    """Yield the mean of models, tensor by tensor in the base's order; tensors of integers are the first model's."""
-    import torch
-
-    from tasks.merging.tensorwise import outline
-
-    for name, like in outline(base).items():
-        if like.is_floating_point():
-            yield name, torch.stack([state[name] for state in states]).mean(0)
-        else:
-            yield name, states[0][name]
 
 
 METHOD = GreedySoup()

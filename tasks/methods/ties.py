@@ -13,7 +13,7 @@ merged task vectors are on the multi-task quickstart:
 - Trimming: over the whole task vector, as in the paper. mergekit trims tensor by tensor: 0.31 away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -23,7 +23,8 @@ from tasks.methods.method import MethodOptions, Paper
 from tasks.methods.static_merge import SCALES
 
 if TYPE_CHECKING:
-    from tasks.merging.tensorwise import Rule
+    import torch
+
     from tasks.methods.making import State
 
 
@@ -48,13 +49,13 @@ class Ties(TensorwiseMethod):
     options = TiesOptions
     scales = SCALES
 
-    def rule(self, base: "State", tuned: "Sequence[State]", options: TiesOptions) -> "Rule":
-        """Return the rule, after one pass over each task vector for its threshold."""
-        from tasks.merging.sign_election import agreeing_mean, agreeing_sum, trim_threshold
+    def merged(
+        self, base: "State", tuned: "Sequence[State]", options: TiesOptions, device: str = "cpu"
+    ) -> "Iterable[tuple[str, torch.Tensor]]":
+        """Yield the tensors of θ_0 and the merged task vector, on a processor whatever the device."""
+        from tasks.merging.sign_election import merged_by_signs
 
-        thresholds = [trim_threshold(base, state, options.keep) for state in tuned]
-        merged = agreeing_sum if options.combine == "sum" else agreeing_mean
-        return lambda tasks, _: merged(tasks, thresholds)
+        return merged_by_signs(base, tuned, options.keep, mean=options.combine == "mean")
 
 
 METHOD = Ties()

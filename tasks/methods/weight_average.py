@@ -11,7 +11,6 @@ from tasks.references.predictions import PredictionsReference
 if TYPE_CHECKING:
     import torch
 
-    from tasks.merging.tensorwise import Rule
     from tasks.methods.making import State
 
 
@@ -21,19 +20,21 @@ class WeightAverage(TensorwiseMethod):
     name = "weight-average"
     title = "Weight average"
     summary = "The mean of all models' weights, the base included."
+    version = 2
 
     def predictions(self, member: str, context: Context) -> PredictionsReference:
         """Return the predictions of the averaged model."""
         count = len(context.outputs)
         return static_merge(context.outputs, (1.0 / count,) * count)
 
-    def rule(self, base: "State", tuned: "Sequence[State]", options: Any) -> "Rule":
-        """Return the rule Σ_t τ_t / (M + 1): the base counts as a task vector of zeros."""
-        return _average
+    def merged(
+        self, base: "State", tuned: "Sequence[State]", options: Any, device: str = "cpu"
+    ) -> "Iterable[tuple[str, torch.Tensor]]":
+        """Yield the tensors of Σ_m θ_m / (M + 1), added up where the files are read, whatever the device."""
+        from tasks.merging.weighted_sums import weighted_sums
 
-
-def _average(tasks: "torch.Tensor", _noises: Iterable[float]) -> "torch.Tensor":
-    return tasks.sum(0) / (len(tasks) + 1)
+        states = [base, *tuned]
+        return weighted_sums(states, [1.0 / len(states)] * len(states))
 
 
 METHOD = WeightAverage()

@@ -6,6 +6,7 @@ from typing import BinaryIO
 import torch
 
 from tasks.errors import CheckpointError
+from tasks.merging.finite import all_finite
 from tasks.models.families.registry import Recognised, recognise
 from tasks.models.families.tensor_names import heads_of
 from tasks.models.files.tensor_files import read_tensors
@@ -108,7 +109,7 @@ def _in_float32(state: Mapping[str, torch.Tensor], where: str) -> dict[str, torc
             raise CheckpointError(f"{where}: {name} is not a plain tensor ({tensor.layout}, on {tensor.device})")
         if tensor.is_floating_point():
             tensor = tensor.float()  # noqa: PLW2901  the same object if the tensor is float32 already
-            if not bool(torch.isfinite(tensor).all()):
+            if not all_finite(tensor):
                 raise CheckpointError(f"{where}: {name} holds NaN or infinite weights")
         converted[name] = tensor
     return converted

@@ -28,6 +28,11 @@ class LazyState(Mapping[str, torch.Tensor]):
     def __getitem__(self, name: str) -> torch.Tensor:
         return vision_of({name: self._file[self._names[name]]}, self._where)[name]
 
+    @property
+    def views(self) -> "Views":
+        """The same tensors to look at: each until the next one, not to be written, and with no check of its numbers."""
+        return Views(self._file, self._names)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
@@ -38,6 +43,22 @@ class LazyState(Mapping[str, torch.Tensor]):
         """Return tensors of the same names, shapes and types (float32 for all floats), without numbers."""
         stored = self._file.outline()
         return {ours: _as_read(stored[theirs]) for ours, theirs in self._names.items()}
+
+
+class Views(Mapping[str, torch.Tensor]):
+    """The tensors of a `LazyState` as a look at the file's pages, where its path is local and they are float32."""
+
+    def __init__(self, file: SafetensorsFile, names: Mapping[str, str]) -> None:
+        self._file, self._names = file, names
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return _as_read(self._file.view(self._names[name]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def open_state(file: BinaryIO, where: str, path: str | None = None) -> Mapping[str, torch.Tensor]:

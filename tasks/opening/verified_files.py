@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TypeVar
 
+from storage.file_marks import mark_of
 from storage.identity import digest_of_file
 from storage.locations import Location
 from tasks.errors import CheckpointError
@@ -31,16 +32,28 @@ def load_file(reference: FileReference | ModelReference, read: Callable[[BinaryI
 def verified(reference: FileReference | ModelReference) -> Iterator[tuple[BinaryIO, str | None]]:
     """Open a file whose digest is still the reference's; yield it with its local path, or None for a remote file.
 
+    The digest is computed unless the file has the mark of the reference. A file that changes while it is open is
+    refused at the end, so a caller keeps nothing made of it before then.
+
     Raises:
-        CheckpointError: the file has changed.
+        CheckpointError: the file has changed, before it was opened or since.
     """
     location = Location(reference.url)
     with location.open() as file:
-        digest = digest_of_file(file)
-        if digest != reference.digest:
-            raise CheckpointError(
-                f"{reference.url}: changed since the run began (wanted {reference.digest[:16]}, got {digest[:16]}); "
-                "run it again"
-            )
+        mark = mark_of(file)
+        if not mark or mark != reference.mark:
+            _check(file, reference)
         file.seek(0)
         yield file, location.path if location.is_local else None
+        if mark_of(file) != mark:  # perhaps it was only renamed
+            file.seek(0)
+            _check(file, reference)
+
+
+def _check(file: BinaryIO, reference: FileReference | ModelReference) -> None:
+    digest = digest_of_file(file)
+    if digest != reference.digest:
+        raise CheckpointError(
+            f"{reference.url}: changed since the run began (wanted {reference.digest[:16]}, got {digest[:16]}); "
+            "run it again"
+        )

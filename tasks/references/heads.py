@@ -1,6 +1,6 @@
 """Classification heads by reference: a file, or class names that a text tower turns into one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from storage import keys
@@ -15,6 +15,9 @@ class FileReference:
     url: str
     digest: str
     """SHA-256 of the file."""
+    mark: str = field(default="", compare=False)
+    """The file's mark when its digest was computed (`storage.file_marks`), by which others know the file; empty: they
+    compute its digest again. No part of an identity."""
 
 
 @dataclass(frozen=True, kw_only=True)

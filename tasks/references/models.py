@@ -1,6 +1,6 @@
 """Models by reference: checkpoints, and models that a method makes of other models' weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from storage import keys
@@ -30,6 +30,8 @@ class ModelReference:
     """The same of the checkpoint's own head; 0: it has none."""
     made: "MadeModel | None" = None
     """The method and the weights that the model is made of; None: it is a checkpoint."""
+    mark: str = field(default="", compare=False)
+    """The file's mark when its digest was computed, as that of a `FileReference`."""
 
     @property
     def identified_tower(self) -> str | None:

@@ -17,6 +17,46 @@ def map_file(path: str) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
+class FilePages:
+    """A file of this machine as memory that keeps few of its pages: those of the bytes that were asked for last.
+
+    Args:
+        mapped: the file's bytes.
+    """
+
+    def __init__(self, mapped: mmap.mmap) -> None:
+        self._mapped, self._start, self._stop = mapped, 0, 0
+
+    @classmethod
+    def of(cls, file: BinaryIO) -> "FilePages | None":
+        """Return the pages of an open file; None if the file is not one of this machine, or is empty."""
+        try:
+            return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+        except (OSError, ValueError, AttributeError):
+            return None
+
+    def numbers(self, dtype: torch.dtype, count: int, start: int) -> torch.Tensor:
+        """Return numbers as a tensor (count,) that looks at the file, which is never to be written.
+
+        Memory gives up the pages of the call before. They are read from the file again if they are looked at again.
+
+        Args:
+            dtype: type of the numbers.
+            count: how many.
+            start: the place of the first one's first byte.
+
+        Raises:
+            DamagedFile: the file ends early.
+        """
+        if self._stop > self._start:
+            self._mapped.madvise(mmap.MADV_DONTNEED, self._start, self._stop - self._start)
+        stop = start + count * dtype.itemsize
+        if stop > len(self._mapped):
+            raise DamagedFile(f"a tensor's bytes end at {stop:,}, the file at {len(self._mapped):,}")
+        self._start, self._stop = start - start % mmap.PAGESIZE, stop
+        return torch.frombuffer(self._mapped, dtype=dtype, count=count, offset=start)
+
+
 def bytes_of(file: BinaryIO, size: int, name: str) -> torch.Tensor:
     """Return the next bytes of a file, (size,) uint8.
 
@@ -39,10 +79,15 @@ def fill(file: BinaryIO, view: memoryview, name: str) -> None:
     Raises:
         DamagedFile: the file ends early.
     """
-    place = 0
+    into, place = getattr(file, "readinto", None), 0
     while place < len(view):
-        piece = file.read(min(_CHUNK, len(view) - place))
-        if not piece:
+        room = view[place : place + _CHUNK]
+        if into:
+            read = int(into(room) or 0)
+        else:
+            piece = file.read(len(room))
+            read = len(piece)
+            room[:read] = piece
+        if not read:
             raise DamagedFile(f"{name} ends early")
-        view[place : place + len(piece)] = piece
-        place += len(piece)
+        place += read

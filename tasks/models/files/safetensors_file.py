@@ -1,5 +1,6 @@
 """Safetensors files: read tensor by tensor, without a second copy of the file in memory, and written likewise."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
@@ -9,7 +10,7 @@ import torch
 
 from tasks.models.files.budget import DIMENSIONS, NAME, NUMBERS, TENSORS
 from tasks.models.files.damage import DamagedFile, TooCostly
-from tasks.models.files.file_bytes import bytes_of, map_file
+from tasks.models.files.file_bytes import FilePages, bytes_of, map_file
 from tasks.models.files.file_format import FileFormat
 
 _FORMAT_HEADER = 100_000_000  # bytes; the format's own limit
@@ -49,6 +50,7 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
         if length > _LARGEST_HEADER:
             raise TooCostly(f"a header of {length:,} bytes, wanted at most {_LARGEST_HEADER:,}")
         self._file, self._start = file, 8 + length
+        self._pages: FilePages | None = None
         self.metadata, self._entries = _entries(file.read(length))
         _check_places(self._entries.values(), size - self._start)
 
@@ -56,6 +58,14 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
         dtype, shape, begin, end = self._entries[name]
         self._file.seek(self._start + begin)
         return bytes_of(self._file, end - begin, name).view(dtype).reshape(shape)
+
+    def view(self, name: str) -> torch.Tensor:
+        """Return a tensor to look at until the next call: of a file of this machine its pages, and no copy."""
+        dtype, shape, begin, end = self._entries[name]
+        self._pages = self._pages or FilePages.of(self._file)
+        if self._pages is None or begin == end:
+            return self[name]
+        return self._pages.numbers(dtype, (end - begin) // dtype.itemsize, self._start + begin).reshape(shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -122,13 +132,16 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def write_safetensors(
     file: BinaryIO, outline: Mapping[str, torch.Tensor], tensors: Iterable[tuple[str, torch.Tensor]]
-) -> None:
+) -> str:
     """Write tensors as an iterable yields them, so that one of them is in memory at a time.
 
     Args:
         file: opened for writing.
         outline: tensors of the same names, shapes and types; they may be without numbers.
         tensors: names and tensors, in the outline's order.
+
+    Returns:
+        The SHA-256 of the bytes written, 64 hex digits.
 
     Raises:
         ValueError: a tensor differs from the outline.
@@ -145,11 +158,17 @@ def write_safetensors(
         place += size
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # aligns the tensors
-    file.write(len(text).to_bytes(8, "little") + text)
+    start = len(text).to_bytes(8, "little") + text
+    file.write(start)
+    running = hashlib.sha256(start)
     for (wanted, like), (name, tensor) in zip(outline.items(), tensors, strict=True):
         if (wanted, like.dtype, like.shape) != (name, tensor.dtype, tensor.shape):
             raise ValueError(f"wanted {wanted} {like.dtype} {tuple(like.shape)}, got {name} {tensor.dtype}")
-        file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+        if tensor.numel():
+            content = tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
+            file.write(content)
+            running.update(content)
+    return running.hexdigest()
 
 
 def _check_places(entries: Iterable[_Entry], size: int) -> None:

@@ -88,11 +88,12 @@ def test_a_loss_that_is_not_finite_ends_it():
 
 def test_trimmed_task_vectors_are_those_of_ties():
     """`++`: what is left after trimming and the election of signs."""
-    from tasks.merging.sign_election import elect, trim_threshold
+    from tasks.merging.sign_election import elect
+    from tasks.merging.trim_threshold import trim_thresholds
 
     _, base, tuned = models()
     merging = LearntCoefficients(base, tuned, layer_wise=False, keep=0.2)
-    thresholds = [trim_threshold(base, state, 0.2) for state in tuned]
+    thresholds = trim_thresholds(base, tuned, 0.2)
     tasks = torch.stack([state["head.weight"] - base["head.weight"] for state in tuned])
     assert torch.equal(merging._tasks["head.weight"], elect(tasks, thresholds))
     kept = sum((t != 0).sum().item() for t in merging._tasks.values())

@@ -6,8 +6,8 @@ import torch
 
 from tasks.errors import ModelMismatch
 from tasks.merging.combination import combine
-from tasks.merging.sign_election import agreeing_mean, agreeing_sum, elect, trim_threshold
-from tasks.merging.tensorwise import merged_tensors
+from tasks.merging.sign_election import agreeing_, elect
+from tasks.merging.trim_threshold import trim_thresholds
 from tasks.methods.by_tensor import TensorwiseMethod
 from tasks.methods.iso_c import isotropic
 from tasks.methods.model_stock import model_stock
@@ -21,8 +21,7 @@ NAMES = sorted(name for name, method in METHODS.items() if isinstance(method, Te
 def merge_states(name, base, tuned, **options):
     """The merged model of a method at scale 1."""
     method = METHODS[name]
-    rule = method.rule(base, tuned, method.options(**options))
-    return dict(merged_tensors(rule, base, tuned, of_matrices=method.of_matrices))
+    return dict(method.merged(base, tuned, method.options(**options)))
 
 
 def states(count=3, seed=0):
@@ -41,13 +40,13 @@ def test_ties_by_hand():
     first = torch.tensor([4.0, -3.0, 0.5, 0.0, 1.0])
     second = torch.tensor([-1.0, -5.0, 0.0, 0.2, 2.0])
     base = {"x": torch.zeros(5)}
-    thresholds = [trim_threshold(base, {"x": task}, 0.4) for task in (first, second)]
+    thresholds = trim_thresholds(base, [{"x": task} for task in (first, second)], 0.4)
     assert thresholds == [3.0, 2.0]
-    merged = agreeing_mean(torch.stack([first, second]), thresholds)
+    merged = agreeing_(torch.stack([first, second]), thresholds, mean=True)
     assert merged.tolist() == [4.0, -4.0, 0.0, 0.0, 2.0]
-    assert agreeing_sum(torch.stack([first, second]), thresholds).tolist() == [4.0, -8.0, 0.0, 0.0, 2.0]
+    assert agreeing_(torch.stack([first, second]), thresholds, mean=False).tolist() == [4.0, -8.0, 0.0, 0.0, 2.0]
     cancelled = torch.tensor([[1.0, 3.0], [-1.0, -2.0]])
-    assert agreeing_mean(cancelled, [0.0, 0.0]).tolist() == [0.0, 3.0]
+    assert agreeing_(cancelled.clone(), [0.0, 0.0], mean=True).tolist() == [0.0, 3.0]
     assert elect(cancelled, [0.0, 0.0]).tolist() == [[0.0, 3.0], [0.0, 0.0]]
 
 
@@ -62,16 +61,16 @@ def test_ties_of_zero_vectors_is_zero():
     """A task that changed nothing takes no part in any mean."""
     zero, other = torch.zeros(4), torch.tensor([1.0, -2.0, 3.0, -4.0])
     base = {"x": torch.zeros(4)}
-    limits = [trim_threshold(base, {"x": task}, 1.0) for task in (zero, other)]
-    assert agreeing_mean(torch.stack([zero, zero]), [0.0, 0.0]).tolist() == [0.0] * 4
-    assert torch.equal(agreeing_mean(torch.stack([zero, other]), limits), other)
+    limits = trim_thresholds(base, [{"x": task} for task in (zero, other)], 1.0)
+    assert agreeing_(torch.stack([zero, zero]), [0.0, 0.0], mean=True).tolist() == [0.0] * 4
+    assert torch.equal(agreeing_(torch.stack([zero, other]), limits, mean=True), other)
 
 
 @pytest.mark.parametrize("keep", [0.0, 1.5])
 def test_a_share_out_of_range_is_refused(keep):
     """More than all, and nothing."""
     with pytest.raises(ValueError, match="wanted a fraction above 0 and at most 1"):
-        trim_threshold({"x": torch.zeros(2)}, {"x": torch.ones(2)}, keep)
+        trim_thresholds({"x": torch.zeros(2)}, [{"x": torch.ones(2)}], keep)
 
 
 def test_model_stock_by_hand():
