@@ -14,8 +14,8 @@ from local_pool import LocalPool
 from benchmarks.families import Family
 
 _OPEN = ("SCHEDULED", "PENDING", "RUNNING", "CANCELLING")
-_SECONDS = 0.2  # between two cheap requests
-_COUNTED = 25  # cheap requests between two counts of open runs, which cost more
+_SECONDS = 0.5  # between two cheap requests
+_COUNTED = 10  # cheap requests between two counts of open runs, which cost more
 
 
 class WatchedServer:

@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 import anyio
-import httpx
 from prefect import Flow, tags, task
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
@@ -25,6 +24,7 @@ from prefect.states import Cancelling
 from prefect.tasks import Task
 
 from flows.workers.children import Child
+from flows.workers.ends import end_of
 from flows.workers.pool import DEPLOYMENT, in_flight, pool
 from flows.workers.quick_imports import without_collection
 from tasks.progress import Work, work
@@ -35,7 +35,6 @@ log = logging.getLogger("dawin.dispatch")
 _STAGES = {"extract-outputs": "extract", "merge-weights": "make models", "evaluate-merges": "evaluate"}
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
-_POLLS_A_SECOND = 20  # of all children of a parent together; a single child is polled once per second
 
 
 class ChildFailed(RuntimeError):
@@ -85,13 +84,12 @@ async def _send_and_count(children: Sequence[Child], kind: str, shown: Work) -> 
     """Send all children, and count those that are done in the UI and on the console."""
     progress = await acreate_progress_artifact(progress=0.0, description=f"0 of {len(children)}: {kind}")
     limit, done = asyncio.Semaphore(in_flight()), 0
-    poll_seconds = max(1.0, min(len(children), in_flight()) / _POLLS_A_SECOND)
 
     async def send(child: Child) -> None:
         nonlocal done
         async with limit:
             await _sent.with_options(task_run_name=f"send {child.name}")(
-                f"{child.flow}/{DEPLOYMENT}", child.name, dict(child.parameters), list(child.tags), poll_seconds
+                f"{child.flow}/{DEPLOYMENT}", child.name, dict(child.parameters), list(child.tags)
             )
         done += 1
         shown.advance(1)
@@ -121,7 +119,7 @@ async def is_worth_another(_task: Task[..., Any] | None, _run: TaskRun | None, s
     retry_condition_fn=is_worth_another,
     cache_policy=NO_CACHE,
 )
-async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str], poll_seconds: float) -> None:
+async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str]) -> None:
     """Make a worker run a deployment, and wait for the end; if the wait is interrupted, the run is cancelled too."""
     attempt = getattr(TaskRunContext.get(), "task_run", None)
     again = f" (again, {attempt.run_count})" if attempt and attempt.run_count > 1 else ""
@@ -139,7 +137,7 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
     )
     try:
         run = await asyncio.shield(creating)
-        state = await _end_of(run.id, poll_seconds)
+        state = await end_of(run.id)
     except Exception:
         raise
     except BaseException:  # cancelled, terminated, interrupted
@@ -149,23 +147,6 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
         failure = ChildCancelled if state.is_cancelled() else ChildFailed
         ended = f"{state.name}: {state.message or ''}".strip(": ")
         raise failure(f"{name}: its run {run.id} ended as {ended}")
-
-
-async def _end_of(run: UUID, poll_seconds: float) -> State[Any]:
-    """Return a flow run's final state. The run continues while the API is unreachable, so this keeps waiting."""
-    while True:
-        try:
-            async with get_client() as client:
-                while True:
-                    state = (await client.read_flow_run(run)).state
-                    if state is not None and state.is_final():
-                        return state
-                    await asyncio.sleep(poll_seconds)
-        except httpx.HTTPError as error:
-            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500:
-                raise
-            log.warning("run %s: the API does not answer (%s), asking again", run, error)
-            await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _cancel(run: UUID) -> None:
