@@ -13,9 +13,8 @@ ROOT = Path(__file__).parents[3]
 
 def prefect_commands(text):
     """The commands in a line of a shell, without variables that are set before them, loops and comments."""
-    return [
-        shlex.split(found, comments=True) for found in re.findall(r"\bprefect [a-z-].*?(?=\s+done\b|[;&|]|$)", text)
-    ]
+    found = re.findall(r"\bprefect [a-z-].*?(?=\s+done\b|[;&|]|$)", text)
+    return [shlex.split(command, comments=True) for command in found]
 
 
 def documented():
@@ -35,7 +34,7 @@ def test_a_command_on_a_page_exists(command):
 
 def test_pages_have_such_commands():
     """The pages say how to create pools, deploy and start workers."""
-    assert len(documented()) >= 6
+    assert len(documented()) >= 5
 
 
 @pytest.mark.parametrize("name", ["systemd/dawin-worker@.service", "gpu-workers.sh"])
