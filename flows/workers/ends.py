@@ -1,7 +1,7 @@
 """The ends of child flow runs: one request a second asks for all of a parent's children together.
 
-A request for each child would cost the server 7 ms of processor time, every one to three seconds for as long as the
-child computes; one for all costs as much as one of these.
+A request for each child would make the server answer as many requests as a parent has children in flight, every few
+seconds, for as long as they compute.
 """
 
 import asyncio
