@@ -24,7 +24,7 @@ from prefect.states import Cancelling
 from prefect.tasks import Task
 
 from flows.workers.children import Child
-from flows.workers.ends import end_of
+from flows.workers.ends import Ends
 from flows.workers.pool import DEPLOYMENT, in_flight, pool
 from flows.workers.quick_imports import without_collection
 from tasks.progress import Work, work
@@ -83,13 +83,13 @@ async def _send_all(children: Sequence[Child]) -> None:
 async def _send_and_count(children: Sequence[Child], kind: str, shown: Work) -> None:
     """Send all children, and count those that are done in the UI and on the console."""
     progress = await acreate_progress_artifact(progress=0.0, description=f"0 of {len(children)}: {kind}")
-    limit, done = asyncio.Semaphore(in_flight()), 0
+    limit, ends, done = asyncio.Semaphore(in_flight()), Ends(), 0
 
     async def send(child: Child) -> None:
         nonlocal done
         async with limit:
             await _sent.with_options(task_run_name=f"send {child.name}")(
-                f"{child.flow}/{DEPLOYMENT}", child.name, dict(child.parameters), list(child.tags)
+                f"{child.flow}/{DEPLOYMENT}", child.name, dict(child.parameters), list(child.tags), ends
             )
         done += 1
         shown.advance(1)
@@ -119,7 +119,7 @@ async def is_worth_another(_task: Task[..., Any] | None, _run: TaskRun | None, s
     retry_condition_fn=is_worth_another,
     cache_policy=NO_CACHE,
 )
-async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str]) -> None:
+async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str], ends: Ends) -> None:
     """Make a worker run a deployment, and wait for the end; if the wait is interrupted, the run is cancelled too."""
     attempt = getattr(TaskRunContext.get(), "task_run", None)
     again = f" (again, {attempt.run_count})" if attempt and attempt.run_count > 1 else ""
@@ -137,7 +137,7 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
     )
     try:
         run = await asyncio.shield(creating)
-        state = await end_of(run.id)
+        state = await ends.of(run.id)
     except Exception:
         raise
     except BaseException:  # cancelled, terminated, interrupted

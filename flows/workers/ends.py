@@ -8,7 +8,6 @@ import asyncio
 import logging
 from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
@@ -23,7 +22,7 @@ _LOOK_FOR_DELETED = 30  # requests, after which runs that were deleted are looke
 
 
 class Ends:
-    """Waits for the final states of many flow runs, all in one event loop."""
+    """Waits for the final states of a flow's children, which all live in its event loop and use its client."""
 
     def __init__(self) -> None:
         self._waiting: dict[UUID, asyncio.Future[State[Any]]] = {}
@@ -56,7 +55,8 @@ class Ends:
                 async with get_client() as client:
                     while self._waiting:
                         await asyncio.sleep(_SECONDS)
-                        await self._settle(client)
+                        if self._waiting:
+                            await self._settle(client)
             except Exception as error:
                 if _is_refusal(error):
                     self._fail(error)
@@ -107,19 +107,3 @@ def _is_refusal(error: Exception) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code < 500
     return not isinstance(error, httpx.HTTPError)
-
-
-_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Ends] = WeakKeyDictionary()
-
-
-async def end_of(run: UUID) -> State[Any]:
-    """Return a flow run's final state, asking together with all others who wait in this event loop.
-
-    Args:
-        run: its id.
-
-    Raises:
-        ObjectNotFound: the run was deleted.
-        httpx.HTTPStatusError: the API refuses the request.
-    """
-    return await _of_loops.setdefault(asyncio.get_running_loop(), Ends()).of(run)

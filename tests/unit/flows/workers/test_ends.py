@@ -10,7 +10,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from flows.workers import ends as module
-from flows.workers.ends import Ends, end_of
+from flows.workers.ends import Ends
 
 RUNS = [uuid.uuid4() for _ in range(100)]
 
@@ -72,7 +72,7 @@ def waited(runs):
     """Wait for all runs at the same time; return their states or errors."""
 
     async def wait():
-        return await asyncio.gather(*map(end_of, runs), return_exceptions=True)
+        return await asyncio.gather(*map(Ends().of, runs), return_exceptions=True)
 
     return asyncio.run(asyncio.wait_for(wait(), 20))
 
