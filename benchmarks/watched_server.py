@@ -4,14 +4,16 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
 import httpx
 import numpy as np
-from local_pool import LocalPool
 
 from benchmarks.families import Family
+
+if TYPE_CHECKING:
+    from local_pool import LocalPool
 
 _OPEN = ("SCHEDULED", "PENDING", "RUNNING", "CANCELLING")
 _SECONDS = 0.5  # between two cheap requests
@@ -33,7 +35,7 @@ class WatchedServer:
         runs: flow runs of children that were created.
     """
 
-    def __init__(self, pool: LocalPool, others: Mapping[str, int]) -> None:
+    def __init__(self, pool: "LocalPool", others: Mapping[str, int]) -> None:
         self._url = f"{pool.url}/api"
         self._database = pool.environment["PREFECT_API_DATABASE_CONNECTION_URL"].replace("+asyncpg", "")
         leaders = {"server": pool.processes["server"].pid, "database": self._postmaster(), **others}
