@@ -7,13 +7,12 @@ send the child again when it or its worker dies; retries of the flow itself woul
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 from uuid import UUID
 
 import anyio
-import httpx
 from prefect import Flow, tags, task
 from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
@@ -25,6 +24,7 @@ from prefect.states import Cancelling
 from prefect.tasks import Task
 
 from flows.workers.children import Child
+from flows.workers.ends import Ends
 from flows.workers.pool import DEPLOYMENT, in_flight, pool
 from flows.workers.quick_imports import without_collection
 from flows.workers.slots import Slots
@@ -99,7 +99,7 @@ async def _send_all(children: Sequence[Child], slots: Slots, rank: float) -> Non
                     child.name,
                     dict(child.parameters),
                     list(child.tags),
-                    lambda: slots.poll_seconds,
+                    slots.ends,
                 )
         except ChildCancelled:
             raise
@@ -160,9 +160,7 @@ async def is_worth_another(_task: Task[..., Any] | None, _run: TaskRun | None, s
     retry_condition_fn=is_worth_another,
     cache_policy=NO_CACHE,
 )
-async def _sent(
-    deployment: str, name: str, parameters: dict[str, Any], tags: list[str], poll_seconds: Callable[[], float]
-) -> None:
+async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str], ends: Ends) -> None:
     """Make a worker run a deployment, and wait for the end; if the wait is interrupted, the run is cancelled too."""
     attempt = getattr(TaskRunContext.get(), "task_run", None)
     again = f" (again, {attempt.run_count})" if attempt and attempt.run_count > 1 else ""
@@ -180,7 +178,7 @@ async def _sent(
     )
     try:
         run = await asyncio.shield(creating)
-        state = await _end_of(run.id, poll_seconds)
+        state = await ends.of(run.id)
     except Exception:
         raise
     except BaseException:  # cancelled, terminated, interrupted
@@ -190,23 +188,6 @@ async def _sent(
         failure = ChildCancelled if state.is_cancelled() else ChildFailed
         ended = f"{state.name}: {state.message or ''}".strip(": ")
         raise failure(f"{name}: its run {run.id} ended as {ended}")
-
-
-async def _end_of(run: UUID, poll_seconds: Callable[[], float]) -> State[Any]:
-    """Return a flow run's final state. The run continues while the API is unreachable, so this keeps waiting."""
-    while True:
-        try:
-            async with get_client() as client:
-                while True:
-                    state = (await client.read_flow_run(run)).state
-                    if state is not None and state.is_final():
-                        return state
-                    await asyncio.sleep(poll_seconds())
-        except httpx.HTTPError as error:
-            if isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500:
-                raise
-            log.warning("run %s: the API does not answer (%s), asking again", run, error)
-            await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _cancel(run: UUID) -> None:

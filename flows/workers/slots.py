@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 
-_POLLS_A_SECOND = 20  # of all children of a parent together; a single child is polled once per second
+from flows.workers.ends import Ends
 
 
 class Slots:
@@ -14,17 +14,15 @@ class Slots:
 
     Args:
         limit: number of children.
+
+    Attributes:
+        ends: waits for the ends of all of them together.
     """
 
     def __init__(self, limit: int) -> None:
-        self._free, self._taken = limit, 0
+        self._free, self.ends = limit, Ends()
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = count()
-
-    @property
-    def poll_seconds(self) -> float:
-        """The time between two questions for the state of a child, so that all children together ask seldom."""
-        return max(1.0, self._taken / _POLLS_A_SECOND)
 
     @asynccontextmanager
     async def taken(self, rank: float = 0.0) -> AsyncIterator[None]:
@@ -34,11 +32,9 @@ class Slots:
             rank: of the child; among equal ones the first to ask is the first to go.
         """
         await self._take(rank)
-        self._taken += 1
         try:
             yield
         finally:
-            self._taken -= 1
             self._give_back()
 
     async def _take(self, rank: float) -> None:

@@ -28,6 +28,8 @@ NOT_RUN = {
     r"python infra/heartbeats\.py": "the same",
     r"curl -X POST \$PREFECT_API_URL/events .*": "the same; tests/workers sends this event",
     r"(\.venv/bin/)?python -m benchmarks\.\w+.*": "measures for minutes",
+    r"docker compose .*|kubectl .*": "needs a container runtime or a cluster; tests/unit/infra checks the files",
+    r"echo \"\w+=\$\(openssl rand -hex 24\)\" >> infra/\.env": "writes a password for containers",
     r"aws s3 sync .*": "needs Amazon's command line and a bucket",
     r"dawin ui": "serves pages until it is interrupted; tests/integration/test_ui.py opens them",
     r"dawin watch watched\.yaml": "looks again and again until it is interrupted",

@@ -65,19 +65,3 @@ def test_a_place_of_a_cancelled_child_is_given_on():
             pass
 
     asyncio.run(go())
-
-
-def test_many_children_are_asked_for_less_often():
-    """All together about twenty times a second, a single one once a second."""
-
-    async def go():
-        slots, begun, ready = Slots(100), [], asyncio.Event()
-        assert slots.poll_seconds == 1.0
-        going = [asyncio.ensure_future(held(slots, 0, begun, ready)) for _ in range(100)]
-        await settle()
-        assert slots.poll_seconds == 5.0
-        ready.set()
-        await asyncio.gather(*going)
-        assert slots.poll_seconds == 1.0
-
-    asyncio.run(go())
