@@ -51,7 +51,7 @@ class Computation:
         self._plans = {dataset.name: plan.on(dataset.name) for dataset in plan.datasets}
         self._children = {name: Children(own, key, experiment) for name, own in self._plans.items()}
         self._of_models = Children(plan, key, experiment)
-        self._slots = Slots(in_flight())
+        self._slots = Slots(in_flight() if pool() is not None else 1)
         self._heavy = asyncio.Lock()  # a fit uses all cores
         self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
         self._repairs, self._ahead = Counter[str](), set[str]()
