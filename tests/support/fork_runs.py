@@ -10,18 +10,18 @@ from flows.workers.forking import stand_in
 
 ROOT = Path(__file__).parents[2]
 SERVER = """
-import os, sys, types
+import os, sys
+from pathlib import Path
 import numpy  # starts a thread on a machine with several cores, and has a global state
 sys.path.insert(0, {root!r})
 from flows.workers.forking.fork_server import READY, ForkServer, become_the_only_thread
+from flows.workers.forking.source_files import SourceFiles
 def run():
     exec(os.environ["PREFECT__TEXT"], {{}})
     return 0
-environment = dict(os.environ)
-made = sys.modules["flows.made_up"] = types.ModuleType("flows.made_up")
-made.__file__ = {code!r}
+environment, sources = dict(os.environ), SourceFiles([Path({code!r})])
 become_the_only_thread()
-server = ForkServer({address!r}, environment, run)
+server = ForkServer({address!r}, environment, sources, run)
 os.write(1, READY)
 server.serve()
 os._exit(0)
@@ -32,11 +32,12 @@ class Server:
     """A running server; `run` starts a stand-in, whose child executes a text."""
 
     def __init__(self, folder):
-        self.address, self.code = str(folder / "s"), folder / "made_up.py"
+        self.address, self.code = str(folder / "s"), folder / "code" / "made_up.py"
+        self.code.parent.mkdir()
         self.code.touch()
         self.environment = {"PATH": "/usr/bin:/bin", "SHARED": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER.format(root=str(ROOT), address=self.address, code=str(self.code))],
+            [sys.executable, "-c", SERVER.format(root=str(ROOT), address=self.address, code=str(self.code.parent))],
             env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder,
         )  # fmt: skip
         assert self.process.stdout.readline() == b"ready\n"

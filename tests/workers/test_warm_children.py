@@ -79,7 +79,9 @@ def test_runs_share_a_server_and_complete(naps):
     assert b"fork_server" in command(one["parent"])
     assert one["directory"] != two["directory"]
     assert [naps.end(run)["type"] for run in (first, second)] == ["COMPLETED", "COMPLETED"]
-    assert ended(one["child"], one["helper"], two["child"], two["helper"])
+    wait_for(
+        "the processes' end", lambda: ended(*(facts[name] for facts in (one, two) for name in ("child", "helper")))
+    )
 
 
 def test_a_killed_child_has_crashed(naps):

@@ -27,7 +27,7 @@ from typing import NoReturn
 
 from flows.workers.forking.forked_child import Request, die_with, run_child, run_flow, try_libraries
 from flows.workers.forking.forked_runs import ForkedRun
-from flows.workers.forking.loaded_code import LoadedCode
+from flows.workers.forking.source_files import SourceFiles
 from flows.workers.forking.stand_in import ENDED, REFUSED, STARTED
 from flows.workers.quick_imports import without_collection
 
@@ -36,7 +36,15 @@ READY = b"ready\n"
 
 _PER_RUN = "PREFECT__"  # prefix of variables that Prefect reads while a flow runs, not when it is imported
 _LIBRARIES = ("prefect.flow_engine", "torch", "torchvision", "open_clip", "polars", "pyarrow.parquet", "s3fs")
-_FLOWS = ("extract_outputs", "merge_weights", "evaluate_merges", "aggregate_results", "run_experiment")
+_LATE = ("anyio._backends._asyncio", "encodings.idna", "prefect._internal.observers", "rich._emoji_codes")
+_FLOWS = (
+    "extract_outputs",
+    "merge_weights",
+    "evaluate_merges",
+    "aggregate_results",
+    "run_experiment",
+    "watch_checkpoints",
+)
 _TRIAL_SECONDS = 60
 _IGNORED = {"LC_CTYPE"}  # Python sets it where no locale is chosen
 
@@ -47,12 +55,14 @@ class ForkServer:
     Args:
         address: path of the socket; the folder's mode keeps other users away.
         environment: the variables with which this program started.
+        sources: the files that this program has imported since.
         run: what a child does with its streams, variables and directory; returns its exit status.
     """
 
-    def __init__(self, address: str, environment: Mapping[str, str], run: Callable[[], int] = run_flow) -> None:
-        self._address, self._environment, self._run = address, environment, run
-        self._code = LoadedCode()
+    def __init__(
+        self, address: str, environment: Mapping[str, str], sources: SourceFiles, run: Callable[[], int] = run_flow
+    ) -> None:
+        self._address, self._environment, self._sources, self._run = address, environment, sources, run
         self._listener: socket.socket | None = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(address)
         self._listener.listen(512)
@@ -106,7 +116,7 @@ class ForkServer:
         except (ValueError, LookupError, TypeError):  # not from a stand-in
             self._forget(run)
             return
-        if run.closed and run.process is None:
+        if (run.closed and run.process is None) or (request is not None and run.has_ended()):
             self._forget(run)
         elif request is not None:
             self._answer(run, request)
@@ -130,7 +140,7 @@ class ForkServer:
         wanted, present = shared_variables(request.environment), shared_variables(self._environment)
         if different := sorted(name for name in wanted | present if wanted.get(name) != present.get(name)):
             return f"its environment has other values of {', '.join(different)}"
-        if changed := self._code.changed():
+        if changed := self._sources.changed():
             self._stopping = True
             return f"{changed} has changed since the server imported it"
         return None
@@ -199,13 +209,16 @@ def shared_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def preload() -> None:
-    """Import all that the flows need; a flow whose import fails shows that in its own run."""
+    """Import all that the flows need, with modules that libraries import at their first use.
+
+    The import of a flow that fails does not matter here: its own run tries again and shows the error.
+    """
     with without_collection():
         for name in _LIBRARIES:
             import_module(name)
-        for name in _FLOWS:
+        for name in (*_LATE, *(f"flows.{flow}" for flow in _FLOWS)):
             with suppress(Exception):
-                import_module(f"flows.{name}")
+                import_module(name)
     gc.collect()
     gc.freeze()
 
@@ -238,13 +251,13 @@ def check_forks() -> str | None:
 
 def main(address: str) -> NoReturn:
     """Serve until the worker ends."""
-    environment = dict(os.environ)
+    environment, sources = dict(os.environ), SourceFiles()
     preload()
     become_the_only_thread()
     if fault := check_forks():
         print(fault, file=sys.stderr, flush=True)  # noqa: T201  the worker logs it
         os._exit(1)
-    server = ForkServer(address, environment)
+    server = ForkServer(address, environment, sources)
     os.write(1, READY)
     os.dup2(2, 1)
     server.serve()

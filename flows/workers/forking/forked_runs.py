@@ -53,6 +53,15 @@ class ForkedRun:
         content, self._bytes = json.loads(self._bytes[_HEAD:end]), self._bytes[end:]
         return Request(content["environment"], content["directory"], tuple(self._descriptors))
 
+    def has_ended(self) -> bool:
+        """Return whether the stand-in has ended or given up, so that nobody would supervise a process."""
+        with suppress(BlockingIOError):
+            try:
+                return self.connection.recv(1, socket.MSG_PEEK) == b""
+            except ConnectionError:
+                return True
+        return False
+
     def deliver_signals(self) -> None:
         """Send the process the signals of its stand-in; its number is valid, because nobody has waited for it yet."""
         assert self.process is not None

@@ -66,9 +66,13 @@ class WarmProcessWorker(ProcessWorker):
             self._look_soon()
 
     async def teardown(self, *exc_info: Any) -> None:  # noqa: ANN401  whatever Prefect passes
-        """Wait for the runs, then stop the fork servers."""
+        """Wait for the runs, whatever ends the worker, then stop the fork servers.
+
+        A signal cancels the worker's main task. Prefect 3.8.8 would hand this on to the tasks of the runs, which kill
+        their processes and leave the runs in the state Running.
+        """
         try:
-            await super().teardown(*exc_info)
+            await super().teardown(None, None, None)
         finally:
             await self._fork_servers.stop()
 

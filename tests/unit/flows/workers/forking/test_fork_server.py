@@ -1,5 +1,6 @@
 """Requests that a server refuses: the run gets a process of its own."""
 
+import json
 import socket
 import sys
 
@@ -45,6 +46,17 @@ def test_a_changed_source_file_ends_the_server(server, engine):
     assert out == "engine\n"
     assert f"{server.code} has changed since the server imported it" in error
     assert server.process.wait(20) == 0
+
+
+def test_a_stand_in_that_has_given_up_gets_no_process(server, tmp_path):
+    """A complete request of a closed connection starts nothing, so that no run has two processes."""
+    text = f"open({str(tmp_path / 'forked')!r}, 'w')"
+    content = json.dumps({"environment": {**server.environment, "PREFECT__TEXT": text}, "directory": "/"}).encode()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(server.address)
+        connection.sendall(len(content).to_bytes(4, "big") + content)
+    assert server.run("pass").wait(20) == 0
+    assert not (tmp_path / "forked").exists()
 
 
 def test_a_request_that_is_none_does_not_end_the_server(server):
