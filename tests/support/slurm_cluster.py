@@ -51,7 +51,7 @@ PartitionName=all Nodes={name} Default=YES DefaultTime=01:00:00
 
 
 class SlurmCluster:
-    """A cluster with as many GPUs as `GPUS` says, which are null devices; processes see their numbers.
+    """A cluster of one node, whose GPUs are null devices; a task sees the number of its GPU.
 
     Attributes:
         environment: the variable by which Slurm's commands find the cluster.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tiny
 import yaml
-from pools import device_of, in_process, kill, manifests, numbers, process_of, runs, wait_for
+from pools import MINUTES, device_of, in_process, kill, manifests, numbers, process_of, runs, wait_for
 from slurm_cluster import SlurmCluster
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def cluster():
     try:
         try:
             started.start()
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
             pytest.skip(str(error))
         with pytest.MonkeyPatch.context() as patch:
             for name, value in started.environment.items():
@@ -90,7 +90,7 @@ def story(slurm, cluster, experiment):
     ):
         try:
             disturbed = beside.submit(disturb, slurm, cluster)
-            shown = parent.communicate(timeout=300)[0].decode()
+            shown = parent.communicate(timeout=60 * 2 * MINUTES)[0].decode()
             happened = disturbed.result(timeout=10)
         finally:
             parent.kill()

@@ -1,5 +1,6 @@
 """The program that starts a pool on a Slurm cluster: its options, its files, and what it refuses."""
 
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -89,3 +90,57 @@ def test_a_command_of_slurm_that_fails_is_an_error_with_its_output():
     """The message holds the command and what it printed."""
     with pytest.raises(RuntimeError, match=r"ls /nowhere: .*No such file"):
         slurm_pool.slurm("ls", "/nowhere")
+
+
+class Parent:
+    """Stands in for the process of `dawin run`, whose first wait an interrupt ends."""
+
+    def __init__(self, waits):
+        self.waits, self.signals = waits, []
+
+    def __call__(self, command, **options):
+        self.command, self.options = command, options
+        return self
+
+    def wait(self):
+        outcome = self.waits.pop(0)
+        if isinstance(outcome, int):
+            return outcome
+        raise outcome
+
+    def send_signal(self, number):
+        self.signals.append(number)
+
+
+def test_a_run_on_the_pool_gives_its_exit_status(tmp_path, monkeypatch):
+    """`--run` runs the experiment with the pool's variables, and ends as `dawin run` does."""
+    parent, made = Parent([2]), pool(tmp_path)
+    monkeypatch.setattr(slurm_pool.subprocess, "Popen", parent)
+    assert slurm_pool.run(made, "my.yaml", "s3://bucket/store") == 2
+    assert parent.command[1:] == ["-m", "flows.cli", "run", "my.yaml", "--store", "s3://bucket/store"]
+    assert parent.options["env"] is made.environment
+    assert parent.signals == []
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(1)], ids=["interrupt", "SIGTERM"])
+def test_an_interrupt_reaches_the_run_once_and_is_waited_for(tmp_path, monkeypatch, end):
+    """The run cancels its children while the pool still stands; a second interrupt would cut that short."""
+    parent = Parent([end, 1])
+    monkeypatch.setattr(slurm_pool.subprocess, "Popen", parent)
+    with pytest.raises(type(end)):
+        slurm_pool.run(pool(tmp_path), "my.yaml", "s")
+    assert parent.signals == [signal.SIGINT]
+    assert parent.waits == []
+    assert parent.options["start_new_session"], "else the keyboard would send it too"
+
+
+def test_the_job_is_submitted_without_secrets_on_the_command_line(tmp_path, monkeypatch):
+    """The command line, which others can read, holds the path of the variables' file; the site's options come last."""
+    asked = []
+    monkeypatch.setattr(slurm_pool, "slurm", lambda *words: asked.append(words) or "17;cluster\n")
+    made = pool(tmp_path, options=["--partition=gpu"])
+    assert made._submit() == "17"
+    (words,) = asked
+    assert {"--array=0-1", "--export=HOME", f"--output={tmp_path}/worker-%A_%a.log"} <= set(words)
+    assert words[-3:] == ("--partition=gpu", str(slurm_pool.SCRIPT), str(tmp_path / "environment"))
+    assert made.password.partition(":")[2] not in " ".join(words)
