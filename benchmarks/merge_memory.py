@@ -109,7 +109,7 @@ def _merge(method: str, folder: Path) -> None:
     warm_up()
     size, largest = sizes(models[0])
     before, began = peak(), time.perf_counter()
-    make_model(made, Store(str(folder / f"store-{method}")), reading=Reading(batch_size=1))
+    make_model.fn(made, Store(str(folder / f"store-{method}")), reading=Reading(batch_size=1))
     print(f"{size} {largest} {peak() - before} {time.perf_counter() - began}")
 
 
