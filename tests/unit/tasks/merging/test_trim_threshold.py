@@ -61,6 +61,13 @@ def test_a_sample_that_misleads_costs_time_alone(monkeypatch, misled):
     assert len(searched) == len(tuned)
 
 
+def test_a_bracket_of_one_value_counts_it_once(monkeypatch):
+    """Most numbers have the value of the sample, and the threshold lies among the few below it."""
+    base, tuned = {"w": torch.zeros(3000)}, [{"w": torch.cat([torch.ones(2000), torch.linspace(0, 0.5, 1000)])}]
+    monkeypatch.setattr(trim_threshold, "_samples", lambda *_: [np.ones(256, np.float32)])
+    assert trim_thresholds(base, tuned, 0.9) == [float(torch.linspace(0, 0.5, 1000)[300])]
+
+
 def test_a_bracket_keeps_a_bounded_part_of_a_vector(monkeypatch):
     """If the sample's bracket holds more of the vector than expected, the rest of it is not kept in memory."""
     base, tuned = states(DRAWN["normal"])
