@@ -109,7 +109,7 @@ def _merge(method: str, folder: Path) -> None:
     warm_up()
     size, largest = sizes(models[0])
     before, began = peak(), time.perf_counter()
-    make_model(made, Store(str(folder / f"store-{method}")), reading=Reading(batch_size=1))
+    make_model.fn(made, Store(str(folder / f"store-{method}")), reading=Reading(batch_size=1))
     print(f"{size} {largest} {peak() - before} {time.perf_counter() - began}")
 
 
@@ -117,6 +117,7 @@ def main() -> None:
     """Merge by each method in a process of its own and report a row for each."""
     parser = options(__doc__)
     parser.add_argument("--models", type=int, default=8, help="M, the base not counted")
+    parser.add_argument("--methods", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--merge", help=argparse.SUPPRESS)
     parser.add_argument("--write", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -129,7 +130,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         own = ["-m", "benchmarks.merge_memory", "--folder", name, "--models", str(arguments.models)]
         run_child([*own, "--arch", arguments.arch, "--write"])
-        for method in NAMES:
+        for method in arguments.methods:
             shown = run_child([*own, "--merge", method], **children_environment(arguments)).shown
             size, largest, peak, seconds = map(float, shown.split()[-4:])
             bound = 1.2 * size + largest * arguments.models

@@ -1,6 +1,6 @@
 """The plainest loops over safetensors files that a merge cannot do without: reads, sums, selections, decompositions."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -12,6 +12,11 @@ State = dict[str, torch.Tensor]
 
 def _files(folder: Path) -> list[Path]:
     return [folder / f"{i}.safetensors" for i in range(len(list(folder.glob("*.safetensors"))))]
+
+
+def coefficients(count: int) -> tuple[float, ...]:
+    """Return the coefficients of task arithmetic for a base and count − 1 tuned models."""
+    return (1 - SCALE * (count - 1), *[SCALE] * (count - 1))
 
 
 def average(folder: Path) -> None:
@@ -26,13 +31,26 @@ def average(folder: Path) -> None:
     safetensors.torch.save_file(total, folder / "plain.out")
 
 
-def task_arithmetic(folder: Path) -> State:
-    """Add scaled models up in place."""
-    base, *tuned = _files(folder)
-    total = {n: t * (1 - SCALE * len(tuned)) for n, t in safetensors.torch.load_file(base).items()}
-    for file in tuned:
-        for name, tensor in safetensors.torch.load_file(file).items():
-            total[name].add_(tensor, alpha=SCALE)
+def task_arithmetic(folder: Path) -> None:
+    """Add scaled models up in place, write a file."""
+    total = _scaled_sum(map(safetensors.torch.load_file, _files(folder)), folder)
+    safetensors.torch.save_file(total, folder / "plain.out")
+
+
+def copied(folder: Path) -> object:
+    """Copy all models into memory, and add them up scaled."""
+    states = [{n: t.clone() for n, t in safetensors.torch.load_file(file).items()} for file in _files(folder)]
+    return states, _scaled_sum(states, folder)
+
+
+def _scaled_sum(states: Iterable[State], folder: Path) -> State:
+    total: State = {}
+    for state, coefficient in zip(states, coefficients(len(_files(folder))), strict=True):
+        for name, tensor in state.items():
+            if name in total:
+                total[name].add_(tensor, alpha=coefficient)
+            else:
+                total[name] = tensor * coefficient
     return total
 
 
@@ -78,6 +96,7 @@ def decompositions_of_iso_c(folder: Path) -> None:
 PLAIN: Mapping[str, Callable[[Path], object]] = {
     "weight-average": average,
     "task-arithmetic": task_arithmetic,
+    "evaluation": copied,
     "ties": thresholds,
     "tsv-merge": decompositions_of_tsv,
     "iso-c": decompositions_of_iso_c,

@@ -2,11 +2,13 @@
 
 import copy
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import nn
 
 from tasks.merging.combination import State, check_same_layout, weighted_sum
+from tasks.merging.large_vectors import large_vector
 
 
 class FlatWeights:
@@ -29,11 +31,16 @@ class FlatWeights:
         check_same_layout(states)
         self.names = [name for name, tensor in states[0].items() if tensor.is_floating_point()]
         self.vectors: list[torch.Tensor] = []
+        floating = [states[0][name] for name in self.names]
+        size, dtype = sum(map(torch.Tensor.numel, floating)), reduce(torch.promote_types, [t.dtype for t in floating])
         for state in states:
-            vector = torch.cat([state[name].reshape(-1) for name in self.names])
+            vector = large_vector(size, dtype, state[self.names[0]].device)
+            pieces = self._pieces(vector, state)
+            for name, piece in pieces.items():
+                piece.copy_(state[name])
             self.vectors.append(vector)
             if share and isinstance(state, dict):
-                state.update(self._pieces(vector, state))
+                state.update(pieces)
 
     def empty_model(self, module: nn.Module) -> tuple[nn.Module, torch.Tensor]:
         """Return a copy of a module whose floating-point tensors are views of one new vector, and that vector.
@@ -47,7 +54,7 @@ class FlatWeights:
             The copy, in evaluation mode and without gradients, and its vector (parameters,), not initialised.
         """
         made = copy.deepcopy(module).eval().requires_grad_(False)
-        vector = torch.empty_like(self.vectors[0])
+        vector = large_vector(len(self.vectors[0]), self.vectors[0].dtype, self.vectors[0].device)
         made.load_state_dict(self._pieces(vector, made.state_dict()), assign=True, strict=False)
         return made.requires_grad_(False), vector
 

@@ -1,8 +1,9 @@
 """The magnitudes at which task vectors are trimmed: the k largest numbers of each stay.
 
-A selection in a vector of 10⁸ numbers takes most of a merge's time. So a sample of each task vector brackets its
-threshold first. One pass then counts the numbers above the bracket and keeps those within it, about 1 of 200, among
-which the threshold is selected. It is exact: where the bracket misses it, the whole vector is searched.
+A selection in a vector of 10⁸ numbers takes longer than all other steps of a merge. So a sample of each task vector
+brackets its threshold first. One pass then counts the numbers above the bracket and keeps those within it, about 1 of
+200, among which the threshold is selected. The threshold is exact: if the bracket misses it, the whole vector is
+searched.
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,9 @@ from tasks.merging.views import outline, pieces, view
 
 _SAMPLE = 1 << 20  # numbers of a task vector
 _PIECE = 1 << 17  # numbers: smaller pieces than elsewhere, since the steps of a piece need room in the cache
-_DEVIATIONS = 6.0  # of a sample's rank, between the threshold's expected rank and the ends of the bracket
-_CROWDED = 16  # a piece with more than one number of so many in the bracket: many equal those at its ends
-_MOST = 16  # one number of so many of a vector are kept from within its bracket, no more
+_DEVIATIONS = 6.0  # standard deviations of a rank, from the threshold's expected rank to each end of the bracket
+_CROWDED = 1 / 16  # of a piece within the bracket: many numbers then equal its ends, as in weights of half precision
+_MOST = 1 / 16  # of a vector are kept from within its bracket; a bracket that holds more is given up
 
 Magnitudes = NDArray[np.float32]
 
@@ -94,7 +95,7 @@ class _Bracket:
         if first >= 1:
             sample.partition(size - first)
             self._high = float(sample[size - first])
-        self._most, self._above, self._count = max(_SAMPLE, count // _MOST), 0, 0
+        self._most, self._above, self._count = max(_SAMPLE, _MOST * count), 0, 0
         self._equal = {self._low: 0, self._high: 0}  # numbers that are counted, not kept: few values may be very common
         self._within: list[Magnitudes] = []
 
@@ -103,7 +104,7 @@ class _Bracket:
         above = magnitudes > self._high
         within = (magnitudes >= self._low) ^ above
         self._above += int(np.count_nonzero(above))
-        if np.count_nonzero(within) * _CROWDED > len(magnitudes):
+        if np.count_nonzero(within) > _CROWDED * len(magnitudes):
             for end in self._equal:
                 at_end = magnitudes == end
                 self._equal[end] += int(np.count_nonzero(at_end))
@@ -121,7 +122,8 @@ class _Bracket:
             return self._high
         rank -= self._equal[self._high]
         if rank > self._count:
-            return self._low if rank - self._count <= self._equal[self._low] else None
+            equal = 0 if self._low == self._high else self._equal[self._low]
+            return self._low if rank - self._count <= equal else None
         within = np.concatenate(self._within)
         within.partition(len(within) - rank)
         return float(within[len(within) - rank])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TypeVar
 
-from storage.file_marks import mark_of
+from storage.file_marks import mark_of, settled_mark
 from storage.identity import digest_of_file
 from storage.locations import Location
 from tasks.errors import CheckpointError
@@ -40,12 +40,12 @@ def verified(reference: FileReference | ModelReference) -> Iterator[tuple[Binary
     """
     location = Location(reference.url)
     with location.open() as file:
-        mark = mark_of(file)
+        mark, settled = mark_of(file), settled_mark(file)
         if not mark or mark != reference.mark:
             _check(file, reference)
         file.seek(0)
         yield file, location.path if location.is_local else None
-        if mark_of(file) != mark:  # perhaps it was only renamed
+        if mark_of(file) != settled:  # perhaps it was only renamed, or may have changed unnoticed
             file.seek(0)
             _check(file, reference)
 

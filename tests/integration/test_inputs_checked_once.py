@@ -46,9 +46,9 @@ def counted(monkeypatch):
     return counts
 
 
-@pytest.mark.parametrize(("settled", "hashes"), [(-3600.0, 0), (3600.0, 2)])
+@pytest.mark.parametrize(("settled", "hashes"), [(-3600.0, 0), (3600.0, 4)])
 def test_inputs_are_checked_once_by_the_parent(tmp_path, counted, monkeypatch, settled, hashes):
-    """The parent lists and hashes each input once; a child hashes files that changed just before the parent did."""
+    """The parent lists and hashes each input once; a child hashes files that had just changed then, twice."""
     monkeypatch.setattr(file_marks, "_SETTLED", settled)
     file = tiny.experiment(tmp_path, samples=12)
     settings = ["--set", "merge.granularity=[]", "--set", "baselines=[individual]"]
@@ -59,10 +59,12 @@ def test_inputs_are_checked_once_by_the_parent(tmp_path, counted, monkeypatch, s
         ("child lists", "one"): 1,
         ("child lists", "two"): 1,
     }
+    children = {("child hashes", name): hashes for name in ("base.pt", "tuned.pt") if hashes}
     assert {what: counted[what] for what in counted if "hashes" in what[0]} == {
         ("parent hashes", "base.pt"): 1,
         ("parent hashes", "tuned.pt"): 1,
-    } | ({("child hashes", name): hashes for name in ("base.pt", "tuned.pt")} if hashes else {})  # a child a data set
+        **children,  # two of them, one per data set, before and after they read a file
+    }
 
 
 @pytest.fixture
