@@ -120,7 +120,7 @@ def test_a_damaged_former_object_is_left_to_a_forward_pass(tmp_path):
 
 
 def test_an_upgrade_is_logged_in_one_line(tmp_path):
-    """The line names the data set, counts the predictions and says that no model ran; without an upgrade nothing is logged."""
+    """The line names the data set and counts the predictions; without an upgrade nothing is logged."""
     store, references = Store(str(tmp_path)), [outputs(), outputs(temperature=2.0)]
     for reference in references:
         write_former(store, reference, computed(reference, LABELS))
