@@ -52,7 +52,8 @@ def upgrade_outputs(
                 computed += _upgrade(reference, span, store)
                 progress.advance(span.length)
     if computed:
-        log.info("upgraded: outputs of an earlier dawin, %d predictions, without a forward pass", computed)
+        names = ", ".join(dict.fromkeys(reference.dataset.name for reference, _ in former))
+        log.info("upgraded: outputs of an earlier dawin on %s, %d predictions, without a forward pass", names, computed)
     return Tally(computed, sum(reference.dataset.samples for reference in outputs) - computed)
 
 

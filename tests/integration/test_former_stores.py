@@ -146,13 +146,14 @@ def test_the_upgrade_is_a_stage_of_its_own_that_does_as_much_as_planned(former):
     assert next(stage.name for stage in stages.all) == "upgrade"
 
 
-def test_a_run_logs_its_upgrade_in_one_line(former):
+def test_a_run_logs_its_upgrade_in_one_line_for_each_data_set(former):
     """The line counts the predictions that no forward pass was needed for; another run has nothing to upgrade."""
     file, _, store = former
     with heard("dawin.upgrading") as lines:
         for _ in range(2):
             runs.run(file, store.url)
-    assert lines == ["upgraded: outputs of an earlier dawin, 72 predictions, without a forward pass"]
+    line = "upgraded: outputs of an earlier dawin on {}, 36 predictions, without a forward pass"
+    assert lines == [line.format(name) for name in ("one", "two")]
 
 
 OUTDATED = f"experiment=tiny/run_id={RUN}/results.parquet: results version 2 of an earlier dawin, wanted 3; `dawin run"

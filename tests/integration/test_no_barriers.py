@@ -1,6 +1,8 @@
 """Data sets go their own way: a small one is finished before a large one, and one that fails stops no other."""
 
+import asyncio
 import shutil
+import sys
 
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ from damage import delete, described, rewritten, with_value
 from runs import run, written
 
 from flows.cli import main
+from flows.computing import computation
 from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan
 from storage.store import Store
@@ -53,6 +56,29 @@ def test_a_small_data_set_is_evaluated_before_a_large_one_is_extracted(tmp_path,
     tables = [key for key in kept if key.endswith(".parquet")]
     last = max(i for i, key in enumerate(tables) if key.startswith("predictions/") and small in key)
     assert last < min(i for i, key in enumerate(tables) if key.startswith("outputs/") and large in key)
+
+
+def test_on_a_pool_a_small_data_set_is_evaluated_while_a_large_one_is_extracted(tmp_path, monkeypatch):
+    """The large extraction waits here for the small evaluation to begin; the parent fits in a thread meanwhile."""
+    file, store = example(tmp_path), str(tmp_path / "store")
+    has_begun, dispatch, order = asyncio.Event(), computation.dispatch, []
+
+    async def elsewhere(children, **_):
+        for child in children:
+            order.append(child.name.partition(":")[0])
+            if order[-1] == "evaluate two":
+                has_begun.set()
+            if order[-1] == "extract one":
+                await asyncio.wait_for(has_begun.wait(), 240)
+        await dispatch(children)
+
+    monkeypatch.setattr(computation, "dispatch", elsewhere)
+    for place in (computation, sys.modules["flows.run_experiment"]):
+        monkeypatch.setattr(place, "pool", lambda: "pool")
+    rows = run(file, store)
+    assert order == ["extract one", "extract two", "evaluate two", "evaluate one"]
+    monkeypatch.undo()
+    assert numbers(rows).equals(numbers(run(file, tmp_path / "undisturbed")))
 
 
 @pytest.fixture

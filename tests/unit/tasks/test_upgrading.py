@@ -120,11 +120,12 @@ def test_a_damaged_former_object_is_left_to_a_forward_pass(tmp_path):
 
 
 def test_an_upgrade_is_logged_in_one_line(tmp_path):
-    """The line counts the predictions and says that no model ran; without an upgrade nothing is logged."""
+    """The line names the data set and counts the predictions; without an upgrade nothing is logged."""
     store, references = Store(str(tmp_path)), [outputs(), outputs(temperature=2.0)]
     for reference in references:
         write_former(store, reference, computed(reference, LABELS))
     with heard("dawin.upgrading") as lines:
         upgrade_outputs.fn(references, store)
         upgrade_outputs.fn(references, store)
-    assert lines == ["upgraded: outputs of an earlier dawin, 5000 predictions, without a forward pass"]
+    name = references[0].dataset.name
+    assert lines == [f"upgraded: outputs of an earlier dawin on {name}, 5000 predictions, without a forward pass"]
