@@ -2,10 +2,10 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 from storage.commits import commit, read_or_uncommit
 from storage.errors import damaged
@@ -14,9 +14,11 @@ from storage.inspection import current_version
 from storage.manifests import Manifest, now, read_manifest, uncommit, write_manifest
 from storage.soundness import counts_as_missing, note_commit, states
 from storage.store import Store
-from storage.verification import read_sound, verifies_contents
+from storage.verification import open_sound, read_sound, verifies_contents
 
 log = logging.getLogger("dawin.storage")
+
+R = TypeVar("R")
 
 _TRIES = 20  # writes of a manifest; each other writer at the same moment costs one
 
@@ -113,15 +115,38 @@ def read_blob(store: Store, key: str) -> bytes:
         ManifestInvalid: its manifest cannot be read.
         ObjectDamaged: the object differs from its manifest; its commit is taken back.
     """
-    return read_or_uncommit(store, key, lambda: _read(store, key))
+    return read_or_uncommit(store, key, lambda: read_sound(store, _sound_manifest(store, key)))
 
 
-def _read(store: Store, key: str) -> bytes:
+def read_blob_as_file(store: Store, key: str, read: Callable[[BinaryIO], R]) -> R:
+    """Return the result of reading a blob as a file, verified against its manifest.
+
+    A local blob is hashed once in a process while it does not change, and is never whole in memory.
+
+    Args:
+        store: the store that holds the object.
+        key: the object's key.
+        read: called with the open file, perhaps more than once.
+
+    Raises:
+        ObjectMissing: the object is not committed.
+        ManifestInvalid: its manifest cannot be read.
+        ObjectDamaged: the object differs from its manifest; its commit is taken back.
+    """
+
+    def opened() -> R:
+        with open_sound(store, _sound_manifest(store, key)) as file:
+            return read(file)
+
+    return read_or_uncommit(store, key, opened)
+
+
+def _sound_manifest(store: Store, key: str) -> Manifest:
     manifest, kind = read_manifest(store, key), key.partition("/")[0]
     wanted, got = f"{kind} version {current_version(kind)}", f"{manifest.table} version {manifest.version}"
     if wanted != got:
         raise damaged(store.address(key), f"wanted {wanted}, got {got}")
-    return read_sound(store, manifest)
+    return manifest
 
 
 def _manifest(key: str, entries: int, size: int, digest: str, identity: Mapping[str, Any]) -> Manifest:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-import safetensors.torch
 import torch
 
-from storage.blobs import read_blob
+from storage.blobs import read_blob_as_file
 from storage.store import Store
 from tasks.models.checkpoint import PROJECTION, read_checkpoint, read_head
+from tasks.models.files.safetensors_file import SafetensorsFile
 from tasks.opening.make_heads import text_head
 from tasks.opening.verified_files import load_file
 from tasks.references.datasets import ScoredDataset
@@ -35,7 +35,7 @@ def load_state(outputs: OutputsReference, store: Store) -> dict[str, torch.Tenso
         CheckpointError: a file changed since the run began; its numbers would be stored as those of another file.
     """
     if outputs.model.made:
-        state = safetensors.torch.load(read_blob(store, outputs.model.made.key))
+        state = read_blob_as_file(store, outputs.model.made.key, lambda file: SafetensorsFile(file).views())
     else:
         state = load_file(outputs.model, read_checkpoint)
     if outputs.model.projection:

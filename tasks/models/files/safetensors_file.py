@@ -67,6 +67,10 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
             return self[name]
         return self._pages.numbers(dtype, (end - begin) // dtype.itemsize, self._start + begin).reshape(shape)
 
+    def views(self) -> dict[str, torch.Tensor]:
+        """Return all tensors: of a file of this machine they look at its pages, and are never to be written."""
+        return {name: self.view(name) for name in self}
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 

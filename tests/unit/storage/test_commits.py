@@ -7,7 +7,7 @@ import pytest
 from damage import KEY, OBJECTS, PREFIX, SPANS, flipped, rewritten, with_value, write
 
 from storage import back_ends, keys, s3_writing
-from storage.blobs import commit_bytes, commit_file, read_blob
+from storage.blobs import commit_bytes, commit_file, read_blob, read_blob_as_file
 from storage.errors import ObjectDamaged, SchemaMismatch, StorageError
 from storage.manifests import read_manifest
 from storage.schemas import COEFFICIENTS
@@ -116,17 +116,22 @@ def test_a_blob_of_an_unknown_kind_is_refused(local):
     assert not local.exists("notes/0123")
 
 
+def as_file(store, key):
+    return read_blob_as_file(store, key, lambda file: file.read())
+
+
+@pytest.mark.parametrize("read", [read_blob, as_file])
 @pytest.mark.parametrize("kind", OBJECTS)
-def test_a_damaged_head_or_model_is_not_read(store, kind, tmp_path):
+def test_a_damaged_head_or_model_is_not_read(store, kind, read, tmp_path):
     """Its manifest shows the damage, and both ways to commit the blob again make it sound."""
     content = bytes(range(256)) * 100
     commit_bytes(store, HEAD, content, entries=1, identity={})
     store.replace(HEAD, OBJECTS[kind][0](content))
     with pytest.raises(ObjectDamaged, match=f"{HEAD}: {OBJECTS[kind][1]}"):
-        read_blob(store, HEAD)
+        read(store, HEAD)
     assert not is_committed(store, HEAD)
     commit_bytes(store, HEAD, content, entries=1, identity={})
-    assert read_blob(store, HEAD) == content
+    assert read(store, HEAD) == content
     file = tmp_path / "model"
     file.write_bytes(content)
     commit_file(store, HEAD, file, entries=1, identity={})

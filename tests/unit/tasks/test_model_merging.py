@@ -1,6 +1,7 @@
 """A made model's file: the same bytes each time, described by its manifest, and none of checkpoints that change."""
 
 import hashlib
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
@@ -16,6 +17,7 @@ from tasks.errors import CheckpointError
 from tasks.merging.combination import combine
 from tasks.methods.registry import METHODS
 from tasks.model_merging import make_model
+from tasks.opening.load_models import load_state
 from tasks.references.models import ModelReference
 from tasks.streaming.reading import Reading
 
@@ -66,6 +68,18 @@ def test_the_average_of_files_is_that_of_states(models, tmp_path):
     wanted = combine([safetensors.torch.load_file(model.url) for model in models], [0.25] * 4)
     assert found.keys() == wanted.keys()
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_a_made_model_is_loaded_as_it_was_written(models, tmp_path):
+    """An evaluation gets the tensors of the committed object, also after its file has lost its name."""
+    store, made = Store(str(tmp_path / "store")), METHODS["weight-average"].made_model(models)
+    key = make("weight-average", models, store)
+    written = safetensors.torch.load(store.read(key))
+    outputs = SimpleNamespace(model=made.model, scored=SimpleNamespace(head=None))
+    loaded = load_state(outputs, store)
+    store.delete(key)
+    assert loaded.keys() == written.keys()
+    assert all(torch.equal(loaded[name], written[name]) for name in written)
 
 
 def test_a_model_of_a_checkpoint_that_changes_meanwhile_is_not_kept(models, tmp_path, monkeypatch):
