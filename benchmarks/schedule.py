@@ -54,9 +54,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 runs = runs_of(MIXES[mix], checkpoints, granularity)
                 for start in arguments.start:
                     for workers in arguments.workers:
-                        pool = Pool(
-                            workers=workers, rate=arguments.rate, start_seconds=start, deaths=arguments.deaths
-                        )
+                        pool = Pool(workers=workers, rate=arguments.rate, start_seconds=start, deaths=arguments.deaths)
                         found = outcomes(runs, pool, arguments.seeds)
                         what = {"mix": mix, "checkpoints": checkpoints, "granularity": granularity}
                         yield {**what, "start, s": start, "workers": workers, **row_of(found)}

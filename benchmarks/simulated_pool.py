@@ -262,9 +262,11 @@ class Simulation:
     def _chain(self, graph: Graph) -> float:
         ends: dict[str, float] = {}
         for work in graph:
-            objects = [self._state.computed[Object(work.name, span)] for span in work.spans or (None,)] if (
-                not work.is_local
-            ) else [work.seconds]
+            objects = (
+                [self._state.computed[Object(work.name, span)] for span in work.spans or (None,)]
+                if (not work.is_local)
+                else [work.seconds]
+            )
             ends[work.name] = max(objects) + max((ends[name] for name in work.after), default=0.0)
         return max(ends.values())
 
