@@ -1,4 +1,4 @@
-"""Errors of a request that are found before any work begins."""
+"""Errors of a request that are found before any work begins, and of a run that computed a part of its data sets."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -31,6 +31,10 @@ class ExperimentError(InputError, ValueError):
         self.title = title
         text = "; ".join(fault.text for fault in self.faults)
         super().__init__(f"{title}: {text}" if title else text)
+
+
+class DatasetsFailed(RuntimeError):
+    """Some data sets of a run failed; the tables of the others are complete."""
 
 
 class OrchestrationError(InputError):

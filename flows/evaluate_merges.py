@@ -12,7 +12,9 @@ from tasks.streaming.fill import Tally
 
 
 @flow(name="evaluate-merges")
-async def evaluate_merges(plan: str, dataset: str, store: str, samples: tuple[int, int] | None = None) -> Tally:
+async def evaluate_merges(
+    plan: str, dataset: str, store: str, samples: tuple[int, int] | None = None, learnt: bool | None = None
+) -> Tally:
     """Run the merged models of a plan over a data set, as far as their predictions are missing from the store.
 
     Args:
@@ -20,12 +22,14 @@ async def evaluate_merges(plan: str, dataset: str, store: str, samples: tuple[in
         dataset: name of the data set.
         store: address of the store.
         samples: start and stop of the samples to run on, `stop` excluded; None: all.
+        learnt: whether to run the merges of models that are made by looking at images, or the others; None: all.
     """
     opened = Store(store)
     with looking(opened.url):
         found = read_plan(plan, opened).on(dataset)
         merges = found.merges(found.datasets[0])
         missing, span = found.missing(merges), Span(*samples) if samples else None
+        missing = [merge for merge in missing if learnt is None or merge.is_learnt == learnt]
         tally = evaluation.evaluate_merges(missing, found.store, reading=found.reading, samples=span, beside=merges)
         log_accuracies(predictions_by_method(found.cells, missing), found.store)
         return tally

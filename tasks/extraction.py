@@ -14,9 +14,10 @@ from tasks.models.classifier import build_classifier
 from tasks.opening.load_models import load_states
 from tasks.references.outputs import OutputsReference
 from tasks.references.predictions import MergeReference
+from tasks.streaming.ahead import opened_images
 from tasks.streaming.devices import default_device
 from tasks.streaming.fill import Tally, fill
-from tasks.streaming.images import BLOCK, Images, blocks
+from tasks.streaming.images import BLOCK, blocks
 from tasks.streaming.inference import Inference
 from tasks.streaming.merge_sinks import merge_sinks
 from tasks.streaming.merger import Merger
@@ -51,7 +52,7 @@ def extract(
     dataset, device = outputs[0].dataset, default_device()
     needed = {o: logits.get(o.prefix, ()) for o in outputs}
     missing = [o for o in outputs if missing_spans(store, o.prefix, dataset.spans, vectors=needed[o])]
-    images = Images(dataset, reading, device)
+    images = opened_images(dataset, reading, device)
     inference = Inference(dataset.preprocessing, outputs[0].scored.precision, reading.batch_size, dataset.groups)
     merged = tuple(dict.fromkeys(reference for merge in merges for reference in merge.outputs))
     states = load_states(dict.fromkeys((*missing, *merged)), store, device)

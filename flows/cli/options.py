@@ -65,6 +65,11 @@ def store_url(options: argparse.Namespace) -> str:
     return chosen_store(options.store)
 
 
+def work_pool() -> str | None:
+    """Return the work pool that runs the models, without an import of Prefect; None: they run in this process."""
+    return os.environ.get("DAWIN_GPU_POOL") or None
+
+
 def chosen_store(given: str | None) -> str:
     """Return the store's address: the given one, else the environment variable DAWIN_STORE, else `./dawin-store`."""
     return given or os.environ.get("DAWIN_STORE") or DEFAULT_STORE

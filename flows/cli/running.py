@@ -1,9 +1,9 @@
 """A run of an experiment with its display: header, progress, results, and where they are kept."""
 
 import argparse
-import os
 
 from flows.cli.bars import bars
+from flows.cli.options import work_pool
 from flows.display.consoles import standard_output
 from flows.display.next_steps import kept, next_steps, samples_command_of
 from flows.display.results_table import print_results
@@ -30,7 +30,7 @@ def run_and_show(
         Exception: the error of a flow run that failed.
     """
     with bars(options, "checking the inputs") as screen:
-        plan = run_here(experiment, url, lambda found: screen.plan(found, pool=_pool()), screen.is_verbose)
+        plan = run_here(experiment, url, lambda found: screen.plan(found, pool=work_pool()), screen.is_verbose)
     _show_results(plan, screen, file, options or argparse.Namespace())
     return plan
 
@@ -59,8 +59,3 @@ def _show_results(plan: Plan, screen: Screen, file: str | None, options: argpars
         changed = getattr(options, "set", [])
         for line in next_steps(plan, file=file, store=store, hides=bool(hidden), width=console.width, settings=changed):
             console.print(line, soft_wrap=True)
-
-
-def _pool() -> str | None:
-    """Return the work pool that runs the models, without an import of Prefect."""
-    return os.environ.get("DAWIN_GPU_POOL") or None

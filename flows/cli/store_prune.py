@@ -2,6 +2,7 @@
 
 import argparse
 
+from flows.cli.numbers_given import number, whole_number
 from flows.cli.options import add_json, add_quiet, add_store, store_url
 
 EXAMPLES = (
@@ -19,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the runs to remove, `--logits`, `--dry-run`, `--store`, `--json` and `-q`."""
     parser.description = f"{parser.description}\n\n{DESCRIPTION}"
     parser.add_argument(
-        "--keep-last", type=int, metavar="N", help="remove the runs of each experiment but the newest N"
+        "--keep-last", type=whole_number, metavar="N", help="remove the runs of each experiment but the newest N"
     )
     parser.add_argument(
         "--older-than",
-        type=float,
+        type=number,
         metavar="DAYS",
         help="remove only runs that are older; the latest of each experiment stays, unless --keep-last is 0",
     )

@@ -24,6 +24,10 @@ def failure(error: Exception) -> str:
     """Return the line that reports the error of a failed run."""
     if isinstance(error, MemoryError):
         return "the run failed: not enough memory"
+    from flows.errors import DatasetsFailed
+
+    if isinstance(error, DatasetsFailed):
+        return one_line(error)
     return f"the run failed: {type(error).__name__}: {one_line(error)}"
 
 

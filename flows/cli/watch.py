@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from flows.cli.numbers_given import number
 from flows.cli.options import add_experiment, add_store, add_verbosity, experiment_of, store_url
 from flows.cli.terminal import one_line
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_verbosity(parser)
     parser.add_argument("--once", action="store_true", help="look once and end; without it, look again and again")
     parser.add_argument(
-        "--every", type=float, default=300.0, metavar="SECONDS", help="time between two looks (default: 300)"
+        "--every", type=number, default=300.0, metavar="SECONDS", help="time between two looks (default: 300)"
     )
 
 

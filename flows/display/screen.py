@@ -51,7 +51,7 @@ class Screen:
         if self._is_live:
             self._open.enter_context(LiveBlock(self.stages, self._console, self._waiting))
         elif not self._quiet:
-            self._open.callback(self._plain.close)
+            self._open.push(self._close_lines)
         return self
 
     def __exit__(
@@ -98,6 +98,9 @@ class Screen:
             self._console.print(field("device", device_in_words()))
         if not self._is_live and not self._quiet:
             self._plain(stage, event)
+
+    def _close_lines(self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        self._plain.close(is_done=kind is None)
 
     def _show_warning(self, line: str) -> None:
         if not self._quiet:

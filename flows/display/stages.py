@@ -66,11 +66,10 @@ class Stage:
         self._ended = time.monotonic()
 
     def pause(self) -> None:
-        """Stop the clock, because another stage begins; planned work that has not begun is taken as done by others."""
+        """Stop the clock, because another stage begins. Another data set may start it again."""
         if self._began is not None and not self.open:
             self._earlier += self._ended - self._began
             self._began = None
-            self.planned = 0
 
 
 class Stages:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
-from flows.planning.plan_look import PlanLook
+from flows.planning.plan_look import PlanLook, Table
 from storage.open_looks import look_again
 from storage.spans import Span
 from storage.store import Store
@@ -186,6 +186,23 @@ class Plan:
     def missing(self, references: Sequence[R]) -> list[R]:
         """Return those references whose tables are not complete in the store."""
         return [reference for reference in references if self._look.missing(reference)]
+
+    def missing_samples(self, references: Sequence[R]) -> int:
+        """Return the number of samples × tables that the store does not hold."""
+        return sum(span.length for reference in references for span in self._look.missing(reference))
+
+    def missing_spans(self, reference: Table) -> list[Span]:
+        """Return the spans of a table that the store does not hold."""
+        return self._look.missing(reference)
+
+    def spans_to_extract(self, dataset: DatasetReference) -> list[Span]:
+        """Return the spans that the pass over a data set reads that extracts the models' own outputs, in order."""
+        own = next(outputs for outputs in self.outputs if outputs[0].dataset == dataset)
+        if not self.missing(own):
+            return []
+        tables: list[Table] = [*own, *self.streamed(dataset)]
+        missing = {span for one in tables for span in self._look.missing(one)}
+        return [span for span in dataset.spans if span in missing]
 
     def needed_logits(self, outputs: Iterable[OutputsReference]) -> dict[str, list[Span]]:
         """Return the spans whose logits a missing table needs, by prefix of the outputs."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flows.planning.plan import Plan
+from flows.planning.plan_parts import Part, parts_of
 from flows.reports.json_models import (
     CalibratedModel,
     CalibrateDocument,
@@ -11,6 +12,7 @@ from flows.reports.json_models import (
     HeadDocument,
     InspectDocument,
     PlanDocument,
+    PlannedPart,
     PlannedStep,
     Preprocessing,
 )
@@ -20,8 +22,13 @@ if TYPE_CHECKING:
     from tasks.numerics.calibration import Calibration
 
 
-def plan_document(plan: Plan) -> PlanDocument:
-    """Return a plan: its steps, tower, preprocessing and notes."""
+def plan_document(plan: Plan, *, on_pool: bool = False) -> PlanDocument:
+    """Return a plan: its steps, their order, tower, preprocessing and notes.
+
+    Args:
+        plan: the plan.
+        on_pool: whether workers of a pool would compute it.
+    """
     settings, passes = plan.record.settings, plan.forward_passes
     return PlanDocument(
         experiment=plan.record.experiment,
@@ -29,11 +36,23 @@ def plan_document(plan: Plan) -> PlanDocument:
         store=plan.store.url,
         is_done=plan.is_done,
         steps=[PlannedStep(**{**step._asdict(), "dataset": step.dataset or None}) for step in plan.steps()],
+        parts=[_part(part) for part in parts_of(plan, on_pool=on_pool)],
         forward_passes=ForwardPasses(needed=passes.needed, reused=passes.reused),
         tower=described(settings["architecture"]),
         assumed=settings["assumed"],
         images=Preprocessing(**settings["preprocess"]),
         notes=plan.notes,
+    )
+
+
+def _part(part: Part) -> PlannedPart:
+    return PlannedPart(
+        name=part.name,
+        stage=part.stage,
+        dataset=part.dataset or None,
+        waits_for=list(part.waits_for),
+        passes=part.passes,
+        missing=part.missing,
     )
 
 

@@ -28,6 +28,23 @@ class PlannedStep(Document):
     """Number of those that are not in the store."""
 
 
+class PlannedPart(Document):
+    """A part of a run: a stage of a data set, or a made model; it begins when the parts that it waits for are done."""
+
+    name: str
+    """In words, unique in the plan."""
+    stage: str
+    """`extract`, `make`, `judge`, `fit`, `evaluate`, `evaluate learnt` or `mix`."""
+    dataset: str | None
+    """Name of the data set; null for a made model."""
+    waits_for: list[str]
+    """Names of the parts that come before it."""
+    passes: int
+    """Forward passes that are missing; an estimate where a method learns."""
+    missing: int
+    """Samples times tables, tables or models that are missing; 0: the part is in the store."""
+
+
 class ForwardPasses(Document):
     """How often an image goes through a model."""
 
@@ -69,6 +86,8 @@ class PlanDocument(Document):
     """Whether the store holds everything, so that a run computes nothing."""
     steps: list[PlannedStep]
     """The steps, in the order of the stages."""
+    parts: list[PlannedPart]
+    """The parts and what they wait for, data set by data set, then the made models."""
     forward_passes: ForwardPasses
     """The passes of images through models, all steps together."""
     tower: str

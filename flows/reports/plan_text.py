@@ -4,17 +4,25 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from flows.planning.plan import Plan, Step
+from flows.planning.plan_parts import parts_of
 from flows.planning.preprocessing import preprocessing_in_words
+from flows.reports.order_text import order_text
 from tasks.models.architecture import described
 
 _MOST_ALIKE = 12  # models of a data set with a line of their own; experiments with dozens of models exist
 
 
-def steps_text(plan: Plan) -> str:
-    """Return one line for each step, with its missing samples, and the number of forward passes."""
+def steps_text(plan: Plan, *, on_pool: bool = False) -> str:
+    """Return one line for each step with its missing samples, the number of forward passes, and the order of the steps.
+
+    Args:
+        plan: the plan.
+        on_pool: whether workers of a pool would compute it.
+    """
     passes = plan.forward_passes
     counted = f"  forward passes: {passes.needed:,} to run, {passes.reused:,} reused"
-    return "\n".join([*step_lines(plan.steps()), "", counted])
+    order = order_text(parts_of(plan, on_pool=on_pool))
+    return "\n".join([*step_lines(plan.steps()), "", counted, *(["", order] if order else [])])
 
 
 def step_lines(steps: Sequence[Step]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.experiment.settings import Experiment
 from flows.planning.plan import Plan
+from flows.planning.plan_parts import Stage, merges_of
 from flows.workers.pool import pool
 from flows.workers.tags import tags_of
 from storage.spans import Span, cut
@@ -54,27 +55,41 @@ class Children:
         name = f"extract {dataset.name}: {', '.join(o.model.name for o in missing)}{also}"
         return list(self._by_span("extract-outputs", name, dataset))
 
-    def merge(self) -> list[Child]:
-        """Return the children that make models of other models' weights."""
-        return [self._child("merge-weights", f"merge {m.method}", model=m.digest) for m in self._plan.missing_models]
+    def merge(self, model: str) -> list[Child]:
+        """Return the child that makes a model of other models' weights; none if no missing table needs it.
 
-    def evaluate(self, dataset: DatasetReference) -> list[Child]:
-        """Return the children that evaluate missing merges on a data set."""
-        merges = self._plan.merges(dataset)
+        Args:
+            model: digest of the made model.
+        """
+        made = [one for one in self._plan.missing_models if one.digest == model]
+        return [self._child("merge-weights", f"merge {one.method}", model=one.digest) for one in made]
+
+    def evaluate(self, dataset: DatasetReference, stage: Stage = "evaluate") -> list[Child]:
+        """Return the children that evaluate missing merges on a data set.
+
+        Args:
+            dataset: of the plan.
+            stage: of the plan's parts: `evaluate`, or `evaluate learnt`.
+        """
+        merges = merges_of(self._plan, dataset, stage, on_pool=pool() is not None)
         missing = self._plan.missing(merges)
         if reused := len(merges) - len(missing):
             log.info("skipped: evaluate %s: %d merges (in the store)", dataset.name, reused)
         if not missing:
             return []
-        return list(self._by_span("evaluate-merges", f"evaluate {dataset.name}: {len(missing)} merges", dataset))
+        if len(merges) == len(self._plan.merges(dataset)):
+            return list(self._by_span("evaluate-merges", f"evaluate {dataset.name}: {len(missing)} merges", dataset))
+        is_learnt = stage == "evaluate learnt"
+        name = f"evaluate {dataset.name}: {len(missing)} {'learnt' if is_learnt else 'other'} merges"
+        return list(self._by_span("evaluate-merges", name, dataset, learnt=is_learnt))
 
-    def _by_span(self, flow: str, name: str, dataset: DatasetReference) -> Iterator[Child]:
+    def _by_span(self, flow: str, name: str, dataset: DatasetReference, **parameters: bool) -> Iterator[Child]:
         """Yield one child per span of whole objects; without a pool, one child for all samples."""
         wanted = self._experiment.samples_per_run if pool() else None
         size = dataset.samples if wanted is None or wanted == "auto" else -(-wanted // dataset.shard) * dataset.shard
         for span in cut(dataset.samples, size):
             part = "" if span == dataset.whole else f" ({span.start:,} to {span.stop - 1:,})"
-            yield self._child(flow, f"{name}{part}", dataset=dataset.name, samples=_as_parameter(span))
+            yield self._child(flow, f"{name}{part}", dataset=dataset.name, samples=_as_parameter(span), **parameters)
 
     def _child(self, flow: str, name: str, **parameters: Any) -> Child:  # noqa: ANN401  plain JSON values
         tags = tags_of(self._experiment, parameters.get("dataset"))

@@ -7,9 +7,9 @@ send the child again when it or its worker dies; retries of the flow itself woul
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import anyio
@@ -27,15 +27,17 @@ from prefect.tasks import Task
 from flows.workers.children import Child
 from flows.workers.pool import DEPLOYMENT, in_flight, pool
 from flows.workers.quick_imports import without_collection
+from flows.workers.slots import Slots
 from tasks.progress import Work, work
 from tasks.streaming.fill import Tally
+
+T = TypeVar("T")
 
 log = logging.getLogger("dawin.dispatch")
 
 _STAGES = {"extract-outputs": "extract", "merge-weights": "make models", "evaluate-merges": "evaluate"}
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
-_POLLS_A_SECOND = 20  # of all children of a parent together; a single child is polled once per second
 
 
 class ChildFailed(RuntimeError):
@@ -46,15 +48,22 @@ class ChildCancelled(ChildFailed):
     """A child flow run was cancelled. Somebody wants it to end, so it is not sent again."""
 
 
-async def dispatch(children: Sequence[Child]) -> None:
-    """Run all children: in this process one after the other, or on a pool as many at a time as its workers take.
+async def dispatch(children: Sequence[Child], *, slots: Slots | None = None, rank: float = 0.0) -> None:
+    """Run children of one flow: in this process one after the other, or on a pool as many at a time as it takes.
+
+    Args:
+        children: of one flow.
+        slots: the places for children in flight, if several calls at the same time share them.
+        rank: of these children among those that wait for a place; the highest goes first.
 
     Raises:
         ChildFailed: a child did not complete, even after its retries; all other children have ended.
+        ChildCancelled: a child was cancelled; so are the others.
         Exception: the error of a child that ran in this process.
     """
     if pool() is not None:
-        await _send_all(children)
+        if children:
+            await _send_all(children, slots or Slots(in_flight()), rank)
         return
     for child in children:
         with tags(*child.tags):
@@ -73,40 +82,70 @@ def child_flow(name: str) -> Flow[..., Coroutine[Any, Any, Tally]]:
     return found
 
 
-async def _send_all(children: Sequence[Child]) -> None:
-    if not children:
-        return
-    kind = children[0].flow
-    with work(kind, len(children), stage=_STAGES.get(kind), unit="runs") as shown:
-        await _send_and_count(children, kind, shown)
-
-
-async def _send_and_count(children: Sequence[Child], kind: str, shown: Work) -> None:
+async def _send_all(children: Sequence[Child], slots: Slots, rank: float) -> None:
     """Send all children, and count those that are done in the UI and on the console."""
-    progress = await acreate_progress_artifact(progress=0.0, description=f"0 of {len(children)}: {kind}")
-    limit, done = asyncio.Semaphore(in_flight()), 0
-    poll_seconds = max(1.0, min(len(children), in_flight()) / _POLLS_A_SECOND)
+    kind = children[0].flow
+    title = children[0].name if len(children) == 1 else f"{children[0].name.partition(' (')[0]}, {len(children)} runs"
+    progress = await acreate_progress_artifact(progress=0.0, description=title)
+    done = 0
 
-    async def send(child: Child) -> None:
+    async def send(child: Child, shown: Work) -> Exception | None:
+        """Return the failure of a child, so that the others of its data set continue; a cancelled one ends all."""
         nonlocal done
-        async with limit:
-            await _sent.with_options(task_run_name=f"send {child.name}")(
-                f"{child.flow}/{DEPLOYMENT}", child.name, dict(child.parameters), list(child.tags), poll_seconds
-            )
+        try:
+            async with slots.taken(rank):
+                await _sent.with_options(task_run_name=f"send {child.name}")(
+                    f"{child.flow}/{DEPLOYMENT}",
+                    child.name,
+                    dict(child.parameters),
+                    list(child.tags),
+                    lambda: slots.poll_seconds,
+                )
+        except ChildCancelled:
+            raise
+        except Exception as error:
+            return error
         done += 1
         shown.advance(1)
-        state = f"{done} of {len(children)}: {kind}"
-        try:
-            await aupdate_progress_artifact(
-                artifact_id=progress, progress=100.0 * done / len(children), description=state
-            )
-        except Exception as error:  # the child is done, whether or not that can be shown
-            log.warning("progress not shown (%s): %s", state, error)
+        await _show(progress, done, len(children), title)
+        return None
 
-    outcomes = await asyncio.gather(*map(send, children), return_exceptions=True)
+    with work(title, len(children), stage=_STAGES.get(kind), unit="runs") as shown:
+        outcomes = await all_or_cancelled([send(child, shown) for child in children])
     for outcome in outcomes:
-        if isinstance(outcome, BaseException):
+        if outcome is not None:
             raise outcome
+
+
+async def all_or_cancelled(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return the results of coroutines that run at the same time; if one raises, the others are cancelled.
+
+    The others have ended when the error is raised, and each was cancelled once, so that nothing disturbs its clean-up.
+
+    Args:
+        works: the coroutines.
+    """
+    begun = [asyncio.ensure_future(one) for one in works]
+    try:
+        await asyncio.wait(begun, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        if unfinished := [one for one in begun if not one.done()]:
+            for one in unfinished:
+                one.cancel()
+            await asyncio.wait(unfinished)
+    if errors := [one for one in begun if not one.cancelled() and one.exception()]:
+        errors[0].result()
+    return [one.result() for one in begun]
+
+
+async def _show(progress: UUID, done: int, total: int, title: str) -> None:
+    """Show in the UI how many children are done."""
+    try:
+        await aupdate_progress_artifact(
+            artifact_id=progress, progress=100.0 * done / total, description=f"{done} of {total}: {title}"
+        )
+    except Exception as error:  # the children are done, whether or not that can be shown
+        log.warning("progress not shown (%d of %d: %s): %s", done, total, title, error)
 
 
 async def is_worth_another(_task: Task[..., Any] | None, _run: TaskRun | None, state: State[Any]) -> bool:
@@ -121,7 +160,9 @@ async def is_worth_another(_task: Task[..., Any] | None, _run: TaskRun | None, s
     retry_condition_fn=is_worth_another,
     cache_policy=NO_CACHE,
 )
-async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str], poll_seconds: float) -> None:
+async def _sent(
+    deployment: str, name: str, parameters: dict[str, Any], tags: list[str], poll_seconds: Callable[[], float]
+) -> None:
     """Make a worker run a deployment, and wait for the end; if the wait is interrupted, the run is cancelled too."""
     attempt = getattr(TaskRunContext.get(), "task_run", None)
     again = f" (again, {attempt.run_count})" if attempt and attempt.run_count > 1 else ""
@@ -151,7 +192,7 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
         raise failure(f"{name}: its run {run.id} ended as {ended}")
 
 
-async def _end_of(run: UUID, poll_seconds: float) -> State[Any]:
+async def _end_of(run: UUID, poll_seconds: Callable[[], float]) -> State[Any]:
     """Return a flow run's final state. The run continues while the API is unreachable, so this keeps waiting."""
     while True:
         try:
@@ -160,7 +201,7 @@ async def _end_of(run: UUID, poll_seconds: float) -> State[Any]:
                     state = (await client.read_flow_run(run)).state
                     if state is not None and state.is_final():
                         return state
-                    await asyncio.sleep(poll_seconds)
+                    await asyncio.sleep(poll_seconds())
         except httpx.HTTPError as error:
             if isinstance(error, httpx.HTTPStatusError) and error.response.status_code < 500:
                 raise

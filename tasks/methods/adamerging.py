@@ -44,6 +44,7 @@ class AdaMerging(Method):
         "AdaMerging: Adaptive Model Merging for Multi-Task Learning", "ICLR", 2024, "https://arxiv.org/abs/2310.02575"
     )
     options = AdaMergingOptions
+    reads_outputs = False  # only images
 
     def members(self, setup: Setup) -> Sequence[str]:
         """Return `task-wise` and `layer-wise`, each plain and with `++`."""

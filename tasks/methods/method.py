@@ -114,9 +114,9 @@ class Method(ABC):
         paper: the publication; None: a common baseline without one.
         version: of the arithmetic in `make` and `measure`; raise it when the same inputs come to give other numbers.
         options: the pydantic model of its options.
-        per_sample: whether each sample has coefficients of its own, which makes one row per scale of the experiment's
-            task vectors.
+        per_sample: whether each sample has coefficients of its own, and so a row for each scale of the task vectors.
         needs_logits: whether predictions are computed from stored logits; `logits: none` then refuses the method.
+        reads_outputs: whether `make` waits for the stored outputs on the data sets that it looks at, and reads them.
         is_baseline: whether `baselines` asks for it; DaWin's own granularities are asked for by `merge.granularity`.
         short_rows: the members that a short table of results has rows for: each of them, or the best one.
         always_shown: members that it has rows for in any case.
@@ -130,6 +130,7 @@ class Method(ABC):
     options: ClassVar[type[MethodOptions]] = MethodOptions
     per_sample: ClassVar[bool] = False
     needs_logits: ClassVar[bool] = False
+    reads_outputs: ClassVar[bool] = True
     is_baseline: ClassVar[bool] = True
     short_rows: ClassVar[Literal["best", "each"]] = "best"
     always_shown: ClassVar[tuple[str, ...]] = ()

@@ -61,8 +61,9 @@ def _of_predictions(predictions: PredictionsReference) -> Iterator[str]:
         yield from _of_outputs(predictions)
         return
     yield predictions.prefix
+    is_merge = isinstance(predictions, MergeReference)  # which runs the models' weights, and reads no outputs of theirs
     for outputs in predictions.outputs:
-        yield from _of_outputs(outputs)
+        yield from _of_model(outputs) if is_merge else _of_outputs(outputs)
     source = predictions.source if isinstance(predictions, MergeReference) else _weighting(predictions)
     if source is not None and not isinstance(source, tuple):
         yield from _of_fitted(source)
@@ -85,6 +86,11 @@ def _of_fitted(fitted: FittedReference) -> Iterator[str]:
 
 def _of_outputs(outputs: OutputsReference) -> Iterator[str]:
     yield outputs.prefix
+    yield from _of_model(outputs)
+
+
+def _of_model(outputs: OutputsReference) -> Iterator[str]:
+    """Yield everything that running a model on its data set needs."""
     yield from _of_dataset(outputs.dataset)
     if isinstance(outputs.scored.head, TextHeadReference):
         yield outputs.scored.head.key

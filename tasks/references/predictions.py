@@ -36,6 +36,11 @@ class MergeReference(TableReference):
         return isinstance(self.source, MixtureReference | BinsReference)
 
     @property
+    def is_learnt(self) -> bool:
+        """Whether one of the models is made by a method that looks at images."""
+        return any(outputs.model.made and outputs.model.made.looks_at for outputs in self.outputs)
+
+    @property
     def is_local(self) -> bool:
         """Whether it can be evaluated in the pass that extracts: no sample waits for other samples' outputs."""
         if any(outputs.model.made for outputs in self.outputs):

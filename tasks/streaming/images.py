@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -51,6 +52,20 @@ class Images:
             {"dataset": reference.digest, "pillow": version("pillow"), "torchvision": version("torchvision")}
         )
         self._cache = ImageCache(cache_folder("images"), decoded, size, limit) if limit else None
+        self._begun: tuple[list[Span], Iterator[Batch]] | None = None
+
+    def begin(self, spans: Sequence[Span]) -> None:
+        """Decode the first batch of a pass now; processes or threads go on with some more, and wait for the pass.
+
+        Args:
+            spans: that the pass will ask for, in the order of the samples; if it asks for others, this was in vain.
+        """
+        found = self._decoded(spans)
+        self._begun = list(spans), chain(list(islice(found, 1)), found)
+
+    def close(self) -> None:
+        """Stop the decoding that was begun, if no pass has asked for it."""
+        self._begun = None  # the end of a generator ends its processes and threads
 
     def batches(self, spans: Sequence[Span], order: Order | None = None) -> Iterator[Batch]:
         """Yield the samples of the spans in batches, decoded and on the device.
@@ -59,11 +74,16 @@ class Images:
             spans: of samples, in order.
             order: gives the order of the samples within a span; None: as they are numbered.
         """
+        begun, self._begun = self._begun, None
+        if begun and order is None and begun[0] == list(spans):
+            return transferred(begun[1], self._device)
+        return transferred(self._decoded(spans, order), self._device)
+
+    def _decoded(self, spans: Sequence[Span], order: Order | None = None) -> Iterator[Batch]:
         workers = default_workers() if self._reading.workers is None else self._reading.workers
-        found = batches(
+        return batches(
             self._decoder, self._labels, spans, self._reading.batch_size, workers, order=order, cache=self._cache
         )
-        return transferred(found, self._device)
 
 
 def blocks(found: Iterator[Batch], least: int) -> Iterator[Batch]:

@@ -1,6 +1,5 @@
 """Damaged stores: `plan` finds the damage, `results` never shows a wrong table, and one `run` repairs everything."""
 
-import importlib
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -12,14 +11,13 @@ from every_kind import every_kind
 from polars.testing import assert_frame_equal
 
 from flows.cli import main
+from flows.computing import computation
 from flows.workers.dispatch import ChildFailed
 from storage import keys, scan
 from storage.catalogue import faults
 from storage.errors import ObjectDamaged
 from storage.soundness import report_again, states
 from storage.store import Store
-
-run_experiment = importlib.import_module("flows.run_experiment")  # the module: the package may show the flow
 
 pytestmark = [pytest.mark.xdist_group("damage"), pytest.mark.usefixtures("prefect_api")]
 
@@ -257,9 +255,9 @@ def test_damage_that_another_reader_found_first_is_repaired_in_the_same_run(exam
     for table in ("predictions", "results"):
         for key in objects(store, table):
             delete(store, key)
-    dispatch, failures = run_experiment.dispatch, []
+    dispatch, failures = computation.dispatch, []
 
-    async def elsewhere(children):
+    async def elsewhere(children, **_):
         try:
             await dispatch(children)
         except ObjectDamaged as error:
@@ -268,8 +266,8 @@ def test_damage_that_another_reader_found_first_is_repaired_in_the_same_run(exam
                 await dispatch(children)
             raise ChildFailed("its run ended as Failed") from None
 
-    monkeypatch.setattr(run_experiment, "dispatch", elsewhere)
-    monkeypatch.setattr(run_experiment, "pool", lambda: "pool")
+    monkeypatch.setattr(computation, "dispatch", elsewhere)
+    monkeypatch.setattr(computation, "pool", lambda: "pool")
     assert main(["run", file, "--store", store.url]) == 0
     warned = capsys.readouterr().err
     assert len(failures) == 1
@@ -284,12 +282,12 @@ def test_a_child_that_fails_without_damage_fails_the_run(damaged, monkeypatch):
     delete(store, objects(store, "outputs")[0])
     sent = []
 
-    async def failing(children):
+    async def failing(children, **_):
         sent.extend(children)
         if children:
             raise ChildFailed("its run ended as Crashed")
 
-    monkeypatch.setattr(run_experiment, "dispatch", failing)
-    monkeypatch.setattr(run_experiment, "pool", lambda: "pool")
+    monkeypatch.setattr(computation, "dispatch", failing)
+    monkeypatch.setattr(computation, "pool", lambda: "pool")
     assert main(["run", file, "--store", store.url]) == 1
     assert len(sent) == 1

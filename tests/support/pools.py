@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 import urllib.request
@@ -173,3 +174,24 @@ def manifests(store):
 
     opened = Store(store)
     return {key: opened.read(key) for key in opened.keys("") if key.endswith(".manifest.json")}
+
+
+def command(pool, file, store, **changed):
+    """Start `dawin run` and return its process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "run", file, "--store", store],
+        env={**pool.environment, **changed},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def refused(pool, file, folder, wanted, **changed):
+    """Assert that a run ends within 15 seconds, with exit status 2 and a line that holds the wanted reason."""
+    began = time.monotonic()
+    started = command(pool, file, str(folder / "store"), **changed)
+    shown = started.communicate(timeout=60)[1]
+    assert time.monotonic() - began < 15
+    assert started.returncode == 2, shown
+    assert any(line.startswith("dawin: ") and wanted in line for line in shown.splitlines()), shown

@@ -7,16 +7,19 @@ import sys
 import time
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import tiny
+import yaml
 from browser import CHROMIUM, page
 from pools import (
     MINUTES,
     add_checkpoint,
     announce,
     ask,
+    command,
     completed,
     deployment,
     device_of,
@@ -27,6 +30,7 @@ from pools import (
     numbers,
     occupied,
     process_of,
+    refused,
     running,
     runs,
     upload,
@@ -197,27 +201,6 @@ class TestMeanwhile:
         assert [run["id"] for run in runs(pool, "run-experiment", tag=tag)] == [parent["id"]]
 
 
-def command(pool, file, store, **changed):
-    """Start `dawin run` and return its process."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "run", file, "--store", store],
-        env={**pool.environment, **changed},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def refused(pool, file, folder, wanted, **changed):
-    """Assert that a run ends within 15 seconds, with exit status 2 and a line that holds the wanted reason."""
-    began = time.monotonic()
-    started = command(pool, file, str(folder / "store"), **changed)
-    shown = started.communicate(timeout=60)[1]
-    assert time.monotonic() - began < 15
-    assert started.returncode == 2, shown
-    assert any(line.startswith("dawin: ") and wanted in line for line in shown.splitlines()), shown
-
-
 def test_a_run_whose_processes_were_killed_completes(pool, place, unlucky, tmp_path):
     """No committed object is computed again, and the results equal those of an undisturbed run."""
     folder, bucket = place
@@ -230,6 +213,34 @@ def test_a_run_whose_processes_were_killed_completes(pool, place, unlucky, tmp_p
     after = manifests(f"s3://{bucket}/store")
     assert all(after[key] == content for key, content in committed.items())
     equal(numbers(f"s3://{bucket}/store"), in_process(folder / "watched.yaml", folder / "local-8.pt", tmp_path / "s"))
+
+
+@pytest.mark.usefixtures("unlucky")
+def test_a_small_data_set_is_evaluated_while_a_large_one_is_extracted(pool, place, tmp_path):
+    """Of two data sets of sizes 1 : 10 on two workers, the small one waits for its own outputs alone."""
+    folder, _ = place
+    file, images = tmp_path / "flowing.yaml", str(folder / "one")
+    content = {
+        "name": "flowing",
+        "models": [{"name": n, "checkpoint": str(folder / n)} for n in ("base.pt", "local-7.pt")],
+        "datasets": [{"name": "large", "images": images}, {"name": "small", "images": images, "limit": 830}],
+        "merge": {"granularity": ["clusters"], "clusters": 2},
+        "baselines": [],
+        "batch_size": 2,  # the large one takes longer to extract than the small one in all
+        "workers": 0,
+        "samples_per_run": 10_000,
+    }
+    file.write_text(yaml.safe_dump(content))
+    parent = command(pool, str(file), str(tmp_path / "store"))
+    shown = parent.communicate(timeout=60 * MINUTES)[1]
+    assert parent.returncode == 0, shown
+    found = {}
+    for flow in ("extract-outputs", "evaluate-merges"):
+        for run in runs(pool, flow, "COMPLETED", tag="experiment:flowing"):
+            found[run["name"].partition(":")[0]] = run
+    assert set(found) == {"extract large", "extract small", "evaluate large", "evaluate small"}
+    begun = datetime.fromisoformat(found["evaluate small"]["start_time"])
+    assert begun < datetime.fromisoformat(found["extract large"]["end_time"])
 
 
 def test_checkpoints_that_arrive_while_the_server_is_down_are_evaluated_once(pool, place):

@@ -57,12 +57,47 @@ def test_data_sets_of_a_stage_are_counted_together_up_to_the_planned_total(clock
     assert fit.is_finished
 
 
-@pytest.mark.parametrize("planned", [50, 1000])
-def test_the_next_stage_ends_one_whose_plan_was_wrong(clock, planned):
-    """Another run may have computed a part, and a repair may add to it."""
+@pytest.mark.parametrize(("planned", "is_finished"), [(50, True), (200, True), (1000, False)])
+def test_a_stage_is_finished_when_all_of_its_planned_work_is_done(clock, planned, is_finished):
+    """The next data set continues a stage after others have begun, and a repair may add to the plan."""
     stages = Stages()
     run(stages, clock, planned=planned)
-    assert [stage.is_finished for stage in stages.all] == [True, True]
+    assert [stage.is_finished for stage in stages.all] == [is_finished, True]
+
+
+def test_a_stage_that_goes_on_with_another_data_set_counts_its_own_time_only(clock):
+    """Fits between two extractions are no part of their time, and each stage has one first and one last line."""
+    stream = io.StringIO()
+    lines = PlainLines(Console(file=stream, width=10_000, force_terminal=False))
+    stages = Stages(lines)
+    stages.plan([Stage("extract", PASSES, 20), Stage("fit", "tables", 2)])
+    with listening(stages):
+        for name in ("one", "two"):
+            with work(f"extract {name}", 10, stage="extract", unit=PASSES) as progress:
+                clock.now += 5
+                progress.advance(10)
+            with work(f"fit {name}", 1, stage="fit", unit="tables") as progress:
+                clock.now += 1
+                progress.advance(1)
+    lines.close(is_done=True)
+    assert stream.getvalue().splitlines() == [
+        "extract: 20 images × models",
+        "fit: 2 tables",
+        "extract: done in 10 s, 2.00/s",
+        "fit: done in 2.0 s, 1.00/s",
+    ]
+
+
+def test_a_run_that_found_less_to_do_than_planned_is_done(clock):
+    """Another run computed the rest: the last line of a run that completed says so, that of a failed one the counts."""
+    shown = []
+    for is_done in (True, False):
+        stream = io.StringIO()
+        lines = PlainLines(Console(file=stream, width=10_000, force_terminal=False))
+        run(Stages(lines), clock, planned=1000)
+        lines.close(is_done=is_done)
+        shown.append(stream.getvalue().splitlines()[-1])
+    assert shown == ["extract: done in 40 s, 5.00/s", "extract: 200 of 1,000 in 40 s, 5.00/s"]
 
 
 def test_runs_of_workers_are_counted_in_place_of_their_images(clock):
