@@ -14,7 +14,7 @@ from flows.computing.walk import walk
 from flows.experiment.file import load_experiment
 from flows.experiment.settings import Experiment
 from flows.planning.check import checked_plan
-from flows.planning.part_order import longest_first, one_by_one, path_lengths
+from flows.planning.part_order import longest_first, one_by_one
 from flows.planning.plan import Plan
 from flows.planning.plan_parts import parts_of
 from flows.planning.written_plan import read_plan, renewed, write_plan
@@ -57,29 +57,29 @@ async def run_experiment(experiment: Experiment | str, store: str, plan: str | N
         for note in found.notes:
             log.warning("%s", note)
         await publish_plan(found)
-        for _ in range(REPAIRS):
-            try:
-                return await _compute(found, experiment)
-            except (ObjectDamaged, ObjectMissing) as error:  # that only the aggregation reads
-                if not str(error).startswith(f"{found.store.url}/"):
-                    raise  # an input is missing: no run computes it
-                log.warning("%s: this run computes it now", error)
-                found.look_again()  # another process may have removed the object
-        return await _compute(found, experiment)
+        for left in range(REPAIRS, -1, -1):
+            report_again()
+            key = write_plan(found)
+            with renewed(key, found.store):
+                await _compute_parts(found, key, experiment)
+                try:
+                    await _aggregate(found, key)
+                    break
+                except (ObjectDamaged, ObjectMissing) as error:  # that nothing has read before
+                    if not left or not str(error).startswith(f"{found.store.url}/"):
+                        raise
+                    log.warning("%s: this run computes it now", error)
+                    found.look_again()  # another process may have removed the object
+        found.leave_manifests()
+        return found.record
 
 
-async def _compute(plan: Plan, experiment: Experiment) -> RunRecord:
-    """Compute the missing tables of a plan, and then its results."""
-    report_again()
-    key = write_plan(plan)
-    with renewed(key, plan.store):
-        await _compute_parts(plan, key, experiment)
-        name = f"aggregate {experiment.name}"
-        with work(name, len(plan.cells), stage="aggregate", unit="cells") as progress:
-            await aggregate_results.with_options(flow_run_name=name)(plan=key, store=plan.store.url)
-            progress.advance(len(plan.cells))
-        plan.leave_manifests()
-        return plan.record
+async def _aggregate(plan: Plan, key: str) -> None:
+    """Write and publish the results of a plan whose predictions are all in the store."""
+    name = f"aggregate {plan.record.experiment}"
+    with work(name, len(plan.cells), stage="aggregate", unit="cells") as progress:
+        await aggregate_results.with_options(flow_run_name=name)(plan=key, store=plan.store.url)
+        progress.advance(len(plan.cells))
 
 
 async def _compute_parts(plan: Plan, key: str, experiment: Experiment) -> None:
@@ -92,7 +92,7 @@ async def _compute_parts(plan: Plan, key: str, experiment: Experiment) -> None:
     on_pool = pool() is not None
     order = longest_first if on_pool else one_by_one
     parts = order(parts_of(plan, on_pool=on_pool))
-    computation, at_once = Computation(plan, key, experiment, parts, path_lengths(parts)), None if on_pool else 1
+    computation, at_once = Computation(plan, key, experiment, parts), None if on_pool else 1
     try:
         ends = partial(ends_all, store=plan.store.url)
         failures = await walk(parts, computation.compute, at_once=at_once, is_fatal=ends)

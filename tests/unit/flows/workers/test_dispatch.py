@@ -39,18 +39,6 @@ def test_a_child_bears_tags_and_reads_the_plan(tmp_path):
     }
 
 
-def test_children_on_a_pool_share_a_data_set_in_whole_objects(tmp_path, monkeypatch):
-    """Samples per run are rounded up to objects, and the children cover every sample once; in this process one does."""
-    experiment = load_experiment(tiny.experiment(tmp_path, samples=12), ("samples_per_run=3",))
-    plan = checked_plan(experiment, Store(str(tmp_path / "store")), shard=2)
-    children = Children(plan, "plans/0.json", experiment)
-    assert len(children.extract(plan.datasets[0], plan.outputs[0])) == 1
-    monkeypatch.setenv("DAWIN_GPU_POOL", "gpu")
-    found = children.extract(plan.datasets[0], plan.outputs[0])
-    assert [child.parameters["samples"] for child in found] == [[0, 4], [4, 8], [8, 12]]
-    assert found[1].name.endswith("(4 to 7)")
-
-
 def test_children_are_found_by_name():
     """Flow `verb-noun` lies in `flows/verb_noun.py`; an unknown flow is an error that names the module."""
     assert child_flow("extract-outputs").name == "extract-outputs"
@@ -73,28 +61,87 @@ def test_an_empty_pool_is_no_pool(monkeypatch):
     monkeypatch.setenv("DAWIN_GPU_POOL", "")
     monkeypatch.delenv("DAWIN_IN_FLIGHT", raising=False)
     assert pool() is None
-    assert in_flight() == 64
+    assert in_flight() is None
 
 
-def test_children_that_end_on_a_pool_advance_the_stage_of_their_flow(monkeypatch):
-    """Their images are counted on the workers, so the parent counts runs."""
+@pytest.fixture
+def sending(monkeypatch):
+    """Replace the sending of children: by name, the error of a child, or None; `held` never end by themselves.
+
+    The lists of children that began, ended and were cancelled are its attributes.
+    """
 
     class Sent:
+        def __init__(self):
+            self.errors, self.held, self.begun, self.ended, self.cancelled = {}, set(), [], [], []
+
         def with_options(self, **_):
             return self
 
-        async def __call__(self, *_):
-            pass
+        async def __call__(self, _deployment, name, *_):
+            self.begun.append(name)
+            try:
+                await asyncio.sleep(3600 if name in self.held else 0)
+            except asyncio.CancelledError:
+                self.cancelled.append(name)
+                raise
+            if name in self.errors:
+                raise self.errors[name]
+            self.ended.append(name)
 
     async def artifact(**_):
         pass
 
-    monkeypatch.setattr(module, "_sent", Sent())
+    sent = Sent()
+    monkeypatch.setattr(module, "_sent", sent)
     monkeypatch.setattr(module, "acreate_progress_artifact", artifact)
     monkeypatch.setattr(module, "aupdate_progress_artifact", artifact)
     monkeypatch.setenv("DAWIN_GPU_POOL", "gpu")
+    return sent
+
+
+def children(dataset, count):
+    return [Child("extract-outputs", f"{dataset} {number}", (), {}) for number in range(count)]
+
+
+def test_children_that_end_on_a_pool_advance_the_stage_of_their_flow(sending):
+    """Their images are counted on the workers, so the parent counts runs."""
     stages = Stages()
     with listening(stages):
-        asyncio.run(dispatch([Child("extract-outputs", f"extract {n}", (), {}) for n in range(3)]))
+        asyncio.run(dispatch(children("one", 3)))
     (stage,) = stages.all
     assert (stage.name, stage.unit, stage.done, stage.total, stage.is_finished) == ("extract", "runs", 3, 3, True)
+
+
+def test_a_child_that_fails_leaves_the_other_ranges_of_its_data_set(sending):
+    """They are computed to their end, and then its error is raised."""
+    sending.errors["one 1"] = ChildFailed("its run ended as Crashed")
+    with pytest.raises(ChildFailed, match="Crashed"):
+        asyncio.run(dispatch(children("one", 4)))
+    assert sending.ended == ["one 0", "one 2", "one 3"]
+
+
+def test_a_cancelled_child_cancels_the_others_at_once(sending):
+    """Somebody wants the run to end, so no other child comes to its end."""
+    sending.errors["one 1"] = ChildCancelled("its run ended as Cancelled")
+    sending.held = {"one 0", "one 2", "one 3", "one 4"}
+    with pytest.raises(ChildCancelled):
+        asyncio.run(dispatch(children("one", 5)))
+    assert sending.ended == []
+    assert {"one 0", "one 2"} <= set(sending.cancelled) == set(sending.begun) - {"one 1"}
+
+
+def test_an_interrupt_cancels_each_child_once(sending):
+    """So nothing disturbs the clean-up, which asks the API to cancel the run."""
+
+    async def interrupted():
+        going = asyncio.ensure_future(dispatch(children("one", 3)))
+        while len(sending.begun) < 3:
+            await asyncio.sleep(0)
+        going.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await going
+
+    sending.held = {"one 0", "one 1", "one 2"}
+    asyncio.run(interrupted())
+    assert sorted(sending.cancelled) == ["one 0", "one 1", "one 2"]
