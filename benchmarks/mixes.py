@@ -61,19 +61,19 @@ class Runs:
 
 
 def runs_of(datasets: Mapping[str, Images], checkpoints: int, granularity: str) -> Runs:
-    """Return one run for each checkpoint; the first of them extracts the base's outputs too.
+    """Return one run for each checkpoint. A single one extracts the base's outputs too; several find them in the store.
 
     Args:
         datasets: sizes by name.
         checkpoints: number of fine-tuned models, each merged with the base.
         granularity: `clusters`, `bins` or `samples`.
     """
-    graphs, models = list[Graph](), dict[str, frozenset[str]]()
+    graphs, models, is_first = list[Graph](), dict[str, frozenset[str]](), checkpoints == 1
     for i in range(checkpoints):
         tuned = f"checkpoint-{i:03}"
-        works = list(_works(datasets, tuned, granularity, extracted=1 if i else 2))
+        works = list(_works(datasets, tuned, granularity, extracted=2 if is_first else 1))
         graphs.append(Graph(works))
-        loaded = {"extract-outputs": {tuned} if i else {"base", tuned}, "evaluate-merges": {"base", tuned}}
+        loaded = {"extract-outputs": {"base", tuned} if is_first else {tuned}, "evaluate-merges": {"base", tuned}}
         models |= {work.name: frozenset(loaded[work.kind]) for work in works if not work.is_local}
     return Runs(tuple(graphs), models)
 

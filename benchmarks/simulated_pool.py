@@ -1,8 +1,8 @@
-"""A pool of workers in simulated time, with parents that decide by `flows.scheduling`: no process starts, no clock is read.
+"""A pool of workers in simulated time, with parents that decide by `flows.scheduling`.
 
-A worker takes the child that was sent first. Its time for an object of the store is the passes over its own speed, times
-a random factor of the object. A child that dies leaves its complete objects in the store; it is sent again when its
-loss is noticed, and computes the rest.
+No process starts, and no clock is read. A worker takes the child that was sent first. Its time for an object of the
+store is the passes over its own speed, times a random factor of the object. A child that dies leaves its complete
+objects in the store; it is sent again when its loss is noticed, and computes the rest.
 """
 
 import heapq

@@ -14,7 +14,7 @@ from flows.computing.walk import walk
 from flows.experiment.file import load_experiment
 from flows.experiment.settings import Experiment
 from flows.planning.check import checked_plan
-from flows.planning.part_order import longest_first, one_by_one, path_lengths
+from flows.planning.part_order import longest_first, one_by_one
 from flows.planning.plan import Plan
 from flows.planning.plan_parts import parts_of
 from flows.planning.written_plan import read_plan, renewed, write_plan
@@ -92,7 +92,7 @@ async def _compute_parts(plan: Plan, key: str, experiment: Experiment) -> None:
     on_pool = pool() is not None
     order = longest_first if on_pool else one_by_one
     parts = order(parts_of(plan, on_pool=on_pool))
-    computation, at_once = Computation(plan, key, experiment, parts, path_lengths(parts)), None if on_pool else 1
+    computation, at_once = Computation(plan, key, experiment, parts), None if on_pool else 1
     try:
         ends = partial(ends_all, store=plan.store.url)
         failures = await walk(parts, computation.compute, at_once=at_once, is_fatal=ends)

@@ -4,7 +4,10 @@ import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
+
+from prefect.artifacts import acreate_progress_artifact
 
 from flows.computing.beside import in_thread
 from flows.computing.fits import fit, mix
@@ -12,13 +15,18 @@ from flows.experiment.settings import Experiment
 from flows.planning.absent import absent
 from flows.planning.plan import Plan
 from flows.planning.plan_parts import Part
+from flows.planning.plan_works import spans_of, works_of
 from flows.reports.artifacts import publish_coefficients
+from flows.scheduling.schedule import Schedule
+from flows.scheduling.sizes import Sizing
 from flows.workers.children import Child, Children
-from flows.workers.dispatch import ChildCancelled, ChildFailed, dispatch
+from flows.workers.dispatch import STAGES, ChildCancelled, ChildFailed, dispatch, send_child, show_progress
 from flows.workers.pool import in_flight, pool
-from flows.workers.slots import Slots
+from flows.workers.sender import Sender
+from flows.workers.sharing import share_of
 from storage.errors import ObjectDamaged, ObjectMissing
 from storage.spans import Span
+from tasks.progress import work
 from tasks.references.datasets import DatasetReference
 from tasks.upgrading import upgrade_outputs
 
@@ -39,19 +47,15 @@ class Computation:
         key: the plan's key in the store.
         experiment: names and tags the children.
         parts: of the run, in the order in which those that are ready begin.
-        ranks: by name of a part, the length of the path that is left; of all waiting children, those of the longest go
-            first.
     """
 
-    def __init__(
-        self, plan: Plan, key: str, experiment: Experiment, parts: Sequence[Part], ranks: dict[str, int]
-    ) -> None:
-        self._plan, self._ranks, self._order = plan, ranks, [part.name for part in parts]
+    def __init__(self, plan: Plan, key: str, experiment: Experiment, parts: Sequence[Part]) -> None:
+        self._plan, self._order = plan, [part.name for part in parts]
         self._parts = {part.name: part for part in parts}
         self._plans = {dataset.name: plan.on(dataset.name) for dataset in plan.datasets}
         self._children = {name: Children(own, key, experiment) for name, own in self._plans.items()}
         self._of_models = Children(plan, key, experiment)
-        self._slots = Slots(in_flight() if pool() is not None else 1)
+        self._sender = _sender(plan, parts, experiment) if pool() is not None else None
         self._heavy = asyncio.Lock()  # a fit uses all cores
         self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
         self._repairs, self._ahead = Counter[str](), set[str]()
@@ -164,12 +168,12 @@ class Computation:
         Such a child took the object's commit back and failed, and the failure arrives without its error. So the parent
         compares what is missing of everything that the part can read, before and after: only damage adds to it.
         """
-        if pool() is None or not children:
+        if self._sender is None or not children:
             await dispatch(children)
             return
         plans, before = self._read_by(part), self._absent(part)
         try:
-            await dispatch(children, slots=self._slots, rank=self._ranks[part.name])
+            await self._send_by_schedule(self._sender, part, children[0])
         except ChildCancelled:
             raise
         except ChildFailed as error:
@@ -184,6 +188,21 @@ class Computation:
             for plan in (self._plan, *plans):
                 plan.look_again()
 
+    async def _send_by_schedule(self, sender: Sender, part: Part, child: Child) -> None:
+        """Compute a part in children that the schedule cuts from one, and show how much of it is done."""
+        spans, done = spans_of(self._plans[part.dataset], part) if part.dataset else (), 0
+        total, unit = len(spans) or 1, "objects" if spans else "models"
+        progress = await acreate_progress_artifact(progress=0.0, description=child.name)
+        with work(child.name, total, stage=STAGES.get(child.flow), unit=unit) as shown:
+
+            async def advance(objects: int) -> None:
+                nonlocal done
+                done += objects
+                shown.advance(objects)
+                await show_progress(progress, done, total, child.name)
+
+            await sender.compute(part.name, child, spans, advance)
+
     def _read_by(self, part: Part) -> list[Plan]:
         """Return the plans of the data sets whose tables a part can read or write."""
         made = [one for one in self._plan.made_models if one.digest == part.model]
@@ -195,3 +214,11 @@ class Computation:
         for plan in self._read_by(part):
             found |= absent(plan)
         return found
+
+
+def _sender(plan: Plan, parts: Sequence[Part], experiment: Experiment) -> Sender:
+    """Return the sender of a run's children to the pool."""
+    name = pool()
+    assert name is not None
+    schedule = Schedule(works_of(plan, parts), Sizing(samples=experiment.samples_per_run))
+    return Sender(schedule, send_child, partial(share_of, name), in_flight())

@@ -1,7 +1,6 @@
 """The size of a child: minutes of work, less towards the end, so that all workers end at about the same time."""
 
 from dataclasses import dataclass
-from math import ceil
 from typing import Literal
 
 
@@ -48,21 +47,18 @@ def child_seconds(ready: float, workers: int, sizing: Sizing, runs: int = 1) -> 
     return min(max(share, _STARTS * sizing.start_seconds), sizing.longest_seconds)
 
 
-_AHEAD = 0.25  # of a run's share of the workers: children that wait, so that a worker which gets free finds one
-
-
 def most_in_flight(workers: int, runs: int = 1) -> int:
-    """Return how many children a run should have sent and not seen end.
+    """Return how many children a run should have sent and not seen end: two for each worker of its share.
 
-    More would bind children early that are better chosen, and cut, when a worker is free.
+    The second one waits for a worker that gets free, while the parent has not yet seen the end of the first. More of
+    them would bind work early that is better chosen, and cut, later.
 
     Args:
         workers: number of workers.
         runs: number of runs that share them, this one included.
 
     Example:
-        >>> [most_in_flight(8), most_in_flight(100), most_in_flight(8, runs=100)]
-        [10, 125, 2]
+        >>> [most_in_flight(8), most_in_flight(100, runs=10), most_in_flight(8, runs=100)]
+        [16, 20, 2]
     """
-    share = max(1, round(workers / runs))
-    return share + ceil(_AHEAD * share)
+    return 2 * max(1, round(workers / runs))

@@ -1,7 +1,7 @@
 """The child flow runs of a plan: what each computes, on which samples, and its name in the UI."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ from flows.planning.plan import Plan
 from flows.planning.plan_parts import Stage, merges_of
 from flows.workers.pool import pool
 from flows.workers.tags import tags_of
-from storage.spans import Span, cut
 from tasks.references.datasets import DatasetReference
 from tasks.references.outputs import OutputsReference
 
@@ -53,7 +52,7 @@ class Children:
         streamed = self._plan.streamed(dataset)
         also = f" and {len(streamed)} merges" if streamed else ""
         name = f"extract {dataset.name}: {', '.join(o.model.name for o in missing)}{also}"
-        return list(self._by_span("extract-outputs", name, dataset))
+        return self._on("extract-outputs", name, dataset)
 
     def merge(self, model: str) -> list[Child]:
         """Return the child that makes a model of other models' weights; none if no missing table needs it.
@@ -77,24 +76,17 @@ class Children:
             log.info("skipped: evaluate %s: %d merges (in the store)", dataset.name, reused)
         if not missing:
             return []
-        if len(merges) == len(self._plan.merges(dataset)):
-            return list(self._by_span("evaluate-merges", f"evaluate {dataset.name}: {len(missing)} merges", dataset))
         is_learnt = stage == "evaluate learnt"
-        name = f"evaluate {dataset.name}: {len(missing)} {'learnt' if is_learnt else 'other'} merges"
-        return list(self._by_span("evaluate-merges", name, dataset, learnt=is_learnt))
+        which = "" if len(merges) == len(self._plan.merges(dataset)) else "learnt " if is_learnt else "other "
+        name = f"evaluate {dataset.name}: {len(missing)} {which}merges"
+        # data sets whose evaluations travel together are evaluated with the same parameters
+        parameters = {"learnt": is_learnt} if pool() is not None else {}
+        return self._on("evaluate-merges", name, dataset, **parameters)
 
-    def _by_span(self, flow: str, name: str, dataset: DatasetReference, **parameters: bool) -> Iterator[Child]:
-        """Yield one child per span of whole objects; without a pool, one child for all samples."""
-        wanted = self._experiment.samples_per_run if pool() else None
-        size = dataset.samples if wanted is None or wanted == "auto" else -(-wanted // dataset.shard) * dataset.shard
-        for span in cut(dataset.samples, size):
-            part = "" if span == dataset.whole else f" ({span.start:,} to {span.stop - 1:,})"
-            yield self._child(flow, f"{name}{part}", dataset=dataset.name, samples=_as_parameter(span), **parameters)
+    def _on(self, flow: str, name: str, dataset: DatasetReference, **parameters: bool) -> list[Child]:
+        """Return the child for all samples of a data set; on a pool, the schedule cuts it."""
+        return [self._child(flow, name, dataset=dataset.name, samples=list(dataset.whole), **parameters)]
 
     def _child(self, flow: str, name: str, **parameters: Any) -> Child:  # noqa: ANN401  plain JSON values
         tags = tags_of(self._experiment, parameters.get("dataset"))
         return Child(flow, name, tuple(tags), {**parameters, "plan": self._key, "store": self._plan.store.url})
-
-
-def _as_parameter(span: Span) -> list[int]:
-    return list(span)

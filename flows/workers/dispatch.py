@@ -25,9 +25,8 @@ from prefect.tasks import Task
 
 from flows.workers.children import Child
 from flows.workers.ends import Ends
-from flows.workers.pool import DEPLOYMENT, in_flight, pool
+from flows.workers.pool import DEPLOYMENT, pool
 from flows.workers.quick_imports import without_collection
-from flows.workers.slots import Slots
 from tasks.progress import Work, work
 from tasks.streaming.fill import Tally
 
@@ -35,7 +34,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("dawin.dispatch")
 
-_STAGES = {"extract-outputs": "extract", "merge-weights": "make models", "evaluate-merges": "evaluate"}
+STAGES = {"extract-outputs": "extract", "merge-weights": "make models", "evaluate-merges": "evaluate"}
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
 
@@ -48,13 +47,11 @@ class ChildCancelled(ChildFailed):
     """A child flow run was cancelled. Somebody wants it to end, so it is not sent again."""
 
 
-async def dispatch(children: Sequence[Child], *, slots: Slots | None = None, rank: float = 0.0) -> None:
-    """Run children of one flow: in this process one after the other, or on a pool as many at a time as it takes.
+async def dispatch(children: Sequence[Child]) -> None:
+    """Run a few children of one flow: in this process one after the other, or all at once on a pool.
 
     Args:
         children: of one flow.
-        slots: the places for children in flight, if several calls at the same time share them.
-        rank: of these children among those that wait for a place; the highest goes first.
 
     Raises:
         ChildFailed: a child did not complete, even after its retries; all other children have ended.
@@ -63,7 +60,7 @@ async def dispatch(children: Sequence[Child], *, slots: Slots | None = None, ran
     """
     if pool() is not None:
         if children:
-            await _send_all(children, slots or Slots(in_flight()), rank)
+            await _send_all(children)
         return
     for child in children:
         with tags(*child.tags):
@@ -82,39 +79,51 @@ def child_flow(name: str) -> Flow[..., Coroutine[Any, Any, Tally]]:
     return found
 
 
-async def _send_all(children: Sequence[Child], slots: Slots, rank: float) -> None:
+async def _send_all(children: Sequence[Child]) -> None:
     """Send all children, and count those that are done in the UI and on the console."""
     kind = children[0].flow
     title = children[0].name if len(children) == 1 else f"{children[0].name.partition(' (')[0]}, {len(children)} runs"
     progress = await acreate_progress_artifact(progress=0.0, description=title)
-    done = 0
+    done, ends = 0, Ends()
 
     async def send(child: Child, shown: Work) -> Exception | None:
         """Return the failure of a child, so that the others of its data set continue; a cancelled one ends all."""
         nonlocal done
         try:
-            async with slots.taken(rank):
-                await _sent.with_options(task_run_name=f"send {child.name}")(
-                    f"{child.flow}/{DEPLOYMENT}",
-                    child.name,
-                    dict(child.parameters),
-                    list(child.tags),
-                    slots.ends,
-                )
+            await send_child(child, ends)
         except ChildCancelled:
             raise
         except Exception as error:
             return error
         done += 1
         shown.advance(1)
-        await _show(progress, done, len(children), title)
+        await show_progress(progress, done, len(children), title)
         return None
 
-    with work(title, len(children), stage=_STAGES.get(kind), unit="runs") as shown:
+    with work(title, len(children), stage=STAGES.get(kind), unit="runs") as shown:
         outcomes = await all_or_cancelled([send(child, shown) for child in children])
     for outcome in outcomes:
         if outcome is not None:
             raise outcome
+
+
+async def send_child(child: Child, ends: Ends) -> float | None:
+    """Send a child to the pool, again if it dies, and wait for its end.
+
+    Args:
+        child: for a worker.
+        ends: waits for the ends of all children of the same parent.
+
+    Returns:
+        The seconds that it ran; None if it was sent more than once.
+
+    Raises:
+        ChildFailed: it did not complete, even after its retries.
+        ChildCancelled: somebody cancelled it.
+    """
+    return await _sent.with_options(task_run_name=f"send {child.name}")(
+        f"{child.flow}/{DEPLOYMENT}", child.name, dict(child.parameters), list(child.tags), ends
+    )
 
 
 async def all_or_cancelled(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -138,8 +147,8 @@ async def all_or_cancelled(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [one.result() for one in begun]
 
 
-async def _show(progress: UUID, done: int, total: int, title: str) -> None:
-    """Show in the UI how many children are done."""
+async def show_progress(progress: UUID, done: int, total: int, title: str) -> None:
+    """Show in the UI how many children, or objects of their tables, are done."""
     try:
         await aupdate_progress_artifact(
             artifact_id=progress, progress=100.0 * done / total, description=f"{done} of {total}: {title}"
@@ -160,7 +169,7 @@ async def is_worth_another(_task: Task[..., Any] | None, _run: TaskRun | None, s
     retry_condition_fn=is_worth_another,
     cache_policy=NO_CACHE,
 )
-async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str], ends: Ends) -> None:
+async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: list[str], ends: Ends) -> float | None:
     """Make a worker run a deployment, and wait for the end; if the wait is interrupted, the run is cancelled too."""
     attempt = getattr(TaskRunContext.get(), "task_run", None)
     again = f" (again, {attempt.run_count})" if attempt and attempt.run_count > 1 else ""
@@ -178,16 +187,18 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
     )
     try:
         run = await asyncio.shield(creating)
-        state = await ends.of(run.id)
+        ended = await ends.of(run.id)
     except Exception:
         raise
     except BaseException:  # cancelled, terminated, interrupted
         await _cancel((await creating).id)
         raise
-    if not state.is_completed():
-        failure = ChildCancelled if state.is_cancelled() else ChildFailed
-        ended = f"{state.name}: {state.message or ''}".strip(": ")
-        raise failure(f"{name}: its run {run.id} ended as {ended}")
+    state = ended.state
+    if state is None or not state.is_completed():
+        failure = ChildCancelled if state and state.is_cancelled() else ChildFailed
+        shown = f"{state.name}: {state.message or ''}".strip(": ") if state else "deleted"
+        raise failure(f"{name}: its run {run.id} ended as {shown}")
+    return None if again else ended.total_run_time.total_seconds()
 
 
 async def _cancel(run: UUID) -> None:

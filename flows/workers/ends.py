@@ -6,13 +6,12 @@ seconds, for as long as they compute.
 
 import asyncio
 import logging
-from typing import Any
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import TERMINAL_STATES, State
+from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
 
 log = logging.getLogger("dawin.dispatch")
 
@@ -25,12 +24,12 @@ class Ends:
     """Waits for the final states of a flow's children, which all live in its event loop and use its client."""
 
     def __init__(self) -> None:
-        self._waiting: dict[UUID, asyncio.Future[State[Any]]] = {}
+        self._waiting: dict[UUID, asyncio.Future[FlowRun]] = {}
         self._asking: asyncio.Task[None] | None = None
         self._asked = 0
 
-    async def of(self, run: UUID) -> State[Any]:
-        """Return a flow run's final state, once it has one; runs continue while the API is unreachable.
+    async def of(self, run: UUID) -> FlowRun:
+        """Return a flow run once it has a final state; runs continue while the API is unreachable.
 
         Args:
             run: its id.
@@ -39,7 +38,7 @@ class Ends:
             ObjectNotFound: the run was deleted.
             httpx.HTTPStatusError: the API refuses the request.
         """
-        end: asyncio.Future[State[Any]] = asyncio.get_running_loop().create_future()
+        end: asyncio.Future[FlowRun] = asyncio.get_running_loop().create_future()
         self._waiting[run] = end
         if self._asking is None or self._asking.done():
             self._asking = asyncio.ensure_future(self._ask())
@@ -65,13 +64,13 @@ class Ends:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _settle(self, client: PrefectClient) -> None:
-        """Ask once, and give their states to those who wait for runs that have ended."""
+        """Ask once, and give the runs that have ended to those who wait for them."""
         ids = FlowRunFilterId(any_=list(self._waiting))
         final = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES)))
         ended = await client.read_flow_runs(flow_run_filter=FlowRunFilter(id=ids, state=final))
         for run in ended:
             if run.state is not None and (end := self._open(run.id)):
-                end.set_result(run.state)
+                end.set_result(run)
         self._asked += 1
         if self._asked % _LOOK_FOR_DELETED == 0:
             await self._look_for_deleted(client)
@@ -96,7 +95,7 @@ class Ends:
             if end := self._open(run):
                 end.set_exception(error)
 
-    def _open(self, run: UUID) -> asyncio.Future[State[Any]] | None:
+    def _open(self, run: UUID) -> asyncio.Future[FlowRun] | None:
         """Return the end that somebody waits for, for the last time; None if nobody does."""
         end = self._waiting.pop(run, None)
         return None if end is None or end.done() else end

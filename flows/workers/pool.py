@@ -14,8 +14,6 @@ DEPLOYMENT = "gpu"
 ON_WORKERS = ("extract-outputs", "merge-weights", "evaluate-merges")
 """Names of the flows that workers run."""
 
-_IN_FLIGHT = 64
-
 log = logging.getLogger("dawin.pool")
 
 
@@ -24,15 +22,17 @@ def pool() -> str | None:
     return os.environ.get("DAWIN_GPU_POOL") or None
 
 
-def in_flight() -> int:
-    """Return the largest number of children that a parent has sent and not seen end; the pool has its own limit.
+def in_flight() -> int | None:
+    """Return the largest number of children that a parent has sent and not seen end; None: by the number of workers.
 
     Raises:
         OrchestrationError: `DAWIN_IN_FLIGHT` is not a positive whole number.
     """
-    wanted = os.environ.get("DAWIN_IN_FLIGHT") or str(_IN_FLIGHT)
+    wanted = os.environ.get("DAWIN_IN_FLIGHT")
+    if not wanted:
+        return None
     if not wanted.isdecimal() or not int(wanted):
-        raise OrchestrationError(f"DAWIN_IN_FLIGHT={wanted}: wanted a positive whole number, such as {_IN_FLIGHT}")
+        raise OrchestrationError(f"DAWIN_IN_FLIGHT={wanted}: wanted a positive whole number, such as 64")
     return int(wanted)
 
 

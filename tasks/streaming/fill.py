@@ -5,7 +5,7 @@ next run continues after the last committed object.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -27,6 +27,20 @@ class Tally(NamedTuple):
 
     computed: int
     reused: int
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """Return the sums of tallies.
+
+    Args:
+        tallies: of several passes.
+
+    Example:
+        >>> total([Tally(1, 2), Tally(3, 4)])
+        Tally(computed=4, reused=6)
+    """
+    each = list(tallies)
+    return Tally(sum(one.computed for one in each), sum(one.reused for one in each))
 
 
 def fill(

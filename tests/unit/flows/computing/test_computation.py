@@ -21,7 +21,7 @@ def started(tmp_path):
     experiment = load_experiment(tiny.experiment(tmp_path, samples=6, baselines=["individual", "ties/0.30"]))
     plan = checked_plan(experiment, Store(str(tmp_path / "store")))
     parts = parts_of(plan, on_pool=False)
-    made = Computation(plan, "plans/0.json", experiment, parts, {part.name: 0 for part in parts})
+    made = Computation(plan, "plans/0.json", experiment, parts)
     return made, {part.name: part for part in parts}, plan
 
 
@@ -122,14 +122,14 @@ def test_a_failed_child_found_damage_if_its_own_data_set_lost_an_object(started,
     def absent(part):
         return {(name, span): f"line {span}" for name in [part.datasets[0].name] for span in states[name][moment]}
 
-    async def failing(_children, **_):
+    async def failing(*_):
         nonlocal moment
         moment = 1
         raise ChildFailed("its run ended as Failed")
 
     monkeypatch.setattr(module, "absent", absent)
-    monkeypatch.setattr(module, "dispatch", failing)
-    monkeypatch.setattr(module, "pool", lambda: "pool")
+    monkeypatch.setattr(computation, "_send_by_schedule", failing)
+    monkeypatch.setattr(computation, "_sender", "a pool's")
     with pytest.raises(wanted) as caught:
         asyncio.run(computation._send(parts["evaluate one"], ["child"]))
     if wanted is ObjectDamaged:
@@ -140,10 +140,10 @@ def test_a_cancelled_child_is_no_damage(started, monkeypatch):
     """Its error passes, whatever has been lost."""
     computation, parts, _ = started
 
-    async def cancelled(_children, **_):
+    async def cancelled(*_):
         raise ChildCancelled("its run ended as Cancelled")
 
-    monkeypatch.setattr(module, "dispatch", cancelled)
-    monkeypatch.setattr(module, "pool", lambda: "pool")
+    monkeypatch.setattr(computation, "_send_by_schedule", cancelled)
+    monkeypatch.setattr(computation, "_sender", "a pool's")
     with pytest.raises(ChildCancelled):
         asyncio.run(computation._send(parts["extract one"], ["child"]))

@@ -74,7 +74,8 @@ def waited(runs):
     async def wait():
         return await asyncio.gather(*map(Ends().of, runs), return_exceptions=True)
 
-    return asyncio.run(asyncio.wait_for(wait(), 20))
+    ended = asyncio.run(asyncio.wait_for(wait(), 20))
+    return [one if isinstance(one, Exception) else one.state for one in ended]
 
 
 def test_many_runs_are_asked_for_together(api):
@@ -123,7 +124,7 @@ def test_a_wait_that_is_cancelled_disturbs_no_other(api):
         while len(served.asked) < 3:
             await asyncio.sleep(0)
         first.cancel()
-        state = await second
+        state = (await second).state
         await ends._asking
         return first.cancelled(), state, len(served.asked)
 
