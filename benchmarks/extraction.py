@@ -7,7 +7,9 @@ files, with one thread that computes and one process that decodes; its limit is 
 import argparse
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -65,7 +67,7 @@ def _engine(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Return rows that compare the engine with bare loops on the same decoded batches."""
     import torch
 
-    from benchmarks.models import classifiers, in_turn, preprocessing_of, ratio
+    from benchmarks.models import classifiers, in_turn, preprocessing_of
     from storage.spans import Span
     from storage.store import Store
     from tasks.datasets.loading import Batch
@@ -102,15 +104,7 @@ def _engine(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             fill(Store(folder), sinks, [Span(0, count)], lambda _: iter(batches), description="benchmark")
 
     seconds = in_turn({"two bare forward loops": bare, "extraction of two models": engine}, arguments)
-    return [
-        {
-            "pass": name,
-            "images/s": count / sorted(v)[len(v) // 2],
-            "s": spread(v),
-            "× bare": ratio(v, seconds["two bare forward loops"]),
-        }
-        for name, v in seconds.items()
-    ]
+    return _rows(seconds, count, "two bare forward loops", "× bare")
 
 
 def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -119,7 +113,7 @@ def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
     import torch
 
-    from benchmarks.models import in_turn, ratio
+    from benchmarks.models import in_turn
     from flows.planning.check import checked_plan
     from storage.store import Store
     from tasks.extraction import extract
@@ -157,15 +151,16 @@ def _with_decoding(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             extract.fn(outputs, Store(str(folder / "store")), reading=experiment.reading)
 
         seconds = in_turn({"decode alone": decode, "compute alone": compute, "extraction": both}, arguments)
-    alone = {name: seconds[name] for name in ("decode alone", "compute alone")}
-    slower = max(alone, key=lambda name: sorted(alone[name])[len(alone[name]) // 2])
+    slower = max(("decode alone", "compute alone"), key=lambda name: median(seconds[name]))
+    return _rows(seconds, arguments.files, slower, f"× {slower}")
+
+
+def _rows(seconds: Mapping[str, list[float]], images: int, limit: str, title: str) -> list[dict[str, Any]]:
+    """Return a row for each pass over images; its column `title` has the ratio to the pass that is the limit."""
+    from benchmarks.models import ratio
+
     return [
-        {
-            "pass": name,
-            "images/s": arguments.files / sorted(v)[len(v) // 2],
-            "s": spread(v),
-            f"× {slower}": ratio(v, seconds[slower]),
-        }
+        {"pass": name, "images/s": images / median(v), "s": spread(v), title: ratio(v, seconds[limit])}
         for name, v in seconds.items()
     ]
 

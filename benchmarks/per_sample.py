@@ -8,6 +8,7 @@ each batch and each of three clusters, a deep copy of the model with merged weig
 import argparse
 import copy
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from benchmarks.options import children_environment, options, settle
 from benchmarks.reporting import report, spread
 
 CLUSTERS = 3
+_ONE_BY_ONE = "merge, then run, one by one"
 
 
 def _measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     import torch
 
-    from benchmarks.models import classifiers, in_turn, ratio
+    from benchmarks.models import classifiers, in_turn
     from tasks.merging.combination import combine
     from tasks.merging.merged_models import FlatWeights
     from tasks.merging.per_sample import merge_per_sample
@@ -59,20 +61,27 @@ def _measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
         compared = {"one plain pass": plain, f"per sample, M = {count}": per_sample}
         if count == arguments.models[0]:
-            compared |= {"merge, then run, one by one": one_by_one, "merge per batch × cluster, deep copy": reference}
+            compared |= {_ONE_BY_ONE: one_by_one, "merge per batch × cluster, deep copy": reference}
         with torch.inference_mode(), torch.autocast(device, dtype=dtype, enabled=arguments.dtype != "fp32"):
             seconds = in_turn(compared, arguments)
-        scale = {"merge, then run, one by one": batch / few}
-        for name, values in seconds.items():
-            own = [value * scale.get(name, 1) for value in values]
-            rows.append(
-                {
-                    "pass": name,
-                    "ms an image": spread([1000 * value / batch for value in own]),
-                    "× plain": ratio(own, seconds["one plain pass"]),
-                }
-            )
+        if _ONE_BY_ONE in seconds:  # which ran on a few images of the batch
+            seconds[_ONE_BY_ONE] = [value * batch / few for value in seconds[_ONE_BY_ONE]]
+        rows += _rows(seconds, batch)
     return rows
+
+
+def _rows(seconds: Mapping[str, list[float]], batch: int) -> list[dict[str, Any]]:
+    """Return a row for each pass over a batch."""
+    from benchmarks.models import ratio
+
+    return [
+        {
+            "pass": name,
+            "ms an image": spread([1000 * value / batch for value in values]),
+            "× plain": ratio(values, seconds["one plain pass"]),
+        }
+        for name, values in seconds.items()
+    ]
 
 
 def _memory(arguments: argparse.Namespace) -> None:

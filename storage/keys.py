@@ -186,6 +186,17 @@ def latest(experiment: str) -> str:
     return f"results/experiment={experiment}/latest.json"
 
 
+def pointed_experiment(key: str) -> str | None:
+    """Return the experiment whose pointer to its latest run has a key; None for any other key.
+
+    Example:
+        >>> pointed_experiment(latest("digits")), pointed_experiment("results/latest.json")
+        ('digits', None)
+    """
+    _, _, experiment = key.rpartition("/")[0].partition("results/experiment=")
+    return experiment if experiment and "/" not in experiment and key == latest(experiment) else None
+
+
 def checkpoint(digest: str) -> str:
     """Return the key of the record of a checkpoint that was read and accepted."""
     return f"checkpoints/{digest}.json"

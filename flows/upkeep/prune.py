@@ -23,7 +23,6 @@ from flows.errors import ExperimentError
 from flows.upkeep.chosen_runs import RunChoice
 from flows.upkeep.kept import Kept, Run, kept, plan_of, results_runs
 from flows.upkeep.repair import point_again
-from flows.upkeep.verify_records import is_pointer
 from storage import keys
 from storage.catalogue.folding import fold
 from storage.catalogue.notes import noted
@@ -223,9 +222,9 @@ def _point_to_others(look: _Look, left: Sequence[Run], latest: Mapping[str, str 
     """Let no pointer lead to a removed run, also not to one that a killed call has removed."""
     names = {(run.experiment, run.run_id) for run in left}
     results = {keys.results(run.experiment, run.run_id): run.manifest for run in left if run.manifest is not None}
-    for key in filter(is_pointer, look.found):
-        experiment = key.split("/")[1].removeprefix("experiment=")
-        if (experiment, latest.get(experiment)) not in names:
+    for key in look.found:
+        experiment = keys.pointed_experiment(key)
+        if experiment and (experiment, latest.get(experiment)) not in names:
             point_again(look.store, key, results)
 
 

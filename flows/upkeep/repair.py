@@ -75,7 +75,7 @@ def point_again(store: Store, key: str, results: Mapping[str, Manifest]) -> None
         key: the pointer's key.
         results: the manifests of the results that it may name, by their key.
     """
-    experiment = key.split("/")[1].removeprefix("experiment=")
+    experiment = keys.pointed_experiment(key)
     own = {where: one for where, one in results.items() if keys.experiment_of(where) == experiment}
     order = sorted(own, key=lambda where: (_moment(own[where]), where), reverse=True)
     for _ in range(_TRIES):

@@ -38,15 +38,9 @@ def is_known_record(key: str) -> bool:
     if not key.endswith(".json") or key.endswith(keys.MANIFEST_SUFFIX):
         return False
     if folder == "results":
-        return is_pointer(key)
+        return keys.pointed_experiment(key) is not None
     records = ("checkpoints", "watched", "plans", "known-manifests", keys.CUTS, "made-models")
     return folder in records and keys.is_ours(key)
-
-
-def is_pointer(key: str) -> bool:
-    """Return whether a key is that of the pointer to an experiment's latest run."""
-    parts = key.split("/")
-    return len(parts) == 3 and key == keys.latest(parts[1].removeprefix("experiment="))
 
 
 def record_fault(store: Store, key: str) -> Fault | None:
@@ -63,8 +57,8 @@ def record_fault(store: Store, key: str) -> Fault | None:
         return None
     except StoreDenied as error:
         return Fault(key, "unreadable", str(error))
-    if is_pointer(key):
-        return _pointer_fault(store, key, content)
+    if experiment := keys.pointed_experiment(key):
+        return _pointer_fault(store, key, experiment, content)
     try:
         reason = _reason(key, content)
     except _UNSOUND as error:
@@ -90,8 +84,7 @@ def pointed_at(content: bytes) -> str:
     return run
 
 
-def _pointer_fault(store: Store, key: str, content: bytes) -> Fault | None:
-    experiment = key.split("/")[1].removeprefix("experiment=")
+def _pointer_fault(store: Store, key: str, experiment: str, content: bytes) -> Fault | None:
     try:
         run = pointed_at(content)
     except ValueError as error:

@@ -158,6 +158,7 @@ def in_process(file, checkpoint, store):
     from tasks import aggregation, ensembling, evaluation, extraction, fitting
 
     settings = load_experiment(str(file), (f"models.1.checkpoint={checkpoint}",))
+    cut_as_for_many_classes(settings, str(store))
     plan = checked_plan(settings, Store(str(store)))
     for dataset, outputs in zip(plan.datasets, plan.outputs, strict=True):
         extraction.extract.fn(outputs, plan.store, reading=settings.reading)
@@ -169,6 +170,16 @@ def in_process(file, checkpoint, store):
         ensembling.evaluate_ensembles.fn(plan.ensembles(dataset), plan.store)
     aggregation.aggregate.fn(plan.record, plan.cells, plan.store)
     return numbers(str(store))
+
+
+def cut_as_for_many_classes(settings, store):
+    """Record in a new store that objects hold 8,192 samples, as with 1,000 classes: then a small data set has two."""
+    from flows.planning.check import checked_plan
+    from storage.cuts import Cuts
+    from storage.store import Store
+
+    for dataset in checked_plan(settings, Store("memory://cuts"), remember=False).datasets:
+        assert Cuts(Store(store)).samples_per_object(dataset.digest, classes=1000) == 8192
 
 
 def manifests(store):

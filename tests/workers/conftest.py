@@ -1,5 +1,6 @@
 """A pool of real processes: a Prefect server, a CPU worker, two GPU workers with a device each, an S3 server."""
 
+import json
 import uuid
 
 import formats
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 import tiny
 import yaml
-from pools import upload
+from pools import cut_as_for_many_classes, upload
+
+from flows.experiment.file import load_experiment
 
 SAMPLES = {"one": 8_300, "two": 400}  # two objects in each table, and one object
 
@@ -42,6 +45,9 @@ def place(tmp_path_factory, s3_server):
             merge={"granularity": ["clusters", "samples"], "clusters": 2}, baselines=["individual", "output-ensemble"],
             samples_per_run=8192,
         )  # fmt: skip
+        known = [{"name": name, "checkpoint": f"s3://{bucket}/base.pt"} for name in ("base", "copy")]
+        settings = load_experiment(str(folder / "watched.yaml"), (f"models={json.dumps(known)}",))
+        cut_as_for_many_classes(settings, f"s3://{bucket}/store")
         # one data set and no fit to wait for: one child for each checkpoint
         write(
             folder / "burst.yaml", bucket, "burst/*", datasets=[{"name": "few", "images": "few"}],
