@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def test_the_readme_names_every_variable_of_the_file():
 
 
 def test_compose_starts_every_service_with_its_command():
-    """The image has no entry point, loaders have shared memory, and pools are created with their template."""
+    """The image has no entry point, loaders have shared memory, and workers fork their runs."""
     compose = yaml.safe_load((ROOT / "infra" / "compose.yaml").read_text())
     services = compose["services"]
     assert {"database", "s3", "server", "setup", "cpu", "gpu"} == set(services)
@@ -88,7 +89,7 @@ def test_compose_starts_every_service_with_its_command():
     assert [services[name]["command"].split()[0] for name in ("server", "cpu", "gpu")] == ["prefect", "prefect", "sh"]
     assert services["gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["count"] == "all"
     assert services["cpu"]["shm_size"] == services["gpu"]["shm_size"] == "8gb"
-    assert "--base-job-template infra/process/job-template.json" in services["setup"]["command"][-1]
+    assert "prefect work-pool create $$pool --type warm-process" in services["setup"]["command"][-1]
     assert set(re.findall(r"service_\w+", str(services))) <= {
         "service_healthy", "service_started", "service_completed_successfully",
     }  # fmt: skip
@@ -129,22 +130,32 @@ def test_a_process_worker_starts_our_engine():
     assert made.env["A"] == "b"
 
 
-def test_each_gpu_gets_a_worker_of_its_own(tmp_path):
-    """Each worker sees one GPU; a machine without a GPU is an error. Scripts replace the programs."""
-    for name, program in {
-        "nvidia-smi": 'printf "$GPUS"',
-        "prefect": 'echo "$CUDA_VISIBLE_DEVICES: $*" >> "$SEEN"',
-    }.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{program}\n")
-        (tmp_path / name).chmod(0o755)
+def started_workers(folder, worker, gpus):
+    """Run gpu-workers.sh with scripts in place of the programs; return its end and the lines that workers wrote."""
+    for name, program in {"nvidia-smi": 'printf "$GPUS"', "prefect": worker}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{program}\n")
+        (folder / name).chmod(0o755)
     command = ["sh", str(ROOT / "infra" / "gpu-workers.sh"), "gpu"]
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SEEN": str(tmp_path / "seen"), "GPUS": "0\n3\n"}
-    subprocess.run(command, env=environment, check=True)
-    seen = sorted((tmp_path / "seen").read_text().splitlines())
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", "SEEN": str(folder / "seen"), "GPUS": gpus}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return ended, (folder / "seen").read_text().splitlines() if (folder / "seen").exists() else []
+
+
+def test_each_gpu_gets_a_worker_of_its_own(tmp_path):
+    """Each worker sees one GPU; a machine without a GPU is an error."""
+    ended, seen = started_workers(tmp_path, 'echo "$CUDA_VISIBLE_DEVICES: $*" >> "$SEEN"', "0\n3\n")
+    assert (ended.returncode, ended.stderr) == (0, "")
     names = [f"--name {socket.gethostname()}-gpu{gpu} --limit 1" for gpu in (0, 3)]
-    assert seen == [f"{gpu}: worker start --pool gpu {name}" for gpu, name in zip((0, 3), names, strict=True)]
-    ended = subprocess.run(command, env={**environment, "GPUS": ""}, capture_output=True, text=True, check=False)
+    assert sorted(seen) == [f"{gpu}: worker start --pool gpu {name}" for gpu, name in zip((0, 3), names, strict=True)]
+    ended, _ = started_workers(tmp_path, "exit 1", "")
     assert (ended.returncode, ended.stderr) == (1, "gpu-workers.sh: nvidia-smi sees no GPU\n")
+
+
+def test_a_worker_that_a_shell_started_can_be_drained(tmp_path):
+    """Prefect turns SIGTERM into SIGINT, which programs in a script's background ignore; these workers do not."""
+    ended, (ignored,) = started_workers(tmp_path, 'grep SigIgn: /proc/self/status >> "$SEEN"', "0\n")
+    assert ended.returncode == 0
+    assert not int(ignored.split()[1], 16) & 1 << (signal.SIGINT - 1)
 
 
 def test_the_systemd_unit_starts_programs_of_one_environment():
