@@ -1,6 +1,6 @@
 """Many works that do nothing, sent by a parent through a pool: none lost, none done twice, and the cost of each.
 
-The server on PostgreSQL, the parent with its `dispatch` and the deployments are the real ones. The worker is a stand-in
+The server on PostgreSQL, the parent with its `Sender` and the deployments are the real ones. The worker is a stand-in
 (`benchmarks/no_op_worker.py`): it takes runs and reports their states as a process worker does, and starts no process,
 because 10,000 processes would take 14 hours of this machine. Each row is a parent of its own on the same server, so
 that a row also shows the cost of all earlier rows that lie in the database.
@@ -30,13 +30,12 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--works", type=int, nargs="+", default=[100, 1000, 10000], help="number of works of each row")
-    parser.add_argument("--in-flight", type=int, default=64, help="DAWIN_IN_FLIGHT of the parent")
+    parser.add_argument("--in-flight", type=int, default=64, help="most works in flight")
     parser.add_argument("--folder", help="keeps the logs of the processes (default: a temporary folder)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(arguments.folder or name)
         pool = LocalPool(folder / "pool", "imagenet-shifts-vit-b32", str(folder / "store"), gpus=0)
-        pool.environment["DAWIN_IN_FLIGHT"] = str(arguments.in_flight)
         worker = None
         try:
             pool.start()
@@ -45,7 +44,7 @@ def main() -> None:
             worker = _start_worker(pool, arguments.in_flight, folder / "worker.log")
             rows = []
             for count in arguments.works:
-                rows.append(_row(pool, worker, count, folder / f"works-{len(rows)}"))
+                rows.append(_row(pool, worker, count, arguments.in_flight, folder / f"works-{len(rows)}"))
                 report("backpressure", rows, arguments)
         finally:
             if worker is not None:
@@ -61,13 +60,13 @@ def _start_worker(pool: LocalPool, limit: int, log: Path) -> subprocess.Popen[by
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
 
-def _row(pool: LocalPool, worker: subprocess.Popen[bytes], count: int, folder: Path) -> dict[str, Any]:
+def _row(pool: LocalPool, worker: subprocess.Popen[bytes], count: int, in_flight: int, folder: Path) -> dict[str, Any]:
     """Run one parent to its end, and return a row of the table."""
     folder.mkdir()
     server = WatchedServer(pool, {"worker": worker.pid})
     with server, (folder.parent / f"parent-{count}.log").open("w") as log:
         parent = subprocess.run(
-            [sys.executable, "-m", "benchmarks.no_op_parent", str(count), str(folder)],
+            [sys.executable, "-m", "benchmarks.no_op_parent", str(count), str(folder), str(in_flight)],
             cwd=ROOT, env={**pool.environment, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=log,
             text=True, check=False,
         )  # fmt: skip

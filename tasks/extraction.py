@@ -50,6 +50,7 @@ def extract(
     if not outputs:
         return Tally(0, 0)
     dataset, device = outputs[0].dataset, default_device()
+    spans = dataset.spans_within(samples)
     needed = {o: logits.get(o.prefix, ()) for o in outputs}
     missing = [o for o in outputs if missing_spans(store, o.prefix, dataset.spans, vectors=needed[o])]
     images = opened_images(dataset, reading, device)
@@ -65,10 +66,11 @@ def extract(
     done = fill(
         store,
         sinks,
-        dataset.spans_within(samples),
-        lambda spans: blocks(images.batches(spans), BLOCK if merges else 1),
+        spans,
+        lambda part: blocks(images.batches(part), BLOCK if merges else 1),
         description=f"extract {dataset.name}",
         stage="extract",
         run=flow_run.id,
     )
-    return Tally(done.computed, dataset.samples * (len(outputs) + len(merges)) - done.computed)
+    wanted = sum(span.length for span in spans) * (len(outputs) + len(merges))
+    return Tally(done.computed, wanted - done.computed)

@@ -1,8 +1,8 @@
 """The speed of workers: forward passes a second, as measured on the children that have ended."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from flows.scheduling.works import Work
 
@@ -50,25 +50,6 @@ class Pace:
             self,
             measured={**self.measured, (kind, dataset): Measured(before.passes + passes, before.seconds + seconds)},
         )
-
-    def including_objects(
-        self, kind: str, dataset: str | None, passes: float, records: Iterable[tuple[int, Mapping[str, Any]]]
-    ) -> "Pace":
-        """Return the pace with the measurements that stored objects of a table carry, such as those of earlier runs.
-
-        Args:
-            kind: of the works that write such objects.
-            dataset: name of the data set.
-            passes: forward passes of one sample in one object.
-            records: for each object its number of samples and the `measured` of its manifest. Objects without
-                `seconds` are ignored.
-        """
-        pace = self
-        for samples, record in records:
-            seconds = record.get("seconds")
-            if isinstance(seconds, int | float):
-                pace = pace.including(kind, dataset, passes=passes * samples, seconds=float(seconds))
-        return pace
 
     def rate(self, kind: str, dataset: str | None) -> float | None:
         """Return passes a second: of the kind on the data set, else of the kind, else of all; None before any.

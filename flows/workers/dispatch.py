@@ -7,14 +7,14 @@ send the child again when it or its worker dies; retries of the flow itself woul
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import anyio
 from prefect import Flow, tags, task
-from prefect.artifacts import acreate_progress_artifact, aupdate_progress_artifact
+from prefect.artifacts import aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
@@ -27,10 +27,8 @@ from flows.workers.children import Child
 from flows.workers.ends import Ends
 from flows.workers.pool import DEPLOYMENT, pool
 from flows.workers.quick_imports import without_collection
-from tasks.progress import Work, work
+from tasks.progress import work
 from tasks.streaming.fill import Tally
-
-T = TypeVar("T")
 
 log = logging.getLogger("dawin.dispatch")
 
@@ -48,24 +46,27 @@ class ChildCancelled(ChildFailed):
 
 
 async def dispatch(children: Sequence[Child]) -> None:
-    """Run a few children of one flow: in this process one after the other, or all at once on a pool.
+    """Run children one after the other, in this process or on the pool.
+
+    A `Sender` sends the children of a run to the pool, several at a time.
 
     Args:
-        children: of one flow.
+        children: as a rule, one.
 
     Raises:
-        ChildFailed: a child did not complete, even after its retries; all other children have ended.
-        ChildCancelled: a child was cancelled; so are the others.
+        ChildFailed: a child on the pool did not complete, even after its retries.
+        ChildCancelled: somebody cancelled a child on the pool.
         Exception: the error of a child that ran in this process.
     """
-    if pool() is not None:
-        if children:
-            await _send_all(children)
-        return
     for child in children:
-        with tags(*child.tags):
-            run = child_flow(child.flow).with_options(flow_run_name=child.name)
-            await run(**child.parameters)
+        if pool() is not None:
+            with work(child.name, 1, stage=STAGES.get(child.flow), unit="runs") as shown:
+                await send_child(child, Ends())
+                shown.advance(1)
+        else:
+            with tags(*child.tags):
+                run = child_flow(child.flow).with_options(flow_run_name=child.name)
+                await run(**child.parameters)
 
 
 def child_flow(name: str) -> Flow[..., Coroutine[Any, Any, Tally]]:
@@ -77,34 +78,6 @@ def child_flow(name: str) -> Flow[..., Coroutine[Any, Any, Tally]]:
     with without_collection():
         found: Flow[..., Coroutine[Any, Any, Tally]] = getattr(import_module(f"flows.{module}"), module)
     return found
-
-
-async def _send_all(children: Sequence[Child]) -> None:
-    """Send all children, and count those that are done in the UI and on the console."""
-    kind = children[0].flow
-    title = children[0].name if len(children) == 1 else f"{children[0].name.partition(' (')[0]}, {len(children)} runs"
-    progress = await acreate_progress_artifact(progress=0.0, description=title)
-    done, ends = 0, Ends()
-
-    async def send(child: Child, shown: Work) -> Exception | None:
-        """Return the failure of a child, so that the others of its data set continue; a cancelled one ends all."""
-        nonlocal done
-        try:
-            await send_child(child, ends)
-        except ChildCancelled:
-            raise
-        except Exception as error:
-            return error
-        done += 1
-        shown.advance(1)
-        await show_progress(progress, done, len(children), title)
-        return None
-
-    with work(title, len(children), stage=STAGES.get(kind), unit="runs") as shown:
-        outcomes = await all_or_cancelled([send(child, shown) for child in children])
-    for outcome in outcomes:
-        if outcome is not None:
-            raise outcome
 
 
 async def send_child(child: Child, ends: Ends) -> float | None:
@@ -124,27 +97,6 @@ async def send_child(child: Child, ends: Ends) -> float | None:
     return await _sent.with_options(task_run_name=f"send {child.name}")(
         f"{child.flow}/{DEPLOYMENT}", child.name, dict(child.parameters), list(child.tags), ends
     )
-
-
-async def all_or_cancelled(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return the results of coroutines that run at the same time; if one raises, the others are cancelled.
-
-    The others have ended when the error is raised, and each was cancelled once, so that nothing disturbs its clean-up.
-
-    Args:
-        works: the coroutines.
-    """
-    begun = [asyncio.ensure_future(one) for one in works]
-    try:
-        await asyncio.wait(begun, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        if unfinished := [one for one in begun if not one.done()]:
-            for one in unfinished:
-                one.cancel()
-            await asyncio.wait(unfinished)
-    if errors := [one for one in begun if not one.cancelled() and one.exception()]:
-        errors[0].result()
-    return [one.result() for one in begun]
 
 
 async def show_progress(progress: UUID, done: int, total: int, title: str) -> None:

@@ -64,9 +64,3 @@ def test_a_rate_is_the_nearest_that_is_known():
 def test_a_measurement_of_nothing_changes_nothing(passes, seconds):
     """A child that found everything in the store says nothing about speed."""
     assert Pace().including("extract-outputs", "a", passes=passes, seconds=seconds) == Pace()
-
-
-def test_manifests_of_earlier_runs_give_a_rate():
-    """Objects that nobody measured are left out."""
-    records = [(100, {"seconds": 2.0, "device": "cpu"}), (100, {}), (50, {"seconds": 1})]
-    assert Pace().including_objects("extract-outputs", "a", 2, records).rate("extract-outputs", "a") == 100

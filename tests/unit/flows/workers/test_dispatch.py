@@ -89,13 +89,8 @@ def sending(monkeypatch):
                 raise self.errors[name]
             self.ended.append(name)
 
-    async def artifact(**_):
-        pass
-
     sent = Sent()
     monkeypatch.setattr(module, "_sent", sent)
-    monkeypatch.setattr(module, "acreate_progress_artifact", artifact)
-    monkeypatch.setattr(module, "aupdate_progress_artifact", artifact)
     monkeypatch.setenv("DAWIN_GPU_POOL", "gpu")
     return sent
 
@@ -108,40 +103,31 @@ def test_children_that_end_on_a_pool_advance_the_stage_of_their_flow(sending):
     """Their images are counted on the workers, so the parent counts runs."""
     stages = Stages()
     with listening(stages):
-        asyncio.run(dispatch(children("one", 3)))
+        asyncio.run(dispatch(children("one", 1)))
     (stage,) = stages.all
-    assert (stage.name, stage.unit, stage.done, stage.total, stage.is_finished) == ("extract", "runs", 3, 3, True)
+    assert (stage.name, stage.unit, stage.done, stage.total, stage.is_finished) == ("extract", "runs", 1, 1, True)
 
 
-def test_a_child_that_fails_leaves_the_other_ranges_of_its_data_set(sending):
-    """They are computed to their end, and then its error is raised."""
-    sending.errors["one 1"] = ChildFailed("its run ended as Crashed")
-    with pytest.raises(ChildFailed, match="Crashed"):
-        asyncio.run(dispatch(children("one", 4)))
-    assert sending.ended == ["one 0", "one 2", "one 3"]
+@pytest.mark.parametrize("error", [ChildFailed("its run ended as Crashed"), ChildCancelled("its run was cancelled")])
+def test_the_first_child_that_does_not_complete_ends_the_dispatch(sending, error):
+    """The error is that of the child, and no child after it is sent."""
+    sending.errors["one 1"] = error
+    with pytest.raises(type(error), match=str(error)):
+        asyncio.run(dispatch(children("one", 3)))
+    assert (sending.begun, sending.ended) == (["one 0", "one 1"], ["one 0"])
 
 
-def test_a_cancelled_child_cancels_the_others_at_once(sending):
-    """Somebody wants the run to end, so no other child comes to its end."""
-    sending.errors["one 1"] = ChildCancelled("its run ended as Cancelled")
-    sending.held = {"one 0", "one 2", "one 3", "one 4"}
-    with pytest.raises(ChildCancelled):
-        asyncio.run(dispatch(children("one", 5)))
-    assert sending.ended == []
-    assert {"one 0", "one 2"} <= set(sending.cancelled) == set(sending.begun) - {"one 1"}
-
-
-def test_an_interrupt_cancels_each_child_once(sending):
-    """So nothing disturbs the clean-up, which asks the API to cancel the run."""
+def test_an_interrupt_cancels_the_child(sending):
+    """It gets the interrupt once, so that nothing disturbs the clean-up, which asks the API to cancel the run."""
 
     async def interrupted():
-        going = asyncio.ensure_future(dispatch(children("one", 3)))
-        while len(sending.begun) < 3:
+        going = asyncio.ensure_future(dispatch(children("one", 1)))
+        while not sending.begun:
             await asyncio.sleep(0)
         going.cancel()
         with pytest.raises(asyncio.CancelledError):
             await going
 
-    sending.held = {"one 0", "one 1", "one 2"}
+    sending.held = {"one 0"}
     asyncio.run(interrupted())
-    assert sorted(sending.cancelled) == ["one 0", "one 1", "one 2"]
+    assert sending.cancelled == ["one 0"]
