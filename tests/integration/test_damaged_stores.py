@@ -9,9 +9,9 @@ import pytest
 from damage import DAMAGE, delete, described, flipped, rewritten, with_value
 from every_kind import every_kind
 from polars.testing import assert_frame_equal
+from pool_here import run_here, use_pool_here
 
 from flows.cli import main
-from flows.computing import computation
 from flows.workers.dispatch import ChildFailed
 from storage import keys, scan
 from storage.catalogue import faults
@@ -255,19 +255,18 @@ def test_damage_that_another_reader_found_first_is_repaired_in_the_same_run(exam
     for table in ("predictions", "results"):
         for key in objects(store, table):
             delete(store, key)
-    dispatch, failures = computation.dispatch, []
+    failures = []
 
-    async def elsewhere(children, **_):
+    async def elsewhere(child, _):
         try:
-            await dispatch(children)
+            await run_here(child)
         except ObjectDamaged as error:
             failures.append(error)
             if how == "read by two":
-                await dispatch(children)
+                await run_here(child)
             raise ChildFailed("its run ended as Failed") from None
 
-    monkeypatch.setattr(computation, "dispatch", elsewhere)
-    monkeypatch.setattr(computation, "pool", lambda: "pool")
+    use_pool_here(monkeypatch, elsewhere)
     assert main(["run", file, "--store", store.url]) == 0
     warned = capsys.readouterr().err
     assert len(failures) == 1
@@ -282,12 +281,10 @@ def test_a_child_that_fails_without_damage_fails_the_run(damaged, monkeypatch):
     delete(store, objects(store, "outputs")[0])
     sent = []
 
-    async def failing(children, **_):
-        sent.extend(children)
-        if children:
-            raise ChildFailed("its run ended as Crashed")
+    async def failing(child, _):
+        sent.append(child)
+        raise ChildFailed("its run ended as Crashed")
 
-    monkeypatch.setattr(computation, "dispatch", failing)
-    monkeypatch.setattr(computation, "pool", lambda: "pool")
+    use_pool_here(monkeypatch, failing)
     assert main(["run", file, "--store", store.url]) == 1
     assert len(sent) == 1

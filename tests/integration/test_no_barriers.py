@@ -2,16 +2,15 @@
 
 import asyncio
 import shutil
-import sys
 
 import polars as pl
 import pytest
 import tiny
 from damage import delete, described, rewritten, with_value
+from pool_here import run_here, use_pool_here
 from runs import run, written
 
 from flows.cli import main
-from flows.computing import computation
 from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan
 from storage.store import Store
@@ -61,20 +60,17 @@ def test_a_small_data_set_is_evaluated_before_a_large_one_is_extracted(tmp_path,
 def test_on_a_pool_a_small_data_set_is_evaluated_while_a_large_one_is_extracted(tmp_path, monkeypatch):
     """The large extraction waits here for the small evaluation to begin; the parent fits in a thread meanwhile."""
     file, store = example(tmp_path), str(tmp_path / "store")
-    has_begun, dispatch, order = asyncio.Event(), computation.dispatch, []
+    has_begun, order = asyncio.Event(), []
 
-    async def elsewhere(children, **_):
-        for child in children:
-            order.append(child.name.partition(":")[0])
-            if order[-1] == "evaluate two":
-                has_begun.set()
-            if order[-1] == "extract one":
-                await asyncio.wait_for(has_begun.wait(), 240)
-        await dispatch(children)
+    async def elsewhere(child, _):
+        order.append(child.name.partition(":")[0])
+        if order[-1] == "evaluate two":
+            has_begun.set()
+        if order[-1] == "extract one":
+            await asyncio.wait_for(has_begun.wait(), 240)
+        await run_here(child)
 
-    monkeypatch.setattr(computation, "dispatch", elsewhere)
-    for place in (computation, sys.modules["flows.run_experiment"]):
-        monkeypatch.setattr(place, "pool", lambda: "pool")
+    use_pool_here(monkeypatch, elsewhere)
     rows = run(file, store)
     assert order == ["extract one", "extract two", "evaluate two", "evaluate one"]
     monkeypatch.undo()

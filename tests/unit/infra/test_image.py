@@ -63,5 +63,5 @@ def test_no_file_of_the_project_holds_a_password():
         text = (ROOT / name).read_bytes().decode(errors="replace")
         secrets = [match["password"] for match in IN_ADDRESS.finditer(text)]
         secrets += re.findall(r"(?im)^[^#\n]*?\w*(?:password|secret_(?:access_)?key)\w*\s*[:=]\s*([\w-]+)\s*$", text)
-        found += [f"{name}: {secret}" for secret in secrets if not secret.isupper()]
+        found += [f"{name}: {secret}" for secret in secrets if not (secret.isupper() or secret.startswith("{"))]
     assert found == []

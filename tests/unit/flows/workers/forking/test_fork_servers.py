@@ -1,7 +1,6 @@
 """The servers of a worker: one for each environment, replaced when it ends, none if it does not start."""
 
 import asyncio
-import logging
 import os
 import sys
 from pathlib import Path
@@ -84,10 +83,10 @@ def test_a_server_that_has_ended_is_replaced(servers):
     assert second not in (None, first)
 
 
-def test_a_server_that_does_not_start_costs_a_line_in_the_log(servers, caplog):
+def test_a_server_that_does_not_start_costs_a_line_in_the_log(servers, caplog, monkeypatch):
     """The run then gets a process of its own, and the reason is what the server has written."""
-    with caplog.at_level(logging.WARNING, logger="prefect.workers.warm-process"):
-        assert asked(servers, {"BROKEN": "1"}) == [None]
+    monkeypatch.setattr(fork_servers.log, "handlers", [caplog.handler])  # Prefect hands its loggers' lines to no other
+    assert asked(servers, {"BROKEN": "1"}) == [None]
     shown = [record.getMessage() for record in caplog.records]
     assert "fork server: it did not start; the run gets a process of its own" in shown
 
