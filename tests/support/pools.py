@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -119,6 +119,23 @@ def running(pool, flow, **filters):
         return None
 
     return wait_for(f"a running {flow}", found)
+
+
+@contextmanager
+def held(pool, flow, run):
+    """Stop the processes of a flow while a context lasts; at its end, wait until the API has cancelled a run of it."""
+    names = {path.parent: path.read_text().strip() for path in Path("/proc").glob("[0-9]*/comm") if path.exists()}
+    stopped = [int(folder.name) for folder, name in names.items() if name == flow[:15]]
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+        wanted = ("CANCELLING", "CANCELLED")
+        wait_for("the cancellation", lambda: ask(pool, "GET", f"/flow_runs/{run['id']}")["state_type"] in wanted)
+    finally:
+        for process in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
 
 
 def device_of(process):

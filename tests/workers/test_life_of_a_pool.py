@@ -23,6 +23,7 @@ from pools import (
     completed,
     deployment,
     device_of,
+    held,
     in_process,
     kill,
     kill_worker,
@@ -183,8 +184,9 @@ class TestMeanwhile:
         uri = add_checkpoint(bucket, folder, "9.pt", 9)
         announce(pool, uri)
         child, process = running(pool, "extract-outputs", tag=tag)
-        parent = runs(pool, "run-experiment", "RUNNING", tag=tag)[0]
-        ask(pool, "POST", f"/flow_runs/{parent['id']}/set_state", {"state": {"type": "CANCELLING"}})
+        with held(pool, "extract-outputs", child):  # otherwise it might be complete before the parent is cancelled
+            parent = runs(pool, "run-experiment", "RUNNING", tag=tag)[0]
+            ask(pool, "POST", f"/flow_runs/{parent['id']}/set_state", {"state": {"type": "CANCELLING"}})
 
         def ended():
             return all(run["state_type"] in ("CANCELLED", "COMPLETED") for run in runs(pool, tag=tag))

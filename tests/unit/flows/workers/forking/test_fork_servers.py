@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from log_lines import heard
 
 from flows.workers.forking import fork_servers
 from flows.workers.forking.fork_servers import ForkServers
@@ -83,11 +84,10 @@ def test_a_server_that_has_ended_is_replaced(servers):
     assert second not in (None, first)
 
 
-def test_a_server_that_does_not_start_costs_a_line_in_the_log(servers, caplog, monkeypatch):
+def test_a_server_that_does_not_start_costs_a_line_in_the_log(servers):
     """The run then gets a process of its own, and the reason is what the server has written."""
-    monkeypatch.setattr(fork_servers.log, "handlers", [caplog.handler])  # Prefect hands its loggers' lines to no other
-    assert asked(servers, {"BROKEN": "1"}) == [None]
-    shown = [record.getMessage() for record in caplog.records]
+    with heard("prefect.workers.warm-process") as shown:
+        assert asked(servers, {"BROKEN": "1"}) == [None]
     assert "fork server: it did not start; the run gets a process of its own" in shown
 
 
