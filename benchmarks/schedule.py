@@ -1,6 +1,6 @@
 """How close runs on a pool come to the least possible time, in a simulation that decides by `flows.scheduling`.
 
-    python -m benchmarks.schedule [--rate 250] [--deaths 0.01] [--mix imagenet] [--workers 8 100]
+    python -m benchmarks.schedule [--rate 250 4000] [--deaths 0.01] [--mix imagenet] [--workers 8 100]
 
 Each figure is the makespan over a lower bound: the larger one of all computing on all workers without a pause, and of
 the longest chain of objects of the store (extraction, fit, evaluation). The bound holds no start of a child and no
@@ -10,6 +10,7 @@ samples, `whole` sends whole data sets. Each checkpoint is a run of its own, and
 
 import argparse
 from collections.abc import Iterator
+from itertools import product
 from statistics import mean
 from typing import Any
 
@@ -47,17 +48,16 @@ def row_of(found: dict[str, list[Outcome]]) -> dict[str, Any]:
 
 
 def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Yield one row for each mix, number of checkpoints, granularity, start and number of workers."""
+    """Yield one row for each mix, number of checkpoints, granularity, rate, start and number of workers."""
     for mix in arguments.mix:
         for checkpoints in arguments.checkpoints:
             for granularity in arguments.granularity:
                 runs = runs_of(MIXES[mix], checkpoints, granularity)
-                for start in arguments.start:
-                    for workers in arguments.workers:
-                        pool = Pool(workers=workers, rate=arguments.rate, start_seconds=start, deaths=arguments.deaths)
-                        found = outcomes(runs, pool, arguments.seeds)
-                        what = {"mix": mix, "checkpoints": checkpoints, "granularity": granularity}
-                        yield {**what, "start, s": start, "workers": workers, **row_of(found)}
+                what = {"mix": mix, "checkpoints": checkpoints, "granularity": granularity}
+                for rate, start, workers in product(arguments.rate, arguments.start, arguments.workers):
+                    pool = Pool(workers=workers, rate=rate, start_seconds=start, deaths=arguments.deaths)
+                    found = outcomes(runs, pool, arguments.seeds)
+                    yield {**what, "rate": rate, "start, s": start, "workers": workers, **row_of(found)}
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--granularity", nargs="+", choices=PASSES, default=list(PASSES))
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 8, 100, 1000])
     parser.add_argument("--start", nargs="+", type=float, default=[1.5, 6.0], help="seconds in which a child starts")
-    parser.add_argument("--rate", type=float, default=250.0, help="forward passes a second of the mean worker")
+    parser.add_argument("--rate", nargs="+", type=float, default=[250.0, 4000.0], help="passes a second of a worker")
     parser.add_argument("--deaths", type=float, default=0.01, help="probability that a child dies")
     parser.add_argument("--seeds", type=int, default=3, help="simulations of each figure, which is their mean")
     arguments = parser.parse_args()

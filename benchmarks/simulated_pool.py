@@ -46,7 +46,7 @@ class Policy:
     """How parents send children."""
 
     sizing: Sizing | None = None
-    """None: `auto`, with the start of the pool's children."""
+    """None: that of a run, `auto`."""
     in_flight: int | None = None
     """Children that a parent has sent and not seen end; None: as `flows.scheduling.sizes` says."""
 
@@ -66,7 +66,7 @@ class Outcome:
     bound: float
     """The largest of the two lower bounds, in seconds."""
     chain: float
-    """The longest chain of works, each as long as its longest object was, without children's starts."""
+    """The longest chain of works, each as long as its longest object on the fastest worker, without starts."""
     children: int
     computed: Mapping[Object, float]
     """The seconds that each object took; the last time, if a death lost it."""
@@ -151,7 +151,7 @@ class Simulation:
             for span in (work.spans or (None,))
             if not work.is_local
         }
-        sizing = self._policy.sizing or Sizing(start_seconds=pool.start_seconds + 2 * pool.load_seconds)
+        sizing = self._policy.sizing or Sizing()
         self._parents = [_Parent(graph, sizing) for graph in graphs]
         self._idle, self._state = list(range(pool.workers)), _State()
 
@@ -259,11 +259,15 @@ class Simulation:
         )
         return total / sum(self._speeds)
 
+    def _shortest(self, work: Work, span: Span | None) -> float:
+        """Return the seconds of an object on the fastest worker."""
+        return self._factors[Object(work.name, span)] * _nominal(work, span, self._pool.rate) / max(self._speeds)
+
     def _chain(self, graph: Graph) -> float:
         ends: dict[str, float] = {}
         for work in graph:
             objects = (
-                [self._state.computed[Object(work.name, span)] for span in work.spans or (None,)]
+                [self._shortest(work, span) for span in work.spans or (None,)]
                 if (not work.is_local)
                 else [work.seconds]
             )

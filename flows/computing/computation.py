@@ -7,20 +7,19 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from prefect.artifacts import acreate_progress_artifact
-
 from flows.computing.beside import in_thread
 from flows.computing.fits import fit, mix
 from flows.experiment.settings import Experiment
 from flows.planning.absent import absent
 from flows.planning.plan import Plan
-from flows.planning.plan_parts import Part
+from flows.planning.plan_parts import Part, parts_of
 from flows.planning.plan_works import spans_of, works_of
 from flows.reports.artifacts import publish_coefficients
+from flows.reports.progress_artifact import begin_progress, show_progress
 from flows.scheduling.schedule import Schedule
 from flows.scheduling.sizes import Sizing
 from flows.workers.children import Child, Children
-from flows.workers.dispatch import STAGES, ChildCancelled, ChildFailed, dispatch, send_child, show_progress
+from flows.workers.dispatch import STAGES, ChildCancelled, ChildFailed, dispatch, send_child
 from flows.workers.pool import in_flight, pool
 from flows.workers.sender import Sender
 from flows.workers.sharing import share_of
@@ -58,7 +57,7 @@ class Computation:
         self._sender = _sender(plan, parts, experiment) if pool() is not None else None
         self._heavy = asyncio.Lock()  # a fit uses all cores
         self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
-        self._repairs, self._ahead = Counter[str](), set[str]()
+        self._repairs, self._computed, self._ahead = Counter[str](), Counter[str](), set[str]()
 
     async def compute(self, part: Part) -> None:
         """Compute the missing tables of a part; if one that it reads is damaged, compute what it is made of again.
@@ -95,6 +94,7 @@ class Computation:
         return list(found.values())
 
     async def _compute(self, part: Part) -> None:
+        self._computed[part.name] += 1
         if part.stage == "make":
             await self._send(part, self._of_models.merge(part.model))
             return
@@ -118,7 +118,7 @@ class Computation:
 
     def _decode_ahead(self, part: Part) -> None:
         """In one process, begin to decode the images of the data set that is extracted next."""
-        if pool() is not None or part.dataset in self._ahead:
+        if pool() is not None or part.dataset in self._ahead or not part.missing:
             return
         self._ahead.add(part.dataset)
         for name in self._order[self._order.index(part.name) :]:
@@ -155,7 +155,10 @@ class Computation:
         if coefficients or mixtures or bins:
             await self._run(lambda: fit(dataset, coefficients, mixtures, bins, plan.store))
         if mixtures:
-            await publish_coefficients(plan, dataset)
+            try:
+                await publish_coefficients(plan, dataset)
+            except Exception as error:  # the tables are in the store, whether or not the UI shows them
+                log.warning("%s: coefficients not shown: %s", dataset.name, error)
 
     async def _run(self, function: Callable[[], T]) -> T:
         """Run a function that uses all cores, one at a time; with children on a pool, in a thread beside them."""
@@ -166,12 +169,15 @@ class Computation:
         """Run the children of a part; an object that a child on a pool found damaged is raised as `ObjectDamaged`.
 
         Such a child took the object's commit back and failed, and the failure arrives without its error. So the parent
-        compares what is missing of everything that the part can read, before and after: only damage adds to it.
+        compares what is missing of everything that the part can read, before and after: only damage adds to it. Where
+        two data sets read a damaged model, the first one's child may have taken the commit back before, and the model
+        may be whole again afterwards. So an input that is incomplete now, or was computed meanwhile, counts too.
         """
         if self._sender is None or not children:
             await dispatch(children)
             return
         plans, before = self._read_by(part), self._absent(part)
+        inputs = {one.name: self._computed[one.name] for one in self._before(part)}
         try:
             await self._send_by_schedule(self._sender, part, children[0])
         except ChildCancelled:
@@ -179,8 +185,11 @@ class Computation:
         except ChildFailed as error:
             for plan in plans:
                 plan.look_again()
-            after = self._absent(part)
-            if lost := dict.fromkeys(label for key, label in after.items() if key not in before):
+            self._plan.look_again()
+            after, incomplete = self._absent(part), self._incomplete()
+            lost = dict.fromkeys(label for key, label in after.items() if key not in before)
+            lost |= dict.fromkeys(n for n, times in inputs.items() if n in incomplete or self._computed[n] != times)
+            if lost:
                 found = f"{self._plan.store.url}/: damaged objects of {', '.join(lost)}"
                 raise ObjectDamaged(f"{found} ({error})") from error
             raise
@@ -192,7 +201,7 @@ class Computation:
         """Compute a part in children that the schedule cuts from one, and show how much of it is done."""
         spans, done = spans_of(self._plans[part.dataset], part) if part.dataset else (), 0
         total, unit = len(spans) or 1, "objects" if spans else "models"
-        progress = await acreate_progress_artifact(progress=0.0, description=child.name)
+        progress = await begin_progress(child.name)
         with work(child.name, total, stage=STAGES.get(child.flow), unit=unit) as shown:
 
             async def advance(objects: int) -> None:
@@ -208,6 +217,10 @@ class Computation:
         made = [one for one in self._plan.made_models if one.digest == part.model]
         names = [scored.dataset.name for one in made for scored in one.looks_at]
         return [self._plans[name] for name in ([part.dataset] if part.dataset else names)]
+
+    def _incomplete(self) -> set[str]:
+        """Return the names of the parts of which the store holds less than all."""
+        return {part.name for part in parts_of(self._plan, on_pool=pool() is not None) if part.missing}
 
     def _absent(self, part: Part) -> dict[tuple[str, Span], str]:
         found = dict[tuple[str, Span], str]()

@@ -17,9 +17,15 @@ def ends_all(error: Exception, *, store: str) -> bool:
         store: the store's full URL.
     """
     place = "/".join(store.split("/")[:3]) if store.startswith("s3://") else store
-    is_away = isinstance(error, StoreUnreachable) and str(error).startswith(place)
-    is_denied = isinstance(error, StoreDenied) and str(error).startswith(store)
+    is_away = isinstance(error, StoreUnreachable) and _is_about(error, place)
+    is_denied = isinstance(error, StoreDenied) and _is_about(error, store)
     return isinstance(error, ChildCancelled) or is_away or is_denied
+
+
+def _is_about(error: Exception, place: str) -> bool:
+    """Return whether an error's message begins with an address, or with one within it."""
+    head, _, rest = str(error).partition(place)
+    return not head and rest[:1] in ("", "/", ":")
 
 
 def error_of(failures: Sequence[Failure], parts: Sequence[Part]) -> Exception:
@@ -35,7 +41,8 @@ def error_of(failures: Sequence[Failure], parts: Sequence[Part]) -> Exception:
     lost = _lost(failures, parts)
     datasets = list(dict.fromkeys(part.dataset for part in parts if part.dataset))
     affected = [name for name in datasets if any(part.dataset == name and part.name in lost for part in parts)]
-    if len(affected) == len(datasets) and len({str(failure.error) for failure in failures}) == 1:
+    is_one_reason = len({str(failure.error) for failure in failures}) == 1
+    if len(affected) == len(datasets) and is_one_reason and all(failure.part.dataset for failure in failures):
         return failures[0].error
     reasons = dict[str, list[str]]()
     for failure in failures:

@@ -5,6 +5,7 @@ This file knows no Prefect. Its caller says how a part is computed, and which er
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -62,6 +63,7 @@ async def walk(
                 elif not isinstance(error, Exception) or is_fatal(error):
                     raise error
                 else:
+                    _release(error)
                     failures.append(Failure(part, error))
                     log.info("%s failed, the others continue: %s", part.name, error)  # the end of the run reports it
     finally:
@@ -75,3 +77,14 @@ async def _cancelled(running: Iterable[asyncio.Future[None]]) -> None:
         one.cancel()
     if unfinished:
         await asyncio.wait(unfinished)
+
+
+def _release(error: BaseException) -> None:
+    """Clear the variables in the frames of an error and its causes: they hold models and loaders of a failed pass."""
+    seen, left = set[int](), [error]
+    while left:
+        one = left.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            left += [other for other in (one.__cause__, one.__context__) if other is not None]

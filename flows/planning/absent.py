@@ -28,7 +28,8 @@ def absent(plan: Plan) -> dict[tuple[str, Span], str]:
             ("output ensembles", plan.ensembles(dataset)),
         ]
         for label, tables in lines:
+            words = f"{label} {dataset.name}"
             for one in tables:
-                found |= {(one.prefix, span): f"{label} {dataset.name}" for span in plan.missing_spans(one)}
+                found |= {(one.prefix, span): words for span in plan.missing_spans(one)}
     found |= {(model.key, Span(0, 1)): model.method for model in plan.missing_models}
     return found | {(head.key, Span(0, 1)): f"head {head.digest}" for head in plan.damaged_heads}

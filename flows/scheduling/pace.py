@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from flows.scheduling.works import Work
@@ -58,12 +59,18 @@ class Pace:
             kind: of the works.
             dataset: name of their data set.
         """
-        if (own := self.measured.get((kind, dataset))) is not None:
-            return own.passes / own.seconds
-        found = [one for key, one in self.measured.items() if key[0] == kind] or list(self.measured.values())
-        if not found:
-            return None
-        return sum(one.passes for one in found) / sum(one.seconds for one in found)
+        found = self.measured.get((kind, dataset)) or self._sums.get(kind) or self._sums.get(None)
+        return None if found is None else found.passes / found.seconds
+
+    @cached_property
+    def _sums(self) -> Mapping[str | None, Measured]:
+        """The measurements of each kind together, and under None those of all kinds."""
+        found = dict[str | None, Measured]()
+        for (kind, _), one in self.measured.items():
+            for key in (kind, None):
+                before = found.get(key, Measured())
+                found[key] = Measured(before.passes + one.passes, before.seconds + one.seconds)
+        return found
 
     def seconds(self, work: Work, samples: int) -> float:
         """Return the expected seconds of some samples of a work, beside a child's start; all of an indivisible work.

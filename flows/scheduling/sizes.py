@@ -10,13 +10,14 @@ class Sizing:
 
     Args:
         samples: the setting `samples_per_run`: `auto`, a number of samples, or None for whole data sets.
-        start_seconds: the time that a child takes beside its computing, the loading of models included.
+        start_seconds: the time that a child takes beside its computing: a second on a warm worker, and the loading of
+            its models.
         longest_seconds: the most that a child of several objects should take: a killed child computes one object
             again, but its worker takes no other work until it ends.
     """
 
     samples: int | Literal["auto"] | None = "auto"
-    start_seconds: float = 6.0
+    start_seconds: float = 4.0
     longest_seconds: float = 600.0
 
 

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import anyio
 from prefect import Flow, tags, task
-from prefect.artifacts import aupdate_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
@@ -35,6 +34,7 @@ log = logging.getLogger("dawin.dispatch")
 STAGES = {"extract-outputs": "extract", "merge-weights": "make models", "evaluate-merges": "evaluate"}
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
+_CANCEL_SECONDS = 10.0
 
 
 class ChildFailed(RuntimeError):
@@ -99,16 +99,6 @@ async def send_child(child: Child, ends: Ends) -> float | None:
     )
 
 
-async def show_progress(progress: UUID, done: int, total: int, title: str) -> None:
-    """Show in the UI how many children, or objects of their tables, are done."""
-    try:
-        await aupdate_progress_artifact(
-            artifact_id=progress, progress=100.0 * done / total, description=f"{done} of {total}: {title}"
-        )
-    except Exception as error:  # the children are done, whether or not that can be shown
-        log.warning("progress not shown (%d of %d: %s): %s", done, total, title, error)
-
-
 async def is_worth_another(_task: Task[..., Any] | None, _run: TaskRun | None, state: State[Any]) -> bool:
     """Return whether to send a child again that ended in a state: yes, unless it was cancelled."""
     return not isinstance(await state.aresult(raise_on_failure=False), ChildCancelled)
@@ -143,7 +133,11 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
     except Exception:
         raise
     except BaseException:  # cancelled, terminated, interrupted
-        await _cancel((await creating).id)
+        try:
+            with anyio.move_on_after(_CANCEL_SECONDS, shield=True):
+                await _cancel((await creating).id)
+        except Exception as error:  # raised in place of the interrupt, it would make Prefect send the child again
+            log.warning("%s: its run was not cancelled (%s)", name, error)
         raise
     state = ended.state
     if state is None or not state.is_completed():
@@ -155,6 +149,5 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
 
 async def _cancel(run: UUID) -> None:
     """Ask for a flow run's end; its worker kills the process."""
-    with anyio.move_on_after(10, shield=True):
-        async with get_client() as client:
-            await client.set_flow_run_state(run, Cancelling(message="Its parent was interrupted."))
+    async with get_client() as client:
+        await client.set_flow_run_state(run, Cancelling(message="Its parent was interrupted."))

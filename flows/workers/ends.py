@@ -104,5 +104,5 @@ class Ends:
 def _is_refusal(error: Exception) -> bool:
     """Return whether another request would have the same answer; else the API did not answer, or has a fault."""
     if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code < 500
+        return error.response.status_code < 500 and error.response.status_code not in (408, 429)
     return not isinstance(error, httpx.HTTPError)

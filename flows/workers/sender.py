@@ -50,6 +50,7 @@ class Sender:
         self._running = dict[asyncio.Task[None], Parcel]()
         self._is_closed, self._all_ends = False, Ends()
         self._share, self._asked_at = Share(1, 1), -_LOOK_SECONDS
+        self._looking: asyncio.Task[None] | None = None
 
     async def compute(self, name: str, child: Child, spans: Sequence[Span], advance: Advance | None = None) -> None:
         """Compute a work in children, together with other works of the run; return at its end.
@@ -67,6 +68,8 @@ class Sender:
         self._children[name], self._advance[name] = child, advance
         end = self._ends[name] = asyncio.get_running_loop().create_future()
         self._schedule.open(name, spans or None)
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(self._look())
         try:
             await self._fill()
             await end
@@ -77,6 +80,19 @@ class Sender:
         except ChildCancelled:
             await self._cancel(name)
             raise
+        finally:
+            if self._looking is not None and all(one.done() for one in self._ends.values()):
+                self._looking.cancel()
+                self._looking = None
+
+    async def _look(self) -> None:
+        """Fill the workers that have come, while children run and nothing else happens."""
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_SECONDS)
+                await self._fill()
+        except Exception as error:
+            self._give_up(error)
 
     async def _fill(self) -> None:
         """Send children until enough are in flight."""
@@ -109,10 +125,14 @@ class Sender:
             if task := asyncio.current_task():
                 self._running.pop(task, None)
             await self._fill()
-        except Exception as error:  # nobody may wait for ever
-            for end in self._ends.values():
-                if not end.done():
-                    end.set_exception(error)
+        except Exception as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        """End all works with an error of this class: nobody may wait for ever."""
+        for end in self._ends.values():
+            if not end.done():
+                end.set_exception(error)
 
     def _note(self, parcel: Parcel, error: Exception) -> None:
         names = [work.name for work in parcel.works]

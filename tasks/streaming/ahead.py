@@ -21,7 +21,7 @@ class _Ahead:
 
     def __init__(self, reference: DatasetReference, reading: Reading, device: str, spans: Sequence[Span]) -> None:
         self.reference, self.reading = reference, reading
-        self._device, self._spans = device, list(spans)
+        self._device, self.spans = device, list(spans)
         self._images: Images | None = None
         self._is_wanted, self._guard = True, threading.Lock()
         self._thread = threading.Thread(target=self._begin, name="ahead", daemon=True)
@@ -30,7 +30,7 @@ class _Ahead:
     def _begin(self) -> None:
         try:
             images = Images(self.reference, self.reading, self._device)
-            images.begin(self._spans)
+            images.begin(self.spans)
         except Exception as error:  # the pass meets the same fault, and reports it
             log.debug("%s: not decoded ahead (%s)", self.reference.name, error)
             return
@@ -58,10 +58,10 @@ _one: _Ahead | None = None
 
 
 def begin(reference: DatasetReference, reading: Reading, device: str, spans: Sequence[Span]) -> None:
-    """Begin to decode the images that a coming pass reads, in place of any that were begun before.
+    """Begin to decode the images that a coming pass reads, in place of any others that were begun before.
 
-    Nothing happens where it would not help: if this thread decodes, or if decoded images are kept on the disk, of which
-    the present data set still needs its own.
+    Nothing happens where these were begun already, and where it would not help: if this thread decodes, or if decoded
+    images are kept on the disk, of which the present data set still needs its own.
 
     Args:
         reference: the data set.
@@ -70,6 +70,8 @@ def begin(reference: DatasetReference, reading: Reading, device: str, spans: Seq
         spans: of samples that the pass reads, in order.
     """
     global _one  # noqa: PLW0603  one data set ahead in a process
+    if _one and (_one.reference, _one.reading, _one.spans) == (reference, reading, list(spans)):
+        return
     drop()
     if spans and reading.workers != 0 and not reading.cache_bytes:
         _one = _Ahead(reference, reading, device, spans)

@@ -131,7 +131,7 @@ def test_a_failed_child_found_damage_if_its_own_data_set_lost_an_object(started,
     monkeypatch.setattr(computation, "_send_by_schedule", failing)
     monkeypatch.setattr(computation, "_sender", "a pool's")
     with pytest.raises(wanted) as caught:
-        asyncio.run(computation._send(parts["evaluate one"], ["child"]))
+        asyncio.run(computation._send(parts["extract one"], ["child"]))
     if wanted is ObjectDamaged:
         assert str(caught.value).startswith(f"{plan.store.url}/: damaged objects of line ")
 
@@ -147,3 +147,44 @@ def test_a_cancelled_child_is_no_damage(started, monkeypatch):
     monkeypatch.setattr(computation, "_sender", "a pool's")
     with pytest.raises(ChildCancelled):
         asyncio.run(computation._send(parts["extract one"], ["child"]))
+
+
+@pytest.mark.parametrize("how", ["is away", "is there again", "is there"])
+def test_a_failed_child_found_damage_if_a_model_that_it_reads_was_lost_meanwhile(started, monkeypatch, how):
+    """Another data set's child took its commit back; its run may have made the model again since."""
+    computation, parts, _ = started
+    child = "evaluate one"
+    monkeypatch.setattr(module, "absent", lambda _: {})
+    incomplete = {"make ties"} if how == "is away" else set()
+    monkeypatch.setattr(computation, "_incomplete", lambda: incomplete)
+
+    async def nothing(*_):
+        pass
+
+    async def failing(_sender, part, _child):
+        if part.name != child:
+            return
+        if how == "is there again":
+            await computation._compute(parts["make ties"])
+        raise ChildFailed("its run ended as Failed")
+
+    monkeypatch.setattr(module, "dispatch", nothing)
+    monkeypatch.setattr(computation, "_send_by_schedule", failing)
+    monkeypatch.setattr(computation, "_sender", "a pool's")
+    with pytest.raises(ChildFailed if how == "is there" else ObjectDamaged, match="ended as Failed") as caught:
+        asyncio.run(computation._send(parts[child], ["child"]))
+    if how != "is there":
+        assert "damaged objects of make ties (" in str(caught.value)
+
+
+def test_complete_data_sets_begin_no_decoding(started, monkeypatch):
+    """A rerun goes through them first, and each would list and decode the images of the same later data set."""
+    from tasks.streaming import ahead
+
+    computation, parts, _ = started
+    begun = []
+    monkeypatch.setattr(ahead, "begin", lambda reference, *_: begun.append(reference.name))
+    computation._decode_ahead(parts["fit one"]._replace(missing=0))
+    assert begun == []
+    computation._decode_ahead(parts["fit one"])
+    assert begun == ["two"]

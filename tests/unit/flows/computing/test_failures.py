@@ -37,6 +37,13 @@ def test_data_sets_that_wait_for_a_failed_model_are_named():
     assert shown.startswith("made model soup failed: out of memory; data set one could not be finished without it; all")
 
 
+def test_a_failed_model_that_all_data_sets_need_is_named():
+    """The reason alone would not say which model could not be made."""
+    parts = [*chain("one", 1, "make soup"), part("make", "soup")]
+    shown = str(error_of([Failure(parts[-1], ValueError("out of memory"))], parts))
+    assert shown.startswith("made model soup failed: out of memory; data set one could not be finished without it; no")
+
+
 def test_a_reason_that_stopped_every_data_set_is_raised_itself():
     """Nothing tells the data sets apart: a broken image of the only one, or a checkpoint that changed."""
     parts, error = chain("one"), DatasetError("one/a.png: broken")
@@ -56,6 +63,9 @@ def test_a_reason_that_stopped_every_data_set_is_raised_itself():
         (StoreUnreachable("s3://images/clean: no answer"), False),
         (StoreDenied("s3://bucket/store/outputs: access denied"), True),
         (StoreDenied("s3://bucket/images: access denied"), False),
+        (StoreDenied("s3://bucket/store-of-images/x: access denied"), False),
+        (StoreDenied("s3://bucket/store: access denied"), True),
+        (StoreUnreachable("s3://bucket-of-images: no answer"), False),
         (ObjectDamaged("s3://bucket/store/outputs/x: damaged"), False),
         (OSError("no space left on device"), False),
     ],

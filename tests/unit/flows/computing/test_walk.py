@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import weakref
 
 import pytest
 from run_parts import FakeComputation, chain, part
@@ -102,3 +103,33 @@ def test_an_interrupt_cancels_all_parts():
     fake = FakeComputation(held=["extract large", "extract small"])
     asyncio.run(interrupted(fake))
     assert sorted(fake.cancelled) == ["extract large", "extract small"]
+
+
+def test_a_failure_keeps_nothing_of_its_pass_in_memory():
+    """The variables of the failed functions, and of the causes of their errors, are free while the others compute."""
+
+    class Model:
+        pass
+
+    kept = []
+
+    def broken():
+        model = Model()
+        kept.append(weakref.ref(model))
+        raise ValueError("no such image")
+
+    class Computation(FakeComputation):
+        async def compute(self, part):
+            if part.name == "extract large":
+                model = Model()
+                kept.append(weakref.ref(model))
+                try:
+                    broken()
+                except ValueError as error:
+                    raise KeyError("large") from error
+            await super().compute(part)
+            assert not any(reference() for reference in kept)
+
+    (failure,) = walked([*LARGE, *SMALL], Computation(), at_once=1)
+    assert len(kept) == 2
+    assert failure.error.__traceback__ is not None

@@ -1,9 +1,13 @@
 """Children: their names, tags and parameters, and which of them are sent again."""
 
 import asyncio
+import uuid
+from types import SimpleNamespace
 
+import httpx
 import pytest
 import tiny
+from prefect import flow
 from prefect.states import Failed
 
 from flows.display.stages import Stages
@@ -13,6 +17,7 @@ from flows.planning.check import checked_plan
 from flows.workers import dispatch as module
 from flows.workers.children import Child, Children
 from flows.workers.dispatch import ChildCancelled, ChildFailed, child_flow, dispatch, is_worth_another
+from flows.workers.ends import Ends
 from flows.workers.pool import in_flight, pool
 from storage.store import Store
 from tasks.progress import listening
@@ -131,3 +136,40 @@ def test_an_interrupt_cancels_the_child(sending):
     sending.held = {"one 0"}
     asyncio.run(interrupted())
     assert sending.cancelled == ["one 0"]
+
+
+@pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("prefect_api")
+@pytest.mark.parametrize("fault", ["the run is not created", "the run is not cancelled"])
+def test_an_interrupted_child_is_not_sent_again_whatever_the_api_answers(monkeypatch, fault):
+    """The interrupt goes on; an error in its place would look like one that another try may mend."""
+    sent = []
+
+    async def run_deployment(*_, flow_run_name, **__):
+        sent.append(flow_run_name)
+        if fault == "the run is not created":
+            await asyncio.sleep(0.5)
+            raise httpx.ConnectError("down")
+        return SimpleNamespace(id=uuid.uuid4())
+
+    async def cancel(_):
+        raise httpx.ReadTimeout("slow")
+
+    class Never(Ends):
+        async def of(self, _):
+            await asyncio.sleep(3600)
+
+    monkeypatch.setattr(module, "arun_deployment", run_deployment)
+    monkeypatch.setattr(module, "_cancel", cancel)
+
+    @flow
+    async def parent():
+        going = asyncio.ensure_future(module.send_child(Child("extract-outputs", "one", (), {}), Never()))
+        while not sent:
+            await asyncio.sleep(0.01)
+        going.cancel()
+        await asyncio.wait([going], timeout=60)
+        return going.cancelled()
+
+    assert asyncio.run(parent())
+    assert sent == ["one"]

@@ -89,7 +89,7 @@ def test_many_runs_are_asked_for_together(api):
     assert served.asked[-1] == {run for run in RUNS if ends[run][0] == 7}
 
 
-@pytest.mark.parametrize("fault", [httpx.ConnectError("down"), httpx.ReadTimeout("slow"), answer(503)])
+@pytest.mark.parametrize("fault", [httpx.ConnectError("down"), httpx.ReadTimeout("slow"), answer(503), answer(429)])
 def test_a_run_is_waited_for_while_the_api_does_not_answer(api, fault):
     """A connection error, silence or a fault of the server ends no wait."""
     served = api({RUNS[0]: (4, Completed())}, faults={1: fault, 2: fault})

@@ -8,6 +8,7 @@ from flows.scheduling.pace import Pace
 from flows.scheduling.schedule import Schedule
 from flows.scheduling.sizes import Sizing
 from flows.scheduling.works import Graph, Work
+from flows.workers import sender as module
 from flows.workers.children import Child
 from flows.workers.dispatch import ChildCancelled, ChildFailed
 from flows.workers.ends import Ends
@@ -222,3 +223,43 @@ def test_a_fault_in_the_parent_reaches_every_caller():
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     assert all(isinstance(error, KeyError) for error in asyncio.run(run()))
+
+
+def test_workers_that_come_while_children_run_get_children(monkeypatch):
+    """The number is asked for now and then, although no child ends."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    pool = FakePool(held=True, workers=1)
+
+    async def run():
+        found = work("a", 400)
+        going = asyncio.ensure_future(compute(sender([found], pool, pace=KNOWN, samples=10), found))
+        while len(pool.sent) < 2:
+            await asyncio.sleep(0)
+        pool.workers = 3
+        while len(pool.sent) < 6:
+            await asyncio.sleep(0.005)
+        pool.go.set()
+        await going
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(asyncio.wait_for(run(), 20)) <= 2, "the looks end with the last work"
+    assert len(pool.sent) == 40
+
+
+def test_an_error_of_a_look_ends_the_run(monkeypatch):
+    """Nobody waits for ever for children that no one sends."""
+    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.01)
+    pool, found = FakePool(held=True), work("a", 400)
+    one = sender([found], pool, pace=KNOWN, samples=10)
+    fill, times = one._fill, 0
+
+    async def failing():
+        nonlocal times
+        times += 1
+        if times > 1:
+            raise ValueError("no such span")
+        await fill()
+
+    monkeypatch.setattr(one, "_fill", failing)
+    with pytest.raises(ValueError, match="no such span"):
+        asyncio.run(asyncio.wait_for(compute(one, found), 20))

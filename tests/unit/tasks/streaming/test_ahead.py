@@ -78,6 +78,17 @@ def test_only_the_data_set_that_was_begun_last_is_ahead(tmp_path):
     assert ahead._one.reference == two
 
 
+def test_images_that_are_ahead_already_are_not_begun_again(tmp_path):
+    """Other spans of the same data set are."""
+    reference = dataset(tmp_path)
+    begun(reference, reference.spans)
+    first = ahead._one
+    begun(reference, list(reference.spans))
+    assert ahead._one is first
+    begun(reference, reference.spans[1:])
+    assert ahead._one is not first
+
+
 @pytest.mark.parametrize("reading", [Reading(batch_size=3, workers=0), Reading(batch_size=3, cache_bytes=1 << 20)])
 def test_nothing_is_decoded_ahead_without_workers_or_with_a_cache(tmp_path, reading):
     """The cache holds what the present data set still needs."""
