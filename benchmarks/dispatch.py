@@ -108,7 +108,7 @@ def main() -> None:
             command = [sys.executable, "-m", "flows.cli", "run", file, "--store", str(folder / "store")]
             subprocess.run(command, env=pool.environment, check=True, capture_output=True)
             parameters = runs(pool, "extract-outputs")[0]["parameters"]
-            pool.create_pool("plain", "process")
+            pool.create_pools("plain", kind="process")
             pool.start_worker("plain0", "plain", limit=1)
             first = {kind: _turn(pool, kind, 1, parameters) for kind in _TYPES}
             turns: dict[str, list[dict[str, float]]] = {kind: [] for kind in _TYPES}

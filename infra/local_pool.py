@@ -102,7 +102,7 @@ class LocalPool:
             self.environment["PREFECT_API_DATABASE_CONNECTION_URL"] = self._database.url
         self.start_server()
         with ThreadPoolExecutor() as concurrent:
-            list(concurrent.map(self.create_pool, ("cpu", "gpu")))  # before their workers, which ask for the type
+            self.create_pools("cpu", "gpu")  # before their workers, which ask for the type
             self.start_worker("cpu0", "cpu", limit=4)
             for number in range(self._gpus):
                 self.start_gpu_worker(number)
@@ -110,28 +110,37 @@ class LocalPool:
             self.prefect("--no-prompt", "deploy", "--all")
             automations.result()
 
-    def create_pool(self, name: str, kind: str | None = None) -> None:
-        """Create a work pool of processes, or reset its job template.
+    def create_pools(self, *names: str, kind: str | None = None) -> None:
+        """Create work pools, unless they exist.
 
         Args:
-            name: of the pool.
-            kind: its type; by default that of the other pools.
+            names: of the pools.
+            kind: their type; by default that of all pools.
+
+        Raises:
+            RuntimeError: a pool of this name has another type.
         """
         kind = kind or self._kind
-        template = ["--base-job-template", str(ROOT / "infra" / "process" / "job-template.json")]
-        self.prefect(
-            *("work-pool", "create", name, "--type", kind, "--overwrite"), *(template if kind == "process" else [])
-        )
+        template = ROOT / "infra" / "process" / "job-template.json"
+        options = ["--base-job-template", str(template)] if kind == "process" else []
+        self._run(sys.executable, str(ROOT / "infra" / "create_pools.py"), "--type", kind, *options, *names)
 
     def start_server(self) -> subprocess.Popen[bytes]:
-        """Start the server and wait until it answers; after it was stopped, start it again on the same database."""
+        """Start the server and wait until it answers; after it was stopped, start it again on the same database.
+
+        Raises:
+            RuntimeError: the port is in use, or the server did not start.
+        """
         host, port = self.url.removeprefix("http://").split(":")
+        check_free(host, int(port))  # the server of somebody else would answer too, and get this pool's workers
         server = self._begin("server", [_prefect(), "server", "start", "--host", host, "--port", port])
         deadline = time.monotonic() + _START_SECONDS
         while not _answers(f"{self.url}/api/health"):
             if server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the Prefect server did not start; see {self._folder}/server.log")
             time.sleep(0.2)
+        if server.poll() is not None:
+            raise RuntimeError(f"another server answers at {self.url}; see {self._folder}/server.log")
         return server
 
     def start_worker(self, name: str, pool: str, *, limit: int, **environment: str) -> None:
@@ -156,11 +165,12 @@ class LocalPool:
         Raises:
             RuntimeError: the command failed; the message holds its output.
         """
-        ended = subprocess.run(
-            [_prefect(), *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
-        )
+        return self._run(_prefect(), *arguments)
+
+    def _run(self, *command: str) -> str:
+        ended = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
         if ended.returncode:
-            raise RuntimeError(f"prefect {' '.join(arguments)}: {ended.stdout}{ended.stderr}")
+            raise RuntimeError(f"{' '.join(command)}: {ended.stdout}{ended.stderr}")
         return ended.stdout
 
     def stop(self) -> None:
@@ -190,7 +200,7 @@ class LocalPool:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # its own process group, which the children of a worker join
+                start_new_session=True,  # its own process group, in which a worker's children or their stand-ins are
             )
         self._started.append(process)
         self.processes[name] = process
@@ -211,6 +221,20 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def check_free(host: str, port: int) -> None:
+    """Check that a server can listen at an address.
+
+    Raises:
+        RuntimeError: another program listens there, or the host is not this machine.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a server that has ended frees its port at once
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise RuntimeError(f"port {port} of {host}: {error.strerror or error}; choose another one") from error
 
 
 def _answers(url: str) -> bool:

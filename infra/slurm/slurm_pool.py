@@ -17,12 +17,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from local_pool import LocalPool
+from postgres import Postgres
 
 SCRIPT = Path(__file__).with_name("gpu-worker.sbatch")
 _DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
@@ -73,6 +75,7 @@ class SlurmPool(LocalPool):
         self._tasks, self._options = gpus, options
         self._name = f"dawin-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
         self._is_submitted, self.job = False, ""
+        self._own: tempfile.TemporaryDirectory[str] | None = None  # of a database
         self.environment_file = folder / "environment"
         self.password = f"dawin:{secrets.token_urlsafe(24)}"
         host = host or own_address()
@@ -88,6 +91,9 @@ class SlurmPool(LocalPool):
         }
         if database := os.environ.get(_DATABASE):
             self.environment[_DATABASE] = database
+        elif not Postgres.is_installed():  # SQLite does not work on the file system that the nodes share
+            self._own = tempfile.TemporaryDirectory(prefix="dawin-database-")
+            self.environment[_DATABASE] = f"sqlite+aiosqlite:///{self._own.name}/prefect.db"
 
     def start(self) -> None:
         """Start the server, its pools and the CPU worker, and submit the array job.
@@ -112,6 +118,8 @@ class SlurmPool(LocalPool):
             print(f"job {self.job} of {self._name} was not cancelled: {error}", file=sys.stderr)
         finally:
             super().stop()
+            if self._own:
+                self._own.cleanup()
 
     def _of_workers(self) -> dict[str, str]:
         """Return the variables of a worker on a compute node, without the address of the server's database."""
@@ -257,5 +265,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for ended in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ended, lambda *_: sys.exit(1))
     sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,8 @@ from tasks.merging.combination import State, check_same_layout
 from tasks.merging.trim_threshold import trim_thresholds
 from tasks.merging.views import PIECE, outline, pieces, view
 
+_VECTOR = 64  # numbers; the registers of today's processors hold fewer
+
 
 def merged_by_signs(
     base: State, tuned: Sequence[State], keep: float, *, mean: bool
@@ -45,8 +47,9 @@ def _merged_tensor(
 ) -> torch.Tensor:
     own, others = base.reshape(-1), [tensor.reshape(-1) for tensor in tuned]
     merged = torch.empty_like(own, memory_format=torch.contiguous_format)
-    length = min(max(PIECE // len(others), 1), max(len(own), 1))
-    room = own.new_empty((len(others), length))
+    # whole vectors of the processor, so that pieces of any length add the same numbers in the same order
+    length = max(PIECE // len(others) // _VECTOR * _VECTOR, _VECTOR)
+    room = own.new_empty((len(others), min(length, len(own))))
     for piece in pieces(len(own), length):
         tasks = room[:, : piece.stop - piece.start]
         for task, other in zip(tasks, others, strict=True):

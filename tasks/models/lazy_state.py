@@ -1,6 +1,7 @@
 """Checkpoints read tensor by tensor, for merges that never hold a whole model in memory."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import torch
@@ -26,12 +27,13 @@ class LazyState(Mapping[str, torch.Tensor]):
         self._file, self._names, self._where = file, names, where
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        return vision_of({name: self._file[self._names[name]]}, self._where)[name]
+        with _as_checkpoint_errors(self._where):
+            return vision_of({name: self._file[self._names[name]]}, self._where)[name]
 
     @property
     def views(self) -> "Views":
         """The same tensors to look at: each until the next one, not to be written, and with no check of its numbers."""
-        return Views(self._file, self._names)
+        return Views(self._file, self._names, self._where)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -48,11 +50,12 @@ class LazyState(Mapping[str, torch.Tensor]):
 class Views(Mapping[str, torch.Tensor]):
     """The tensors of a `LazyState` as a look at the file's pages, where its path is local and they are float32."""
 
-    def __init__(self, file: SafetensorsFile, names: Mapping[str, str]) -> None:
-        self._file, self._names = file, names
+    def __init__(self, file: SafetensorsFile, names: Mapping[str, str], where: str) -> None:
+        self._file, self._names, self._where = file, names, where
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        return _as_read(self._file.view(self._names[name]))
+        with _as_checkpoint_errors(self._where):
+            return _as_read(self._file.view(self._names[name]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -79,10 +82,8 @@ def open_state(file: BinaryIO, where: str, path: str | None = None) -> Mapping[s
     file.seek(0)
     if not is_safetensors(start):
         return read_checkpoint(file, where, path)
-    try:
+    with _as_checkpoint_errors(where):
         opened = SafetensorsFile(file)
-    except DamagedFile as error:
-        raise CheckpointError(f"{where}: damaged safetensors file ({shown(str(error))})") from error
     outline = opened.outline()
     found = recognise(outline, where)
     if found is None:
@@ -93,6 +94,14 @@ def open_state(file: BinaryIO, where: str, path: str | None = None) -> Mapping[s
         file.seek(0)
         return read_checkpoint(file, where, path)
     return LazyState(opened, {name: theirs[id(tensor)] for name, tensor in wanted.items()}, where)
+
+
+@contextmanager
+def _as_checkpoint_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    except DamagedFile as error:
+        raise CheckpointError(f"{where}: damaged safetensors file ({shown(str(error))})") from error
 
 
 def _as_read(tensor: torch.Tensor) -> torch.Tensor:

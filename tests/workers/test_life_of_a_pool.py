@@ -150,7 +150,7 @@ class TestMeanwhile:
 
     def test_a_run_warns_that_its_pool_has_no_worker(self, pool, tmp_path):
         """The warning comes within seconds and names the remedy; an interrupt then cancels the run and its children."""
-        pool.create_pool("empty")
+        pool.create_pools("empty")
         file = tiny.experiment(tmp_path, samples=6)
         began = time.monotonic()
         parent = command(pool, file, str(tmp_path / "store"), DAWIN_GPU_POOL="empty")

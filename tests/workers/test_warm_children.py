@@ -18,7 +18,7 @@ class Naps:
 
     def __init__(self, pool, folder):
         self.pool, self.folder = pool, folder
-        pool.create_pool("warm", "warm-process")
+        pool.create_pools("warm", kind="warm-process")
         self.start_worker()
         flow = ask(pool, "POST", "/flows/", {"name": "nap"})["id"]
         content = {"name": "warm", "flow_id": flow, "entrypoint": "napping.nap", "work_pool_name": "warm"}

@@ -237,10 +237,11 @@ def become_the_only_thread() -> None:
 
 def check_forks() -> str | None:
     """Return why processes that this one forks would not work; None if a trial has shown that they do."""
+    cuda = import_module("torch").cuda
+    if cuda.is_initialized() or cuda._is_in_bad_fork():  # the latter in a process forked from one that has used it
+        return "an import has initialised CUDA"
     if sys.platform == "linux" and (threads := len(os.listdir("/proc/self/task"))) > 1:
         return f"{threads} threads run in the fork server"
-    if import_module("torch").cuda.is_initialized():
-        return "an import has initialised CUDA"
     trial = os.fork()
     if trial == 0:
         signal.alarm(_TRIAL_SECONDS)

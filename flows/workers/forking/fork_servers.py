@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 from flows.workers.forking.fork_server import READY, shared_variables
 
 _KEPT = 2  # servers with different environments; each holds the libraries in memory
 _START_SECONDS = 180.0  # of imports, on a slow disk
 _STOP_SECONDS = 5.0
+_PAUSE_SECONDS = 300.0  # until a server that did not start is tried again
 
 log = logging.getLogger("prefect.workers.warm-process")
 
@@ -48,6 +50,13 @@ class _Server:
         """Return whether the server runs and takes further requests."""
         return self._process is not None and self._process.returncode is None and Path(self.address).exists()
 
+    async def kill(self) -> None:
+        """End a server that does not accept requests."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        await self.stop()
+
     async def stop(self) -> None:
         """Let the server end after its last child."""
         if self._process is None:
@@ -73,6 +82,7 @@ class ForkServers:
     def __init__(self) -> None:
         self._servers: list[_Server] = []  # the one that was used last comes last
         self._one_at_a_time = asyncio.Lock()
+        self._failed: dict[tuple[tuple[str, str], ...], float] = {}  # when a server did not start, by environment
         self._stopping: set[asyncio.Task[None]] = set()
 
     async def address(self, environment: Mapping[str, str]) -> str | None:
@@ -105,11 +115,17 @@ class ForkServers:
         await asyncio.gather(*self._stopping)
 
     async def _started(self, environment: dict[str, str]) -> _Server | None:
+        last = self._failed.get(tuple(sorted(environment.items())))
+        if last is not None and monotonic() - last < _PAUSE_SECONDS:
+            return None
         server = _Server(environment)
         if await server.start():
             return server
-        log.warning("fork server: it did not start; the run gets a process of its own")
-        await server.stop()
+        self._failed[tuple(sorted(environment.items()))] = monotonic()
+        log.warning(
+            "fork server: it did not start; runs get processes of their own for %.0f minutes", _PAUSE_SECONDS / 60
+        )
+        await server.kill()
         return None
 
     def _retire(self, server: _Server) -> None:

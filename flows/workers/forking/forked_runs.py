@@ -51,7 +51,12 @@ class ForkedRun:
         if len(self._bytes) < max(end, _HEAD):
             return None
         content, self._bytes = json.loads(self._bytes[_HEAD:end]), self._bytes[end:]
-        return Request(content["environment"], content["directory"], tuple(self._descriptors))
+        variables, directory = content["environment"], content["directory"]
+        if not isinstance(variables, dict) or not isinstance(directory, str) or len(self._descriptors) != 3:
+            raise ValueError("wanted variables, a directory and three descriptors")
+        if not all(isinstance(text, str) for pair in variables.items() for text in pair):
+            raise ValueError("wanted texts as variables")
+        return Request(variables, directory, tuple(self._descriptors))
 
     def has_ended(self) -> bool:
         """Return whether the stand-in has ended or given up, so that nobody would supervise a process."""

@@ -18,8 +18,11 @@ from collections.abc import Callable
 
 SERVER = "DAWIN__FORK_SERVER"
 """The variable that holds the address of the server's socket; not passed on to the flow's process."""
-PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""Signals that the flow's process gets in place of this one."""
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals that the flow's process gets in place of this one.
+
+SIGINT is not among them: a terminal sends it to all processes of a worker, which then waits for its runs.
+"""
 STARTED, REFUSED, ENDED = "started", "refused", "ended"
 """The server's answers: the number of the new process, the reason of a refusal, the exit status."""
 
@@ -31,7 +34,8 @@ class StandIn:
     """Has a server run a flow, in place of this process."""
 
     def __init__(self) -> None:
-        self._received: list[int] = []  # before a process existed that could get them
+        self._received: list[int] = []
+        self._is_requested = False  # the server takes signals after the request
 
     def run(self, address: str) -> int | None:
         """Return the exit status of the flow's process, negative for a signal; None: no server took the run.
@@ -43,11 +47,13 @@ class StandIn:
             try:
                 connection.settimeout(_SECONDS)
                 connection.connect(address)
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
                 for number in PASSED_ON:
                     signal.signal(number, lambda received, _frame: self._pass_on(connection, received))
                 content = json.dumps({"environment": dict(os.environ), "directory": os.getcwd()}).encode()
                 socket.send_fds(connection, [len(content).to_bytes(4, "big")], [0, 1, 2])
                 connection.sendall(content)
+                self._pass_on_received(connection)
                 answers = connection.makefile("r")
                 kind, _, value = answers.readline().strip().partition(" ")
             except OSError as error:
@@ -61,7 +67,7 @@ class StandIn:
 
     def become_the_engine(self) -> None:
         """Replace this program by Prefect's engine; it gets the signals that no other process has got."""
-        for number in PASSED_ON:
+        for number in (*PASSED_ON, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         for received in self._received:
             os.kill(os.getpid(), received)
@@ -69,8 +75,17 @@ class StandIn:
 
     def _pass_on(self, connection: socket.socket, number: int) -> None:
         self._received.append(number)
-        with contextlib.suppress(OSError):
-            connection.send(bytes([number]))
+        if self._is_requested:
+            with contextlib.suppress(OSError):
+                connection.send(bytes([number]))
+
+    def _pass_on_received(self, connection: socket.socket) -> None:
+        """Pass the signals on that came before the request was sent, and from now on each at once."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+        self._is_requested = True
+        if self._received:
+            connection.sendall(bytes(self._received))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
 
 
 def _end_of(process: int, answer: Callable[[], str]) -> int:

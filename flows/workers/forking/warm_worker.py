@@ -15,6 +15,7 @@ from typing import Any
 import anyio.abc
 import httpx
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.settings import get_current_settings
 from prefect.utilities.processutils import command_to_string
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
@@ -75,6 +76,10 @@ class WarmProcessWorker(ProcessWorker):
             await super().teardown(None, None, None)
         finally:
             await self._fork_servers.stop()
+
+    async def _submit_scheduled_flow_runs(self, flow_run_response: list[WorkerFlowRunResponse]) -> list[FlowRun]:
+        """Take the runs that a look has found, unless the worker began to end meanwhile."""
+        return await super()._submit_scheduled_flow_runs(flow_run_response) if self.is_setup else []
 
     def _look_soon(self) -> None:
         """Ask for runs when the ended one has given its slot back, and not only after the usual interval."""

@@ -1,6 +1,7 @@
 """Bytes of files as memory that tensors can look at: mapped from a local path, or read in pieces."""
 
 import mmap
+import os
 from typing import BinaryIO
 
 import torch
@@ -10,28 +11,31 @@ from tasks.models.files.damage import DamagedFile
 _CHUNK = 16 << 20  # bytes of one call of `read`
 
 
-def map_file(path: str) -> mmap.mmap:
-    """Return a file's bytes as memory whose pages are read when they are first accessed."""
-    with open(path, "rb") as file:
-        # a private copy on write, since torch wants memory that is writable
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+def map_file(file: BinaryIO) -> mmap.mmap:
+    """Return the bytes of an open file of this machine as memory whose pages are read when they are first accessed.
+
+    Its path is not opened again: another file may have its name by now.
+    """
+    # a private copy on write, since torch wants memory that is writable
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
 class FilePages:
     """A file of this machine as memory that keeps few of its pages: those of the bytes that were asked for last.
 
     Args:
-        mapped: the file's bytes.
+        file: the open file; it must stay open as long as numbers are asked for.
+        mapped: its bytes.
     """
 
-    def __init__(self, mapped: mmap.mmap) -> None:
-        self._mapped, self._start, self._stop = mapped, 0, 0
+    def __init__(self, file: BinaryIO, mapped: mmap.mmap) -> None:
+        self._file, self._mapped, self._start, self._stop = file, mapped, 0, 0
 
     @classmethod
     def of(cls, file: BinaryIO) -> "FilePages | None":
         """Return the pages of an open file; None if the file is not one of this machine, or is empty."""
         try:
-            return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+            return cls(file, map_file(file))
         except (OSError, ValueError, AttributeError):
             return None
 
@@ -51,8 +55,9 @@ class FilePages:
         if self._stop > self._start:
             self._mapped.madvise(mmap.MADV_DONTNEED, self._start, self._stop - self._start)
         stop = start + count * dtype.itemsize
-        if stop > len(self._mapped):
-            raise DamagedFile(f"a tensor's bytes end at {stop:,}, the file at {len(self._mapped):,}")
+        # a look at pages beyond the end of a file that was cut off meanwhile would kill the process
+        if stop > (size := min(len(self._mapped), os.fstat(self._file.fileno()).st_size)):
+            raise DamagedFile(f"a tensor's bytes end at {stop:,}, the file at {size:,}")
         self._start, self._stop = start - start % mmap.PAGESIZE, stop
         return torch.frombuffer(self._mapped, dtype=dtype, count=count, offset=start)
 

@@ -86,12 +86,12 @@ class SafetensorsFile(Mapping[str, torch.Tensor]):
         return sorted(self._entries, key=lambda name: self._entries[name][2])
 
     def read(self, path: str | None = None) -> dict[str, torch.Tensor]:
-        """Return all tensors, mapped if the file's local path is given, or else each in memory of its own."""
-        found = self._mapped(path) if path else {name: self[name] for name in self.in_order()}
+        """Return all tensors, mapped if the file has a local path, or else each in memory of its own."""
+        found = self._mapped() if path else {name: self[name] for name in self.in_order()}
         return {name: found[name] for name in self}
 
-    def _mapped(self, path: str) -> dict[str, torch.Tensor]:
-        mapped, found = map_file(path), {}
+    def _mapped(self) -> dict[str, torch.Tensor]:
+        mapped, found = map_file(self._file), {}
         for name, (dtype, shape, begin, end) in self._entries.items():
             if self._start + end > len(mapped):
                 raise DamagedFile(f"{name} ends early")

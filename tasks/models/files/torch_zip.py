@@ -67,7 +67,7 @@ class _Storages:
             return torch.empty(0, dtype=torch.uint8)
         start = self._archive.place(entry)
         if self._path:
-            self._mapped = self._mapped or map_file(self._path)
+            self._mapped = self._mapped or map_file(self._file)
             if start + entry.size > len(self._mapped):
                 raise DamagedFile(f"{name} ends early")
             return torch.frombuffer(self._mapped, dtype=torch.uint8, count=entry.size, offset=start)

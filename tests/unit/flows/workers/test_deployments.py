@@ -89,7 +89,7 @@ def test_compose_starts_every_service_with_its_command():
     assert [services[name]["command"].split()[0] for name in ("server", "cpu", "gpu")] == ["prefect", "prefect", "sh"]
     assert services["gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["count"] == "all"
     assert services["cpu"]["shm_size"] == services["gpu"]["shm_size"] == "8gb"
-    assert "prefect work-pool create $$pool --type warm-process" in services["setup"]["command"][-1]
+    assert "python infra/create_pools.py cpu gpu" in services["setup"]["command"][-1]
     assert set(re.findall(r"service_\w+", str(services))) <= {
         "service_healthy", "service_started", "service_completed_successfully",
     }  # fmt: skip

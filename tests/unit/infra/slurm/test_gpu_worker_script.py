@@ -20,7 +20,7 @@ def start(tmp_path):
     """Starts the script: `start(worker, lines)`, where `worker` is the program of `prefect`."""
     started = []
 
-    def begin(worker, lines=ENVIRONMENT, mode=0o600, arguments=("environment",)):
+    def begin(worker, lines=ENVIRONMENT, mode=0o600, arguments=("environment",), script=SCRIPT):
         for name, program in {"prefect": worker, "sleep": 'echo "pause $1" >> $SEEN'}.items():
             (tmp_path / name).write_text(f"#!/bin/bash\n{program}\n")
             (tmp_path / name).chmod(0o755)
@@ -29,7 +29,7 @@ def start(tmp_path):
         variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SEEN": str(tmp_path / "seen"), "SLURM_CPUS_PER_TASK": "3"}
         variables |= {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "4", "SLURM_RESTART_COUNT": "1"}
         process = subprocess.Popen(
-            [SCRIPT, *arguments], cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [script, *arguments], cwd=tmp_path, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         started.append(process)
         return process
@@ -64,6 +64,18 @@ def test_a_worker_near_its_time_limit_gets_one_sigterm(start, tmp_path):
     first, last = shown.splitlines()
     assert re.fullmatch(rf"{TIME} slurm-17_4 on \S+, start 2, GPU none", first)
     assert re.fullmatch(rf"{TIME} slurm-17_4 stopped, as SIGTERM asked", last)
+
+
+def test_a_worker_that_starts_when_the_task_ends_can_be_terminated(start, tmp_path):
+    """SIGTERM comes just before its start here; a program would inherit that the shell ignores the signal."""
+    line = "    prefect worker start"
+    script = tmp_path / "script"
+    script.write_text(SCRIPT.read_text().replace(line, f"    kill -TERM $$\n{line}", 1))
+    script.chmod(0o755)
+    process = start("/bin/sleep 2; echo survived >> $SEEN", script=script)
+    shown, _ = process.communicate(timeout=20)
+    assert "stopped, as SIGTERM asked" in shown
+    assert seen(tmp_path, "pause 1") == ["pause 1"]
 
 
 def test_a_worker_that_slurm_has_signalled_gets_no_second_sigterm(start, tmp_path):

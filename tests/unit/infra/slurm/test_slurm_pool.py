@@ -144,3 +144,17 @@ def test_the_job_is_submitted_without_secrets_on_the_command_line(tmp_path, monk
     assert {"--array=0-1", "--export=HOME", f"--output={tmp_path}/worker-%A_%a.log"} <= set(words)
     assert words[-3:] == ("--partition=gpu", str(slurm_pool.SCRIPT), str(tmp_path / "environment"))
     assert made.password.partition(":")[2] not in " ".join(words)
+
+
+def test_without_postgresql_the_database_is_not_on_the_shared_file_system(tmp_path, monkeypatch):
+    """SQLite does not work there; an address of the environment goes first."""
+    monkeypatch.setattr(slurm_pool.Postgres, "is_installed", staticmethod(lambda: False))
+    made = pool(tmp_path / "shared")
+    kind, _, path = made.environment["PREFECT_API_DATABASE_CONNECTION_URL"].partition(":///")
+    assert kind == "sqlite+aiosqlite"
+    assert Path(path).parent.is_dir()
+    assert tmp_path not in Path(path).parents
+    made.stop()
+    assert not Path(path).parent.exists()
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "postgresql+asyncpg://db/prefect")
+    assert pool(tmp_path / "shared").environment["PREFECT_API_DATABASE_CONNECTION_URL"].endswith("//db/prefect")

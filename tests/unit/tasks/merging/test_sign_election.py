@@ -31,12 +31,13 @@ def test_pieces_are_merged_as_the_formula_says(count, mean):
     assert torch.equal(agreeing_(tasks, thresholds, mean=mean), wanted)
 
 
-@pytest.mark.parametrize("piece", [1, 7, 1 << 18])
-def test_the_length_of_pieces_changes_nothing(monkeypatch, piece):
+@pytest.mark.parametrize("piece", [1, 1000, 5000])
+@pytest.mark.parametrize("count", [3, 8, 20, 33])
+def test_the_length_of_pieces_changes_nothing(monkeypatch, piece, count):
     """Tensors shorter and longer than a piece, and such of no number, are merged to the same bits."""
     random = torch.Generator().manual_seed(0)
-    shapes = {"w": (6, 4), "b": (5,), "one": (1,), "none": (0, 3)}
-    base, *tuned = [{n: torch.randn(s, generator=random) for n, s in shapes.items()} for _ in range(4)]
+    shapes = {"w": (61, 49), "b": (150,), "one": (1,), "none": (0, 3)}
+    base, *tuned = [{n: torch.randn(s, generator=random) for n, s in shapes.items()} for _ in range(count + 1)]
     wanted = dict(merged_by_signs(base, tuned, 0.4, mean=True))
     monkeypatch.setattr(sign_election, "PIECE", piece)
     found = dict(merged_by_signs(base, tuned, 0.4, mean=True))

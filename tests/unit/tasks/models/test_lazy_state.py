@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import pytest
 import safetensors.torch
@@ -23,6 +24,21 @@ def test_a_checkpoint_read_lazily_is_the_same(tmp_path):
         assert isinstance(opened, LazyState)
         assert set(opened) == set(whole) == set(opened.outline())
         assert all(torch.equal(opened[name], whole[name]) for name in whole)
+
+
+def test_a_file_that_is_cut_off_while_it_is_read_is_refused(tmp_path):
+    """A look at its pages would kill the process; the error names the file."""
+    state = clip().state_dict()
+    safetensors.torch.save_file(state, tmp_path / "x.safetensors")
+    with open(tmp_path / "x.safetensors", "rb") as file:
+        opened = open_state(file, "x.safetensors")
+        last = opened._file.in_order()[-1]
+        (name,) = [ours for ours, theirs in opened._names.items() if theirs == last] or [list(opened)[-1]]
+        assert torch.equal(opened.views[name], opened[name])
+        os.truncate(tmp_path / "x.safetensors", 5000)
+        for read in (lambda: opened.views[name], lambda: opened[name]):
+            with pytest.raises(CheckpointError, match=r"x\.safetensors: damaged safetensors file \(.* end"):
+                read()
 
 
 @pytest.mark.parametrize("example", ["hugging face", "open_clip"])

@@ -3,10 +3,14 @@
 import hashlib
 
 import pytest
+import safetensors.torch
+import torch
+from checkpoints import clip
 
 from storage import file_marks
 from storage.file_marks import mark_of
 from tasks.errors import CheckpointError
+from tasks.models.checkpoint import read_checkpoint
 from tasks.opening import verified_files
 from tasks.opening.verified_files import load_file, verified
 from tasks.references.heads import FileReference
@@ -59,6 +63,24 @@ def test_a_file_that_changes_while_it_is_read_is_refused_at_the_end(path, marked
 
     with pytest.raises(CheckpointError, match="changed since the run began"):
         load_file(asked, overtaken)
+
+
+@pytest.mark.parametrize("form", ["safetensors", "pt"])
+def test_the_numbers_are_those_of_the_file_that_was_opened(tmp_path, form):
+    """A new checkpoint may get its name meanwhile: a reader keeps the file whose bytes it has checked."""
+    path, states = tmp_path / f"x.{form}", [clip(seed).state_dict() for seed in (1, 2)]
+    save = safetensors.torch.save_file if form == "safetensors" else torch.save
+    save(states[0], path)
+    asked = reference(path)
+
+    def overtaken(file, where, local):
+        save(states[1], tmp_path / "new")
+        (tmp_path / "new").replace(path)
+        return read_checkpoint(file, where, local)
+
+    found = load_file(asked, overtaken)
+    assert torch.equal(found["visual.ln_post.weight"], states[0]["visual.ln_post.weight"])
+    assert torch.equal(found["visual.proj"], states[0]["visual.proj"])
 
 
 def test_a_file_that_gets_another_name_or_mode_is_still_the_same(path, tmp_path):

@@ -2,7 +2,9 @@
 
 import json
 import socket
+import subprocess
 import sys
+from textwrap import dedent
 
 import pytest
 
@@ -59,10 +61,33 @@ def test_a_stand_in_that_has_given_up_gets_no_process(server, tmp_path):
     assert not (tmp_path / "forked").exists()
 
 
-def test_a_request_that_is_none_does_not_end_the_server(server):
+@pytest.mark.parametrize(
+    "content",
+    [b"{{{", b"[]", b'{"environment": ["x"], "directory": "/"}', b'{"environment": {"x": 1}, "directory": "/"}'],
+)
+def test_a_request_that_is_none_does_not_end_the_server(server, content):
     """Whatever another program sends, the next run is forked."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(server.address)
-        connection.sendall((3).to_bytes(4, "big") + b"{{{")
+        socket.send_fds(connection, [len(content).to_bytes(4, "big")], [0, 1, 2])
+        connection.sendall(content)
         assert connection.recv(10) == b""
     assert server.run("pass").wait(20) == 0
+
+
+def test_a_server_that_could_not_run_flows_does_not_begin():
+    """A real one is fit to fork; one whose imports have used a GPU is not, since no forked process could use it."""
+    text = """
+        import torch
+        from flows.workers.forking import fork_server
+        fork_server.preload()
+        fork_server.become_the_only_thread()
+        print(fork_server.check_forks())
+        for name in ("is_initialized", "_is_in_bad_fork"):
+            kept = getattr(torch.cuda, name)
+            setattr(torch.cuda, name, lambda: True)
+            print(fork_server.check_forks())
+            setattr(torch.cuda, name, kept)
+    """
+    ended = subprocess.run([sys.executable, "-c", dedent(text)], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == ["None"] + 2 * ["an import has initialised CUDA"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from flows.workers.forking.fork_servers import ForkServers
 PROGRAM = """
 import os, sys
 place = sys.argv[-1]
+if os.environ.get("SLOW"):
+    import time; time.sleep(60)
 if os.environ.get("BROKEN"):
     sys.exit("no module named torch")
 open(place, "w").close()
@@ -88,7 +91,39 @@ def test_a_server_that_does_not_start_costs_a_line_in_the_log(servers):
     """The run then gets a process of its own, and the reason is what the server has written."""
     with heard("prefect.workers.warm-process") as shown:
         assert asked(servers, {"BROKEN": "1"}) == [None]
-    assert "fork server: it did not start; the run gets a process of its own" in shown
+    assert "fork server: it did not start; runs get processes of their own for 5 minutes" in shown
+
+
+def test_a_server_that_did_not_start_is_not_tried_again_at_once(servers, monkeypatch):
+    """Each try may take minutes on a slow disk; after a pause another one is made."""
+    tried = []
+    start = fork_servers._Server.start
+
+    async def counted(self):
+        tried.append(self)
+        return await start(self)
+
+    monkeypatch.setattr(fork_servers._Server, "start", counted)
+    assert asked(servers, {"BROKEN": "1"}, {"BROKEN": "1"}) == [None, None]
+    assert len(tried) == 1
+    monkeypatch.setattr(fork_servers, "_PAUSE_SECONDS", 0.0)
+    assert asked(servers, {"BROKEN": "1"}) == [None]
+    assert len(tried) == 2
+
+
+def test_a_server_that_takes_too_long_is_killed(servers, monkeypatch):
+    """It holds hundreds of megabytes."""
+    monkeypatch.setattr(fork_servers, "_START_SECONDS", 0.3)
+    begun = []
+    start = fork_servers._Server.start
+
+    async def noted(self):
+        begun.append(self)
+        return await start(self)
+
+    monkeypatch.setattr(fork_servers._Server, "start", noted)
+    assert asked(servers, {"SLOW": "1"}) == [None]
+    assert begun[0]._process.returncode == -signal.SIGKILL
 
 
 def test_all_servers_end_with_their_worker(servers):

@@ -25,6 +25,14 @@ def test_a_termination_is_passed_on(server):
     assert started.returncode == 5
 
 
+def test_an_interrupt_of_the_terminal_leaves_the_run_alone(server):
+    """It reaches every process of a worker, which waits for its runs; only the worker decides to end one."""
+    started, _ = sleeping(server, "import time; print('on', flush=True); time.sleep(1); print('done')")
+    started.send_signal(signal.SIGINT)
+    assert started.communicate(timeout=20)[0] == "done\n"
+    assert started.returncode == 0
+
+
 def test_a_killed_child_is_seen(server):
     """The stand-in ends by SIGKILL, and other children go on."""
     other, _ = sleeping(server)

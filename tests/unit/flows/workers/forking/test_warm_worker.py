@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 
 from prefect.client.schemas.objects import FlowRun
+from prefect.workers.process import ProcessWorker
 
 from flows.workers.forking import stand_in
 from flows.workers.forking.warm_worker import STAND_IN, WarmProcessJobConfiguration, WarmProcessWorker
@@ -50,3 +51,19 @@ def test_the_stand_in_loads_nothing_of_the_project():
         if line.startswith(("import", "from"))
     ]
     assert set(imported) <= {*sys.stdlib_module_names, "collections.abc"}
+
+
+def test_a_worker_that_ends_takes_no_run(monkeypatch):
+    """A look that was under way when it began to end may have found some; another worker takes them."""
+    taken = []
+
+    async def take(_, flow_run_response):
+        taken.extend(flow_run_response)
+        return flow_run_response
+
+    monkeypatch.setattr(ProcessWorker, "_submit_scheduled_flow_runs", take)
+    worker = WarmProcessWorker(work_pool_name="gpu")
+    for is_setup in (True, False):
+        worker.is_setup = is_setup
+        asyncio.run(worker._submit_scheduled_flow_runs(["a run"]))
+    assert taken == ["a run"]

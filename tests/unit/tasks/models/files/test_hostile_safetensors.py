@@ -46,7 +46,8 @@ def check(content, folder):
     outcomes = []
     for place in (None, str(path)):
         try:
-            outcomes.append(read_tensors(io.BytesIO(content), "there", place))
+            with path.open("rb") as file:
+                outcomes.append(read_tensors(file, "there", place))
         except CheckpointError as error:
             outcomes.append(str(error))
     copied, mapped = outcomes
