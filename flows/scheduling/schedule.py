@@ -109,7 +109,7 @@ class Schedule:
         first = ready[0]
         pieces = self._take(first, self._number_of_objects(first, target))
         if self._sizing.samples == "auto" and self._may_join(first):
-            room = target - sum(self._seconds(piece) for piece in pieces)
+            room = target * (1 + 1e-9) - sum(self._seconds(piece) for piece in pieces)  # but for rounding
             for work in ready[1:]:
                 needed = self._seconds_left(work)
                 if work.kind == first.kind and self._may_join(work) and needed <= room:

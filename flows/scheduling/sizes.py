@@ -38,14 +38,15 @@ def child_seconds(ready: float, workers: int, sizing: Sizing, runs: int = 1) -> 
         runs: number of runs that share the workers; the others are assumed to have as much work left as this one.
 
     Returns:
-        Seconds, at least four starts of a child and at most the longest child.
+        Seconds: at least four starts of a child, unless that is more than a worker's fair share and others would idle;
+        at most the longest child.
 
     Example:
-        >>> [round(child_seconds(ready, 8, Sizing())) for ready in (90_000, 3_000, 10)]
-        [600, 200, 24]
+        >>> [round(child_seconds(ready, 8, Sizing())) for ready in (90_000, 3_000, 240, 10)]
+        [600, 200, 16, 1]
     """
-    share = ready * runs / (2 * workers - 1)
-    return min(max(share, _STARTS * sizing.start_seconds), sizing.longest_seconds)
+    share, fair = ready * runs / (2 * workers - 1), ready * runs / workers
+    return min(max(share, min(_STARTS * sizing.start_seconds, fair)), sizing.longest_seconds)
 
 
 def most_in_flight(workers: int, runs: int = 1) -> int:
