@@ -21,7 +21,7 @@ NOT_RUN = {
     r"make (quickstart|multi-task)": "trains models for a minute and more; the tests of the quickstart run it",
     r"make workers-up .*": "starts a server and workers; `make test-workers` does",
     r"prefect .*": "needs a Prefect server and changes it; `make test-workers` runs such a server",
-    r"for pool in .*": "the same",
+    r"python infra/create_pools\.py .*": "the same",
     r"python infra/slurm/slurm_pool\.py .*": "needs a Slurm cluster; tests/workers/test_slurm.py starts one",
     r"sbatch .*": "the same",
     r"CUDA_VISIBLE_DEVICES=0 prefect worker start .*": "the same, and a GPU",
