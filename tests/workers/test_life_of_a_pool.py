@@ -7,12 +7,10 @@ import sys
 import time
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 import tiny
-import yaml
 from browser import CHROMIUM, page
 from pools import (
     MINUTES,
@@ -215,67 +213,6 @@ def test_a_run_whose_processes_were_killed_completes(pool, place, unlucky, tmp_p
     after = manifests(f"s3://{bucket}/store")
     assert all(after[key] == content for key, content in committed.items())
     equal(numbers(f"s3://{bucket}/store"), in_process(folder / "watched.yaml", folder / "local-8.pt", tmp_path / "s"))
-
-
-@pytest.fixture(scope="module")
-def flowing(pool, place, tmp_path_factory):
-    """A run on two workers of a large data set, one of a tenth of it, and one whose images vanish, and its rerun.
-
-    The children of the first run by the data set's name and stage, the store's manifests before the rerun, and the
-    exit statuses and lines of both.
-    """
-    folder, home = place[0], tmp_path_factory.mktemp("flowing")
-    images, file, store = str(folder / "one"), home / "flowing.yaml", str(home / "store")
-    tiny.image_folder(home / "gone", 12, 5)
-    content = {
-        "name": "flowing",
-        "models": [{"name": n, "checkpoint": str(folder / n)} for n in ("base.pt", "local-7.pt")],
-        "datasets": [
-            {"name": "large", "images": images},
-            {"name": "small", "images": images, "limit": 830},
-            {"name": "gone", "images": str(home / "gone")},
-        ],
-        "merge": {"granularity": ["clusters"], "clusters": 2},
-        "baselines": [],
-        "batch_size": 2,  # the large one takes longer to extract than the small one in all
-        "workers": 0,
-        "samples_per_run": 10_000,
-    }
-    file.write_text(yaml.safe_dump(content))
-    first = command(pool, str(file), store)
-    next(line for line in first.stderr if line.startswith("to run"))
-    (home / "gone").rename(home / "away")
-    shown = [first.communicate(timeout=60 * MINUTES)[1]]
-    children = {run["name"].partition(":")[0]: run for run in runs(pool, state="COMPLETED", tag="experiment:flowing")}
-    kept = manifests(store)
-    (home / "away").rename(home / "gone")
-    second = command(pool, str(file), store)
-    shown.append(second.communicate(timeout=60 * MINUTES)[1])
-    return children, kept, store, [first.returncode, second.returncode], shown
-
-
-@pytest.mark.usefixtures("unlucky")
-def test_a_small_data_set_is_evaluated_while_a_large_one_is_extracted(flowing):
-    """Of two data sets of sizes 1 : 10 on two workers, the small one waits for its own outputs alone."""
-    children, *_ = flowing
-    assert set(children) >= {"extract large", "extract small", "evaluate large", "evaluate small"}
-    begun = datetime.fromisoformat(children["evaluate small"]["start_time"])
-    assert begun < datetime.fromisoformat(children["extract large"]["end_time"])
-
-
-def test_a_data_set_whose_images_vanish_leaves_the_others_whole(pool, flowing):
-    """One line names it, the exit status is 1, and the rerun computes it alone."""
-    children, kept, store, statuses, shown = flowing
-    assert statuses == [1, 0], shown
-    (line,) = [line for line in shown[0].splitlines() if line.startswith("dawin: ")]
-    assert line.startswith("dawin: data set gone failed: ")
-    assert "all tables of the other data sets are complete" in line
-    assert "Traceback" not in shown[0]
-    after = manifests(store)
-    assert all(after[key] == content for key, content in kept.items() if not key.startswith("datasets/"))
-    again = {run["name"].partition(":")[0] for run in runs(pool, state="COMPLETED", tag="experiment:flowing")}
-    assert again - children.keys() >= {"extract gone", "evaluate gone"}
-    assert not any("large" in name or "small" in name for name in again - children.keys())
 
 
 def test_checkpoints_that_arrive_while_the_server_is_down_are_evaluated_once(pool, place):
