@@ -12,11 +12,10 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
 
@@ -31,31 +30,19 @@ async def create(names: Sequence[str], kind: str, template: Path | None = None) 
     Raises:
         RuntimeError: a pool of this name has another type, or the type is unknown.
     """
-    content: dict[str, Any] | None
-    if template is None:
-        content = await get_default_base_job_template_for_infrastructure_type(kind)
-        if content is None:
-            raise RuntimeError(f"type of work pool {kind}: no installed package has a worker of this type")
-    else:
-        content = json.loads(template.read_text())
+    own = None if template else await get_default_base_job_template_for_infrastructure_type(kind)
+    content = json.loads(template.read_text()) if template else own
+    if content is None:
+        raise RuntimeError(f"type of work pool {kind}: no installed package has a worker of this type")
     async with get_client() as client:
         for name in names:
             try:
-                await client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=content or {}))
+                found = await client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=content))
             except ObjectAlreadyExists:
-                await _check(name, kind)
-
-
-async def _check(name: str, kind: str) -> None:
-    async with get_client() as client:
-        try:
-            found = (await client.read_work_pool(name)).type
-        except ObjectNotFound:
-            raise RuntimeError(f"work pool {name}: it was deleted meanwhile; try again") from None
-    if found != kind:
-        raise RuntimeError(
-            f"work pool {name}: wanted the type {kind}, got {found}; delete it with prefect work-pool delete {name}"
-        )
+                found = await client.read_work_pool(name)
+            if found.type != kind:
+                remedy = f"delete it with prefect work-pool delete {name}"
+                raise RuntimeError(f"work pool {name}: wanted the type {kind}, got {found.type}; {remedy}")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -24,8 +24,7 @@ def ends_all(error: Exception, *, store: str) -> bool:
 
 def _is_about(error: Exception, place: str) -> bool:
     """Return whether an error's message begins with an address, or with one within it."""
-    head, _, rest = str(error).partition(place)
-    return not head and rest[:1] in ("", "/", ":")
+    return str(error) == place or str(error).startswith((f"{place}/", f"{place}:"))
 
 
 def error_of(failures: Sequence[Failure], parts: Sequence[Part]) -> Exception:

@@ -129,7 +129,7 @@ class Sender:
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
-        """End all works with an error of this class: nobody may wait for ever."""
+        """End all works with an error of the sender itself, since nobody may wait for ever."""
         for end in self._ends.values():
             if not end.done():
                 end.set_exception(error)

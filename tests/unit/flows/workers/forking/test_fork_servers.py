@@ -36,6 +36,19 @@ def servers(tmp_path, monkeypatch):
     return ForkServers()
 
 
+@pytest.fixture
+def tried(monkeypatch):
+    """The servers that a test has tried to start."""
+    found, start = [], fork_servers._Server.start
+
+    async def noted(self):
+        found.append(self)
+        return await start(self)
+
+    monkeypatch.setattr(fork_servers._Server, "start", noted)
+    return found
+
+
 def asked(servers, *environments):
     """Return the addresses of servers for environments, while these servers run."""
 
@@ -94,16 +107,8 @@ def test_a_server_that_does_not_start_costs_a_line_in_the_log(servers):
     assert "fork server: it did not start; runs get processes of their own for 5 minutes" in shown
 
 
-def test_a_server_that_did_not_start_is_not_tried_again_at_once(servers, monkeypatch):
+def test_a_server_that_did_not_start_is_not_tried_again_at_once(servers, tried, monkeypatch):
     """Each try may take minutes on a slow disk; after a pause another one is made."""
-    tried = []
-    start = fork_servers._Server.start
-
-    async def counted(self):
-        tried.append(self)
-        return await start(self)
-
-    monkeypatch.setattr(fork_servers._Server, "start", counted)
     assert asked(servers, {"BROKEN": "1"}, {"BROKEN": "1"}) == [None, None]
     assert len(tried) == 1
     monkeypatch.setattr(fork_servers, "_PAUSE_SECONDS", 0.0)
@@ -111,19 +116,11 @@ def test_a_server_that_did_not_start_is_not_tried_again_at_once(servers, monkeyp
     assert len(tried) == 2
 
 
-def test_a_server_that_takes_too_long_is_killed(servers, monkeypatch):
+def test_a_server_that_takes_too_long_is_killed(servers, tried, monkeypatch):
     """It holds hundreds of megabytes."""
     monkeypatch.setattr(fork_servers, "_START_SECONDS", 0.3)
-    begun = []
-    start = fork_servers._Server.start
-
-    async def noted(self):
-        begun.append(self)
-        return await start(self)
-
-    monkeypatch.setattr(fork_servers._Server, "start", noted)
     assert asked(servers, {"SLOW": "1"}) == [None]
-    assert begun[0]._process.returncode == -signal.SIGKILL
+    assert tried[0]._process.returncode == -signal.SIGKILL
 
 
 def test_all_servers_end_with_their_worker(servers):
