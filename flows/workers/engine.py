@@ -16,6 +16,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
+from flows.workers.cancelled_start import end_if_cancelling
 from flows.workers.quick_imports import without_collection
 
 
@@ -33,6 +34,13 @@ def load(flow: str | None) -> None:
 
 def run() -> int:
     """Run the flow run that the environment names; return the exit status of Prefect's engine."""
+    status = _run()
+    if status:
+        end_if_cancelling()
+    return status
+
+
+def _run() -> int:
     sys.modules.pop("prefect.engine", None)  # imported by other modules; only as the main program does it run the flow
     try:
         runpy.run_module("prefect.engine", run_name="__main__")

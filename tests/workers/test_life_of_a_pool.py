@@ -55,9 +55,9 @@ def test_workers_evaluate_a_new_checkpoint_once(pool, place, tmp_path):
     assert time.time() - began < 60, "within a minute its extraction runs"
     wait_for("first checkpoint", lambda: completed(pool, "checkpoint:7.pt"))
     wait_for("both looks", lambda: len(runs(pool, "watch-checkpoints", "COMPLETED")) >= 2)
-    assert len(runs(pool, "run-experiment")) == 1
+    assert len(runs(pool, "run-experiment", tag="checkpoint:7.pt")) == 1
     equal(numbers(f"s3://{bucket}/store"), in_process(folder / "watched.yaml", folder / "local-7.pt", tmp_path / "s"))
-    done = runs(pool, "extract-outputs", "COMPLETED")
+    done = runs(pool, "extract-outputs", "COMPLETED", tag="checkpoint:7.pt")
     assert sorted(run["name"].partition(":")[0] for run in done) == ["extract one", "extract one", "extract two"]
     (_, first), (second, _) = sorted(occupied(pool, run) for run in done if run["name"].startswith("extract one"))
     assert second < first, "two workers share a data set, at the same time"
