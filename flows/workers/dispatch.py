@@ -7,6 +7,7 @@ send the child again when it or its worker dies; retries of the flow itself woul
 
 import asyncio
 import logging
+import re
 from collections.abc import Coroutine, Sequence
 from importlib import import_module
 from typing import Any
@@ -26,6 +27,9 @@ from flows.workers.children import Child
 from flows.workers.ends import Ends
 from flows.workers.pool import DEPLOYMENT, pool
 from flows.workers.quick_imports import without_collection
+from storage.errors import ObjectDamaged, ObjectMissing, VectorsMissing
+from tasks import errors as input_errors
+from tasks.errors import InputError
 from tasks.progress import work
 from tasks.streaming.fill import Tally
 
@@ -35,6 +39,12 @@ STAGES = {"extract-outputs": "extract", "merge-weights": "make models", "evaluat
 _RETRIES = 3
 _RETRY_SECONDS = 5.0
 _CANCEL_SECONDS = 10.0
+# the errors of wrong inputs and damaged objects, by the name that the state of a failed run gives
+_LASTING = {
+    *(name for name, kind in vars(input_errors).items() if isinstance(kind, type) and issubclass(kind, InputError)),
+    *(kind.__name__ for kind in (ObjectMissing, VectorsMissing, ObjectDamaged)),
+}
+_ERROR = re.compile(r"encountered an exception:? (\w+)")
 
 
 class ChildFailed(RuntimeError):
@@ -43,6 +53,10 @@ class ChildFailed(RuntimeError):
 
 class ChildCancelled(ChildFailed):
     """A child flow run was cancelled. Somebody wants it to end, so it is not sent again."""
+
+
+class ChildRefused(ChildFailed):
+    """A child flow run met a wrong input or a damaged object. Another one would meet the same."""
 
 
 async def dispatch(children: Sequence[Child]) -> None:
@@ -100,8 +114,8 @@ async def send_child(child: Child, ends: Ends) -> float | None:
 
 
 async def is_worth_another(_task: Task[..., Any] | None, _run: TaskRun | None, state: State[Any]) -> bool:
-    """Return whether to send a child again that ended in a state: yes, unless it was cancelled."""
-    return not isinstance(await state.aresult(raise_on_failure=False), ChildCancelled)
+    """Return whether to send a child again that ended in a state: not if it was cancelled, or its inputs are wrong."""
+    return not isinstance(await state.aresult(raise_on_failure=False), ChildCancelled | ChildRefused)
 
 
 @task(
@@ -141,10 +155,19 @@ async def _sent(deployment: str, name: str, parameters: dict[str, Any], tags: li
         raise
     state = ended.state
     if state is None or not state.is_completed():
-        failure = ChildCancelled if state and state.is_cancelled() else ChildFailed
         shown = f"{state.name}: {state.message or ''}".strip(": ") if state else "deleted"
-        raise failure(f"{name}: its run {run.id} ended as {shown}")
+        raise _failure(state)(f"{name}: its run {run.id} ended as {shown}")
     return None if again else ended.total_run_time.total_seconds()
+
+
+def _failure(state: State[Any] | None) -> type[ChildFailed]:
+    """Return the error of a run that ended in a state other than Completed; None: it was deleted."""
+    if state is None:
+        return ChildFailed
+    if state.is_cancelled():
+        return ChildCancelled
+    found = _ERROR.search(state.message or "") if state.is_failed() else None
+    return ChildRefused if found and found[1] in _LASTING else ChildFailed
 
 
 async def _cancel(run: UUID) -> None:

@@ -17,7 +17,7 @@ from slurm_cluster import SlurmCluster
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "infra" / "slurm"))
 
-pytestmark = [pytest.mark.workers, pytest.mark.xdist_group("workers")]
+pytestmark = [pytest.mark.workers, pytest.mark.xdist_group("own pool")]
 
 TAG = "experiment:cluster"
 
@@ -145,7 +145,8 @@ def test_a_run_whose_tasks_were_killed_and_requeued_completes(slurm, experiment,
     """Nothing committed is computed again, and the store equals that of one process."""
     assert story["status"] == 0, story["shown"]
     assert state(slurm, story["lost"]["run"]) == "CRASHED"
-    assert state(slurm, story["requeued"]["run"]) == "CRASHED"
+    # SIGTERM in the middle of an import can end as an error of the import
+    assert state(slurm, story["requeued"]["run"]) in ("CRASHED", "FAILED")
     store = slurm.environment["DAWIN_STORE"]
     after = manifests(store)
     assert all(after[key] == content for key, content in story["committed"].items())

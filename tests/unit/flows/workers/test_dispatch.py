@@ -16,16 +16,18 @@ from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan
 from flows.workers import dispatch as module
 from flows.workers.children import Child, Children
-from flows.workers.dispatch import ChildCancelled, ChildFailed, child_flow, dispatch, is_worth_another
+from flows.workers.dispatch import ChildCancelled, ChildFailed, ChildRefused, child_flow, dispatch, is_worth_another
 from flows.workers.ends import Ends
 from flows.workers.pool import in_flight, pool
 from storage.store import Store
 from tasks.progress import listening
 
 
-@pytest.mark.parametrize(("failure", "again"), [(ChildFailed, True), (ChildCancelled, False), (OSError, True)])
-def test_a_cancelled_child_is_not_sent_again(failure, again):
-    """Somebody wanted it to end; a child that failed otherwise may succeed another time."""
+@pytest.mark.parametrize(
+    ("failure", "again"), [(ChildFailed, True), (ChildCancelled, False), (ChildRefused, False), (OSError, True)]
+)
+def test_a_child_is_sent_again_if_that_can_help(failure, again):
+    """Somebody wanted a cancelled one to end, and wrong inputs stay wrong; other failures may not happen again."""
     state = Failed(data=failure("it ended"), message="it ended")
     assert asyncio.run(is_worth_another(None, None, state)) is again
 
@@ -172,4 +174,29 @@ def test_an_interrupted_child_is_not_sent_again_whatever_the_api_answers(monkeyp
         return going.cancelled()
 
     assert asyncio.run(parent())
+    assert sent == ["one"]
+
+
+@pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("prefect_api")
+def test_a_child_that_meets_a_wrong_input_is_sent_once(monkeypatch):
+    """Another child would find the images missing too; the error names the child and carries the run's message."""
+    sent, message = [], "Flow run encountered an exception: ObjectMissing: file:///gone: no such folder"
+
+    async def run_deployment(*_, flow_run_name, **__):
+        sent.append(flow_run_name)
+        return SimpleNamespace(id=uuid.uuid4())
+
+    class Ended(Ends):
+        async def of(self, _):
+            return SimpleNamespace(state=Failed(message=message))
+
+    monkeypatch.setattr(module, "arun_deployment", run_deployment)
+
+    @flow
+    async def parent():
+        with pytest.raises(ChildRefused, match=r"one: its run \S+ ended as Failed: .*ObjectMissing: file:///gone"):
+            await module.send_child(Child("extract-outputs", "one", (), {}), Ended())
+
+    asyncio.run(parent())
     assert sent == ["one"]
