@@ -17,13 +17,13 @@ from storage.schemas import BINS, COEFFICIENTS, COMPONENTS, MIXTURES
 from storage.soundness import is_committed, missing_spans
 from storage.spans import Span
 from storage.store import Store
-from storage.tables import Columns, TableWriter, read_table, vectors
+from storage.tables import Columns, TableWriter
 from tasks.errors import too_few_for_clusters
-from tasks.numerics.bins import find_bins
 from tasks.numerics.checks import Floats
 from tasks.numerics.clustering import Clusters, assign, find_clusters
 from tasks.numerics.expectation_maximization import ConvergenceWarning
 from tasks.numerics.metrics.coefficient_error import coefficient_error
+from tasks.opening.fitted_rules import bins_for, offset_for, read_components
 from tasks.opening.read_coefficients import StoredCoefficients, drawn_coefficients
 from tasks.opening.read_scores import StoredScores
 from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
@@ -77,15 +77,13 @@ def fit_mixture(reference: MixtureReference, store: Store) -> Tally:
     has_components = is_committed(store, reference.components_key)
     if has_components and not missing:
         return Tally(0, dataset.samples)
-    if isinstance(reference.components, int) and dataset.samples < reference.components:
-        raise too_few_for_clusters(dataset.name, dataset.samples, reference.components)
     stored = StoredCoefficients(store, reference.coefficients)
-    if not has_components:
+    if not has_components and not reference.fitted_on:
+        if isinstance(reference.components, int) and dataset.samples < reference.components:
+            raise too_few_for_clusters(dataset.name, dataset.samples, reference.components)
         _fit_components(reference, stored, store)
     # another run may have written them: all spans follow from the ones in the store
-    names = ["component", "weight", *COMPONENTS.vectors]
-    table = read_table(store, reference.components_key, COMPONENTS, names).sort_by("component")
-    weights, (concentration, means) = table["weight"].to_numpy(), (vectors(table[name]) for name in COMPONENTS.vectors)
+    weights, concentration, means = read_components(store, reference)
 
     def columns(coefficients: Floats) -> Columns:
         found = assign(weights, concentration, coefficients)
@@ -109,7 +107,7 @@ def fit_bins(reference: BinsReference, store: Store) -> Tally:
     if not missing:
         return Tally(0, dataset.samples)
     stored = StoredCoefficients(store, reference.coefficients)
-    bins = find_bins(stored.passes(), reference.bins, seed=reference.seed)
+    bins = bins_for(store, reference)
     errors = list[tuple[int, float, float]]()
 
     def columns(coefficients: Floats) -> Columns:
@@ -140,7 +138,7 @@ def _coefficients(reference: CoefficientsReference, store: Store) -> Callable[[S
         drawn = drawn_coefficients(reference)
         return lambda span: drawn[slice(*span)]
     scores = StoredScores(store, reference)
-    offset = scores.offset()
+    offset = offset_for(store, reference) if reference.fitted_on else scores.offset()
     return lambda span: scores.coefficients(span, offset)
 
 

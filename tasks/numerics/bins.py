@@ -37,8 +37,15 @@ class Bins:
     """(B, M) the mean coefficients of each bin with samples."""
 
     def assign(self, coefficients: Floats) -> NDArray[np.int32]:
-        """Return the bin (n,) of coefficients (n, M), which are among those that the bins were made for."""
-        return self.numbers[_places(coefficients, self.borders, self.centres)]
+        """Return the bin (n,) of coefficients (n, M).
+
+        Coefficients other than those that the bins were made for may fall into an empty bin, or outside of all. They
+        get the bin with samples whose mean is closest.
+        """
+        found: NDArray[np.int32] = self.numbers[_places(coefficients, self.borders, self.centres)]
+        if (strays := np.flatnonzero(found < 0)).size:
+            found[strays] = vq(coefficients[strays], self.coefficients)[0]
+        return found
 
 
 def bin_coefficients(coefficients: Floats, bins: int, *, seed: int | None = None) -> Binning:

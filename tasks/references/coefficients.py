@@ -28,6 +28,8 @@ class CoefficientsReference(TableReference):
     """Of coefficients that the method draws; None: they are measured."""
     version: int | None = None
     """Of the method that measures or draws; None: a measure of `tasks.numerics.measures`."""
+    fitted_on: "CoefficientsReference | None" = None
+    """Coefficients on the data set whose samples the offset is computed from; None: these samples."""
 
     table = "coefficients"
 
@@ -38,8 +40,9 @@ class CoefficientsReference(TableReference):
 
     @property
     def is_local(self) -> bool:
-        """Whether one sample's outputs decide its coefficients; the offset needs the outputs of all samples."""
-        return self.seed is not None or (self.column is not None and not self.with_offset)
+        """Whether one sample's outputs decide its coefficients; their own offset needs the outputs of all samples."""
+        has_offset = not self.with_offset or self.fitted_on is not None
+        return self.seed is not None or (self.column is not None and has_offset)
 
     @property
     def needs_logits(self) -> bool:
@@ -63,6 +66,7 @@ class CoefficientsReference(TableReference):
             "judge": self.judge.content_id if self.judge else None,
             "seed": self.seed,
             **({} if self.version is None else {"version": self.version}),
+            **({"fitted_on": self.fitted_on.content_id} if self.fitted_on and self.with_offset else {}),
         }
 
 
@@ -76,6 +80,8 @@ class MixtureReference(TableReference):
     seed: int
     m_step: Literal["moments", "mle"] | None = None
     """How components are fitted; None: by moments for two models, by maximum likelihood for more."""
+    fitted_on: "MixtureReference | None" = None
+    """The mixture of another data set, whose components these samples are assigned to; None: it is fitted to them."""
 
     table = "mixtures"
     tables = ("mixtures", "components")
@@ -94,11 +100,19 @@ class MixtureReference(TableReference):
             "components": self.components,
             "seed": self.seed,
             "m_step": self.m_step,
+            **({"fitted_on": self.fitted_on.content_id} if self.fitted_on else {}),
         }
+
+    @property
+    def is_local(self) -> bool:
+        """Whether one sample's outputs decide its cluster."""
+        return self.fitted_on is not None and self.coefficients.is_local
 
     @property
     def components_key(self) -> str:
         """Key of the table of components in a store."""
+        if self.fitted_on:
+            return self.fitted_on.components_key
         return f"{keys.derived('components', self.dataset.digest, self.id)}/components.parquet"
 
 
@@ -110,6 +124,8 @@ class BinsReference(TableReference):
     bins: int
     seed: int
     """Of the k-means that makes the bins of more than two models."""
+    fitted_on: "BinsReference | None" = None
+    """The bins of another data set, which these samples are put into; None: they are made for these samples."""
 
     table = "bins"
 
@@ -126,6 +142,7 @@ class BinsReference(TableReference):
             "coefficients": self.coefficients.content_id,
             "bins": self.bins,
             "seed": self.seed if len(self.coefficients.outputs) > 2 else None,
+            **({"fitted_on": self.fitted_on.content_id} if self.fitted_on else {}),
         }
 
 

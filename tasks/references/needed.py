@@ -75,6 +75,8 @@ def _weighting(ensemble: EnsembleReference) -> CoefficientsReference | None:
 
 def _of_fitted(fitted: FittedReference) -> Iterator[str]:
     yield fitted.prefix
+    if fitted.fitted_on:
+        yield from _of_fitted(fitted.fitted_on)
     if isinstance(fitted, MixtureReference):
         yield fitted.components_key.rpartition("/")[0]
     if not isinstance(fitted, CoefficientsReference):

@@ -46,7 +46,7 @@ class MergeReference(TableReference):
         if any(outputs.model.made for outputs in self.outputs):
             return False  # the weights may be made of outputs of that pass
         return isinstance(self.source, tuple) or (
-            isinstance(self.source, CoefficientsReference) and self.source.is_local
+            isinstance(self.source, CoefficientsReference | MixtureReference) and self.source.is_local
         )
 
     @property
