@@ -53,7 +53,7 @@ coverage: $(INSTALLED) ## run the tests with coverage, two minutes longer, and l
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered
 
 test-workers: $(INSTALLED) ## test a pool: server, workers, S3, new checkpoints, killed processes
-	$(BIN)/pytest -m workers --numprocesses 2 --dist loadgroup tests/workers
+	$(BIN)/pytest -m workers tests/workers
 
 workers-up: $(INSTALLED) ## start a pool with two GPU workers: make workers-up EXPERIMENT=my.yaml [WATCH=watched.yaml]
 	@$(BIN)/python infra/local_pool.py $(EXPERIMENT) $(if $(WATCH),--watch $(WATCH))

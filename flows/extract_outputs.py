@@ -45,7 +45,7 @@ def _extract(plan: Plan, samples: tuple[int, int] | None) -> Tally:
     (reference,) = plan.datasets
     judges = [(judge, judge.model.made) for judge in plan.judges(reference)]
     made = [judge for judge, model in judges if model and is_committed(plan.store, model.key)]
-    missing, merges = plan.missing([*plan.outputs[0], *made]), plan.streamed(reference)
+    missing, merges = plan.missing([*plan.extracted(reference), *made]), plan.streamed(reference)
     span, logits = Span(*samples) if samples else None, plan.needed_logits(missing)
     tally = extract(missing, plan.store, reading=plan.reading, merges=merges, samples=span, logits=logits)
     log_accuracies([*outputs_by_model(missing), *predictions_by_method(plan.cells, merges)], plan.store)

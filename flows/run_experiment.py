@@ -1,25 +1,21 @@
 """Parent flow: each data set is extracted, fitted and evaluated as soon as its inputs are there; results at the end."""
 
 import logging
-from functools import partial
 from pathlib import Path
 
 from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.aggregate_results import aggregate_results
-from flows.computing.computation import REPAIRS, Computation
-from flows.computing.failures import ends_all, error_of
-from flows.computing.walk import walk
+from flows.computing.all_parts import compute_parts
+from flows.computing.computation import REPAIRS
 from flows.experiment.file import load_experiment
 from flows.experiment.settings import Experiment
 from flows.planning.check import checked_plan
-from flows.planning.part_order import longest_first, one_by_one
 from flows.planning.plan import Plan
-from flows.planning.plan_parts import parts_of
 from flows.planning.written_plan import read_plan, renewed, write_plan
 from flows.reports.artifacts import publish_plan
-from flows.workers.pool import check_pool, pool
+from flows.workers.pool import check_pool
 from flows.workers.tags import tag_this_run
 from storage.errors import ObjectDamaged, ObjectMissing
 from storage.open_looks import looking
@@ -61,7 +57,7 @@ async def run_experiment(experiment: Experiment | str, store: str, plan: str | N
             report_again()
             key = write_plan(found)
             with renewed(key, found.store):
-                await _compute_parts(found, key, experiment)
+                await compute_parts(found, key, experiment)
                 try:
                     await _aggregate(found, key)
                     break
@@ -80,23 +76,3 @@ async def _aggregate(plan: Plan, key: str) -> None:
     with work(name, len(plan.cells), stage="aggregate", unit="cells") as progress:
         await aggregate_results.with_options(flow_run_name=name)(plan=key, store=plan.store.url)
         progress.advance(len(plan.cells))
-
-
-async def _compute_parts(plan: Plan, key: str, experiment: Experiment) -> None:
-    """Compute all parts of a plan, each as soon as its own inputs are there.
-
-    Raises:
-        DatasetsFailed: some data sets failed; the tables of the others are complete.
-        Exception: all failed for this reason, or a child was cancelled.
-    """
-    on_pool = pool() is not None
-    order = longest_first if on_pool else one_by_one
-    parts = order(parts_of(plan, on_pool=on_pool))
-    computation, at_once = Computation(plan, key, experiment, parts), None if on_pool else 1
-    try:
-        ends = partial(ends_all, store=plan.store.url)
-        failures = await walk(parts, computation.compute, at_once=at_once, is_fatal=ends)
-    finally:
-        computation.close()
-    if failures:
-        raise error_of(failures, parts)

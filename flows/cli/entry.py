@@ -28,6 +28,7 @@ COMMANDS = {
     "compare": "test which methods differ on the same samples, and by how much",
     "report": "write one page about a run: words, tables, charts and pictures",
     "leaderboard": "compare all runs: each checkpoint and method, as a table or a page",
+    "predict": "apply a method of an experiment to other images",
     "ui": "show the runs of this machine in Prefect's pages",
     "watch": "run an experiment for each new checkpoint under its pattern",
     "calibrate": "fit a temperature for each model on a labelled data set",

@@ -14,6 +14,7 @@ _DOCUMENTS = (
     "results",
     "compare",
     "report",
+    "predict",
     "leaderboard",
     "store-list",
     "store-verify",

@@ -105,7 +105,7 @@ class Computation:
         match part.stage:
             case "extract":
                 await self._prepare(plan)
-                await self._send(part, children.extract(dataset, plan.outputs[0]))
+                await self._send(part, children.extract(dataset, plan.extracted(dataset)))
             case "judge":
                 await self._send(part, children.extract(dataset, plan.judges(dataset)))
             case "fit":

@@ -17,10 +17,9 @@ def absent(plan: Plan) -> dict[tuple[str, Span], str]:
         plan: of a run, or the part of it that concerns one data set.
     """
     found = dict[tuple[str, Span], str]()
-    for own in plan.outputs:
-        dataset = own[0].dataset
+    for dataset in plan.datasets:
         lines: list[tuple[str, Sequence[Table]]] = [
-            *((outputs.model.name, [outputs]) for outputs in (*own, *plan.judges(dataset))),
+            *((outputs.model.name, [outputs]) for outputs in (*plan.extracted(dataset), *plan.judges(dataset))),
             ("coefficients", plan.coefficients(dataset)),
             ("mixtures", plan.mixtures(dataset)),
             ("bins", plan.bins(dataset)),

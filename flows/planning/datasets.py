@@ -12,7 +12,7 @@ from storage.store import Store
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.samples import Samples
 from tasks.errors import DatasetError
-from tasks.opening.list_samples import list_dataset
+from tasks.opening.list_samples import list_again, list_dataset
 from tasks.opening.write_names import write_names
 from tasks.references.datasets import DatasetReference
 from tasks.references.names import NamesReference
@@ -51,6 +51,28 @@ class Datasets:
         if asked not in self._found:
             self._found[asked] = self._listed(settings, preprocessing)
         return self._found[asked]
+
+    def unlabelled(self, url: str, like: DatasetReference, *, name: str, limit: int | None) -> DatasetReference:
+        """Return images as a data set without labels that is scored by the classes of another data set.
+
+        Args:
+            url: address of the images, in any format; labels that they have are ignored.
+            like: the other data set, whose preprocessing, head and classes they share.
+            name: of the data set in logs.
+            limit: largest number of samples, spread evenly over them; None: all.
+
+        Raises:
+            DatasetError: nothing exists at the address, or it holds no images in a format that is known.
+        """
+        reference = replace(
+            like, name=name, url=url, limit=limit, classes=None, label_space=None, unlabelled=True, expected=(), shard=0
+        )
+        try:
+            listed = list_again(reference)
+        except ObjectMissing as error:
+            raise DatasetError(f"images {url}: no such file or folder") from error
+        self._unnamed[listed.digest] = listed.samples
+        return replace(reference, digest=listed.digest, samples=len(listed.samples))
 
     def cut(
         self, found: Sequence[DatasetReference], widths: Sequence[int], store: Store, *, remember: bool

@@ -10,6 +10,7 @@ from flows.planning.datasets import Datasets
 from flows.planning.plan import Plan
 from storage.store import Store
 from tasks.errors import did_you_mean
+from tasks.methods.method import Method
 from tasks.methods.registry import existing, fault, matching, method_of
 from tasks.references.datasets import DatasetReference
 from tasks.references.heads import TextHeadReference
@@ -69,10 +70,15 @@ def fitted_method(experiment: Experiment, store: Store, method: str, dataset: st
     alone = asked.model_copy(update={"datasets": tuple(d for d in asked.datasets if d.name == name)})
     checkpoints = Checkpoints(store, experiment.architecture, True, experiment=experiment.name)
     found = _found(alone, store, method, checkpoints)
-    if len(asked.datasets) > 1 and any(made.looks_at for made in found.made_models):
+    if len(asked.datasets) > 1 and any(map(_can_look_at_images, found.made_models)):
         found = _found(asked, store, method, checkpoints, name)
     checkpoints.keep()
     return found
+
+
+def _can_look_at_images(made: MadeModel) -> bool:
+    """Return whether a method uses images of data sets, perhaps of some that a reduced experiment is without."""
+    return type(method_of(made.method)).looks_at is not Method.looks_at
 
 
 def _dataset_of(experiment: Experiment, wanted: str | None) -> str:

@@ -62,6 +62,9 @@ class Plan:
     """Findings of the check that are no faults, such as methods that leave out a data set."""
     all_logits: bool = False
     """Whether all outputs need their logits, such as for a calibration."""
+    needs_outputs: bool = True
+    """Whether every model's own outputs are extracted; merged models with the same coefficients for all samples need
+    none."""
 
     @cached_property
     def _look(self) -> PlanLook:
@@ -197,7 +200,7 @@ class Plan:
 
     def spans_to_extract(self, dataset: DatasetReference) -> list[Span]:
         """Return the spans that the pass over a data set reads that extracts the models' own outputs, in order."""
-        own = next(outputs for outputs in self.outputs if outputs[0].dataset == dataset)
+        own = self.extracted(dataset)
         if not self.missing(own):
             return []
         tables: list[Table] = [*own, *self.streamed(dataset)]
@@ -252,10 +255,14 @@ class Plan:
         needed = sum(step.missing for step in run)
         return Passes(needed, sum(step.samples for step in run) - needed)
 
+    def extracted(self, dataset: DatasetReference) -> list[OutputsReference]:
+        """Return the outputs of the experiment's own models to extract on a data set."""
+        own = next(outputs for outputs in self.outputs if outputs[0].dataset == dataset)
+        return list(own) if self.needs_outputs else []
+
     def _outputs(self, dataset: DatasetReference) -> list[OutputsReference]:
         """Return all outputs to extract on a data set: of the experiment's models, and of judges."""
-        own = next(outputs for outputs in self.outputs if outputs[0].dataset == dataset)
-        return [*own, *self.judges(dataset)]
+        return [*self.extracted(dataset), *self.judges(dataset)]
 
     def _predictions(self, dataset: DatasetReference) -> list[PredictionsReference]:
         return self._by_dataset.get(dataset.name, [])

@@ -4,7 +4,7 @@ A data set goes through its stages without waiting for other data sets. Only a m
 outputs that its method reads. An evaluation waits for the made models that its own merges need.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from flows.planning.plan import Plan
@@ -55,8 +55,8 @@ def parts_of(plan: Plan, *, on_pool: bool) -> list[Part]:
     """
     names = _model_names(plan.made_models)
     found = [part for dataset in plan.datasets for part in _of_dataset(plan, dataset, names, on_pool=on_pool)]
-    missing = {made.digest for made in plan.missing_models}
-    return found + [_of_model(made, names[made.digest], made.digest in missing) for made in plan.made_models]
+    missing, here = {made.digest for made in plan.missing_models}, {dataset.name for dataset in plan.datasets}
+    return found + [_of_model(made, names[made.digest], made.digest in missing, here) for made in plan.made_models]
 
 
 def merges_of(plan: Plan, dataset: DatasetReference, stage: Stage, *, on_pool: bool) -> list[MergeReference]:
@@ -83,8 +83,9 @@ def _model_names(models: Sequence[MadeModel]) -> dict[str, str]:
     }
 
 
-def _of_model(made: MadeModel, name: str, is_missing: bool) -> Part:
-    waits = made.looks_at if method_of(made.method).reads_outputs else ()
+def _of_model(made: MadeModel, name: str, is_missing: bool, datasets: Collection[str]) -> Part:
+    """Return the part that makes a model; of the data sets that it looks at, it waits for those of the plan."""
+    waits = [one for one in made.looks_at if one.dataset.name in datasets and method_of(made.method).reads_outputs]
     options, images = dict(made.options), sum(scored.dataset.samples for scored in made.looks_at)
     passes = len(made.models) * images
     if "steps" in options:
@@ -103,7 +104,7 @@ def _of_model(made: MadeModel, name: str, is_missing: bool) -> Part:
 def _of_dataset(plan: Plan, dataset: DatasetReference, models: dict[str, str], *, on_pool: bool) -> Iterator[Part]:
     """Yield the parts of a data set in their order, with the names of made models' parts by digest."""
     name = dataset.name
-    own = next(outputs for outputs in plan.outputs if outputs[0].dataset == dataset)
+    own = plan.extracted(dataset)
     judges, ensembles = plan.judges(dataset), plan.ensembles(dataset)
     fitted: list[Table] = [*plan.coefficients(dataset), *plan.mixtures(dataset), *plan.bins(dataset)]
 

@@ -38,6 +38,7 @@ def write_plan(plan: Plan) -> str:
         "reading": asdict(plan.reading),
         "remarks": plan.remarks,
         "all_logits": plan.all_logits,
+        "needs_outputs": plan.needs_outputs,
         "versions": _versions(),
     }
     text = to_json(content).encode()
@@ -100,6 +101,7 @@ def read_plan(key: str, store: Store) -> Plan:
         reading,
         tuple(found.get("remarks", ())),
         bool(found.get("all_logits")),
+        bool(found.get("needs_outputs", True)),
     )
 
 

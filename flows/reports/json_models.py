@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from flows.reports.compare_models import CompareDocument
 from flows.reports.json_document import Document
+from flows.reports.prediction_models import PredictDocument
 from flows.reports.result_models import LeaderboardDocument, ResultsDocument
 from flows.reports.store_models import PruneDocument, StoreDocument, VerifyDocument
 
@@ -183,6 +184,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "results": ResultsDocument,
     "compare": CompareDocument,
     "report": ReportDocument,
+    "predict": PredictDocument,
     "leaderboard": LeaderboardDocument,
     "store-list": StoreDocument,
     "store-verify": VerifyDocument,

@@ -1,18 +1,18 @@
 """One run of an experiment from this process: inputs checked, Prefect's API started, missing results computed."""
 
-import asyncio
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from flows.experiment.settings import Experiment
 from flows.planning.check import checked_plan
 from flows.planning.plan import Plan
 from flows.planning.requests import store_of
 from flows.planning.written_plan import write_plan
-from flows.workers.embedded_api import keep_errors_short, prefect_api
+from flows.running.local_flow import need_prefect, run_flow
 from flows.workers.quick_imports import without_collection
 from storage.open_looks import looking
 from storage.pointers import is_recorded, point_to_latest
+from tasks.references.results import RunRecord
 
 
 def run_here(
@@ -34,7 +34,7 @@ def run_here(
     with looking(store.url):
         with without_collection():
             if not is_recorded(store, experiment.name):
-                _need_prefect()  # something will have to run: the API starts during the check of the inputs
+                need_prefect()  # something will have to run: the API starts during the check of the inputs
             plan = checked_plan(experiment, store)
         if on_plan:
             on_plan(plan)
@@ -46,30 +46,13 @@ def run_here(
     return plan
 
 
-def _need_prefect() -> None:
-    """Start an API unless one is configured; if a work pool is configured, check it."""
-    prefect_api.start()
-    prefect_api.revive()  # of a process that has run before, such as a notebook's
-    from flows.workers.pool import check_pool, pool  # noqa: PLC0415  imports Prefect, which reads its settings then
-
-    if pool():
-        prefect_api.wait()
-        asyncio.run(check_pool())
-
-
 def _run_flow(experiment: Experiment, plan: Plan, verbose: bool) -> None:
     """Run the flow of an experiment in this process; it does not check again the inputs that were checked here."""
-    with without_collection():
-        _need_prefect()
-        from prefect import tags  # noqa: PLC0415  see above
-        from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
 
-        from flows.run_experiment import run_experiment  # noqa: PLC0415
-        from flows.workers.tags import tags_of  # noqa: PLC0415
+    def start() -> Coroutine[Any, Any, RunRecord]:
+        with without_collection():
+            from flows.run_experiment import run_experiment  # noqa: PLC0415  Prefect reads its settings then
 
-    prefect_api.wait()
-    keep_errors_short(verbose)
-    # a program may have imported Prefect before, which read its settings then
-    address = temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]})
-    with address, tags(*tags_of(experiment)):
-        asyncio.run(run_experiment(experiment, plan.store.url, write_plan(plan)))
+        return run_experiment(experiment, plan.store.url, write_plan(plan))
+
+    run_flow(experiment, start, verbose=verbose)

@@ -17,9 +17,17 @@ from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.readers.registry import read_samples
 from tasks.datasets.samples import Samples, evenly
 from tasks.errors import DatasetError
+from tasks.references.datasets import DatasetReference
 from tasks.references.versions import computation
 
 _AT_ONCE = 65_536  # labels that are Python objects at a time
+
+
+class Unlabelled(NamedTuple):
+    """The classes by which images without labels are scored."""
+
+    groups: tuple[tuple[int, ...], ...] | None
+    """For each class the head's classes that it stands for; None: they are the head's."""
 
 
 class Dataset(NamedTuple):
@@ -33,7 +41,14 @@ class Dataset(NamedTuple):
     """Digest of everything on which the batches depend, and the classes by which they are scored."""
 
 
-def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, space: str | None = None) -> Dataset:
+def list_dataset(
+    url: str,
+    limit: int | None,
+    preprocessing: Preprocessing,
+    space: str | None = None,
+    *,
+    scored_as: Unlabelled | None = None,
+) -> Dataset:
     """Return a data set in any format that `tasks.datasets.readers` has.
 
     The digest covers the paths, sizes and etags of the files (the times of their last change if the file system has no
@@ -44,6 +59,8 @@ def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, spac
         limit: number of samples to use, spread evenly; None uses all.
         preprocessing: how images are prepared.
         space: name of a label space; None for the data set's own classes.
+        scored_as: the classes by which images without labels are scored. Labels and classes of their own are ignored,
+            and no label space is needed. None: the data set is scored by its own labels.
 
     Raises:
         DatasetError: no images, folders that are not classes of the label space, or missing or damaged files.
@@ -51,6 +68,8 @@ def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, spac
     """
     folder = open_folder(url)
     samples = read_samples(folder)
+    if scored_as:
+        samples = replace(samples, labels=np.full(len(samples), -1, np.int32), classes=(), named=True)
     projected = label_space(space, _mappings(folder)) if space else None
     if projected:
         samples = _relabelled(samples, projected, folder.url)
@@ -59,11 +78,28 @@ def list_dataset(url: str, limit: int | None, preprocessing: Preprocessing, spac
         "computation": computation("samples"),
         "labels": digest_of_list(_numbers(samples.labels)),  # the keys are part of every digest and never change
         "classes": list(samples.classes),
-        "groups": projected.groups if projected else None,
+        "groups": projected.groups if projected else scored_as and scored_as.groups,
         "preprocessing": vars(preprocessing) | {"mean": list(preprocessing.mean), "std": list(preprocessing.std)},
     }
     pictures = samples.images.content(samples.rows)  # of millions of files, which no text holds at once
     return Dataset(samples, projected, digest_in_pieces(identity, {"pictures": pictures}))
+
+
+def list_again(reference: DatasetReference) -> Dataset:
+    """Return the samples of a data set, listed in the way that a reference to it was made.
+
+    The caller compares the digests, since the images may have changed meanwhile.
+
+    Args:
+        reference: the data set.
+
+    Raises:
+        DatasetError: as `list_dataset`.
+        ObjectMissing: nothing exists at the address.
+    """
+    scored_as = Unlabelled(reference.groups) if reference.unlabelled else None
+    space = None if scored_as else reference.label_space
+    return list_dataset(reference.url, reference.limit, reference.preprocessing, space, scored_as=scored_as)
 
 
 def open_folder(url: str) -> Folder:

@@ -14,7 +14,7 @@ from tasks.datasets.image_budget import FORMATS, check_encoded, check_opened, is
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.datasets.samples import StoredImage
 from tasks.errors import DatasetError
-from tasks.opening.list_samples import list_dataset
+from tasks.opening.list_samples import list_again
 from tasks.references.datasets import DatasetReference
 
 SIDE = 96
@@ -45,7 +45,7 @@ def thumbnails(dataset: DatasetReference, indices: Sequence[int]) -> dict[int, T
         ObjectMissing: nothing exists at its address any more.
         StorageError: its address cannot be read.
     """
-    listed = list_dataset(dataset.url, dataset.limit, dataset.preprocessing, dataset.label_space)
+    listed = list_again(dataset)
     if listed.digest != dataset.digest:
         raise DatasetError(f"{dataset.url}: the images have changed since the run")
     rows = [int(row) for row in listed.samples.rows[np.asarray(indices, np.intp)]] if indices else []

@@ -30,6 +30,8 @@ class DatasetReference:
     """Name of the label space; None: the data set's own classes."""
     groups: tuple[tuple[int, ...], ...] | None = None
     """For each class the head's classes that it stands for; None: the head's classes are the data set's."""
+    unlabelled: bool = False
+    """Whether labels and classes of the images' own are ignored: they are scored by the classes of another data set."""
     head_classes: int | None = None
     """Number of classes that a head must have; None: at least those of the data set."""
     expected: tuple[int, ...] = ()

@@ -15,7 +15,7 @@ from tasks.datasets.decoding import Decoder
 from tasks.datasets.image_cache import ImageCache
 from tasks.datasets.loading import Batch, Order, batches
 from tasks.errors import DatasetError
-from tasks.opening.list_samples import list_dataset
+from tasks.opening.list_samples import list_again
 from tasks.references.datasets import DatasetReference
 from tasks.streaming.devices import transferred
 from tasks.streaming.reading import Reading
@@ -36,9 +36,7 @@ class Images:
     """
 
     def __init__(self, reference: DatasetReference, reading: Reading, device: str) -> None:
-        samples, _, digest = list_dataset(
-            reference.url, reference.limit, reference.preprocessing, reference.label_space
-        )
+        samples, _, digest = list_again(reference)
         if digest != reference.digest:
             raise DatasetError(
                 f"data set {reference.name} ({reference.url}): changed since the run began "

@@ -6,21 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from storage import keys
-from storage.schemas import OUTPUTS, PREDICTIONS
+from storage.schemas import PREDICTIONS
 from storage.soundness import missing_spans
 from storage.spans import Span
 from storage.store import Store
-from storage.tables import Columns, read_table
+from storage.tables import Columns
 from tasks.datasets.loading import Batch, Order
 from tasks.numerics.checks import Floats
 from tasks.numerics.entropy import log_probabilities
-from tasks.numerics.expertise import model_coefficients
-from tasks.numerics.sample_predictions import predict
 from tasks.opening.read_coefficients import StoredCoefficients, drawn_coefficients
-from tasks.references.coefficients import CoefficientsReference
-from tasks.references.outputs import OutputsReference
+from tasks.references.coefficients import BinsReference, CoefficientsReference, MixtureReference
 from tasks.references.predictions import MergeReference
+from tasks.streaming.local_coefficients import LocalCoefficients
 from tasks.streaming.merger import Merger
 from tasks.streaming.sinks import Sink, scored
 
@@ -46,7 +43,7 @@ def merge_sinks(
         beside: further merges on the data set, which take part in the choice of the order if the store holds their
             coefficients.
     """
-    grouped = {merge.prefix: merge for merge in (*merges, *beside) if merge.is_grouped and _is_stored(merge, store)}
+    grouped = {merge.prefix: merge for merge in (*merges, *beside) if _has_order(merge, store)}
     groups = {prefix: _Groups(merge, store) for prefix, merge in sorted(grouped.items())}
     count = {prefix: found.count for prefix, found in groups.items()}
     by_count = sorted(merges, key=lambda merge: count.get(merge.prefix, 1))
@@ -97,47 +94,25 @@ def _coefficients(merge: MergeReference, store: Store) -> CoefficientsOf:
     source = merge.source
     if isinstance(source, tuple):
         return lambda batch, _: np.tile(source, (len(batch.sample_index), 1))
-    if isinstance(source, CoefficientsReference) and missing_spans(store, source.prefix, merge.dataset.spans):
-        if source.seed is not None:
-            drawn = merge.of_models(drawn_coefficients(source))
+    if merge.is_local and not _is_stored(merge, store):
+        assert not isinstance(source, BinsReference)  # which wait for the outputs of all samples
+        own = source.coefficients if isinstance(source, MixtureReference) else source
+        if own.seed is not None:
+            drawn = merge.of_models(drawn_coefficients(own))
             return lambda batch, _: drawn[batch.sample_index]
-        local = _LocalCoefficients(source, store)
+        local = LocalCoefficients(source, store)
         return lambda batch, results: merge.of_models(local(batch, results))
     return _Stored(merge, store)
+
+
+def _has_order(merge: MergeReference, store: Store) -> bool:
+    """Return whether samples share models in groups that a table holds; local merges take the samples as they come."""
+    return merge.is_grouped and not merge.is_local and _is_stored(merge, store)
 
 
 def _is_stored(merge: MergeReference, store: Store) -> bool:
     assert not isinstance(merge.source, tuple)  # those have no table
     return not missing_spans(store, merge.source.prefix, merge.dataset.spans)
-
-
-class _LocalCoefficients:
-    """Coefficients that each sample's own outputs decide: from the logits of this pass, or from stored outputs."""
-
-    def __init__(self, reference: CoefficientsReference, store: Store) -> None:
-        if not reference.is_local:
-            raise ValueError(f"{reference.prefix}: coefficients that need all samples were not fitted yet")
-        self._reference, self._store = reference, store
-        self._stored: dict[str, tuple[Span, Floats]] = {}
-
-    def __call__(self, batch: Batch, results: Mapping[str, Any]) -> Floats:
-        scores = [self._scores(outputs, batch, results) for outputs in self._reference.outputs]
-        return model_coefficients(np.column_stack(scores), offset=False)
-
-    def _scores(self, outputs: OutputsReference, batch: Batch, results: Mapping[str, Any]) -> Floats:
-        """Return one model's scores (n,): its entropies, or losses."""
-        column = self._reference.column
-        assert column is not None  # else it is not local
-        if outputs.prefix in results:
-            scores = predict(log_probabilities(results[outputs.prefix], outputs.model.temperature), batch.labels)
-            values: Floats = getattr(scores, column)
-            return values
-        span, stored = self._stored.get(outputs.prefix, (Span(0, 0), np.empty(0)))
-        if span != batch.span:
-            schema = OUTPUTS[outputs.scored.logits]
-            table = read_table(self._store, keys.samples(outputs.prefix, batch.span), schema, [column])
-            span, stored = self._stored[outputs.prefix] = batch.span, table[column].to_numpy()
-        return stored[batch.sample_index - span.start]
 
 
 def _sink(merge: MergeReference, coefficients: CoefficientsOf, merger: Merger) -> Sink[Batch]:

@@ -17,7 +17,7 @@ from slurm_cluster import SlurmCluster
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "infra" / "slurm"))
 
-pytestmark = [pytest.mark.workers, pytest.mark.xdist_group("own pool")]
+pytestmark = [pytest.mark.workers, pytest.mark.xdist_group("workers")]
 
 TAG = "experiment:cluster"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pools import ask, wait_for
 
-pytestmark = [pytest.mark.workers, pytest.mark.xdist_group("own pool")]
+pytestmark = [pytest.mark.workers, pytest.mark.xdist_group("workers")]
 SUPPORT = Path(__file__).parents[1] / "support"
 
 

@@ -1,0 +1,195 @@
+"""The plan that applies a method, as it was fitted on one data set, to images that were not part of its run."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from flows.errors import ExperimentError
+from flows.experiment.settings import Experiment
+from flows.planning.datasets import Datasets
+from flows.planning.fitted_method import FittedMethod
+from flows.planning.plan import Plan
+from storage.filesystem import absolute
+from storage.identity import digest_of
+from storage.soundness import is_committed, missing_spans
+from storage.store import Store
+from tasks.references.coefficients import BinsReference, CoefficientsReference, FittedReference, MixtureReference
+from tasks.references.datasets import DatasetReference, ScoredDataset
+from tasks.references.outputs import OutputsReference
+from tasks.references.predictions import EnsembleReference, MergeReference, PredictionsReference
+from tasks.references.results import Cell, RunRecord
+
+NAME = "images"
+"""The name of other images in logs and in the UI."""
+
+
+class OtherImages(NamedTuple):
+    """A fitted method and other images."""
+
+    plan: Plan
+    """Of the method's predictions on them, its only cell."""
+    fitted_on: DatasetReference
+    """The data set that the method was fitted on."""
+    is_same: bool
+    """Whether the images are those of this data set."""
+
+    @property
+    def predictions(self) -> PredictionsReference:
+        """The predictions."""
+        return self.plan.cells[0].predictions
+
+
+def plan_on_images(
+    experiment: Experiment, store: Store, fitted: FittedMethod, images: str, *, limit: int | None, adapt: bool
+) -> OtherImages:
+    """Return the plan of a fitted method's predictions on images; the images are listed, not read.
+
+    The images of the data set that the method was fitted on are that data set: nothing is computed again.
+
+    Args:
+        experiment: the settings.
+        store: holds what was fitted.
+        fitted: the method.
+        images: address of the images, in any format that data sets have. Labels are neither needed nor used.
+        limit: largest number of images, spread evenly over them; None: all.
+        adapt: whether to fit offset, clusters and bins to these images, in the way in which a run does.
+
+    Raises:
+        ExperimentError: the method needs labels, or the store does not hold what was fitted.
+        DatasetError: the images are missing, or in no format that is known.
+    """
+    if fitted.cell.uses_labels:
+        raise ExperimentError(f"--method {fitted.cell.method}: needs the labels of the images that it predicts")
+    found = _dataset(fitted, images, limit, store)
+    is_same = found.digest == fitted.dataset.digest
+    if not adapt or is_same:
+        _check_fitted(fitted, store)
+    own = fitted.outputs[0].scored
+    logits = experiment.logits if experiment.logits == "fp16" or _reads_logits(fitted.predictions) else "none"
+    moved = _Moved(replace(own, dataset=found, logits=logits), adapt=adapt or is_same)
+    predictions = moved.predictions(fitted.predictions)
+    outputs = _looked_at(predictions)
+    record = RunRecord(
+        experiment=experiment.name,
+        run_id=f"p{digest_of({'predictions': predictions.id})[:12]}",
+        settings={
+            **{key: fitted.plan.record.settings[key] for key in ("architecture", "assumed", "preprocess")},
+            "classes": list(fitted.classes),
+            "fitted_on": (found if adapt else fitted.dataset).digest,
+        },
+    )
+    plan = replace(
+        fitted.plan,
+        record=record,
+        outputs=(outputs or moved.outputs(fitted.outputs),),
+        cells=(Cell(method=fitted.cell.method, predictions=predictions, uses_labels=False),),
+        remarks=(),
+        needs_outputs=bool(outputs),
+    )
+    return OtherImages(plan, fitted.dataset, is_same)
+
+
+def _dataset(fitted: FittedMethod, images: str, limit: int | None, store: Store) -> DatasetReference:
+    """Return the images as a data set, their names written into the store."""
+    own = fitted.dataset
+    if absolute(images) == absolute(own.url) and limit == own.limit:
+        return own
+    datasets = Datasets()
+    found = datasets.unlabelled(absolute(images), own, name=NAME, limit=limit)
+    width = own.classes or own.head_classes or len(fitted.classes) or 1
+    (cut,) = datasets.cut([found], [width], store, remember=True)
+    datasets.write_names([cut], store)
+    return cut
+
+
+class _Moved:
+    """References of a data set's tables, moved to other images."""
+
+    def __init__(self, scored: ScoredDataset, *, adapt: bool) -> None:
+        self._scored, self._adapt = scored, adapt
+
+    def predictions(self, of: PredictionsReference) -> PredictionsReference:
+        """Return the same predictions on the other images."""
+        if isinstance(of, OutputsReference):
+            return self.outputs((of,))[0]
+        outputs = self.outputs(of.outputs)
+        if isinstance(of, EnsembleReference):
+            weighting = of.weighting if isinstance(of.weighting, str) else self._coefficients(of.weighting)
+            return replace(of, outputs=outputs, weighting=weighting)
+        return replace(of, outputs=outputs, source=of.source if isinstance(of.source, tuple) else self._of(of.source))
+
+    def outputs(self, of: tuple[OutputsReference, ...]) -> tuple[OutputsReference, ...]:
+        """Return the outputs of the same models on the other images."""
+        return tuple(OutputsReference(model=one.model, scored=self._scored) for one in of)
+
+    def _of(self, fitted: FittedReference) -> FittedReference:
+        if isinstance(fitted, CoefficientsReference):
+            return self._coefficients(fitted)
+        coefficients = self._coefficients(fitted.coefficients)
+        if isinstance(fitted, MixtureReference):
+            return replace(fitted, coefficients=coefficients, fitted_on=None if self._adapt else fitted)
+        return replace(fitted, coefficients=coefficients, fitted_on=None if self._adapt else fitted)
+
+    def _coefficients(self, of: CoefficientsReference) -> CoefficientsReference:
+        keeps_offset = of.with_offset and not self._adapt
+        judge = self.outputs((of.judge,))[0] if of.judge else None
+        return replace(of, outputs=self.outputs(of.outputs), judge=judge, fitted_on=of if keeps_offset else None)
+
+
+def _own_coefficients(predictions: PredictionsReference) -> CoefficientsReference | None:
+    """Return every sample's own coefficients that predictions are based on; None if they are based on none."""
+    if isinstance(predictions, OutputsReference):
+        return None
+    source = predictions.source if isinstance(predictions, MergeReference) else predictions.weighting
+    if isinstance(source, str | tuple):
+        return None
+    return source if isinstance(source, CoefficientsReference) else source.coefficients
+
+
+def _looked_at(predictions: PredictionsReference) -> tuple[OutputsReference, ...]:
+    """Return the outputs that predictions are made of, or whose entropies decide their coefficients."""
+    if isinstance(predictions, OutputsReference):
+        return (predictions,)
+    if isinstance(predictions, EnsembleReference):
+        return predictions.outputs
+    own = _own_coefficients(predictions)
+    return own.outputs if own and own.seed is None else ()
+
+
+def _reads_logits(predictions: PredictionsReference) -> bool:
+    own = _own_coefficients(predictions)
+    return isinstance(predictions, EnsembleReference) or (own is not None and own.needs_logits)
+
+
+def _check_fitted(fitted: FittedMethod, store: Store) -> None:
+    """Refuse a method of which the store does not hold what was fitted, or a model that was made by looking at images.
+
+    Raises:
+        ExperimentError: something is missing.
+    """
+    missing = next(_not_fitted(fitted, store), None)
+    if missing:
+        raise ExperimentError(
+            f"--dataset {fitted.dataset.name}: the store {store.url} holds no {missing} of {fitted.cell.method} there; "
+            "`dawin run EXPERIMENT` fits it, and --adapt fits to the other images instead"
+        )
+
+
+def _not_fitted(fitted: FittedMethod, store: Store) -> Iterator[str]:
+    """Yield, in words, what was fitted or learnt and is not in the store."""
+    for made in fitted.made_models:
+        if made.looks_at and not is_committed(store, made.key):
+            yield "made model"
+    predictions = fitted.predictions
+    source = predictions.source if isinstance(predictions, MergeReference) else None
+    if isinstance(source, MixtureReference) and not is_committed(store, source.components_key):
+        yield "fitted mixture"
+    if isinstance(source, BinsReference) and _is_incomplete(source.coefficients, store):
+        yield "bins"
+    own = _own_coefficients(predictions)
+    if own and own.with_offset and any(_is_incomplete(outputs, store) for outputs in own.outputs):
+        yield "outputs, from which the offset is computed,"
+
+
+def _is_incomplete(table: OutputsReference | CoefficientsReference, store: Store) -> bool:
+    return bool(missing_spans(store, table.prefix, table.dataset.spans))

@@ -1,0 +1,134 @@
+"""`dawin predict`: a method, as it was fitted on one data set, applied to other images."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import tiny
+import torch
+from runs import run, written
+
+from flows.cli import main
+from flows.experiment.file import load_experiment
+from flows.planning.datasets import Datasets
+from flows.planning.fitted_method import fitted_method
+from storage.store import Store
+from tasks.datasets.transform import normalized
+from tasks.merging.combination import combine
+from tasks.models.classifier import build_classifier
+from tasks.numerics.clustering import assign
+from tasks.numerics.expertise import model_coefficients
+from tasks.opening.fitted_rules import bins_for, offset_for, read_components
+from tasks.opening.load_models import load_states
+from tasks.streaming.images import Images
+from tasks.streaming.reading import Reading
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+CLUSTERED, BINNED, OWN = "dawin/clusters-2", "dawin/bins-4", "dawin/samples"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, prefect_api):
+    """A run of two models on two data sets, and other images in folders whose names are no classes."""
+    folder = tmp_path_factory.mktemp("predict")
+    merge = {"granularity": ["clusters", "bins", "samples"], "clusters": 2, "bins": 4}
+    baselines = [
+        "individual",
+        "wise-ft/0.50",
+        "ties/1.00",
+        "greedy-soup",
+        "output-ensemble/dynamic",
+        "classifier-selection",
+        "oracle",
+    ]
+    methods = {"greedy-soup": {"held_out": "two"}}
+    file = tiny.experiment(folder, samples=24, merge=merge, baselines=baselines, methods=methods)
+    tiny.image_folder(folder / "new", 40, 7, classes=5)
+    run(file, folder / "store")
+    return folder, file, str(folder / "store")
+
+
+def predict(place, method, *more, images="new", name="out"):
+    """Run the command; return the rows of its file."""
+    folder, file, store = place
+    out = folder / f"{name}.parquet"
+    out.unlink(missing_ok=True)
+    words = ["predict", file, "--method", method, "--dataset", "one", "--images", str(folder / images)]
+    assert main([*words, "-o", str(out), "--store", store, "-q", *more]) == 0
+    return pl.read_parquet(out)
+
+
+def stored(place, method, dataset="one"):
+    """Return the predictions of the run."""
+    folder, _, store = place
+    out = folder / "stored.parquet"
+    out.unlink(missing_ok=True)
+    words = ["results", "tiny", "--samples", "--method", method, "--dataset", dataset, "-o", str(out)]
+    assert main([*words, "--store", store]) == 0
+    return pl.read_parquet(out)
+
+
+@pytest.mark.parametrize(
+    "method", [CLUSTERED, BINNED, OWN, "wise-ft/0.50", "individual/tuned", "ties/1.00", "greedy-soup"]
+)
+def test_the_images_of_the_data_set_get_the_predictions_of_the_run(place, method):
+    """The same images are the same data set: the file holds the run's own numbers, and nothing is computed again."""
+    before = written(place[2])
+    rows = predict(place, method, images="one")
+    wanted = stored(place, method)
+    assert rows["prediction"].to_list() == wanted["prediction"].to_list()
+    assert rows["name"].to_list() == wanted["name"].to_list()
+    assert rows["class"].to_list() == wanted["prediction_name"].to_list()
+    assert written(place[2]) == before
+
+
+@pytest.mark.parametrize("method", [CLUSTERED, BINNED, OWN])
+def test_other_images_are_predicted_by_the_formulas(place, method):
+    """Offset, components and bins come from the fitted data set; each image is merged by itself and run alone."""
+    folder, file, url = place
+    rows, store = predict(place, method), Store(url)
+    fitted = fitted_method(load_experiment(file), store, method, "one")
+    source = fitted.predictions.source
+    own = source if method == OWN else source.coefficients
+    states = load_states(fitted.outputs, store, "cpu")
+    images = images_of(fitted, folder / "new")
+    logits = [build_classifier(states[o], "", None)(images).double() for o in fitted.outputs]
+    log_p = [one.log_softmax(1) for one in logits]
+    entropies = np.column_stack([-(p.exp() * p).sum(1).numpy() for p in log_p])
+    coefficients = model_coefficients(entropies, offset=offset_for(store, own))
+    cluster = [None] * len(rows)
+    if method == CLUSTERED:
+        components = read_components(store, source)
+        cluster = assign(components.weights, components.concentration, coefficients).assignment.tolist()
+        coefficients = components.coefficients[cluster]
+    if method == BINNED:
+        bins = bins_for(store, source)
+        cluster = bins.assign(coefficients).tolist()
+        coefficients = bins.coefficients[cluster]
+    np.testing.assert_allclose(rows.select("entropy_base", "entropy_tuned").to_numpy(), entropies, atol=1e-5)
+    np.testing.assert_allclose(np.stack(rows["coefficients"].to_list()), coefficients, atol=1e-5)
+    assert rows["cluster"].to_list() == cluster
+    merged = [combine([states[o] for o in fitted.outputs], row.tolist()) for row in coefficients]
+    p = torch.cat([build_classifier(one, "", None)(images[i : i + 1]) for i, one in enumerate(merged)]).softmax(1)
+    assert rows["prediction"].to_list() == p.argmax(1).tolist()
+    np.testing.assert_allclose(rows["confidence"].to_numpy(), p.max(1).values.numpy(), atol=1e-5)
+    assert rows["class"].to_list() == [f"class{k}" for k in p.argmax(1).tolist()]
+    assert rows["sample_index"].to_list() == list(range(40))
+
+
+def images_of(fitted, folder):
+    """Return images as the models take them, in the order of their paths."""
+    found = Datasets().unlabelled(str(folder), fitted.dataset, name="new", limit=None)
+    found = replace(found, shard=1000)
+    batches = Images(found, Reading(batch_size=1000, workers=0), "cpu").batches(found.spans)
+    return normalized(torch.cat([batch.images for batch in batches]), found.preprocessing)
+
+
+def test_a_second_time_nothing_is_computed_again(place):
+    """Another file of the same predictions is written from the tables of the store."""
+    first = predict(place, CLUSTERED)
+    before = written(place[2])
+    assert predict(place, CLUSTERED, name="again").equals(first)
+    assert written(place[2]) == before
