@@ -58,15 +58,16 @@ def plan_on_images(
         ExperimentError: the method needs labels, or the store does not hold what was fitted.
         DatasetError: the images are missing, or in no format that is known.
     """
-    if fitted.cell.uses_labels:
+    own = _own_coefficients(fitted.predictions)
+    if own and own.column == "loss":
         raise ExperimentError(f"--method {fitted.cell.method}: needs the labels of the images that it predicts")
     found = _dataset(fitted, images, limit, store)
     is_same = found.digest == fitted.dataset.digest
     if not adapt or is_same:
         _check_fitted(fitted, store)
-    own = fitted.outputs[0].scored
+    scored = fitted.outputs[0].scored
     logits = experiment.logits if experiment.logits == "fp16" or _reads_logits(fitted.predictions) else "none"
-    moved = _Moved(replace(own, dataset=found, logits=logits), adapt=adapt or is_same)
+    moved = _Moved(replace(scored, dataset=found, logits=logits), adapt=adapt or is_same)
     predictions = moved.predictions(fitted.predictions)
     outputs = _looked_at(predictions)
     record = RunRecord(

@@ -1,16 +1,21 @@
 """`dawin predict`: a method, as it was fitted on one data set, applied to other images."""
 
+import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import tiny
 import torch
+from pool_here import run_here, use_pool_here
 from runs import run, written
 
 from flows.cli import main
 from flows.experiment.file import load_experiment
+from flows.planning import other_images
 from flows.planning.datasets import Datasets
 from flows.planning.fitted_method import fitted_method
 from storage.store import Store
@@ -132,3 +137,100 @@ def test_a_second_time_nothing_is_computed_again(place):
     before = written(place[2])
     assert predict(place, CLUSTERED, name="again").equals(first)
     assert written(place[2]) == before
+
+
+def test_predictions_interrupted_at_every_object_are_completed_and_nothing_is_computed_twice(place, monkeypatch):
+    """Five objects for each table; the command is ended after each commit, and the last one writes the same file."""
+    folder, _, store = place
+    tiny.image_folder(folder / "more", 40, 8)
+    monkeypatch.setattr(other_images, "Datasets", partial(Datasets, shard=8))
+    write, commits = Store._write, []
+
+    def ended_after(self, key, content, **options):
+        result = write(self, key, content, **options)
+        if key.startswith(("outputs/", "coefficients/", "mixtures/", "predictions/")) and key.endswith(".json"):
+            commits.append(key)
+            raise RuntimeError("ended here")
+        return result
+
+    out = folder / "more.parquet"
+    words = ["predict", place[1], "--method", CLUSTERED, "--dataset", "one", "--images", str(folder / "more")]
+    words += ["-o", str(out), "--store", store, "-q"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_write", ended_after)
+        for _ in range(40):
+            if main(words) == 0:
+                break
+            assert not out.exists()
+    assert len(commits) == len(set(commits)) == 5 * 5  # two models' outputs, coefficients, clusters, predictions
+    rows = pl.read_parquet(out)
+    for key in [*Store(store).keys("")]:
+        if key.rpartition("/")[0] in {one.rpartition("/")[0] for one in commits}:
+            (folder / "store" / key).unlink()
+    assert predict(place, CLUSTERED, images="more", name="undisturbed").equals(rows)
+
+
+def test_with_adapt_everything_is_fitted_to_the_other_images(place):
+    """The predictions are those of a run of which the other images are a data set."""
+    folder, file, _ = place
+    tiny.image_folder(folder / "labelled", 40, 7)
+    rows = predict(place, CLUSTERED, "--adapt", images="labelled", name="adapted")
+    alone = ("baselines=[individual]", "methods={}")
+    run(file, folder / "third", f"datasets=[{{name: one, images: {folder}/labelled}}]", *alone)
+    (other,) = {key.rpartition("/")[0] for key in Store(str(folder / "third")).keys("mixtures")}
+    wanted = pl.read_parquet(folder / "third" / other / "*.parquet")
+    np.testing.assert_allclose(
+        np.stack(rows["coefficients"].to_list()), np.stack(wanted["coefficients"].to_list()), atol=1e-6
+    )
+    assert rows["cluster"].to_list() == wanted["component"].to_list()
+    assert rows["coefficients"].to_list() != predict(place, CLUSTERED, images="labelled")["coefficients"].to_list()
+
+
+def test_the_workers_of_a_pool_predict_the_same(place, monkeypatch):
+    """One child runs both models and the merged ones; the file equals that of one process."""
+    folder = place[0]
+    rows, sent = predict(place, CLUSTERED), []
+
+    async def elsewhere(child, ends):
+        sent.append(child.name)
+        await run_here(child, ends)
+
+    use_pool_here(monkeypatch, elsewhere)
+    tiny.image_folder(folder / "pooled", 40, 7, classes=5)
+    assert predict(place, CLUSTERED, images="pooled").drop("name").equals(rows.drop("name"))
+    assert sent == ["extract images: base, tuned and 1 merges"]
+
+
+@pytest.mark.parametrize("method", ["output-ensemble/dynamic", "output-ensemble/uniform", "classifier-selection"])
+def test_methods_that_average_outputs_predict_too(place, method):
+    """They read the models' logits, which are stored then; the classes are those of the averaged probabilities."""
+    rows = predict(place, method, name="averaged")
+    assert rows.height == 40
+    assert set(rows["class"]) <= {"class0", "class1", "class2"}
+    sums = (
+        np.stack(rows["coefficients"].to_list()).sum(axis=1) if rows["coefficients"].null_count() == 0 else np.ones(1)
+    )
+    np.testing.assert_allclose(sums, 1)
+
+
+def test_the_document_names_counts_coefficients_and_clusters(place, capsys):
+    """`--json` prints one document, whose numbers are those of the file."""
+    rows = predict(place, CLUSTERED, "--json")
+    document = json.loads(capsys.readouterr().out)
+    assert document["images"] == 40
+    assert document["fitted_on"] == "one"
+    assert document["clusters"] == {str(k): n for k, n in rows.group_by("cluster").len().sort("cluster").iter_rows()}
+    assert document["classes"] == dict(
+        rows["class"].value_counts().sort("count", "class", descending=[True, False]).iter_rows()
+    )
+    means = np.stack(rows["coefficients"].to_list()).mean(axis=0)
+    assert document["coefficients"] == pytest.approx(dict(zip(("base", "tuned"), means, strict=True)))
+
+
+def test_the_file_says_what_it_was_computed_from(place):
+    """Its schema holds the method, the digests of both data sets, and the models in the order of the coefficients."""
+    predict(place, OWN)
+    kept = {k.decode(): v.decode() for k, v in pq.read_schema(place[0] / "out.parquet").metadata.items()}
+    assert kept["dawin.method"] == OWN
+    assert [name for name, _ in json.loads(kept["dawin.models"])] == ["base", "tuned"]
+    assert kept["dawin.fitted_on"] != kept["dawin.images"]

@@ -1,8 +1,6 @@
 """A pool of two workers whose children run in the test's own process, so that a test sees each of them."""
 
-from importlib import import_module
-
-from flows.computing import computation
+from flows.computing import all_parts, computation
 from flows.workers import children
 from flows.workers.dispatch import child_flow
 from flows.workers.sharing import Share
@@ -26,5 +24,5 @@ def use_pool_here(monkeypatch, send=run_here):
 
     monkeypatch.setattr(computation, "send_child", send)
     monkeypatch.setattr(computation, "share_of", share)
-    for module in (computation, children, import_module("flows.run_experiment")):
+    for module in (all_parts, computation, children):
         monkeypatch.setattr(module, "pool", lambda: "here")
