@@ -11,7 +11,7 @@ from flows.planning.plan import Plan
 from storage.store import Store
 from tasks.errors import did_you_mean
 from tasks.methods.method import Method
-from tasks.methods.registry import existing, fault, matching, method_of
+from tasks.methods.registry import METHODS, existing, fault, matching, method_of
 from tasks.references.datasets import DatasetReference
 from tasks.references.heads import TextHeadReference
 from tasks.references.models import MadeModel
@@ -92,8 +92,8 @@ def _dataset_of(experiment: Experiment, wanted: str | None) -> str:
 def _asking_for(experiment: Experiment, method: str) -> Experiment:
     """Return the experiment with a method among its baselines, unless it asks for it already."""
     setup = experiment.setup
-    family = method.partition("/")[0]
-    if family == "dawin" or any(member.name == method for member in experiment.members):
+    family = METHODS.get(method.partition("/")[0])
+    if (family and not family.is_baseline) or any(member.name == method for member in experiment.members):
         return experiment
     if "/scale-" in method and any(m.name == method.partition("/scale-")[0] for m in experiment.members):
         return experiment

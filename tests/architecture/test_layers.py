@@ -12,8 +12,17 @@ from tasks.methods.registry import METHODS
 
 ROOT = Path(__file__).parents[2]
 FLOWS = {"run_experiment", "extract_outputs", "merge_weights", "evaluate_merges", "aggregate_results"}
-FLOWS |= {"calibrate_models", "watch_checkpoints"}
-STAGES = {"upgrading", "extraction", "model_merging", "fitting", "evaluation", "ensembling", "aggregation"}
+FLOWS |= {"calibrate_models", "predict_images", "watch_checkpoints"}
+STAGES = {
+    "upgrading",
+    "extraction",
+    "model_merging",
+    "fitting",
+    "evaluation",
+    "ensembling",
+    "aggregation",
+    "prediction",
+}
 LONGEST = 300  # lines
 
 
