@@ -27,19 +27,20 @@ def run_passes(folder: Path, arch: str | None, batch: int) -> None:
 
     from tasks.models.classifier import ImageClassifier, build_classifier
 
-    states = [_state(folder / f"{name}.pt") for name in ("base", "tuned")]
+    states = [state_of(folder / f"{name}.pt") for name in ("base", "tuned")]
     states.append({name: (states[0][name] + states[1][name]) / 2 for name in states[0]})
     print(BEGIN, flush=True)
     for state in states:
         model: ImageClassifier = build_classifier(state, "bare", arch, "cpu")
-        images = ImageFolder(str(folder / "images"), transform=_transform(model))
+        images = ImageFolder(str(folder / "images"), transform=transform_of(model))
         loader: Any = DataLoader(images, batch_size=batch, num_workers=len(os.sched_getaffinity(0)))
         with torch.inference_mode():
             logits = torch.cat([model(batch) for batch, _ in loader])
         assert len(logits) == len(images)
 
 
-def _state(file: Path) -> dict[str, Any]:
+def state_of(file: Path) -> dict[str, Any]:
+    """Return the tower and the head of a checkpoint, by the names of a classifier."""
     import torch
 
     found = torch.load(file, weights_only=True)
@@ -50,7 +51,8 @@ def _state(file: Path) -> dict[str, Any]:
     }
 
 
-def _transform(model: Any) -> Any:
+def transform_of(model: Any) -> Any:
+    """Return open_clip's own preprocessing for a model's size of images."""
     from open_clip.transform import image_transform
 
     size = model.visual.image_size

@@ -76,7 +76,7 @@ def make_example(folder: Path, size: Size) -> None:
     torch.save(base, folder / "base.pt")
     near = {name: t + 1e-2 * t.std() * torch.randn_like(t) if t.dim() > 1 else t for name, t in base.items()}
     torch.save(near, folder / "tuned.pt")
-    _write_images(folder / "images", size)
+    write_images(folder / "images", size)
     for granularity in ("clusters", "samples"):
         content = {
             "name": granularity,
@@ -90,7 +90,13 @@ def make_example(folder: Path, size: Size) -> None:
         (folder / f"{granularity}.yaml").write_text(yaml.safe_dump(content))
 
 
-def _write_images(folder: Path, size: Size) -> None:
+def write_images(folder: Path, size: Size) -> None:
+    """Write the images of a size, in a folder for each class.
+
+    Args:
+        folder: receives the folders.
+        size: of the example.
+    """
     import numpy as np
     from PIL import Image
     from sklearn.datasets import load_sample_images
