@@ -234,3 +234,13 @@ def test_the_file_says_what_it_was_computed_from(place):
     assert kept["dawin.method"] == OWN
     assert [name for name, _ in json.loads(kept["dawin.models"])] == ["base", "tuned"]
     assert kept["dawin.fitted_on"] != kept["dawin.images"]
+
+
+def test_a_store_with_predictions_is_sound_and_kept(place, capsys):
+    """`store verify` finds no fault, and `store prune` keeps the tables while the plan of the predictions counts."""
+    predict(place, CLUSTERED)
+    assert main(["store", "verify", "--store", place[2]]) == 0
+    capsys.readouterr()
+    before = written(place[2])
+    assert main(["store", "prune", "--keep-last", "1", "--store", place[2]]) == 0
+    assert written(place[2]) == before

@@ -40,6 +40,7 @@ ON_A_POOL = "sends its work to a pool; tests/workers run experiments on one"
 AFTER_THE_QUICKSTART = {
     "docs/commands.md",
     "docs/comparisons.md",
+    "docs/predict.md",
     "docs/quickstart.md",
     "docs/report.md",
     "docs/results.md",
