@@ -50,7 +50,7 @@ def write_predictions(
     path, dataset = Path(file), predictions.dataset
     unfinished, rows = path.with_name(f".{path.name}.unfinished"), 0
     try:
-        with unfinished.open("wb") as opened, work(f"write {path.name}", dataset.samples) as progress:
+        with unfinished.open("wb") as opened, work(f"write {path.name}", dataset.samples, stage="write") as progress:
             writer: pq.ParquetWriter | None = None
             for rows_of_span in _tables(predictions, outputs, classes, store):
                 table = rows_of_span.replace_schema_metadata(dict(provenance))

@@ -29,8 +29,14 @@ def planned_stages(plan: Plan, steps: Sequence[Step]) -> list[Stage]:
         Stage("fit", "tables", sum(found.fits for found in missing.values())),
         Stage("evaluate", PASSES, evaluate),
         Stage("mix outputs", PASSES, sum(found.mixes for found in missing.values())),
-        Stage("aggregate", "cells", len(plan.cells)),
+        _last(plan),
     ]
+
+
+def _last(plan: Plan) -> Stage:
+    if plan.ends_in == "file":
+        return Stage("write", "images", sum(dataset.samples for dataset in plan.datasets))
+    return Stage("aggregate", "cells", len(plan.cells))
 
 
 class _Missing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _ORDER = (
     *("train", "upgrade", "extract", "make heads", "make models", "learn"),
-    *("fit", "evaluate", "mix outputs", "aggregate"),
+    *("fit", "evaluate", "mix outputs", "aggregate", "write"),
 )
 
 

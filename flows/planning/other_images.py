@@ -86,6 +86,7 @@ def plan_on_images(
         cells=(Cell(method=fitted.cell.method, predictions=predictions, uses_labels=False),),
         remarks=(),
         needs_outputs=bool(outputs),
+        ends_in="file",
     )
     return OtherImages(plan, fitted.dataset, is_same)
 
@@ -171,8 +172,9 @@ def _check_fitted(fitted: FittedMethod, store: Store) -> None:
     missing = next(_not_fitted(fitted, store), None)
     if missing:
         raise ExperimentError(
-            f"--dataset {fitted.dataset.name}: the store {store.url} holds no {missing} of {fitted.cell.method} there; "
-            "`dawin run EXPERIMENT` fits it, and --adapt fits to the other images instead"
+            f"--dataset {fitted.dataset.name}: the store {store.url} holds no {missing} of {fitted.cell.method} for the "
+            "checkpoints and images as they are now; `dawin run EXPERIMENT` fits it, and --adapt fits to the other "
+            "images instead"
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from flows.planning.plan_look import PlanLook, Table
 from storage.open_looks import look_again
@@ -65,6 +65,8 @@ class Plan:
     needs_outputs: bool = True
     """Whether every model's own outputs are extracted; merged models with the same coefficients for all samples need
     none."""
+    ends_in: Literal["results", "file"] = "results"
+    """The end of the run: results of all cells, or one file of predictions."""
 
     @cached_property
     def _look(self) -> PlanLook:

@@ -76,7 +76,7 @@ def test_a_data_set_without_a_fit_is_refused(place, tmp_path, capsys, method, mi
     words += ["-o", str(tmp_path / "out.parquet"), "--store", str(tmp_path / "store"), "-q"]
     assert main(words) == 2
     shown = capsys.readouterr().err
-    assert f"holds no {missing} of {method} there; `dawin run EXPERIMENT` fits it, and --adapt" in shown
+    assert f"holds no {missing} of {method} for the checkpoints and images as they are now; `dawin run EXP" in shown
 
 
 def test_an_existing_file_is_not_overwritten(place, capsys):

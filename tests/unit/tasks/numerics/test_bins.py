@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from tasks.numerics.bins import bin_coefficients
+from tasks.numerics.bins import bin_coefficients, find_bins
 from tasks.numerics.metrics.coefficient_error import coefficient_error
 
 
@@ -72,3 +72,15 @@ def test_no_bins_and_no_numbers_are_refused():
         bin_coefficients(pairs([np.nan]), 3)
     with pytest.raises(ValueError, match="coefficients: wanted at least one value"):
         bin_coefficients(np.empty((0, 2)), 3)
+
+
+@pytest.mark.parametrize("models", [2, 3])
+def test_other_samples_get_a_bin_with_samples(models):
+    """One that falls into an empty bin, or outside of all, gets the bin of the closest mean."""
+    corner, other = np.eye(models)[0], np.eye(models)[-1]
+    made_for = np.array([0.9 * corner + 0.1 * other, 0.1 * corner + 0.9 * other])
+    bins = find_bins([made_for], 8, seed=0)
+    asked = np.array([corner, 0.6 * corner + 0.4 * other, 0.4 * corner + 0.6 * other, other])
+    closest = np.abs(asked[:, None] - bins.coefficients[None]).sum(axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(bins.assign(asked), closest)
+    np.testing.assert_array_equal(np.sort(bins.assign(made_for)), [0, 1])

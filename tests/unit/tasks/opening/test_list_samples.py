@@ -13,7 +13,7 @@ from storage.identity import digest_of
 from tasks.datasets.label_spaces import OBJECTNET_FILES
 from tasks.datasets.preprocessing import Preprocessing
 from tasks.errors import DatasetError
-from tasks.opening.list_samples import list_dataset
+from tasks.opening.list_samples import Unlabelled, list_dataset
 from tasks.references.versions import computation
 
 
@@ -101,3 +101,17 @@ def test_listing_takes_at_most_three_hundred_bytes_of_memory_for_each_file(tmp_p
         tracemalloc.stop()
     assert len(found.samples) == count
     assert (most + held) / count <= 300
+
+
+def test_images_without_labels_are_listed_whatever_their_folders_are_called(tmp_path):
+    """Their labels are unknown; the digest follows the classes by which they are scored, and no label space is read."""
+    tiny.image_folder(tmp_path, 6, 1)
+    found = list_dataset(str(tmp_path), None, SETTINGS, scored_as=Unlabelled(None))
+    assert found.samples.labels.tolist() == [-1] * 6
+    assert found.samples.classes == ()
+    assert found.samples.images.keys(found.samples.rows) == sorted(
+        str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")
+    )
+    grouped = list_dataset(str(tmp_path), None, SETTINGS, scored_as=Unlabelled(((0, 1), (2,))))
+    labelled = list_dataset(str(tmp_path), None, SETTINGS)
+    assert len({found.digest, grouped.digest, labelled.digest}) == 3

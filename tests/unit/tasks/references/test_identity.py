@@ -1,6 +1,7 @@
 """Identity: the same content, the same digest; anything that changes the content, another."""
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -89,3 +90,29 @@ def test_spans_cover_every_sample_once():
     assert outputs(samples=20_000).dataset.spans == [(0, 8192), (8192, 16384), (16384, 20_000)]
     assert outputs(samples=1).dataset.spans == [(0, 1)]
     assert outputs(samples=3, shard=2).dataset.spans == [(0, 2), (2, 3)]
+
+
+def test_a_rule_fitted_on_other_samples_is_part_of_the_identity_and_makes_a_sample_independent_of_the_others():
+    """Offset and components come from the other data set; then each sample's outputs decide its coefficients."""
+    other, here = (tuple(outputs(digest=c * 64, samples=n) for c in "ab") for n in (10, 20))
+
+    def coefficients(of, **changes):
+        return CoefficientsReference(outputs=of, expertise="entropy", column="entropy", offset=True, **changes)
+
+    fitted = MixtureReference(coefficients=coefficients(other), components=3, seed=1)
+    own, applied = coefficients(here), coefficients(here, fitted_on=fitted.coefficients)
+    assert own.id != applied.id
+    assert (own.is_local, applied.is_local) == (False, True)
+    mixture = MixtureReference(coefficients=applied, components=3, seed=1, fitted_on=fitted)
+    assert mixture.id != replace(mixture, fitted_on=None).id
+    assert mixture.components_key == fitted.components_key
+    assert (mixture.is_local, replace(mixture, fitted_on=None).is_local) == (True, False)
+    assert MergeReference(outputs=here, source=mixture).is_local
+    assert not MergeReference(outputs=here, source=replace(mixture, coefficients=own)).is_local
+
+
+def test_without_an_offset_nothing_is_fitted_to_other_samples():
+    """Coefficients that have none are the same whatever data set they are said to be fitted on."""
+    pair = (outputs(), outputs(digest="f" * 64))
+    own = CoefficientsReference(outputs=pair, expertise="entropy", column="entropy", offset=False)
+    assert replace(own, fitted_on=own).id == own.id
