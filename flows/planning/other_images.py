@@ -171,10 +171,10 @@ def _check_fitted(fitted: FittedMethod, store: Store) -> None:
     """
     missing = next(_not_fitted(fitted, store), None)
     if missing:
+        name, method = fitted.dataset.name, fitted.cell.method
         raise ExperimentError(
-            f"--dataset {fitted.dataset.name}: the store {store.url} holds no {missing} of {fitted.cell.method} for the "
-            "checkpoints and images as they are now; `dawin run EXPERIMENT` fits it, and --adapt fits to the other "
-            "images instead"
+            f"--dataset {name}: the store {store.url} holds no {missing} of {method} for the checkpoints and images as "
+            "they are now; `dawin run EXPERIMENT` fits it, and --adapt fits to the other images instead"
         )
 
 
