@@ -16,8 +16,8 @@ Example:
 
 from importlib.metadata import version
 
-from dawin.functions import plan, results, run
+from dawin.functions import plan, predict, results, run
 
 __version__ = version("dawin-pipeline")
 
-__all__ = ["__version__", "plan", "results", "run"]
+__all__ = ["__version__", "plan", "predict", "results", "run"]

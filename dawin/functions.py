@@ -108,6 +108,66 @@ def results(
     return results_of(open_store(_store(store), writable=False), experiment, run_id)
 
 
+def predict(
+    experiment: "str | Path | Mapping[str, Any] | Experiment",
+    output: str | Path,
+    *,
+    method: str,
+    dataset: str,
+    images: str | Path,
+    adapt: bool = False,
+    limit: int | None = None,
+    store: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> "pl.LazyFrame":
+    """Apply a method, as it was fitted on one data set of an experiment, to other images; write a row for each image.
+
+    Args:
+        experiment: as for `run`; its run must be in the store.
+        output: a new file, `.parquet`.
+        method: the method, as results name it.
+        dataset: the data set of the experiment on which the method was fitted.
+        images: a folder, files or an `s3://` address, in any format that data sets have; labels are not needed.
+        adapt: whether to fit offset and clusters to these images, in place of those of the data set.
+        limit: largest number of images, spread evenly over them; None: all.
+        store: as for `run`.
+        settings: as for `run`.
+        progress: as for `run`.
+
+    Returns:
+        The rows of the file, read when they are collected: `sample_index`, `name`, `prediction`, `class`, `confidence`,
+        `entropy_<model>`, `coefficients` and `cluster`.
+
+    Raises:
+        InputError: the request is wrong, such as an unknown method or a data set without a fit; nothing was computed.
+        StorageError: the store cannot be used.
+        Exception: the error of a run that failed.
+    """
+    import polars as pl
+
+    from dawin.bars import bars
+    from dawin.own_loop import in_own_loop
+    from flows.running.local_prediction import predict_here
+
+    url, file = _store(store), Path(output)
+    chosen = _experiment(experiment, settings, url)
+    with bars(progress):
+        in_own_loop(
+            lambda: predict_here(
+                chosen,
+                url,
+                method=method,
+                dataset=dataset,
+                images=str(images),
+                file=file,
+                limit=limit,
+                adapt=adapt,
+            )
+        )
+    return pl.scan_parquet(file)
+
+
 def _store(store: str | Path | None) -> str:
     from flows.cli.options import chosen_store
 

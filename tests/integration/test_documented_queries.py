@@ -26,6 +26,7 @@ def folder(tmp_path_factory, prefect_api):
         baselines=["individual"],
     )
     Path(made).rename(folder / "my.yaml")
+    tiny.image_folder(folder / "images" / "sketch", 6, 9)
     with contextlib.chdir(folder):
         names = {}
         for block in blocks("reference/python.md", "python"):

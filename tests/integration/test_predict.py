@@ -13,7 +13,9 @@ import torch
 from pool_here import run_here, use_pool_here
 from runs import run, written
 
+import dawin
 from flows.cli import main
+from flows.errors import ExperimentError
 from flows.experiment.file import load_experiment
 from flows.planning import other_images
 from flows.planning.datasets import Datasets
@@ -234,6 +236,17 @@ def test_the_file_says_what_it_was_computed_from(place):
     assert kept["dawin.method"] == OWN
     assert [name for name, _ in json.loads(kept["dawin.models"])] == ["base", "tuned"]
     assert kept["dawin.fitted_on"] != kept["dawin.images"]
+
+
+def test_python_predicts_too(place):
+    """`dawin.predict` returns the rows of the file that the command writes."""
+    folder, file, store = place
+    out = folder / "python.parquet"
+    asked = {"method": CLUSTERED, "dataset": "one", "images": folder / "new", "store": store, "progress": False}
+    rows = dawin.predict(file, out, **asked).collect()
+    assert rows.equals(predict(place, CLUSTERED))
+    with pytest.raises(ExperimentError, match=r"python.parquet: exists already"):
+        dawin.predict(file, out, **asked)
 
 
 def test_a_store_with_predictions_is_sound_and_kept(place, capsys):
