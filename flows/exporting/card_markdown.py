@@ -37,14 +37,14 @@ def prose(text: object) -> str:
 
 
 def code(text: object) -> str:
-    """Return a text as a code span, which may stand in a table; one with a backtick or a bar is escaped prose.
+    r"""Return a text as a code span, which may stand in a table; one with a backtick or a bar is escaped prose.
 
     Args:
         text: a name from outside.
 
     Example:
         >>> code("wise-ft/0.50"), code("a`b")
-        ('`wise-ft/0.50`', 'a\\\\`b')
+        ('`wise-ft/0.50`', 'a\\`b')
     """
     found = plain(text)
     return f"`{found}`" if found.strip() and not set(found) & {"`", "|"} else prose(found)

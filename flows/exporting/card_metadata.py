@@ -29,7 +29,7 @@ def card_data(record: Mapping[str, Any], found: Measured | None) -> "ModelCardDa
     is_base_there = bool(record["models"] and hub_repository(record["models"][0]["url"]))
     library = next((name for file, name in _LIBRARIES.items() if file in record["files"]), None)
     results = eval_results(found) if found else []
-    more = {"base_model_relation": "merge"} if is_base_there else {}
+    more: dict[str, Any] = {"base_model_relation": "merge"} if is_base_there else {}
     return ModelCardData(
         license="other",
         license_name=UNFILLED_LICENCE,

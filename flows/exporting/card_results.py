@@ -1,4 +1,4 @@
-"""The result rows that a model card shows: those of the exported method in one run, and which of them the files have."""
+"""The result rows of a model card: those of the exported method in one run, and which of them the files reproduce."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -17,6 +17,7 @@ from storage.pointers import latest_run
 from storage.store import Store
 from tasks.numerics.metrics.registry import METRICS
 from tasks.references.json_form import from_json
+from tasks.references.outputs import OutputsReference
 from tasks.references.results import Cell, is_mean
 
 _ESTIMATED = "_estimated"
@@ -155,6 +156,6 @@ def _heads(record: Mapping[str, Any], run_id: str, store: Store) -> dict[str, st
     for cell in cells:
         if cell.method == record["method"]:
             predictions = cell.predictions
-            scored = getattr(predictions, "scored", None) or predictions.outputs[0].scored
-            found[predictions.dataset.name] = scored.head.digest if scored.head else None
+            first = predictions if isinstance(predictions, OutputsReference) else predictions.outputs[0]
+            found[predictions.dataset.name] = first.scored.head.digest if first.scored.head else None
     return found

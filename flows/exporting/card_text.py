@@ -5,7 +5,7 @@ from typing import Any
 
 from flows.exporting.card_markdown import code, plain, prose, public_address, public_command, table
 from flows.exporting.card_metadata import UNFILLED_LICENCE
-from tasks.methods.method import Paper
+from tasks.methods.method import Method, Paper
 from tasks.methods.registry import METHODS, method_of
 
 Record = Mapping[str, Any]
@@ -31,22 +31,22 @@ _KINDS = {
         "coefficients, and a model that is merged with them classifies this one image."
     ),
 }
+_SHARES = (
+    "A model's entropy is that of the softmax of its logits, divided by its temperature. A model's coefficient for an "
+    "image grows as its entropy falls. "
+)
 _RULES = {
     "static": "The merged weights are the sum of all models' weights, each times its coefficient.",
     "clusters": (
-        "A model's entropy is that of the softmax of its logits, divided by its temperature. The coefficients of an "
-        "image grow as its model's entropy falls; a mixture, fitted to the coefficients of all images, groups them. A "
-        "cluster's merged weights are the sum of all models' weights, each times the mean coefficient of the cluster."
+        f"{_SHARES}A mixture, fitted to the coefficients of all images, groups them. A cluster's merged weights are the "
+        "sum of all models' weights, each times the mean coefficient of the cluster."
     ),
     "bins": (
-        "A model's entropy is that of the softmax of its logits, divided by its temperature. The coefficients of an "
-        "image grow as its model's entropy falls; sorted by them, the images were cut into bins. A bin's merged weights "
-        "are the sum of all models' weights, each times the mean coefficient of the bin."
+        f"{_SHARES}The images, sorted by it, were cut into bins. A bin's merged weights are the sum of all models' "
+        "weights, each times the mean coefficient of the bin."
     ),
     "samples": (
-        "A model's entropy is that of the softmax of its logits, divided by its temperature. The coefficients of an "
-        "image grow as its model's entropy falls. An image's merged weights are the sum of all models' weights, each "
-        "times the image's coefficient."
+        f"{_SHARES}An image's merged weights are the sum of all models' weights, each times the image's coefficient."
     ),
 }
 
@@ -165,7 +165,7 @@ def citation_section(record: Record) -> str:
     return "\n\n".join(["## Citation", *other, f"```bibtex\n{entry}\n```"])
 
 
-def _family(record: Record) -> Any:
+def _family(record: Record) -> Method | None:
     """Return the family of the record's method; None for one that this version does not know."""
     return method_of(record["method"]) if record["method"].partition("/")[0] in METHODS else None
 
@@ -203,10 +203,10 @@ def _coefficients(record: Record) -> str:
     return f"{shown}\n\nThe other {more} rows are in `dawin.json`." if more > 0 else shown
 
 
-def _options(options: Any) -> list[tuple[Any, Any]]:
+def _options(options: Mapping[str, object] | Sequence[Sequence[object]]) -> list[tuple[object, object]]:
     """Return options by name, from a mapping or from a list of pairs."""
     return list(options.items()) if isinstance(options, Mapping) else [(name, value) for name, value in options]
 
 
-def _name_of(model: Any) -> str:
-    return str(model["name"]) if isinstance(model, Mapping) else str(model)
+def _name_of(model: Mapping[str, object] | str) -> str:
+    return model if isinstance(model, str) else str(model["name"])
