@@ -109,7 +109,8 @@ def _source(record: Mapping[str, Any], row: Row) -> str:
         f"All numbers are from run {code(row['run_id'])} of experiment {code(record['experiment'])} "
         f"({prose(row['software'])}, {prose(row['precision'])}, {row['created_at']:%Y-%m-%d}), in which the method "
         f"{code(record['method'])} gave the predictions {code(record['predictions_id'])}. Intervals are 95 % "
-        "confidence intervals; n is the number of samples. The metadata of this page hold the same values, fractions from 0 to 1. "
+        "confidence intervals; n is the number of samples. The metadata of this page hold the same values, fractions "
+        "from 0 to 1. "
         "`mean/…` is the mean over the data sets of a group, each with the same weight."
     )
 
@@ -126,10 +127,7 @@ _LABELS = (
     "**This method uses the true labels** of the rows marked (uses labels). Its numbers there cannot be compared with "
     "those of methods that see images alone."
 )
-_ESTIMATES = (
-    "These numbers were **estimated without labels**. They are no measurements, and no number above uses them."
-)
-)
+_ESTIMATES = "These numbers were **estimated without labels**. They are no measurements, and no number above uses them."
 
 
 def _elsewhere(record: Mapping[str, Any]) -> str:

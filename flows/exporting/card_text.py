@@ -38,8 +38,8 @@ _SHARES = (
 _RULES = {
     "static": "The merged weights are the sum of all models' weights, each times its coefficient.",
     "clusters": (
-        f"{_SHARES}A mixture, fitted to the coefficients of all images, groups them. A cluster's merged weights are the "
-        "sum of all models' weights, each times the mean coefficient of the cluster."
+        f"{_SHARES}A mixture, fitted to the coefficients of all images, groups them. A cluster's merged weights are "
+        "the sum of all models' weights, each times the mean coefficient of the cluster."
     ),
     "bins": (
         f"{_SHARES}The images, sorted by it, were cut into bins. A bin's merged weights are the sum of all models' "
@@ -57,7 +57,8 @@ def opening(record: Record) -> str:
     Args:
         record: of the exported folder.
     """
-    names = " and ".join(code(model["name"]) for model in record["models"])
+    *others, last = (code(model["name"]) for model in record["models"])
+    names = f"{', '.join(others)} and {last}" if others else last
     words = _KINDS[record["kind"]].format(models=names, sets=len(record["coefficients"]))
     where = f" It was fitted on data set {code(record['dataset'])}." if record["dataset"] else ""
     fitted = where if record["kind"] != "static" else ""
