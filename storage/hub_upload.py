@@ -6,6 +6,7 @@ The token is the Hub's own: the environment variable HF_TOKEN, else the one that
 import glob
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from logging import ERROR
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -105,16 +106,23 @@ def _latest(api: "HfApi", repository: str, revision: str | None) -> str | None:
 @contextmanager
 def _display(progress: bool) -> Iterator[None]:
     """Draw the library's bars or none, and keep its log lines, such as those about empty commits, from the terminal."""
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars, logging  # noqa: PLC0415  as above
+    from huggingface_hub.utils import logging  # noqa: PLC0415  slow to import, and seldom needed
+    from huggingface_hub.utils.tqdm import (  # noqa: PLC0415  the same
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
-    before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    (enable_progress_bars if progress else disable_progress_bars)()
+    before, hide = logging.get_verbosity(), not (progress or are_progress_bars_disabled())
+    logging.set_verbosity(ERROR)
+    if hide:
+        disable_progress_bars()
     try:
         yield
     finally:
-        enable_progress_bars()
         logging.set_verbosity(before)
+        if hide:
+            enable_progress_bars()
 
 
 @contextmanager
