@@ -121,7 +121,7 @@ def _runs(record: Mapping[str, Any], store: Store) -> Iterator[str]:
         pl.col("samples_id") == record["predictions_id"], pl.col("method") == record["method"]
     )
     runs = collected(store, wanted.select("run_id", "created_at").unique("run_id"))
-    yield from (run for run in runs.sort("created_at", descending=True)["run_id"] if run not in seen)
+    yield from (run for run in runs.sort("created_at", "run_id", descending=True)["run_id"] if run not in seen)
 
 
 def _in_order(rows: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
