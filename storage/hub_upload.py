@@ -74,12 +74,8 @@ def upload_folder(
     api = HfApi(token=hub_token())
     with _one_error(repository), _display(progress):
         _validate_card(folder, names)
-        api.create_repo(repository, private=private or None, exist_ok=True)
-        if private and not api.repo_info(repository).private:
-            raise StoreDenied(f"{repository}: is public on the Hub, wanted a private repository; name another one")
-        if revision and not revision.startswith("refs/"):
-            api.create_branch(repository, branch=revision, exist_ok=True)
-        before = _latest(api, repository, revision)
+        _prepare(api, repository, private, revision)
+        before = api.repo_info(repository, revision=revision).sha
         done = api.upload_folder(
             repo_id=repository,
             folder_path=folder,
@@ -90,17 +86,21 @@ def upload_folder(
     return Commit(str(done.commit_url), done.oid, done.oid != before)
 
 
+def _prepare(api: "HfApi", repository: str, private: bool, revision: str | None) -> None:
+    """Create the repository and the branch where they do not exist; refuse a public one that shall be private."""
+    api.create_repo(repository, private=private or None, exist_ok=True)
+    if private and not api.repo_info(repository).private:
+        raise StoreDenied(f"{repository}: is public on the Hub, wanted a private repository; name another one")
+    if revision and not revision.startswith("refs/"):
+        api.create_branch(repository, branch=revision, exist_ok=True)
+
+
 def _validate_card(folder: Path, names: Sequence[str]) -> None:
     """Let the Hub check the card's metadata before anything is created or sent."""
     from huggingface_hub import ModelCard  # noqa: PLC0415  slow to import, and seldom needed
 
     if "README.md" in names:
         ModelCard.load(folder / "README.md").validate()
-
-
-def _latest(api: "HfApi", repository: str, revision: str | None) -> str | None:
-    """Return the identifier of a branch's latest commit; None for a branch without any."""
-    return api.repo_info(repository, revision=revision).sha
 
 
 @contextmanager
