@@ -1,6 +1,7 @@
 """The card of a real run: each number in it is a row of the store, for a fixed merge, for clusters, for own heads."""
 
 import re
+from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
@@ -85,7 +86,7 @@ def check_numbers(card, rows):
 def test_every_number_of_a_card_is_in_the_store(example, hub_api, method, kind, measured):
     """All metrics of the data sets that the files were measured on are in the metadata, and all tables agree."""
     _, file, store, rows = example
-    card = ModelCard(card_content(record_of(file, Store(store), method, "one", kind), Store(store)))
+    card = ModelCard(card_content(Path(), record_of(file, Store(store), method, "one", kind), Store(store)))
     mine = rows.filter(method=method)
     check_numbers(card, mine)
     assert {one.dataset_name for one in card.data.eval_results} == measured
@@ -100,7 +101,7 @@ def test_one_merged_tower_under_other_heads_is_another_model(table, multi_task, 
     """Each task has a head, so that the accuracies on the other tasks are no metadata of these files."""
     rows, store = table
     card = ModelCard(
-        card_content(record_of(multi_task / "multi.yaml", Store(store), method, "b", "static"), Store(store))
+        card_content(Path(), record_of(multi_task / "multi.yaml", Store(store), method, "b", "static"), Store(store))
     )
     check_numbers(card, rows.filter(method=method))
     assert {one.dataset_name for one in card.data.eval_results} == {"b"}
