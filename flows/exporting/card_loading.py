@@ -22,23 +22,24 @@ class _Form(NamedTuple):
 _FORMS = (
     _Form(
         "checkpoint.safetensors",
-        "The merged vision tower (`visual.*`) and classification head (`head.*`). Its header describes the tower; an "
-        "experiment file of dawin takes it as a checkpoint.",
+        "A vision tower (`visual.*`) and, where one was exported, its classification head (`head.*`). Its header "
+        "describes the tower; an experiment file of dawin takes it as a checkpoint.",
         'from safetensors.torch import load_file\n\nstate = load_file("{file}")',
     ),
     _Form(
         "open_clip_model.safetensors",
-        "The model for open_clip, described by `open_clip_config.json`.",
+        "The model for open_clip, described by `open_clip_config.json`, without a classification head.",
         'import open_clip\n\nmodel, preprocess = open_clip.create_model_from_pretrained("local-dir:{folder}")',
     ),
     _Form(
         "model.safetensors",
-        "The model for transformers, described by `config.json`; `preprocessor_config.json` describes the images.",
+        "The model for transformers, described by `config.json`, without a classification head; "
+        "`preprocessor_config.json` describes the images.",
         'from transformers import {architecture}\n\nmodel = {architecture}.from_pretrained("{folder}")',
     ),
     _Form(
         "router.py",
-        "The router, which needs torch alone: it chooses a model for each image by the rules in `router.json`.",
+        "The router, which needs torch alone: it classifies images by the rules in `router.json`.",
         "from router import Router  # with this folder on Python's path\n\nclasses = Router()(images).predictions",
     ),
     _Form(

@@ -19,12 +19,13 @@ _MOST_ROWS = 16  # coefficients of more merged models are in dawin.json alone
 _KINDS = {
     "static": "One model, merged of {models} once: every image is classified with the same weights.",
     "clusters": (
-        "{sets} models, merged of {models}, and a router. The entropies of the source models' predictions on an image "
-        "choose its cluster, and the cluster's merged model classifies it."
+        "A merged model of {models} for each cluster ({sets}), and a router. The entropies of the source models' "
+        "predictions on an image choose its cluster, and the cluster's merged model classifies it."
     ),
     "bins": (
-        "{sets} models, merged of {models}, and a router. The entropies of the source models' predictions on an image "
-        "give its coefficient, the coefficient its bin, and the bin's merged model classifies the image."
+        "A merged model of {models} for each bin ({sets}), and a router. The entropies of the source models' "
+        "predictions on an image give its coefficient, the coefficient its bin, and the bin's merged model classifies "
+        "the image."
     ),
     "samples": (
         "The weights of {models}, and a router. The entropies of the source models' predictions on an image give its "
@@ -33,7 +34,7 @@ _KINDS = {
 }
 _SHARES = (
     "A model's entropy is that of the softmax of its logits, divided by its temperature. A model's coefficient for an "
-    "image grows as its entropy falls. "
+    "image grows as its entropy falls; `router.json` holds every number of the rule. "
 )
 _RULES = {
     "static": "The merged weights are the sum of all models' weights, each times its coefficient.",
@@ -192,7 +193,7 @@ def _licence() -> str:
 
 def _images(record: Record) -> str:
     pixels = record["preprocess"]
-    numbers = {name: ", ".join(f"{value:g}" for value in pixels[name]) for name in ("mean", "std")}
+    numbers = {name: ", ".join(str(value) for value in pixels[name]) for name in ("mean", "std")}
     return (
         f"Images: {pixels['size']} × {pixels['size']} pixels, {prose(pixels['interpolation'])} interpolation, "
         f"mean {numbers['mean']}, standard deviation {numbers['std']}."
