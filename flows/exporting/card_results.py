@@ -41,7 +41,7 @@ class Measured:
         """Yield the rows that the exported files were measured with, those of the first data set first.
 
         Args:
-            means: whether to yield means over groups of such data sets, in place of single data sets.
+            means: whether to yield means over groups of several such data sets, in place of single data sets.
         """
         return (row for row in self._rows(means) if {*row["datasets"]} <= self.same)
 
@@ -50,7 +50,8 @@ class Measured:
         return (row for row in (*self._rows(False), *self._rows(True)) if not {*row["datasets"]} <= self.same)
 
     def _rows(self, means: bool) -> Iterator[dict[str, Any]]:
-        return (row for row in self.rows.iter_rows(named=True) if is_mean(row["dataset"]) == means)
+        rows = (row for row in self.rows.iter_rows(named=True) if is_mean(row["dataset"]) == means)
+        return (row for row in rows if not means or len(row["datasets"]) > 1)  # the mean of one is that one's value
 
 
 def is_estimated(metric: str) -> bool:

@@ -49,7 +49,7 @@ def datasets_section(record: Mapping[str, Any], found: Measured | None) -> str:
     """
     rows = found.rows.iter_rows(named=True) if found else ()
     named = {row["dataset"]: row for row in rows if not is_mean(row["dataset"])}
-    cells = [[code(n), code(r["group"]), code(r["dataset_digest"]), str(r["samples"])] for n, r in named.items()]
+    cells = [[code(n), code(r["group"]), code(r["dataset_digest"]), f"{r['samples']:,}"] for n, r in named.items()]
     if not cells:
         cells = [[code(record["dataset"]), "–", code(record["dataset_digest"]), "–"]] if record["dataset"] else []
     if not cells:
@@ -102,7 +102,7 @@ def _numbers(row: Row) -> list[str]:
     _, unit = title_and_unit(row["metric"])
     low, high = row["ci_low"], row["ci_high"]
     interval = "–" if low is None or high is None else f"{shown_value(low, unit)} to {shown_value(high, unit)}"
-    return [shown_value(row["value"], unit), interval, str(row["samples"])]
+    return [shown_value(row["value"], unit), interval, f"{row['samples']:,}"]
 
 
 _OTHER_HEADS = (

@@ -70,7 +70,7 @@ def check_numbers(card, rows):
         metric = found.group(1) if (found := re.search(r"\(`(\w+)`\)$", second)) else "top1"
         row, (_, unit) = stored[dataset.split("`")[1], metric], title_and_unit(metric)
         wanted = None if row["ci_low"] is None else [shown_value(row[end], unit) for end in ("ci_low", "ci_high")]
-        assert (value, samples) == (shown_value(row["value"], unit), str(row["samples"]))
+        assert (value, samples) == (shown_value(row["value"], unit), f"{row['samples']:,}")
         assert (None if interval == "–" else interval.split(" to ")) == wanted
 
 
