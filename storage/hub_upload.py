@@ -4,6 +4,7 @@ The token is the Hub's own: the environment variable HF_TOKEN, else the one that
 """
 
 import glob
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from logging import ERROR
@@ -27,6 +28,8 @@ class Commit(NamedTuple):
     """Its identifier."""
     is_new: bool
     """Whether this upload made it; the files were there already otherwise."""
+    remarks: tuple[str, ...] = ()
+    """Warnings of the Hub and of its library, each on one line."""
 
 
 def hub_token() -> str | None:
@@ -72,7 +75,8 @@ def upload_folder(
     from huggingface_hub import HfApi  # noqa: PLC0415  slow to import, and seldom needed
 
     api = HfApi(token=hub_token())
-    with _one_error(repository), _display(progress):
+    with _one_error(repository), _display(progress), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         _validate_card(folder, names)
         _prepare(api, repository, private, revision)
         before = api.repo_info(repository, revision=revision).sha
@@ -83,7 +87,8 @@ def upload_folder(
             revision=revision,
             commit_message=message,
         )
-    return Commit(str(done.commit_url), done.oid, done.oid != before)
+    remarks = dict.fromkeys(_words(one.message) for one in said if issubclass(one.category, UserWarning))
+    return Commit(str(done.commit_url), done.oid, done.oid != before, tuple(remarks))
 
 
 def _prepare(api: "HfApi", repository: str, private: bool, revision: str | None) -> None:
@@ -172,6 +177,6 @@ def _line(error: BaseException) -> str:
     return shown(first_line(error))
 
 
-def _words(error: BaseException) -> str:
-    """Return the whole message of an error on one line of bounded length."""
+def _words(error: BaseException | str) -> str:
+    """Return the whole message of an error or a warning on one line of bounded length."""
     return shown(" ".join(str(error).split()), 1000)

@@ -34,8 +34,8 @@ class Measured:
     """Names of the data sets whose predictions the exported files give: the one that they were exported for, and for
     one merged model those that it met with the same head. For weights without a data set, and so without a head, all
     that the same weights met."""
-    has_other_heads: bool = False
-    """Whether the weights met these data sets with heads that are not in the folder."""
+    has_several_heads: bool = False
+    """Whether the weights met these data sets with several heads."""
 
     def of_files(self, *, means: bool = False) -> Iterator[dict[str, Any]]:
         """Yield the rows that the exported files were measured with, those of the first data set first.
@@ -122,7 +122,8 @@ def _found(record: Mapping[str, Any], run_id: str, rows: pl.DataFrame, store: St
     pairs = of_datasets.select("dataset", "weights").iter_rows()
     alike = frozenset({name, *(dataset for dataset, digests in pairs if digests == weights)})
     if record["predictions_id"] is None:
-        return Measured(run_id=run_id, rows=ordered, same=alike, has_other_heads=len({*heads.values()}) != 1)
+        several = len({*heads.values()}) > 1 if heads else not record["classes"]
+        return Measured(run_id=run_id, rows=ordered, same=alike, has_several_heads=several)
     same = frozenset(one for one in alike if one == name or (one in heads and heads[one] == heads.get(name)))
     return Measured(run_id=run_id, rows=ordered, same=same)
 

@@ -28,7 +28,7 @@ def results_section(record: Mapping[str, Any], found: Measured | None) -> str:
     measured = [row for row in rows if not is_estimated(row["metric"])]
     estimated = [row for row in rows if is_estimated(row["metric"])]
     others = [row for row in found.of_others() if row["metric"] == _HEADLINE]
-    parts = ["## Results", _source(record, rows[0]), *([_OTHER_HEADS] if found.has_other_heads else [])]
+    parts = ["## Results", _source(record, rows[0]), *([_SEVERAL_HEADS] if found.has_several_heads else [])]
     if top1 := [row for row in measured if row["metric"] == _HEADLINE]:
         parts += [_accuracies(top1), *_remarks(rows)]
     if rest := [row for row in measured if row["metric"] != _HEADLINE]:
@@ -105,9 +105,9 @@ def _numbers(row: Row) -> list[str]:
     return [shown_value(row["value"], unit), interval, f"{row['samples']:,}"]
 
 
-_OTHER_HEADS = (
-    "**This folder holds no classification head.** The run measured these weights with a head for each data set, so "
-    "the accuracies are those of the weights together with these heads."
+_SEVERAL_HEADS = (
+    "The run measured these weights with a classification head for each data set. **Each accuracy is that of the "
+    "weights together with such a head**, which may not be in this folder."
 )
 
 

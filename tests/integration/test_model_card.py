@@ -106,3 +106,15 @@ def test_one_merged_tower_under_other_heads_is_another_model(table, multi_task, 
     check_numbers(card, rows.filter(method=method))
     assert {one.dataset_name for one in card.data.eval_results} == {"b"}
     assert "`a`" in card.text.partition("### The same method elsewhere")[2]
+
+
+def test_a_tower_without_a_head_has_the_numbers_of_every_task_and_says_so(table, multi_task):
+    """Exported for no data set in particular; each accuracy belongs to the tower and a task's head."""
+    rows, store = table
+    record = record_of(multi_task / "multi.yaml", Store(store), "ties/0.30", "a", "static")
+    record |= {"dataset": None, "dataset_digest": None, "predictions_id": None, "run_id": rows["run_id"][0]}
+    card = ModelCard(card_content(Path(), record, Store(store)))
+    check_numbers(card, rows.filter(method="ties/0.30"))
+    assert {one.dataset_name for one in card.data.eval_results} == {"a", "b", "c"}
+    assert "with a classification head for each data set" in card.text
+    assert "### The same method elsewhere" not in card.text

@@ -43,6 +43,9 @@ class HubApi:
         self.large = {}
         """Content of large files by SHA-256."""
         self.messages = []
+        """First lines of the commits."""
+        self.warnings = []
+        """Warnings about every card."""
         self._failures = []
         self._lock = threading.Lock()
 
@@ -101,7 +104,14 @@ class HubApi:
 
     def _validate(self, request):
         errors = faults_of_card(json.loads(request.body)["content"])
-        return (400 if errors else 200), {"errors": [{"message": e} for e in errors], "warnings": []}, {}
+        return (
+            (400 if errors else 200),
+            {
+                "errors": [{"message": one} for one in errors],
+                "warnings": [{"message": one} for one in self.warnings],
+            },
+            {},
+        )
 
     def _create(self, request):
         body = json.loads(request.body)

@@ -118,6 +118,14 @@ def test_metadata_that_are_not_valid_are_refused_before_the_repository_is_create
     assert hub_api.repositories == {}
 
 
+def test_a_warning_of_the_hub_about_the_card_is_a_remark(hub_api, folder):
+    """It is one line, once, and no warning of Python's."""
+    hub_api.warnings = ["a field\nis odd"]
+    commit = upload_folder(folder, list(FILES), REPOSITORY)
+    assert commit.remarks == ("Warnings while validating metadata in README.md: - a field is odd",)
+    assert commit.is_new
+
+
 def test_no_connection_is_one_line(hub_api, folder, monkeypatch):
     """Nothing listens at the address."""
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")

@@ -109,7 +109,7 @@ def test_weights_without_a_data_set_have_the_numbers_of_all_data_sets_that_they_
     free = {**STATIC, "dataset": None, "dataset_digest": None, "predictions_id": None, "classes": []}
     card = card_of(store, run_id="r1", **free)
     assert {name: one.metric_value for (name, _), one in by_metric(card).items()} == {"clean": 0.4, "sketch": 0.5}
-    assert "holds no classification head" in card.text
+    assert "together with such a head**" in card.text
     assert "60.00" in card.text.partition("### The same method elsewhere")[2]
     for run in (None, "gone"):
         empty = card_of(store, run_id=run, **free)
