@@ -1,6 +1,7 @@
 """From a module to an ONNX file: torch records and translates it, and the file says how it was made."""
 
 import json
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ import torch
 from torch import nn
 
 from tasks.errors import PackageMissing, UncoveredLayer
+from tasks.exporting.onnx_check import difference_from
+from tasks.exporting.onnx_layers import Layers
 
 OPSET = 18
 """Version of ONNX's operators in every graph: the oldest that torch writes, which runtimes since early 2023 read."""
@@ -32,6 +35,8 @@ class OnnxFacts(NamedTuple):
     """Name of each input to its shape, in which `n` is the number of images; all are float32."""
     outputs: dict[str, tuple[str | int, ...]]
     """The same of each output."""
+    difference: float | None
+    """Largest difference of an output from torch's, for random images; None where onnxruntime is not installed."""
     files: tuple[str, ...]
     """Names of the files in the folder: the graph, and `<graph>.data` where its weights do not fit in."""
 
@@ -65,9 +70,9 @@ def write_graph(
     """
     require_packages()
     n = torch.export.Dim("n")
-    entered: list[str] = []
+    followed = Layers(layers)
     try:
-        with _quietly(), _watched(layers, entered), torch.no_grad():
+        with _quietly(), followed.followed(), torch.no_grad():
             recorded = torch.export.export(
                 module.eval(), (*examples.values(),), dynamic_shapes=tuple({0: n} for _ in examples), strict=False
             )
@@ -77,7 +82,7 @@ def write_graph(
     except UncoveredLayer:
         raise
     except Exception as error:
-        raise UncoveredLayer(f"ONNX: {_where(entered)}: {_reason(error)}; {instead}") from error
+        raise followed.failure(error, module, [*examples.values()], instead) from error
     assert program is not None  # only the former exporter returns None
     _name_batch(program.model)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in recorded.state_dict.values())
@@ -86,9 +91,17 @@ def write_graph(
         {name: value if isinstance(value, str) else json.dumps(value) for name, value in kept.items()}
     )
     program.save(path, external_data=weights > largest)
+    difference = difference_from(path, module, examples)
     files = [file for file in (Path(path), Path(f"{path}.data")) if file.exists()]
-    shapes = [{str(value.name): _shape(value) for value in found} for found in (program.model.graph.inputs, program.model.graph.outputs)]
-    return OnnxFacts(OPSET, sum(file.stat().st_size for file in files), *shapes, tuple(file.name for file in files))
+    graph = program.model.graph
+    return OnnxFacts(
+        opset=OPSET,
+        bytes=sum(file.stat().st_size for file in files),
+        inputs={str(value.name): _shape(value) for value in graph.inputs},
+        outputs={str(value.name): _shape(value) for value in graph.outputs},
+        difference=difference,
+        files=tuple(file.name for file in files),
+    )
 
 
 def require_packages() -> None:
@@ -105,47 +118,21 @@ def example_images(size: int) -> torch.Tensor:
 
 def example_coefficients(models: int) -> torch.Tensor:
     """Return coefficients (3, models) to record a graph with."""
-    return torch.full((_EXAMPLES, models), 1 / models)
+    rows = torch.rand(_EXAMPLES, models, generator=torch.Generator().manual_seed(1)) + 0.1
+    return rows / rows.sum(1, keepdim=True)
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep the warnings of torch's exporter about itself from a user who cannot act on them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-@contextmanager
-def _watched(module: nn.Module, entered: list[str]) -> Iterator[None]:
-    """Keep the names of the layers that are running in a list, innermost last; an exception leaves them there."""
-    handles = []
-    for name, layer in module.named_modules():
-        def enter(*_: object, name: str = name) -> None:
-            entered.append(name)
-
-        def leave(*_: object) -> None:
-            entered.pop()
-
-        handles += [layer.register_forward_pre_hook(enter), layer.register_forward_hook(leave)]
+    """Keep the exporter's warnings and log lines about itself from a user who cannot act on them."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _where(entered: Sequence[str]) -> str:
-    """Return the name of the layer that was running, for a message."""
-    return entered[-1] if entered and entered[-1] else "the model"
-
-
-def _reason(error: BaseException) -> str:
-    """Return the first line of an error's cause, without the exporter's advice for its developers."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip()]
-    return f"the exporter fails on this layer ({type(error).__name__}: {(lines or ['no message'])[0][:_REASON]})"
+        logging.disable(disabled)
 
 
 def _name_batch(model: Any) -> None:  # noqa: ANN401  onnx_ir has the type, which is an optional package
@@ -160,6 +147,3 @@ def _name_batch(model: Any) -> None:  # noqa: ANN401  onnx_ir has the type, whic
 
 def _shape(value: Any) -> tuple[str | int, ...]:  # noqa: ANN401  as above
     return tuple(length if isinstance(length, int) else str(length.value) for length in value.shape)
-
-
-_REASON = 200  # characters of the exporter's reason in a message
