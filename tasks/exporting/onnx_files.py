@@ -84,7 +84,7 @@ def write_graph(
     except Exception as error:
         raise followed.failure(error, module, [*examples.values()], instead) from error
     assert program is not None  # only the former exporter returns None
-    _name_batch(program.model)
+    _tidy(program.model)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in recorded.state_dict.values())
     kept = {**metadata, "opset": OPSET, "weights_bytes": weights}
     program.model.metadata_props.update(
@@ -135,10 +135,12 @@ def _quietly() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def _name_batch(model: Any) -> None:  # noqa: ANN401  onnx_ir has the type, which is an optional package
-    """Name the axis of the images `n` in all shapes of a graph."""
+def _tidy(model: Any) -> None:  # noqa: ANN401  onnx_ir has the type, which is an optional package
+    """Name the axis of the images `n` in all shapes, and drop the exporter's notes, such as paths of this machine."""
     first = model.graph.inputs[0].shape[0]
     values = [*model.graph.inputs, *(value for node in model.graph for value in node.outputs)]
+    for noted in (model.graph, *model.graph, *values, *model.graph.initializers.values()):
+        noted.metadata_props.clear()
     for value in values:
         for axis, length in enumerate(value.shape or ()):
             if length == first:

@@ -12,9 +12,12 @@ BATCHES = (1, 3, 8)
 CLASSES = 6
 
 
-def classifiers(count, *, quick_gelu=True, **options):
-    """Classifiers of one architecture and their states; heads have biases, and some predictions are sure."""
-    make = vision(patch_size=8, image_size=SIZE, layers=1, quick_gelu=quick_gelu, **options)
+def classifiers(count, *, layers=1, **options):
+    """Classifiers of one architecture and their states; heads have biases, and some predictions are sure.
+
+    A tower without blocks, of no layers, is exported in a third of the time.
+    """
+    make = vision(patch_size=8, image_size=SIZE, layers=layers, **options)
     made = []
     for seed in range(count):
         torch.manual_seed(seed)

@@ -56,7 +56,7 @@ def test_a_plain_graph_gives_the_logits_of_its_classifier(tmp_path, quick_gelu):
         close(run(tmp_path / "plain.onnx", images=images(count))["logits"], model(images(count)))
 
 
-@pytest.mark.parametrize(("count", "quick_gelu"), [(2, True), (3, False)])
+@pytest.mark.parametrize(("count", "quick_gelu"), [(2, False), (3, True)])
 def test_a_samples_graph_gives_the_merged_model_of_every_sample(tmp_path, count, quick_gelu):
     """The graph agrees with `merge_per_sample` for 1, 3 and 8 images, with coefficients of one model alone too."""
     models, states = classifiers(count, quick_gelu=quick_gelu)
@@ -69,12 +69,16 @@ def test_a_samples_graph_gives_the_merged_model_of_every_sample(tmp_path, count,
 
 
 @pytest.mark.parametrize(
-    ("offset", "groups", "quick_gelu"),
-    [(None, None, True), (OFFSET, None, False), (OFFSET, GROUPS, True)],
+    ("offset", "groups", "tower"),
+    [
+        (None, None, {"layers": 1}),
+        (OFFSET, None, {"layers": 0, "quick_gelu": False}),
+        (OFFSET, GROUPS, {"layers": 0}),
+    ],
 )
-def test_a_whole_graph_gives_the_numbers_of_the_pipeline(tmp_path, offset, groups, quick_gelu):
+def test_a_whole_graph_gives_the_numbers_of_the_pipeline(tmp_path, offset, groups, tower):
     """Entropies, coefficients and merged logits agree with the pipeline's, at temperatures other than 1."""
-    models, states = classifiers(2, quick_gelu=quick_gelu)
+    models, states = classifiers(2, **tower)
     path, rule = tmp_path / "whole.onnx", {"offset": offset, "groups": groups}
     facts = write_whole_graph(path, models[0], states, size=SIZE, temperatures=TEMPERATURES[:2], **rule)
     assert facts.inputs == {"images": ("n", 3, SIZE, SIZE)}
@@ -86,7 +90,7 @@ def test_a_whole_graph_gives_the_numbers_of_the_pipeline(tmp_path, offset, group
 @pytest.mark.parametrize("scale", [None, 0.3])
 def test_a_whole_graph_merges_more_than_two_models(tmp_path, scale):
     """Three models are merged by the simplex, or as task vectors of two that leave the base unasked."""
-    models, states = classifiers(3)
+    models, states = classifiers(3, layers=0)
     temperatures = TEMPERATURES if scale is None else TEMPERATURES[:2]
     facts = write_whole_graph(
         tmp_path / "whole.onnx", models[0], states, size=SIZE, temperatures=temperatures, scale=scale
@@ -97,7 +101,7 @@ def test_a_whole_graph_merges_more_than_two_models(tmp_path, scale):
 
 def test_identical_models_are_merged_into_themselves(tmp_path):
     """Two identical models of one temperature have equal coefficients, and the merge gives their own logits."""
-    (model,), (state,) = classifiers(1)
+    (model,), (state,) = classifiers(1, layers=0)
     write_whole_graph(tmp_path / "whole.onnx", model, [state, state], size=SIZE, temperatures=(1.0, 1.0))
     got = run(tmp_path / "whole.onnx", images=images(3))
     close(got["coefficients"], torch.full((3, 2), 0.5))
@@ -106,7 +110,7 @@ def test_identical_models_are_merged_into_themselves(tmp_path):
 
 def test_models_without_doubt_have_an_entropy_of_zero(tmp_path):
     """Logits hundreds apart give entropies of 0 and finite coefficients; an infinite w adds nothing to the ratio."""
-    models, states = classifiers(2)
+    models, states = classifiers(2, layers=0)
     for state in states:
         state["head.weight"].mul_(1e4)
     offset = Offset(0.5, np.inf)
