@@ -17,7 +17,7 @@ from tasks.exporting.onnx_check import difference_from
 from tasks.exporting.onnx_layers import Layers
 
 OPSET = 18
-"""Version of ONNX's operators in every graph: the oldest that torch writes, which runtimes since early 2023 read."""
+"""Version of ONNX's operators in every graph: the oldest that torch writes, which most runtimes read."""
 LARGEST = 1_900_000_000
 """Bytes of weights that one file can hold: protobuf ends at 2 GiB. Larger weights lie in a second file beside it."""
 _PACKAGES = ("onnx", "onnxscript")
@@ -41,67 +41,75 @@ class OnnxFacts(NamedTuple):
     """Names of the files in the folder: the graph, and `<graph>.data` where its weights do not fit in."""
 
 
-def write_graph(
-    path: Path | str,
-    module: nn.Module,
-    examples: Mapping[str, torch.Tensor],
-    outputs: Sequence[str],
-    *,
-    layers: nn.Module,
-    instead: str,
-    metadata: Mapping[str, Any],
-    largest: int = LARGEST,
-) -> OnnxFacts:
+class Recording(NamedTuple):
+    """A module to be recorded as a graph."""
+
+    module: nn.Module
+    """Called with the examples."""
+    examples: Mapping[str, torch.Tensor]
+    """Name of each input to a tensor (3, …)."""
+    outputs: Sequence[str]
+    """Names of the outputs."""
+    layers: nn.Module
+    """The model inside the module, whose layers messages name."""
+    instead: str
+    """Says what a user can do if the module cannot be recorded."""
+
+
+def write_graph(path: Path | str, recording: Recording, metadata: Mapping[str, Any]) -> OnnxFacts:
     """Write a module as an ONNX graph whose inputs and outputs have any number of images.
 
     Args:
         path: the file to write, in a folder that exists.
-        module: called with the examples, in evaluation mode.
-        examples: name of each input to a tensor (3, …).
-        outputs: names of the outputs.
-        layers: the model inside the module, whose layers messages name.
-        instead: what a user can do if the module cannot be recorded, for the message.
-        metadata: kept in the file under its names; values other than texts as JSON.
-        largest: bytes of weights from which on they lie in a second file.
+        recording: the module, its inputs and its outputs.
+        metadata: kept in the file under its names, values other than texts as JSON.
 
     Raises:
         PackageMissing: onnx or onnxscript is not installed.
-        UncoveredLayer: the exporter cannot record or translate a layer, which the message names.
+        UncoveredLayer: the exporter cannot record or translate a layer, which the message names; or the written graph
+            does not give the module's outputs.
     """
     require_packages()
-    n = torch.export.Dim("n")
-    followed = Layers(layers)
-    try:
-        with _quietly(), followed.followed(), torch.no_grad():
-            recorded = torch.export.export(
-                module.eval(), (*examples.values(),), dynamic_shapes=tuple({0: n} for _ in examples), strict=False
-            )
-            program = torch.onnx.export(
-                recorded, input_names=[*examples], output_names=[*outputs], opset_version=OPSET, verbose=False
-            )
-    except UncoveredLayer:
-        raise
-    except Exception as error:
-        raise followed.failure(error, module, [*examples.values()], instead) from error
-    assert program is not None  # only the former exporter returns None
-    _tidy(program.model)
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in recorded.state_dict.values())
+    program, weights = _recorded(recording)
+    graph, is_large = program.model.graph, weights > LARGEST
     kept = {**metadata, "opset": OPSET, "weights_bytes": weights}
-    program.model.metadata_props.update(
-        {name: value if isinstance(value, str) else json.dumps(value) for name, value in kept.items()}
-    )
-    program.save(path, external_data=weights > largest)
-    difference = difference_from(path, module, examples)
-    files = [file for file in (Path(path), Path(f"{path}.data")) if file.exists()]
-    graph = program.model.graph
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in kept.items()}
+    program.model.metadata_props.update(texts)
+    program.save(path, external_data=is_large)
+    files = [Path(path), *([Path(f"{path}.data")] if is_large else [])]
     return OnnxFacts(
         opset=OPSET,
         bytes=sum(file.stat().st_size for file in files),
         inputs={str(value.name): _shape(value) for value in graph.inputs},
         outputs={str(value.name): _shape(value) for value in graph.outputs},
-        difference=difference,
+        difference=difference_from(path, recording.module, recording.examples),
         files=tuple(file.name for file in files),
     )
+
+
+def _recorded(recording: Recording) -> tuple[torch.onnx.ONNXProgram, int]:
+    """Return a module as a graph in memory, and the bytes of its weights."""
+    n = torch.export.Dim("n")
+    layers, examples = Layers(recording.layers), tuple(recording.examples.values())
+    try:
+        with _quietly(), layers.followed(), torch.no_grad():
+            recorded = torch.export.export(
+                recording.module.eval(), examples, dynamic_shapes=tuple({0: n} for _ in examples), strict=False
+            )
+            program = torch.onnx.export(
+                recorded,
+                input_names=[*recording.examples],
+                output_names=[*recording.outputs],
+                opset_version=OPSET,
+                verbose=False,
+            )
+    except UncoveredLayer:
+        raise
+    except Exception as error:
+        raise layers.failure(error, recording.module, examples, recording.instead) from error
+    assert program is not None  # only the former exporter returns None
+    _tidy(program.model)
+    return program, sum(tensor.numel() * tensor.element_size() for tensor in recorded.state_dict.values())
 
 
 def require_packages() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from onnx_session import SIZE, classifiers, close, images, run
 
+from tasks.exporting import onnx_files
 from tasks.exporting.onnx_graphs import OPSET, write_plain_graph, write_samples_graph, write_whole_graph
 from tasks.merging.per_sample import merge_per_sample
 from tasks.numerics.offset import Offset
@@ -50,7 +51,9 @@ def beside(tmp_path_factory):
     models, states = classifiers(2)
     skeleton = copy.deepcopy(models[0]).to("meta")
     folder = tmp_path_factory.mktemp("written")
-    facts = write_samples_graph(folder / "samples.onnx", skeleton, states, size=SIZE, largest=1000)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(onnx_files, "LARGEST", 1000)
+        facts = write_samples_graph(folder / "samples.onnx", skeleton, states, size=SIZE)
     assert all(tensor.is_meta for tensor in skeleton.state_dict().values())
     return facts, folder, models, states
 
