@@ -18,8 +18,8 @@ from tasks.exporting.onnx_layers import Layers
 
 OPSET = 18
 """Version of ONNX's operators in every graph: the oldest that torch writes, which most runtimes read."""
-LARGEST = 1_900_000_000
-"""Bytes of weights that one file can hold: protobuf ends at 2 GiB. Larger weights lie in a second file beside it."""
+LARGEST = 1_500_000_000
+"""Bytes of weights that one file holds: protobuf ends at 2 GiB, and torch changes to two files at 1.5 GiB."""
 _PACKAGES = ("onnx", "onnxscript")
 _EXAMPLES = 3  # images that the graph is recorded with; their number becomes `n`
 
@@ -71,12 +71,13 @@ def write_graph(path: Path | str, recording: Recording, metadata: Mapping[str, A
     """
     require_packages()
     program, weights = _recorded(recording)
-    graph, is_large = program.model.graph, weights > LARGEST
+    graph, beside = program.model.graph, Path(f"{path}.data")
     kept = {**metadata, "opset": OPSET, "weights_bytes": weights}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in kept.items()}
     program.model.metadata_props.update(texts)
-    program.save(path, external_data=is_large)
-    files = [Path(path), *([Path(f"{path}.data")] if is_large else [])]
+    beside.unlink(missing_ok=True)  # of a former graph
+    program.save(path, external_data=weights > LARGEST)
+    files = [file for file in (Path(path), beside) if file.exists()]
     return OnnxFacts(
         opset=OPSET,
         bytes=sum(file.stat().st_size for file in files),

@@ -31,7 +31,7 @@ __all__ = ["LARGEST", "OPSET", "OnnxFacts", "write_plain_graph", "write_samples_
 
 _OUTPUTS = ("logits", "coefficients", "entropies")
 _PLAIN = "the safetensors files can be exported without ONNX"
-_MERGED = "a merge of clusters or bins can be exported to ONNX as plain models, and the weights as safetensors"
+_MERGED = "a merge of clusters or bins may be exported to ONNX as plain models, and the weights can be as safetensors"
 
 
 def write_plain_graph(

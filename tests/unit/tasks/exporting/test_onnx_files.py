@@ -26,6 +26,7 @@ def test_a_file_says_how_it_was_made(tmp_path):
     models, states = classifiers(2, layers=0)
     given = {"method": "dawin/samples", "digests": ["a1", "b2"]}
     path = tmp_path / "whole.onnx"
+    (tmp_path / "whole.onnx.data").write_bytes(b"of a former graph")
     facts = write_whole_graph(
         path, models[0], states, size=SIZE, temperatures=(0.9, 1.1), offset=Offset(0.5, 2.0), metadata=given
     )

@@ -99,6 +99,12 @@ def test_a_graph_of_other_numbers_than_those_of_torch_is_refused(tmp_path):
         onnx_check.difference_from(tmp_path / "plain.onnx", model, {"pictures": examples["images"]})
 
 
+def test_without_onnxruntime_nothing_is_compared(tmp_path, monkeypatch):
+    """The export needs no runtime: without one the difference is unknown, and the graph is not read."""
+    monkeypatch.setattr(onnx_check, "find_spec", lambda _: None)
+    assert onnx_check.difference_from(tmp_path / "absent.onnx", nn.Identity(), {}) is None
+
+
 @pytest.mark.parametrize("name", ["onnx", "onnxscript"])
 def test_a_missing_package_is_named_with_the_extra_that_has_it(tmp_path, monkeypatch, name):
     """Without onnx or onnxscript each kind of graph is refused with the line that installs it."""
