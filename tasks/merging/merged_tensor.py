@@ -16,6 +16,7 @@ from tasks.merging.sample_axes import SampleAxes
 
 Rule = Callable[..., Any]
 _NOTHING = float("nan")
+_TRACED = torch.full((), _NOTHING)  # stands for any tensor while `torch.export` records the functions of its parts
 
 
 class Pass:
@@ -61,7 +62,9 @@ class MergedTensor(torch.Tensor):
     ) -> "MergedTensor":
         """Return the merged tensor of a base, differences and their factors; see the attributes."""
         # the tensor's own memory is one NaN: code that bypasses `__torch_function__` yields NaN, not the base's outputs
-        own = torch.full((), _NOTHING, dtype=base.dtype, device=base.device).expand(base.shape)
+        own = _TRACED
+        if not torch.compiler.is_exporting():
+            own = torch.full((), _NOTHING, dtype=base.dtype, device=base.device).expand(base.shape)
         made: MergedTensor = torch.Tensor._make_subclass(MergedTensor, own)
         made.base, made.differences, made.factors = base, tuple(differences), tuple(factors)
         made.origin, made.shared = origin, shared
@@ -101,11 +104,11 @@ class MergedTensor(torch.Tensor):
         wide = torch.promote_types(self.base.dtype, torch.float32)
         lead, broadcast = (1,) * (ndim - self.base.ndim), [1] * ndim
         broadcast[axis] = -1
-        result = self.base.to(wide).reshape(lead + self.base.shape)
+        result = _in_dtype(self.base, wide).reshape(lead + self.base.shape)
         for c, part, factor in self.terms():
-            values = part.to(wide).reshape(lead + part.shape)
-            result = torch.addcmul(result, values, c.to(wide).view(broadcast), value=factor)
-        return result.to(self.base.dtype)
+            values = _in_dtype(part, wide).reshape(lead + part.shape)
+            result = torch.addcmul(result, values, _in_dtype(c, wide).view(broadcast), value=factor)
+        return _in_dtype(result, self.base.dtype)
 
     def uncovered(self, use: str) -> UncoveredLayer:
         """Return the error that no rule covers a use of this tensor."""
@@ -158,6 +161,11 @@ def _rearrange(func: Any, tensor: MergedTensor, args: Sequence[Any], kwargs: Map
         MergedTensor.make(parts[0], parts[1:], tensor.factors, tensor.origin, tensor.shared)
         for parts in zip(*results, strict=True)
     )
+
+
+def _in_dtype(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return a tensor in a dtype; one that has it leaves no trace in a recorded graph, unlike a call of `to`."""
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)
 
 
 def _scaled(part: torch.Tensor, factor: float, dtype: torch.dtype) -> tuple[torch.Tensor, float]:
