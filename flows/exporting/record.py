@@ -1,0 +1,103 @@
+"""`dawin.json`: the record of an exported folder, which says what was merged and how to make the same folder again."""
+
+import sys
+from importlib.metadata import version
+from typing import Any
+
+from flows.exporting.exported_parts import ExportedParts
+from flows.exporting.request import ExportRequest
+from flows.planning.fitted_method import FittedMethod
+from flows.reports.tables import results_of
+from storage.errors import StorageError
+from storage.pointers import latest_run
+from storage.store import Store
+from tasks.exporting.written_file import WrittenFile
+from tasks.errors import InputError
+from tasks.references.models import ModelReference
+
+RECORD = "dawin.json"
+VERSION = 1
+"""Of the record's form."""
+
+
+def record_of(
+    request: ExportRequest, fitted: FittedMethod, parts: ExportedParts, written: list[WrittenFile], store: Store
+) -> dict[str, Any]:
+    """Return the content of `dawin.json`.
+
+    Args:
+        request: the user's.
+        fitted: the method.
+        parts: what was exported of it.
+        written: the files, but for this one and the model card.
+        store: holds the results of runs.
+    """
+    dataset = fitted.dataset
+    bound = parts.dataset is not None  # without a data set of its own, the folder is of all of them
+    return {
+        "format": VERSION,
+        "experiment": request.experiment.name,
+        "run_id": _run_of(fitted, store),
+        "method": request.method,
+        "dataset": parts.dataset,
+        "dataset_digest": dataset.digest if bound else None,
+        "kind": parts.kind,
+        "models": [_model(outputs.model) for outputs in fitted.outputs],
+        "made": _made(fitted),
+        "merged": [outputs.model.name for outputs in parts.merged],
+        "coefficients": [list(row) for row in parts.coefficients],
+        "scale": parts.scale,
+        "architecture": fitted.outputs[0].model.architecture,
+        "preprocess": _preprocess(fitted),
+        "classes": list(parts.classes),
+        "groups": [list(group) for group in dataset.groups] if dataset.groups and parts.classes else None,
+        "precision": request.experiment.precision,
+        "predictions_id": fitted.predictions.id if bound else None,
+        "command": request.command,
+        "software": _software(),
+        "files": {file.name: file.sha256 for file in written},
+        "bytes": sum(file.bytes for file in written),
+    }
+
+
+def _model(model: ModelReference) -> dict[str, Any]:
+    return {"name": model.name, "url": model.url, "digest": model.digest, "temperature": model.temperature}
+
+
+def _made(fitted: FittedMethod) -> dict[str, Any] | None:
+    if not fitted.made_models:
+        return None
+    (made,) = fitted.made_models
+    return {"method": made.method, "options": dict(made.options), "models": [model.name for model in made.models]}
+
+
+def _preprocess(fitted: FittedMethod) -> dict[str, Any]:
+    pixels = fitted.dataset.preprocessing
+    return {
+        "size": pixels.size,
+        "mean": list(pixels.mean),
+        "std": list(pixels.std),
+        "interpolation": pixels.interpolation,
+        "resize_mode": pixels.resize_mode,
+        "fill": pixels.fill,
+    }
+
+
+def _software() -> dict[str, str]:
+    packages = {"dawin": "dawin-pipeline", "torch": "torch", "open_clip": "open_clip_torch"}
+    return {
+        **{name: version(package) for name, package in packages.items()},
+        "python": ".".join(map(str, sys.version_info[:3])),
+    }
+
+
+def _run_of(fitted: FittedMethod, store: Store) -> str | None:
+    """Return the experiment's latest run if its results are those of these predictions; None without such a run."""
+    experiment = fitted.plan.record.experiment
+    try:
+        run = latest_run(store, experiment)
+        rows = results_of(store, experiment, run)
+    except (StorageError, InputError):
+        return None
+    own = rows.filter(method=fitted.cell.method, dataset=fitted.dataset.name, samples_id=fitted.predictions.id)
+    return None if own.is_empty() else run

@@ -1,0 +1,75 @@
+"""Files of an exported folder, each with its size and digest."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from tasks.models.files.safetensors_file import write_safetensors
+
+
+class WrittenFile(NamedTuple):
+    """A file that was written."""
+
+    name: str
+    """Its path below the exported folder, with `/` between the parts."""
+    bytes: int
+    sha256: str
+
+
+class Target:
+    """A folder that files are written to.
+
+    Args:
+        root: the exported folder.
+        below: the folder below it that names of files are relative to; empty: itself.
+
+    Attributes:
+        written: the files so far, in order.
+    """
+
+    def __init__(self, root: Path, below: str = "", written: list[WrittenFile] | None = None) -> None:
+        self.root, self._below = root, below
+        self.written = list[WrittenFile]() if written is None else written
+        self.folder.mkdir(exist_ok=True)
+
+    @property
+    def folder(self) -> Path:
+        """The folder's path."""
+        return self.root / self._below
+
+    def below(self, name: str) -> "Target":
+        """Return a folder of the root, whose files are counted with these; empty: the root."""
+        return Target(self.root, name, self.written)
+
+    def forget(self, name: str) -> None:
+        """Leave a file out of those that were written."""
+        self.written[:] = [file for file in self.written if file.name != self.path(name)]
+
+    def path(self, name: str) -> str:
+        """Return a file's path below the exported folder."""
+        return f"{self._below}/{name}" if self._below else name
+
+    def tensors(
+        self,
+        name: str,
+        outline: Mapping[str, torch.Tensor],
+        tensors: Iterable[tuple[str, torch.Tensor]],
+        metadata: Mapping[str, str],
+    ) -> None:
+        """Write a safetensors file, one tensor at a time in memory: see `write_safetensors`."""
+        with (self.folder / name).open("wb") as file:
+            digest = write_safetensors(file, outline, tensors, metadata)
+            self.written.append(WrittenFile(self.path(name), file.tell(), digest))
+
+    def json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file."""
+        self.content(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+
+    def content(self, name: str, content: bytes) -> None:
+        """Write a file of given bytes."""
+        (self.folder / name).write_bytes(content)
+        self.written.append(WrittenFile(self.path(name), len(content), hashlib.sha256(content).hexdigest()))
