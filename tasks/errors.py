@@ -41,6 +41,10 @@ class UncoveredLayer(InputError, NotImplementedError):
     """A layer uses its weights in a way that per-sample merging has no rule for."""
 
 
+class PackageMissing(InputError, ModuleNotFoundError):
+    """A package of an optional extra is not installed."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the known names that are close to it; empty if none is.
 

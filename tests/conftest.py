@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 import uuid
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,6 +49,23 @@ def s3(s3_server, monkeypatch):
     from storage.s3_filesystem import S3
 
     S3.clear_instance_cache()
+
+
+@pytest.fixture
+def hub_api(monkeypatch, tmp_path):
+    """A stand-in of the Hub's API, which the Hub's library speaks to with a token; its retries take no time."""
+    from hub_api import TOKEN, HubApi
+
+    with HubApi() as hub:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        monkeypatch.setattr(
+            "huggingface_hub.utils._http.time", SimpleNamespace(**{**vars(time), "sleep": lambda _: None})
+        )
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield hub
 
 
 @pytest.fixture(scope="session")

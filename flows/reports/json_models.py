@@ -177,6 +177,29 @@ class ReportDocument(Document):
     """Its size."""
 
 
+class PublishDocument(Document):
+    """`dawin publish --json`: the commit on the Hub, and the files in it."""
+
+    repository: str
+    """Name of the repository, `owner/name`."""
+    revision: str
+    """The branch."""
+    commit: str
+    """Identifier of the commit."""
+    url: str
+    """Its address."""
+    is_new: bool
+    """Whether this call made the commit; false where the Hub had every file already."""
+    files: list[str]
+    """Names of the published files."""
+    left_out: list[str]
+    """Files in the folder that the export did not write, and that were not published."""
+    bytes: int
+    """Size of the published files."""
+    warnings: list[str]
+    """Sentences about things to change, such as a licence that is not filled in."""
+
+
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "plan": PlanDocument,
     "inspect": InspectDocument,
@@ -188,6 +211,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "store-verify": VerifyDocument,
     "store-prune": PruneDocument,
     "calibrate": CalibrateDocument,
+    "publish": PublishDocument,
 }
 """The document of each command that takes `--json`."""
 

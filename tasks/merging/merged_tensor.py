@@ -16,6 +16,7 @@ from tasks.merging.sample_axes import SampleAxes
 
 Rule = Callable[..., Any]
 _NOTHING = float("nan")
+_TRACED = torch.full((), _NOTHING)  # stands for any tensor while `torch.export` records the functions of its parts
 
 
 class Pass:
@@ -61,7 +62,9 @@ class MergedTensor(torch.Tensor):
     ) -> "MergedTensor":
         """Return the merged tensor of a base, differences and their factors; see the attributes."""
         # the tensor's own memory is one NaN: code that bypasses `__torch_function__` yields NaN, not the base's outputs
-        own = torch.full((), _NOTHING, dtype=base.dtype, device=base.device).expand(base.shape)
+        own = _TRACED
+        if not torch.compiler.is_exporting():
+            own = torch.full((), _NOTHING, dtype=base.dtype, device=base.device).expand(base.shape)
         made: MergedTensor = torch.Tensor._make_subclass(MergedTensor, own)
         made.base, made.differences, made.factors = base, tuple(differences), tuple(factors)
         made.origin, made.shared = origin, shared

@@ -8,7 +8,7 @@ functions that the module calls with them follow the rules of `tasks.merging.rul
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -115,13 +115,33 @@ class PerSample(nn.Module):
         self.prepare(tuple(images.shape[1:]), images.dtype)
         wide = torch.float64 if images.dtype == torch.float64 else torch.float32
         columns = coefficients.detach().to(images.device, wide).unbind(1)
-        self._shared.coefficients = tuple(column.contiguous() for column in columns[1:])
-        self._shared.axes.replay(len(images))
+        return self.run(images, [column.contiguous() for column in columns[1:]], self.tensors)
+
+    def run(
+        self, images: torch.Tensor, coefficients: Sequence[torch.Tensor], tensors: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Return the outputs of `forward` without its checks, in operations that `torch.export` can record.
+
+        Args:
+            images: (n, 3, h, w) of the size that `prepare` has checked.
+            coefficients: M − 1 vectors (n,), those of the models after the base.
+            tensors: `self.tensors`, or merged tensors of the same names that share their pass.
+
+        Returns:
+            (n, …) outputs.
+        """
+        self._shared.coefficients = tuple(coefficients)
+        self._shared.axes.replay(images.shape[0])
         try:
-            result: torch.Tensor = functional_call(self._module[0], self.tensors, (images,), tie_weights=False)
+            result: torch.Tensor = functional_call(self.hollow, dict(tensors), (images,), tie_weights=False)
         finally:
             self._shared.coefficients = ()
         return result
+
+    @property
+    def hollow(self) -> nn.Module:
+        """The model without weights, which runs with those of `functional_call` only."""
+        return self._module[0]
 
     def prepare(self, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
         """Check that every layer is covered for images of one size, and record where activations hold the samples.
@@ -144,7 +164,7 @@ class PerSample(nn.Module):
             name: t.map(lambda part: part.to("meta")) if isinstance(t, MergedTensor) else t.to("meta")
             for name, t in self.tensors.items()
         }
-        hollow = copy.deepcopy(self._module[0]).to("meta")
+        hollow = copy.deepcopy(self.hollow).to("meta")
         images = torch.empty(PROBE, *shape, dtype=dtype, device="meta")
         try:
             functional_call(hollow, shapes, (images,), tie_weights=False)

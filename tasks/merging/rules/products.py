@@ -49,12 +49,13 @@ def product(x: torch.Tensor, matrix: MergedTensor, bias: Any) -> torch.Tensor:
     rows = x.reshape(prod(x.shape[:-1]), inputs)
     if matrix.shared.axes.is_recording:
         return functional.linear(x, matrix.base)
-    n, each = len(x), prod(x.shape[1:-1])
-    out = x.new_empty(len(rows), width)
+    n, each = x.shape[0], prod(x.shape[1:-1])
+    out = x.new_empty(rows.shape[0], width)
     if bias is None:
         torch.mm(rows, matrix.base.t(), out=out)
     else:
-        out.view(n, each, width).copy_(merged(bias, matrix).per_sample(0, 2).unsqueeze(1))
+        own = merged(bias, matrix).per_sample(0, 2).unsqueeze(1)
+        out.view(n, each, width).copy_(own.expand(n, each, width))
         out.addmm_(rows, matrix.base.t())
     buffer = torch.empty_like(rows)
     for c, part, factor in matrix.terms():

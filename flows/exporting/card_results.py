@@ -1,0 +1,161 @@
+"""The result rows of a model card: those of the exported method in one run, and which of them the files reproduce."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from flows.reports.tables import rows_of_runs
+from storage import keys
+from storage.catalogue.reading import Rows, look
+from storage.errors import ObjectMissing, StorageError
+from storage.manifests import read_manifest
+from storage.parquet_files import collected
+from storage.pointers import latest_run
+from storage.store import Store
+from tasks.numerics.metrics.registry import METRICS
+from tasks.references.json_form import from_json
+from tasks.references.outputs import OutputsReference
+from tasks.references.results import Cell, is_mean
+
+_ESTIMATED = "_estimated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The results of a method in one run."""
+
+    run_id: str
+    rows: pl.DataFrame
+    """Every row of the method, with the columns of `storage.schemas.RESULTS`: all metrics, data sets and means."""
+    same: frozenset[str]
+    """Names of the data sets whose predictions the exported files give: the one that they were exported for, and for
+    one merged model those that it met with the same head."""
+
+    def of_files(self, *, means: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield the rows that the exported files were measured with, those of the first data set first.
+
+        Args:
+            means: whether to yield means over groups of such data sets, in place of single data sets.
+        """
+        return (row for row in self._rows(means) if {*row["datasets"]} <= self.same)
+
+    def of_others(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the method that involve other weights or another head, means included."""
+        return (row for row in (*self._rows(False), *self._rows(True)) if not {*row["datasets"]} <= self.same)
+
+    def _rows(self, means: bool) -> Iterator[dict[str, Any]]:
+        return (row for row in self.rows.iter_rows(named=True) if is_mean(row["dataset"]) == means)
+
+
+def is_estimated(metric: str) -> bool:
+    """Return whether a metric is an estimate without labels of another one.
+
+    Args:
+        metric: its name in results.
+
+    Example:
+        >>> is_estimated("top1_estimated"), is_estimated("top1")
+        (True, False)
+    """
+    return metric.endswith(_ESTIMATED)
+
+
+def title_and_unit(metric: str) -> tuple[str, str]:
+    """Return a metric's name for readers and its unit; estimates are marked.
+
+    Args:
+        metric: its name in results; one that this version does not know keeps that name.
+
+    Example:
+        >>> title_and_unit("top1"), title_and_unit("top1_estimated")
+        (('top-1 accuracy', '%'), ('top-1 accuracy, estimated without labels', '%'))
+    """
+    known = {one.name: (one.title, one.unit) for one in METRICS}
+    if metric in known or not is_estimated(metric):
+        return known.get(metric, (metric, ""))
+    title, unit = known.get(metric.removesuffix(_ESTIMATED), (metric.removesuffix(_ESTIMATED), ""))
+    return f"{title}, estimated without labels", unit
+
+
+def measured(record: Mapping[str, Any], store: Store) -> Measured | None:
+    """Return the results of an exported method; None if the store has none of these predictions.
+
+    The run is the recorded one if its rows are of the recorded predictions, else the experiment's latest run of which
+    this is true, else the newest.
+
+    Args:
+        record: of the exported folder, with `experiment`, `method`, `predictions_id`, `kind` and perhaps `run_id`.
+        store: holds the results.
+
+    Raises:
+        StorageError: the results are damaged.
+    """
+    for run_id in _runs(record, store):
+        with suppress(ObjectMissing):
+            every = rows_of_runs(store, [(record["experiment"], run_id)])
+            rows = every.filter(pl.col("method") == record["method"])
+            own = rows.filter(pl.col("samples_id") == record["predictions_id"])
+            if not own.is_empty():
+                return Measured(run_id=run_id, rows=_in_order(rows, own), same=_same(record, rows, own, store))
+    return None
+
+
+def _runs(record: Mapping[str, Any], store: Store) -> Iterator[str]:
+    """Yield the runs that may hold the rows, the preferred one first; each once."""
+    experiment, seen = record["experiment"], set[str]()
+    if record.get("run_id"):
+        seen.add(record["run_id"])
+        yield record["run_id"]
+    with suppress(ObjectMissing):
+        latest = latest_run(store, experiment)
+        if latest not in seen:
+            seen.add(latest)
+            yield latest
+    found = look(store, experiment, Rows.ALL)
+    if found.runs.is_empty():
+        return
+    wanted = found.rows(found.runs).filter(
+        pl.col("samples_id") == record["predictions_id"], pl.col("method") == record["method"]
+    )
+    runs = collected(store, wanted.select("run_id", "created_at").unique("run_id"))
+    yield from (run for run in runs.sort("created_at", "run_id", descending=True)["run_id"] if run not in seen)
+
+
+def _in_order(rows: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with those of the exported data set first."""
+    is_own = pl.col("dataset") == own["dataset"][0]
+    return pl.concat([rows.filter(is_own), rows.filter(~is_own)])
+
+
+def _same(record: Mapping[str, Any], rows: pl.DataFrame, own: pl.DataFrame, store: Store) -> frozenset[str]:
+    """Return the data sets whose predictions are those of the exported files."""
+    name = own["dataset"][0]
+    if record["kind"] != "static":
+        return frozenset({name})  # a mixture, bins or an offset are fitted to each data set anew
+    heads = _heads(record, own["run_id"][0], store)
+    weights = own["weights"][0].to_list()
+    same = {
+        row["dataset"]
+        for row in rows.select("dataset", "weights").iter_rows(named=True)
+        if row["weights"] == weights and row["dataset"] in heads and heads[row["dataset"]] == heads.get(name)
+    }
+    return frozenset({name} | same)
+
+
+def _heads(record: Mapping[str, Any], run_id: str, store: Store) -> dict[str, str | None]:
+    """Return the digest of the head that the method used on each data set; empty if the run's plan is gone."""
+    try:
+        plan = read_manifest(store, keys.results(record["experiment"], run_id)).measured.get("plan")
+        cells: tuple[Cell, ...] = from_json(store.read(plan))["cells"] if plan else ()
+    except (StorageError, ValueError, KeyError):
+        return {}
+    found = {}
+    for cell in cells:
+        if cell.method == record["method"]:
+            predictions = cell.predictions
+            first = predictions if isinstance(predictions, OutputsReference) else predictions.outputs[0]
+            found[predictions.dataset.name] = first.scored.head.digest if first.scored.head else None
+    return found
