@@ -14,6 +14,7 @@ from storage.store import Store
 from tasks.exporting.router_rules import FittedRules, fitted_rules, model_folder
 from tasks.exporting.weight_sets import WeightSet
 from tasks.numerics.checks import Floats
+from tasks.numerics.offset import Offset
 from tasks.references.outputs import OutputsReference
 from tasks.references.predictions import MergeReference
 
@@ -38,6 +39,8 @@ class ExportedParts:
     """Models that the router compares; written in our own form alone."""
     rules: Mapping[str, Any] | None = None
     """The content of `router.json` that decides; None: one model for all images."""
+    offset: Offset | None = None
+    """Of the data set's coefficients."""
     scale: float | None = None
     """s of task vectors."""
     with_head: bool
@@ -96,9 +99,7 @@ def _static(
     )
 
 
-def _routed(
-    request: ExportRequest, fitted: FittedMethod, merge: MergeReference, found: FittedRules
-) -> ExportedParts:
+def _routed(request: ExportRequest, fitted: FittedMethod, merge: MergeReference, found: FittedRules) -> ExportedParts:
     rows = _rows(found.coefficients)
     alone = [_model(outputs) for outputs in merge.outputs]
     rules = {**found.rules, "coefficients": [list(row) for row in rows]}
@@ -123,6 +124,7 @@ def _routed(
         weights=tuple(weights),
         compared=tuple(compared),
         rules=rules,
+        offset=found.offset,
         scale=merge.scale,
         with_head=True,
         classes=fitted.classes,

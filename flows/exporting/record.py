@@ -11,8 +11,8 @@ from flows.reports.tables import results_of
 from storage.errors import StorageError
 from storage.pointers import latest_run
 from storage.store import Store
-from tasks.exporting.written_file import WrittenFile
 from tasks.errors import InputError
+from tasks.exporting.written_file import WrittenFile
 from tasks.references.models import ModelReference
 
 RECORD = "dawin.json"
@@ -52,7 +52,7 @@ def record_of(
         "classes": list(parts.classes),
         "groups": [list(group) for group in dataset.groups] if dataset.groups and parts.classes else None,
         "precision": request.experiment.precision,
-        "predictions_id": fitted.predictions.id if bound else None,
+        "predictions_id": fitted.predictions.id,
         "command": request.command,
         "software": _software(),
         "files": {file.name: file.sha256 for file in written},

@@ -3,8 +3,10 @@
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flows.experiment.settings import Experiment
+if TYPE_CHECKING:  # the command line reads the names of forms, and loads no pydantic
+    from flows.experiment.settings import Experiment
 
 FORMATS = ("dawin", "open-clip", "hugging-face")
 """The forms that are written unless the request names some."""
@@ -16,7 +18,7 @@ ONNX = "onnx"
 class ExportRequest:
     """A method of an experiment, and the folder that its model goes to."""
 
-    experiment: Experiment
+    experiment: "Experiment"
     method: str
     """Its name in results."""
     dataset: str | None

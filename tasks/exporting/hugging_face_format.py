@@ -1,4 +1,4 @@
-"""Hugging Face's form, which `CLIPModel` of transformers loads, or without a text tower `CLIPVisionModelWithProjection`.
+"""Hugging Face's form, which transformers' `CLIPModel` loads, without a text tower `CLIPVisionModelWithProjection`.
 
 The image processor is described beside the weights. The tokenizer is CLIP's own, and not part of the folder.
 """
@@ -27,7 +27,7 @@ _WITHOUT_EFFECT = {"patch_dropout", "hf_tokenizer_name", "tokenizer_mode", "toke
 
 
 class HuggingFaceFormat:
-    """Writes `model.safetensors`, `config.json` and `preprocessor_config.json`; see `tasks.exporting.subject.Format`."""
+    """Writes `model.safetensors`, `config.json`, `preprocessor_config.json`; see `tasks.exporting.subject.Format`."""
 
     def refusal(self, clip: ClipConfiguration, preprocessing: Preprocessing) -> str | None:
         """Return the reason why Hugging Face's CLIP cannot hold a tower or its preprocessing; None if it can."""
@@ -37,28 +37,27 @@ class HuggingFaceFormat:
             return "its image processor has no setting for images that are filled up to a square (resize_mode: longest)"
         return None
 
+    def holds_text(self, clip: ClipConfiguration) -> bool:
+        """Return whether Hugging Face's CLIP can hold the text tower; False without one."""
+        if clip.whole is None or clip.whole.get("custom_text") or "init_logit_bias" in clip.whole:
+            return False
+        text = clip.whole["text_cfg"]
+        return not _unusual(text, CLIPTextCfg, _HELD_TEXT) and _activation(clip.whole, text) is not None
+
     def write(self, subject: Subject, target: Target) -> None:
         """Write the three files."""
-        has_text = holds_text(subject.clip)
+        has_text = self.holds_text(subject.clip)
         shapes = chain(vision_outline(subject), text_outline(subject) if has_text else ())
         tensors = chain(vision_tensors(subject), text_tensors(subject) if has_text else ())
         target.tensors(WEIGHTS, chained(hugging_face_tensors(shapes)), hugging_face_tensors(tensors), _HEADER)
-        target.json(HUGGING_FACE, configuration(subject.clip))
+        target.json(HUGGING_FACE, configuration(subject.clip, with_text=has_text))
         target.json(PROCESSOR, processor(subject.preprocessing))
 
 
-def holds_text(clip: ClipConfiguration) -> bool:
-    """Return whether Hugging Face's CLIP can hold the text tower; False without one."""
-    if clip.whole is None or clip.whole.get("custom_text") or "init_logit_bias" in clip.whole:
-        return False
-    text = clip.whole["text_cfg"]
-    return not _unusual(text, CLIPTextCfg, _HELD_TEXT) and _activation(clip.whole, text) is not None
-
-
-def configuration(clip: ClipConfiguration) -> dict[str, Any]:
-    """Return the content of `config.json`."""
+def configuration(clip: ClipConfiguration, *, with_text: bool) -> dict[str, Any]:
+    """Return the content of `config.json`, of a whole CLIP or of its vision tower alone."""
     vision = {"model_type": "clip_vision_model", **_vision(clip.vision)}
-    if not holds_text(clip):
+    if not with_text:
         return {"architectures": ["CLIPVisionModelWithProjection"], **vision, "torch_dtype": "float32"}
     assert clip.whole is not None  # it holds the text tower
     return {

@@ -23,6 +23,10 @@ class OpenClipFormat:
         """Return None: open_clip built the tower."""
         return None
 
+    def holds_text(self, clip: ClipConfiguration) -> bool:
+        """Return whether there is a text tower: open_clip built it."""
+        return clip.whole is not None
+
     def write(self, subject: Subject, target: Target) -> None:
         """Write both files."""
         shapes = chained(vision_outline(subject), text_outline(subject))

@@ -3,6 +3,7 @@
 This module joins storage and models.
 """
 
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from storage.store import Store
 from tasks.exporting.weight_sets import CHECKPOINT
 from tasks.numerics.bins import Bins
 from tasks.numerics.checks import Floats
+from tasks.numerics.offset import Offset
 from tasks.opening.fitted_rules import bins_for, offset_for, read_components
 from tasks.references.coefficients import BinsReference, CoefficientsReference, FittedReference, MixtureReference
 from tasks.references.predictions import MergeReference
@@ -23,6 +25,8 @@ class FittedRules(NamedTuple):
     """`clusters`, `bins` or `samples`."""
     coefficients: Floats
     """(K, M) of each cluster or bin; for `samples`, of a sample whose expertise lies all on one compared model."""
+    offset: Offset | None
+    """Of the data set; None: the coefficients have none."""
     rules: dict[str, Any]
     """The part of `router.json` that decides."""
 
@@ -40,16 +44,18 @@ def fitted_rules(merge: MergeReference, store: Store) -> FittedRules:
     """
     assert not isinstance(merge.source, tuple)  # one model for all samples needs no rules
     compared = own_coefficients(merge.source)
+    offset = offset_for(store, compared)
     common = {
         "expertise": compared.expertise,
         "models": [outputs.model.name for outputs in compared.outputs],
         "temperatures": [outputs.model.temperature for outputs in compared.outputs],
         "compared": [f"{model_folder(outputs.model.name)}/{CHECKPOINT}" for outputs in compared.outputs],
-        "offset": _offset(compared, store),
+        "offset": _added(offset, len(compared.outputs)),
+        "offset_statistics": offset and {"b": offset.b, "w": offset.w if isfinite(offset.w) else None},
         "scale": merge.scale,
     }
     kind, table, own = _decision(merge.source, store)
-    return FittedRules(kind, merge.of_models(table), {"kind": kind, **common, **own})
+    return FittedRules(kind, merge.of_models(table), offset, {"kind": kind, **common, **own})
 
 
 def own_coefficients(source: FittedReference) -> CoefficientsReference:
@@ -62,16 +68,15 @@ def model_folder(name: str) -> str:
     return f"model-{name}"
 
 
-def _offset(reference: CoefficientsReference, store: Store) -> list[float]:
-    """Return the numbers that are added to the expertise of each model: (b − b/w, b/w) with the offset, else zeros.
+def _added(offset: Offset | None, models: int) -> list[float]:
+    """Return the numbers that are added to the expertise of each model: b − b/w and b/w with an offset, else zeros.
 
-    The coefficients are the parts of the sums: (e^{−H₁} + b/w) / (e^{−H₀} + e^{−H₁} + b) is that of the second model.
+    Coefficients are parts of the sums, so that (e^{−H₁} + b/w) / (e^{−H₀} + e^{−H₁} + b) is that of the second model.
     """
-    found = offset_for(store, reference)
-    if found is None:
-        return [0.0] * len(reference.outputs)
-    of_tuned = found.b / found.w  # w may be infinite
-    return [found.b - of_tuned, of_tuned]
+    if offset is None:
+        return [0.0] * models
+    of_tuned = offset.b / offset.w  # 0 where w is infinite
+    return [offset.b - of_tuned, of_tuned]
 
 
 def _decision(source: FittedReference, store: Store) -> tuple[str, Floats, dict[str, Any]]:

@@ -9,7 +9,7 @@ import torch
 from open_clip.model import CLIPVisionCfg
 
 from tasks.errors import CheckpointError
-from tasks.exporting import router
+from tasks.exporting.router import forward
 from tasks.models.classifier import ImageClassifier
 from tasks.models.files.safetensors_file import write_safetensors
 from tasks.models.tower import build_configured_tower
@@ -67,7 +67,7 @@ def _agrees(vision: Mapping[str, Any], size: int) -> bool:
             with (Path(folder) / "drawn.safetensors").open("wb") as file:
                 write_safetensors(file, state, state.items())
             rules = {"tower": _settings(vision), "groups": None}
-            got = router.forward(Path(folder), rules, ["drawn.safetensors"], torch.ones(2, 1), images)
+            got = forward(Path(folder), rules, ["drawn.safetensors"], torch.ones(2, 1), images)
     except (CheckpointError, KeyError, RuntimeError, ValueError, TypeError, AttributeError):
         return False
     return bool((got - wanted).abs().max() < _TOLERANCE * wanted.abs().max())

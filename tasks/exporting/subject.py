@@ -26,6 +26,9 @@ class Format(Protocol):
     def refusal(self, clip: ClipConfiguration, preprocessing: Preprocessing) -> str | None:
         """Return the reason why the form cannot hold a tower and its preprocessing; None if it can."""
 
+    def holds_text(self, clip: ClipConfiguration) -> bool:
+        """Return whether the form can hold the text tower; False without one."""
+
     def write(self, subject: Subject, target: Target) -> None:
         """Write the files of the form."""
 

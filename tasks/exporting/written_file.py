@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from storage.identity import digest_of_file
 from tasks.models.files.safetensors_file import write_safetensors
 
 
@@ -44,6 +45,12 @@ class Target:
     def below(self, name: str) -> "Target":
         """Return a folder of the root, whose files are counted with these; empty: the root."""
         return Target(self.root, name, self.written)
+
+    def add(self, name: str) -> None:
+        """Count a file that somebody else has written to the folder."""
+        with (self.folder / name).open("rb") as file:
+            digest = digest_of_file(file)
+            self.written.append(WrittenFile(self.path(name), file.tell(), digest))
 
     def forget(self, name: str) -> None:
         """Leave a file out of those that were written."""
