@@ -4,14 +4,11 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
+from flows.exporting.card_results import measured
 from flows.exporting.exported_parts import ExportedParts
 from flows.exporting.request import ExportRequest
 from flows.planning.fitted_method import FittedMethod
-from flows.reports.tables import results_of
-from storage.errors import StorageError
-from storage.pointers import latest_run
 from storage.store import Store
-from tasks.errors import InputError
 from tasks.exporting.written_file import WrittenFile
 from tasks.references.models import ModelReference
 
@@ -31,17 +28,24 @@ def record_of(
         parts: what was exported of it.
         written: the files, but for this one and the model card.
         store: holds the results of runs.
+
+    Raises:
+        StorageError: results of the method are damaged.
     """
     dataset = fitted.dataset
-    bound = parts.dataset is not None  # without a data set of its own, the folder is of all of them
+    source = {
+        "experiment": request.experiment.name,
+        "method": request.method,
+        "kind": parts.kind,
+        "predictions_id": fitted.predictions.id,
+    }
+    found = measured(source, store)
     return {
         "format": VERSION,
-        "experiment": request.experiment.name,
-        "run_id": _run_of(fitted, store),
-        "method": request.method,
+        **source,
+        "run_id": found.run_id if found else None,
         "dataset": parts.dataset,
-        "dataset_digest": dataset.digest if bound else None,
-        "kind": parts.kind,
+        "dataset_digest": dataset.digest if parts.dataset else None,  # else the weights belong to no data set
         "models": [_model(outputs.model) for outputs in fitted.outputs],
         "made": _made(fitted),
         "merged": [outputs.model.name for outputs in parts.merged],
@@ -52,7 +56,6 @@ def record_of(
         "classes": list(parts.classes),
         "groups": [list(group) for group in dataset.groups] if dataset.groups and parts.classes else None,
         "precision": request.experiment.precision,
-        "predictions_id": fitted.predictions.id,
         "command": request.command,
         "software": _software(),
         "files": {file.name: file.sha256 for file in written},
@@ -89,15 +92,3 @@ def _software() -> dict[str, str]:
         **{name: version(package) for name, package in packages.items()},
         "python": ".".join(map(str, sys.version_info[:3])),
     }
-
-
-def _run_of(fitted: FittedMethod, store: Store) -> str | None:
-    """Return the experiment's latest run if its results are those of these predictions; None without such a run."""
-    experiment = fitted.plan.record.experiment
-    try:
-        run = latest_run(store, experiment)
-        rows = results_of(store, experiment, run)
-    except (StorageError, InputError):
-        return None
-    own = rows.filter(method=fitted.cell.method, dataset=fitted.dataset.name, samples_id=fitted.predictions.id)
-    return None if own.is_empty() else run

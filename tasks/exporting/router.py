@@ -11,7 +11,6 @@ from torch.nn import functional
 
 Routed = namedtuple("Routed", "predictions clusters coefficients logits entropies")
 
-
 def read(file):
     """Return the tensors of a safetensors file of float32 numbers, which is mapped."""
     pages = torch.from_file(str(file), size=file.stat().st_size, dtype=torch.uint8)
@@ -20,17 +19,13 @@ def read(file):
     places = {name: [n // 4 for n in e["data_offsets"]] for name, e in entries.items() if "shape" in e}
     return {name: numbers[begin:end].view(entries[name]["shape"]) for name, (begin, end) in places.items()}
 
-
 def forward(folder, rules, files, shares, images):
     """Return the logits (n, classes) of models merged with shares (n, M): each step is linear in the weights."""
     models, tower, groups = [read(folder / file) for file in files], rules["tower"], rules["groups"]
-
     def mixed(step):
         return sum(c.view(-1, *[1] * (y.ndim - 1)) * y for c, y in zip(shares.T, map(step, models), strict=True))
-
     def layer(x, name, step=functional.linear):
         return mixed(lambda model: step(x, weight=model[f"{name}weight"], bias=model[f"{name}bias"]))
-
     norm = partial(functional.layer_norm, normalized_shape=[tower["width"]], eps=tower["epsilon"])
     patches = mixed(lambda model: functional.conv2d(images, model["visual.conv1.weight"], stride=tower["patch_size"]))
     first = mixed(lambda model: model["visual.class_embedding"][None, None])
@@ -47,10 +42,8 @@ def forward(folder, rules, files, shares, images):
     z = layer(functional.normalize(mixed(lambda model: x @ model["visual.proj"]), dim=-1), "head.")
     return torch.stack([z[:, group].amax(1) for group in groups], 1) if groups else z
 
-
 class Router:
     """The models of a folder and the rules that were fitted to them: Router(folder)(images)."""
-
     def __init__(self, folder=Path(__file__).parent):
         self.folder, self.rules = Path(folder), json.loads((Path(folder) / "router.json").read_text())
 
@@ -82,7 +75,6 @@ class Router:
         for k in found.unique():
             logits[found == k] = run(rules["merged"][k], shares[found == k], images[found == k])
         return Routed(logits.argmax(1), found, coefficients, logits, entropies)
-
 
 if __name__ == "__main__":
     print(*Router()(torch.load(sys.argv[1], weights_only=True)).predictions.tolist(), sep="\n")

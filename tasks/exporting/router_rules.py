@@ -86,11 +86,11 @@ def _decision(source: FittedReference, store: Store) -> tuple[str, Floats, dict[
         return "clusters", means, {"weights": weights.tolist(), "concentration": concentration.tolist()}
     if isinstance(source, BinsReference):
         bins = bins_for(store, source)
-        return "bins", bins.coefficients, _bins(bins)
+        return "bins", bins.coefficients, rules_of_bins(bins)
     return "samples", np.eye(len(source.outputs)), {}
 
 
-def _bins(bins: Bins) -> dict[str, Any]:
+def rules_of_bins(bins: Bins) -> dict[str, Any]:
     """Return the borders of bins in the coefficient of the second of two models, or else the centres of bins.
 
     Bins that no sample of the fitted data set lies in are left out: their place goes to the bins beside them, as far as

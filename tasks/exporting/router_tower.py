@@ -67,7 +67,8 @@ def _agrees(vision: Mapping[str, Any], size: int) -> bool:
             with (Path(folder) / "drawn.safetensors").open("wb") as file:
                 write_safetensors(file, state, state.items())
             rules = {"tower": _settings(vision), "groups": None}
-            got = forward(Path(folder), rules, ["drawn.safetensors"], torch.ones(2, 1), images)
+            files, alone = ["drawn.safetensors"], torch.ones(2, 1)
+            got = forward(Path(folder), rules, files, alone, images)  # type: ignore[no-untyped-call]
     except (CheckpointError, KeyError, RuntimeError, ValueError, TypeError, AttributeError):
         return False
     return bool((got - wanted).abs().max() < _TOLERANCE * wanted.abs().max())

@@ -23,7 +23,7 @@ def refuse_taken(target: Path) -> None:
     Raises:
         TargetTaken: it is a file, or holds files, or the folder around it does not exist.
     """
-    if "://" in str(target):
+    if len(target.parts) > 1 and target.parts[0].endswith(":"):  # a path keeps one slash of an address's two
         raise TargetTaken(f"-o {target}: an address; wanted a folder of this machine")
     if target.is_dir():
         held = sorted(entry.name for entry in target.iterdir())
