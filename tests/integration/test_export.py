@@ -246,8 +246,8 @@ def test_a_tower_without_a_text_tower_is_loaded_as_the_page_says(tmp_path, prefe
 
 def test_a_tower_of_another_kind_is_exported_in_the_forms_that_hold_it(tmp_path, prefect_api, capsys):
     """A tower with layer scale fits open_clip's form; Hugging Face's is left out, and refused on request."""
-    made = exports.clip(ls_init_value=0.5)
-    file, store = exports.build(tmp_path, made=made, baselines=["individual"]), str(tmp_path / "store")
+    file = exports.build(tmp_path, vision={"ls_init_value": 0.5}, baselines=["individual"])
+    store = str(tmp_path / "store")
     rows = runs.run(file, store)
     words = ["export", file, "--method", "dawin/clusters-2", "--dataset", "one", "--store", store, "-o"]
     assert main([*words, str(tmp_path / "no"), "--format", "hugging-face"]) == 2

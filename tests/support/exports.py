@@ -43,16 +43,19 @@ def _text(base):
     return {name: tensor for name, tensor in base.items() if not name.startswith("visual.")}
 
 
-def build(folder, count=2, made=None, **settings):
+def describe(folder, **vision):
+    """Write open_clip's description of the CLIPs; `vision` overrides settings of their vision tower."""
+    configuration = {"embed_dim": FEATURES, "quick_gelu": True, "vision_cfg": {**VISION, **vision}, "text_cfg": TEXT}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": configuration}))
+
+
+def build(folder, count=2, vision=None, **settings):
     """Write models, two data sets and an experiment file; return the file's path."""
     folder, names = Path(folder), ["base", "tuned", "third"][:count]
     folder.mkdir(parents=True, exist_ok=True)
-    for name, state in zip(names, states(count, made), strict=True):
+    for name, state in zip(names, states(count, clip(**(vision or {}))), strict=True):
         torch.save(state, folder / f"{name}.pt")
-    scale = made.visual.transformer.resblocks[0].ls_1 if made else None
-    vision = {**VISION, "ls_init_value": 0.5} if hasattr(scale, "gamma") else VISION
-    configuration = {"embed_dim": FEATURES, "quick_gelu": True, "vision_cfg": vision, "text_cfg": TEXT}
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": configuration}))
+    describe(folder, **(vision or {}))
     for seed, name in enumerate(("one", "two")):
         tiny.image_folder(folder / name, 30, seed, classes=CLASSES)
     content = {

@@ -110,11 +110,8 @@ def drawn(models, samples=400):
     random = np.random.default_rng(models)
     logits = [random.normal(0, 3, (samples, 6)) * random.random((samples, 1)) for _ in range(models)]
     temperatures = [0.9, 1.0, 1.2][:models]
-    return (
-        logits,
-        temperatures,
-        np.column_stack([softmax_entropy(z, t) for z, t in zip(logits, temperatures, strict=True)]),
-    )
+    entropies = [softmax_entropy(z, t) for z, t in zip(logits, temperatures, strict=True)]
+    return logits, temperatures, np.column_stack(entropies)
 
 
 def added(entropies, offset):
