@@ -17,6 +17,7 @@ from tasks.exporting.onnx_files import (
     LARGEST,
     OPSET,
     OnnxFacts,
+    Recording,
     example_coefficients,
     example_images,
     require_packages,
@@ -28,6 +29,7 @@ from tasks.numerics.offset import Offset
 
 __all__ = ["LARGEST", "OPSET", "OnnxFacts", "write_plain_graph", "write_samples_graph", "write_whole_graph"]
 
+_OUTPUTS = ("logits", "coefficients", "entropies")
 _PLAIN = "the safetensors files can be exported without ONNX"
 _MERGED = "a merge of clusters or bins can be exported to ONNX as plain models, and the weights as safetensors"
 
@@ -39,7 +41,6 @@ def write_plain_graph(
     size: int,
     groups: Groups | None = None,
     metadata: Mapping[str, Any] | None = None,
-    largest: int = LARGEST,
 ) -> OnnxFacts:
     """Write one classifier as an ONNX graph: `images` float32 (n, 3, size, size) to `logits` (n, classes).
 
@@ -50,7 +51,6 @@ def write_plain_graph(
         groups: for each class of the data set the head's classes that it stands for, whose highest logit is the
             output; None: logits of the head's classes.
         metadata: kept in the file, values other than texts as JSON; beside it the file says its opset and its size.
-        largest: bytes of weights from which on they lie in a second file, `<path>.data`.
 
     Raises:
         PackageMissing: onnx or onnxscript is not installed.
@@ -61,16 +61,9 @@ def write_plain_graph(
     if any(tensor.is_meta for tensor in classifier.state_dict().values()):
         raise ModelMismatch("ONNX: wanted a classifier with weights, got one on the meta device")
     check_groups(groups, _classes(classifier.state_dict()))
-    return write_graph(
-        path,
-        PlainGraph(classifier, groups),
-        {"images": example_images(size)},
-        ["logits"],
-        layers=classifier,
-        instead=_PLAIN,
-        metadata={"graph": "plain", "size": size, **(metadata or {})},
-        largest=largest,
-    )
+    module = PlainGraph(classifier, groups)
+    recording = Recording(module, {"images": example_images(size)}, ["logits"], classifier, _PLAIN)
+    return write_graph(path, recording, {"graph": "plain", "size": size, **(metadata or {})})
 
 
 def write_samples_graph(
@@ -81,7 +74,6 @@ def write_samples_graph(
     size: int,
     groups: Groups | None = None,
     metadata: Mapping[str, Any] | None = None,
-    largest: int = LARGEST,
 ) -> OnnxFacts:
     """Write the per-sample merge of M models as an ONNX graph that takes each image's coefficients.
 
@@ -96,7 +88,6 @@ def write_samples_graph(
         size: height and width of the images, pixels.
         groups: as for `write_plain_graph`.
         metadata: as for `write_plain_graph`.
-        largest: as for `write_plain_graph`.
 
     Raises:
         PackageMissing: onnx or onnxscript is not installed.
@@ -106,18 +97,10 @@ def write_samples_graph(
             says what can be exported instead.
     """
     require_packages()
-    merged = _merged(skeleton, states, size)
-    check_groups(groups, _classes(merged.tensors))
-    return write_graph(
-        path,
-        SamplesGraph(merged, groups),
-        {"images": example_images(size), "coefficients": example_coefficients(len(states))},
-        ["logits"],
-        layers=merged.hollow,
-        instead=_MERGED,
-        metadata={"graph": "samples", "size": size, **(metadata or {})},
-        largest=largest,
-    )
+    merged = _merged(skeleton, states, size, groups)
+    examples = {"images": example_images(size), "coefficients": example_coefficients(len(states))}
+    recording = Recording(SamplesGraph(merged, groups), examples, ["logits"], merged.hollow, _MERGED)
+    return write_graph(path, recording, {"graph": "samples", "size": size, **(metadata or {})})
 
 
 def write_whole_graph(
@@ -131,7 +114,6 @@ def write_whole_graph(
     groups: Groups | None = None,
     scale: float | None = None,
     metadata: Mapping[str, Any] | None = None,
-    largest: int = LARGEST,
 ) -> OnnxFacts:
     """Write the whole of DaWin as one ONNX graph: each model's entropy, the coefficients, and the per-sample merge.
 
@@ -146,42 +128,32 @@ def write_whole_graph(
         size: height and width of the images, pixels.
         temperatures: T of each model that is asked for its entropy: all M, or with a scale those after the base.
         offset: b and w of the data set that the method was fitted on; None: without the offset.
-        groups: as for `write_plain_graph`. Entropies are those of the projected logits, as in a run.
+        groups: as for `write_plain_graph`; entropies are those of the projected logits.
         scale: s of the task vectors, c_t = s·(M − 1)·π_t and the rest the base's; None: models are interpolated.
         metadata: as for `write_plain_graph`.
-        largest: as for `write_plain_graph`.
 
     Raises:
         PackageMissing: onnx or onnxscript is not installed.
-        ModelMismatch: as `write_samples_graph`, or the temperatures are not one positive number for each model asked,
-            or an offset is given for other than two models.
+        ModelMismatch: as `write_samples_graph`, or temperatures or the offset do not fit the models.
         UncoveredLayer: as `write_samples_graph`.
     """
     require_packages()
-    asked = len(states) - (scale is not None)
-    _check_rule(temperatures, offset, asked)
+    _check_rule(temperatures, offset, len(states) - (scale is not None))
     own = [dict(state) for state in states]  # read once, where a state reads a file at each access
-    merged = _merged(skeleton, own, size)
-    check_groups(groups, _classes(merged.tensors))
-    rule = {"temperatures": [*temperatures], "offset": offset and {"b": offset.b, "b/w": offset.b / offset.w}}
+    merged = _merged(skeleton, own, size, groups)
     module = WholeGraph(merged, own, temperatures=temperatures, offset=offset, groups=groups, scale=scale)
-    return write_graph(
-        path,
-        module,
-        {"images": example_images(size)},
-        ["logits", "coefficients", "entropies"],
-        layers=merged.hollow,
-        instead=_MERGED,
-        metadata={"graph": "whole", "size": size, **rule, "scale": scale, **(metadata or {})},
-        largest=largest,
-    )
+    recording = Recording(module, {"images": example_images(size)}, _OUTPUTS, merged.hollow, _MERGED)
+    constants = {"b": offset.b, "b/w": offset.b / offset.w} if offset else None
+    rule = {"temperatures": [*temperatures], "offset": constants, "scale": scale}
+    return write_graph(path, recording, {"graph": "whole", "size": size, **rule, **(metadata or {})})
 
 
-def _merged(skeleton: nn.Module, states: Sequence[State], size: int) -> PerSample:
-    """Return a prepared per-sample merge, whose every layer has a rule."""
+def _merged(skeleton: nn.Module, states: Sequence[State], size: int, groups: Groups | None) -> PerSample:
+    """Return a prepared per-sample merge, whose every layer has a rule, after a check of the groups of its classes."""
     if len(states) < 2:
         raise ModelMismatch(f"ONNX: wanted at least two models to merge, got {len(states)}")
     merged = merge_per_sample(skeleton, states)
+    check_groups(groups, _classes(merged.tensors))
     merged.prepare((3, size, size))
     return merged
 

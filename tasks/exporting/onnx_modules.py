@@ -53,7 +53,9 @@ class SamplesGraph(nn.Module):
     def forward(self, images: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
         """Return logits (n, classes) of images (n, 3, h, w) merged by coefficients (n, M), the base's first."""
         parts = [tensors.by_name() for tensors in self.differences if isinstance(tensors, Tensors)]
-        return merged_logits(self._merged[0], images, coefficients, self.base.by_name(), parts, self.projection)
+        outputs = merged_outputs(self._merged[0], images, coefficients, self.base.by_name(), parts)
+        logits: torch.Tensor = self.projection(outputs)
+        return logits
 
 
 class WholeGraph(nn.Module):
@@ -101,8 +103,8 @@ class WholeGraph(nn.Module):
             coefficients = torch.cat([1 - scaled.sum(1, keepdim=True), scaled], dim=1)
         merging = {name for name, tensor in merged.tensors.items() if isinstance(tensor, MergedTensor)}
         parts = [{name: state[name] - states[0][name] for name in merging} for state in states[1:]]
-        logits = merged_logits(merged, images, coefficients, states[0], parts, self.projection)
-        return logits, coefficients, entropies
+        outputs = merged_outputs(merged, images, coefficients, states[0], parts)
+        return self.projection(outputs), coefficients, entropies
 
 
 class Projection(nn.Module):
@@ -157,15 +159,10 @@ def differences(merged: PerSample, model: int) -> dict[str, torch.Tensor]:
     return {name: t.differences[model] for name, t in found if isinstance(t, MergedTensor)}
 
 
-def merged_logits(
-    merged: PerSample,
-    images: torch.Tensor,
-    coefficients: torch.Tensor,
-    base: State,
-    parts: Sequence[State],
-    projection: nn.Module,
+def merged_outputs(
+    merged: PerSample, images: torch.Tensor, coefficients: torch.Tensor, base: State, parts: Sequence[State]
 ) -> torch.Tensor:
-    """Return the projected logits (n, classes) of a per-sample merge whose tensors are inputs of the graph.
+    """Return the outputs (n, …) of a per-sample merge whose tensors are inputs of the graph.
 
     Args:
         merged: the merge, whose own tensors say which ones are merged.
@@ -173,7 +170,6 @@ def merged_logits(
         coefficients: (n, M), the base's first.
         base: the base's tensors.
         parts: the differences of each model after the base.
-        projection: of the logits.
     """
     tensors = {
         name: MergedTensor.make(base[name], [part[name] for part in parts], [1.0] * len(parts), name, t.shared)
@@ -181,8 +177,7 @@ def merged_logits(
         else base[name]
         for name, t in merged.tensors.items()
     }
-    logits: torch.Tensor = projection(merged.run(images, coefficients.unbind(1)[1:], tensors))
-    return logits
+    return merged.run(images, coefficients.unbind(1)[1:], tensors)
 
 
 def entropy(logits: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -9,9 +9,9 @@ from pages import blocks, with_blocks
 
 from flows.experiment.file import load_experiment
 
-RUN_ELSEWHERE = {"results.md", "reference/python.md"}
-"""Pages whose examples read a store: `tests/integration/test_documented_queries.py` runs them, and
-`test_documented_commands.py` those of README."""
+RUN_ELSEWHERE = {"results.md", "reference/python.md", "serving.md"}
+"""Pages whose examples read a store or an exported folder: `tests/integration/test_documented_queries.py` runs the
+former, `test_documented_commands.py` those of README, and `test_serving_page.py` those that serve a graph."""
 
 WHOLE = {
     "name": "whole",
