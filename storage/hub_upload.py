@@ -4,6 +4,7 @@ The token is the Hub's own: the environment variable HF_TOKEN, else the one that
 """
 
 import glob
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from logging import ERROR
@@ -27,6 +28,8 @@ class Commit(NamedTuple):
     """Its identifier."""
     is_new: bool
     """Whether this upload made it; the files were there already otherwise."""
+    remarks: tuple[str, ...] = ()
+    """Warnings of the Hub and of its library, each on one line."""
 
 
 def hub_token() -> str | None:
@@ -72,14 +75,11 @@ def upload_folder(
     from huggingface_hub import HfApi  # noqa: PLC0415  slow to import, and seldom needed
 
     api = HfApi(token=hub_token())
-    with _one_error(repository), _display(progress):
+    with _one_error(repository), _display(progress), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         _validate_card(folder, names)
-        api.create_repo(repository, private=private or None, exist_ok=True)
-        if private and not api.repo_info(repository).private:
-            raise StoreDenied(f"{repository}: is public on the Hub, wanted a private repository; name another one")
-        if revision and not revision.startswith("refs/"):
-            api.create_branch(repository, branch=revision, exist_ok=True)
-        before = _latest(api, repository, revision)
+        _prepare(api, repository, private, revision)
+        before = api.repo_info(repository, revision=revision).sha
         done = api.upload_folder(
             repo_id=repository,
             folder_path=folder,
@@ -87,7 +87,17 @@ def upload_folder(
             revision=revision,
             commit_message=message,
         )
-    return Commit(str(done.commit_url), done.oid, done.oid != before)
+    remarks = dict.fromkeys(_words(one.message) for one in said if issubclass(one.category, UserWarning))
+    return Commit(str(done.commit_url), done.oid, done.oid != before, tuple(remarks))
+
+
+def _prepare(api: "HfApi", repository: str, private: bool, revision: str | None) -> None:
+    """Create the repository and the branch where they do not exist; refuse a public one that shall be private."""
+    api.create_repo(repository, private=private or None, exist_ok=True)
+    if private and not api.repo_info(repository).private:
+        raise StoreDenied(f"{repository}: is public on the Hub, wanted a private repository; name another one")
+    if revision and not revision.startswith("refs/"):
+        api.create_branch(repository, branch=revision, exist_ok=True)
 
 
 def _validate_card(folder: Path, names: Sequence[str]) -> None:
@@ -96,11 +106,6 @@ def _validate_card(folder: Path, names: Sequence[str]) -> None:
 
     if "README.md" in names:
         ModelCard.load(folder / "README.md").validate()
-
-
-def _latest(api: "HfApi", repository: str, revision: str | None) -> str | None:
-    """Return the identifier of a branch's latest commit; None for a branch without any."""
-    return api.repo_info(repository, revision=revision).sha
 
 
 @contextmanager
@@ -172,6 +177,6 @@ def _line(error: BaseException) -> str:
     return shown(first_line(error))
 
 
-def _words(error: BaseException) -> str:
-    """Return the whole message of an error on one line of bounded length."""
+def _words(error: BaseException | str) -> str:
+    """Return the whole message of an error or a warning on one line of bounded length."""
     return shown(" ".join(str(error).split()), 1000)

@@ -45,7 +45,7 @@ def execute(options: argparse.Namespace) -> int:
         progress=sys.stderr.isatty() and not options.quiet,
     )
     left_out = [f"{name}: not published, since the export did not write it" for name in folder.left_out]
-    for warning in (*folder.warnings, *left_out):
+    for warning in (*folder.warnings, *left_out, *commit.remarks):
         print(f"warning {one_line(warning)}", file=sys.stderr)
     if options.json:
         document = PublishDocument(
@@ -57,7 +57,7 @@ def execute(options: argparse.Namespace) -> int:
             files=list(folder.names),
             left_out=list(folder.left_out),
             bytes=folder.bytes,
-            warnings=list(folder.warnings),
+            warnings=[*folder.warnings, *commit.remarks],
         )
         print(document.model_dump_json(indent=2))
     elif options.quiet:

@@ -10,6 +10,8 @@ from storage.text import shown
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!^=])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_KEY = re.compile(r"-{0,2}[\w.-]+=")
+_BETWEEN = re.compile(r"([\s,'\"{}\[\]]+)")
 _LOCAL = re.compile(r"file:|[/~\\]|[A-Za-z]:[/\\]|(.*[/\\])?\.\.[/\\]")
 
 
@@ -109,7 +111,12 @@ def plain_words(words: Sequence[str]) -> str:
 
 
 def _public_word(word: str) -> str:
-    option, equals, value = word.partition("=")
-    if equals and option.startswith("-"):
-        return f"{option}={_public_word(value)}"
-    return public_address(word) if _SCHEME.match(word) or _LOCAL.match(word) else word
+    """Return a word of a command line without private places: an address, `key=address`, or a list of addresses."""
+    if key := _KEY.match(word):
+        return f"{key.group()}{_public_word(word[key.end() :])}"
+    if _SCHEME.match(word) or _LOCAL.match(word):
+        return public_address(word)
+    parts = _BETWEEN.split(word)
+    if len(parts) == 1:
+        return word
+    return "".join(part if i % 2 else _public_word(part) for i, part in enumerate(parts))  # odd ones are between

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from flows.reports.tables import rows_of_runs
+from flows.reports.tables import IS_MEAN, rows_of_runs
 from storage import keys
 from storage.catalogue.reading import Rows, look
 from storage.errors import ObjectMissing, StorageError
@@ -32,13 +32,16 @@ class Measured:
     """Every row of the method, with the columns of `storage.schemas.RESULTS`: all metrics, data sets and means."""
     same: frozenset[str]
     """Names of the data sets whose predictions the exported files give: the one that they were exported for, and for
-    one merged model those that it met with the same head."""
+    one merged model those that it met with the same head. For weights without a data set, and so without a head, all
+    that the same weights met."""
+    has_several_heads: bool = False
+    """Whether the weights met these data sets with several heads."""
 
     def of_files(self, *, means: bool = False) -> Iterator[dict[str, Any]]:
         """Yield the rows that the exported files were measured with, those of the first data set first.
 
         Args:
-            means: whether to yield means over groups of such data sets, in place of single data sets.
+            means: whether to yield means over groups of several such data sets, in place of single data sets.
         """
         return (row for row in self._rows(means) if {*row["datasets"]} <= self.same)
 
@@ -47,7 +50,8 @@ class Measured:
         return (row for row in (*self._rows(False), *self._rows(True)) if not {*row["datasets"]} <= self.same)
 
     def _rows(self, means: bool) -> Iterator[dict[str, Any]]:
-        return (row for row in self.rows.iter_rows(named=True) if is_mean(row["dataset"]) == means)
+        rows = (row for row in self.rows.iter_rows(named=True) if is_mean(row["dataset"]) == means)
+        return (row for row in rows if not means or len(row["datasets"]) > 1)  # the mean of one is that one's value
 
 
 def is_estimated(metric: str) -> bool:
@@ -84,10 +88,11 @@ def measured(record: Mapping[str, Any], store: Store) -> Measured | None:
     """Return the results of an exported method; None if the store has none of these predictions.
 
     The run is the recorded one if its rows are of the recorded predictions, else the experiment's latest run of which
-    this is true, else the newest.
+    this is true, else the newest. Weights that were exported for no data set have no recorded predictions: their rows
+    are those of the recorded run.
 
     Args:
-        record: of the exported folder, with `experiment`, `method`, `predictions_id`, `kind` and perhaps `run_id`.
+        record: of the exported folder, with `experiment`, `method`, `predictions_id`, `kind` and `run_id`.
         store: holds the results.
 
     Raises:
@@ -97,10 +102,30 @@ def measured(record: Mapping[str, Any], store: Store) -> Measured | None:
         with suppress(ObjectMissing):
             every = rows_of_runs(store, [(record["experiment"], run_id)])
             rows = every.filter(pl.col("method") == record["method"])
-            own = rows.filter(pl.col("samples_id") == record["predictions_id"])
-            if not own.is_empty():
-                return Measured(run_id=run_id, rows=_in_order(rows, own), same=_same(record, rows, own, store))
+            if found := _found(record, run_id, rows, store):
+                return found
     return None
+
+
+def _found(record: Mapping[str, Any], run_id: str, rows: pl.DataFrame, store: Store) -> Measured | None:
+    """Return a run's results of the method, if they are of the recorded predictions."""
+    of_datasets = rows.filter(~IS_MEAN)
+    own = of_datasets if record["predictions_id"] is None else of_datasets.filter(samples_id=record["predictions_id"])
+    if own.is_empty():
+        return None
+    name = own["dataset"][0]
+    is_own = pl.col("dataset") == name
+    ordered = pl.concat([rows.filter(is_own), rows.filter(~is_own)])
+    if record["kind"] != "static":  # a mixture, bins or an offset are fitted to each data set anew
+        return Measured(run_id=run_id, rows=ordered, same=frozenset({name}))
+    heads, weights = _heads(record, run_id, store), own["weights"][0].to_list()
+    pairs = of_datasets.select("dataset", "weights").iter_rows()
+    alike = frozenset({name, *(dataset for dataset, digests in pairs if digests == weights)})
+    if record["predictions_id"] is None:
+        several = len({*heads.values()}) > 1 if heads else not record["classes"]
+        return Measured(run_id=run_id, rows=ordered, same=alike, has_several_heads=several)
+    same = frozenset(one for one in alike if one == name or (one in heads and heads[one] == heads.get(name)))
+    return Measured(run_id=run_id, rows=ordered, same=same)
 
 
 def _runs(record: Mapping[str, Any], store: Store) -> Iterator[str]:
@@ -109,6 +134,8 @@ def _runs(record: Mapping[str, Any], store: Store) -> Iterator[str]:
     if record.get("run_id"):
         seen.add(record["run_id"])
         yield record["run_id"]
+    if record["predictions_id"] is None:
+        return
     with suppress(ObjectMissing):
         latest = latest_run(store, experiment)
         if latest not in seen:
@@ -122,27 +149,6 @@ def _runs(record: Mapping[str, Any], store: Store) -> Iterator[str]:
     )
     runs = collected(store, wanted.select("run_id", "created_at").unique("run_id"))
     yield from (run for run in runs.sort("created_at", "run_id", descending=True)["run_id"] if run not in seen)
-
-
-def _in_order(rows: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows with those of the exported data set first."""
-    is_own = pl.col("dataset") == own["dataset"][0]
-    return pl.concat([rows.filter(is_own), rows.filter(~is_own)])
-
-
-def _same(record: Mapping[str, Any], rows: pl.DataFrame, own: pl.DataFrame, store: Store) -> frozenset[str]:
-    """Return the data sets whose predictions are those of the exported files."""
-    name = own["dataset"][0]
-    if record["kind"] != "static":
-        return frozenset({name})  # a mixture, bins or an offset are fitted to each data set anew
-    heads = _heads(record, own["run_id"][0], store)
-    weights = own["weights"][0].to_list()
-    same = {
-        row["dataset"]
-        for row in rows.select("dataset", "weights").iter_rows(named=True)
-        if row["weights"] == weights and row["dataset"] in heads and heads[row["dataset"]] == heads.get(name)
-    }
-    return frozenset({name} | same)
 
 
 def _heads(record: Mapping[str, Any], run_id: str, store: Store) -> dict[str, str | None]:

@@ -28,7 +28,7 @@ def results_section(record: Mapping[str, Any], found: Measured | None) -> str:
     measured = [row for row in rows if not is_estimated(row["metric"])]
     estimated = [row for row in rows if is_estimated(row["metric"])]
     others = [row for row in found.of_others() if row["metric"] == _HEADLINE]
-    parts = ["## Results", _source(record, rows[0])]
+    parts = ["## Results", _source(record, rows[0]), *([_SEVERAL_HEADS] if found.has_several_heads else [])]
     if top1 := [row for row in measured if row["metric"] == _HEADLINE]:
         parts += [_accuracies(top1), *_remarks(rows)]
     if rest := [row for row in measured if row["metric"] != _HEADLINE]:
@@ -49,9 +49,11 @@ def datasets_section(record: Mapping[str, Any], found: Measured | None) -> str:
     """
     rows = found.rows.iter_rows(named=True) if found else ()
     named = {row["dataset"]: row for row in rows if not is_mean(row["dataset"])}
-    cells = [[code(n), code(r["group"]), code(r["dataset_digest"]), str(r["samples"])] for n, r in named.items()]
+    cells = [[code(n), code(r["group"]), code(r["dataset_digest"]), f"{r['samples']:,}"] for n, r in named.items()]
     if not cells:
-        cells = [[code(record["dataset"] or "–"), "–", code(record["dataset_digest"]), "–"]]
+        cells = [[code(record["dataset"]), "–", code(record["dataset_digest"]), "–"]] if record["dataset"] else []
+    if not cells:
+        return "## Data sets\n\nThe weights were exported for no data set in particular."
     words = (
         "A digest identifies the images of a data set: the list of its files, their labels and the preprocessing. Two "
         "data sets with one digest are the same, whatever their names."
@@ -100,7 +102,13 @@ def _numbers(row: Row) -> list[str]:
     _, unit = title_and_unit(row["metric"])
     low, high = row["ci_low"], row["ci_high"]
     interval = "–" if low is None or high is None else f"{shown_value(low, unit)} to {shown_value(high, unit)}"
-    return [shown_value(row["value"], unit), interval, str(row["samples"])]
+    return [shown_value(row["value"], unit), interval, f"{row['samples']:,}"]
+
+
+_SEVERAL_HEADS = (
+    "The run measured these weights with a classification head for each data set. **Each accuracy is that of the "
+    "weights together with such a head**, which may not be in this folder."
+)
 
 
 def _source(record: Mapping[str, Any], row: Row) -> str:
@@ -108,10 +116,9 @@ def _source(record: Mapping[str, Any], row: Row) -> str:
     return (
         f"All numbers are from run {code(row['run_id'])} of experiment {code(record['experiment'])} "
         f"({prose(row['software'])}, {prose(row['precision'])}, {row['created_at']:%Y-%m-%d}), in which the method "
-        f"{code(record['method'])} gave the predictions {code(record['predictions_id'])}. Intervals are 95 % "
-        "confidence intervals; n is the number of samples. The metadata of this page hold the same values, fractions "
-        "from 0 to 1. "
-        "`mean/…` is the mean over the data sets of a group, each with the same weight."
+        f"{code(record['method'])} gave the predictions {code(row['samples_id'])} on {code(row['dataset'])}. "
+        "Intervals are 95 % confidence intervals; n is the number of samples. The metadata of this page hold the same "
+        "values, fractions from 0 to 1. `mean/…` is the mean over the data sets of a group, each with the same weight."
     )
 
 

@@ -19,12 +19,13 @@ _MOST_ROWS = 16  # coefficients of more merged models are in dawin.json alone
 _KINDS = {
     "static": "One model, merged of {models} once: every image is classified with the same weights.",
     "clusters": (
-        "{sets} models, merged of {models}, and a router. The entropies of the source models' predictions on an image "
-        "choose its cluster, and the cluster's merged model classifies it."
+        "A merged model of {models} for each cluster ({sets}), and a router. The entropies of the source models' "
+        "predictions on an image choose its cluster, and the cluster's merged model classifies it."
     ),
     "bins": (
-        "{sets} models, merged of {models}, and a router. The entropies of the source models' predictions on an image "
-        "give its coefficient, the coefficient its bin, and the bin's merged model classifies the image."
+        "A merged model of {models} for each bin ({sets}), and a router. The entropies of the source models' "
+        "predictions on an image give its coefficient, the coefficient its bin, and the bin's merged model classifies "
+        "the image."
     ),
     "samples": (
         "The weights of {models}, and a router. The entropies of the source models' predictions on an image give its "
@@ -33,7 +34,7 @@ _KINDS = {
 }
 _SHARES = (
     "A model's entropy is that of the softmax of its logits, divided by its temperature. A model's coefficient for an "
-    "image grows as its entropy falls. "
+    "image grows as its entropy falls; `router.json` holds every number of the rule. "
 )
 _RULES = {
     "static": "The merged weights are the sum of all models' weights, each times its coefficient.",
@@ -57,17 +58,19 @@ def opening(record: Record) -> str:
     Args:
         record: of the exported folder.
     """
-    *others, last = (code(model["name"]) for model in record["models"])
+    *others, last = map(code, _merged(record))
     names = f"{', '.join(others)} and {last}" if others else last
-    words = _KINDS[record["kind"]].format(models=names, sets=len(record["coefficients"]))
+    words = _KINDS[record["kind"]] if others else "One model, {models}, as it was: nothing is merged into it."
+    words = words.format(models=names, sets=len(record["coefficients"]))
     where = f" It was fitted on data set {code(record['dataset'])}." if record["dataset"] else ""
     fitted = where if record["kind"] != "static" else ""
     family = _family(record)
+    classes = f" Classes: {len(record['classes'])}." if record["classes"] else ""
     method = f"Method: {code(record['method'])} ({prose(family.title)})." if family else f"{code(record['method'])}."
     return "\n\n".join(
         [
             f"# {prose(record['experiment'])}: {prose(record['method'])}",
-            f"{words}{fitted} {method} Classes: {len(record['classes'])}.",
+            f"{words}{fitted} {method}{classes}",
             _licence(),
         ]
     )
@@ -79,16 +82,21 @@ def merged_section(record: Record) -> str:
     Args:
         record: of the exported folder.
     """
+    made = record["made"]
+    sources = {*_merged(record), *map(_name_of, made["models"] if made else ())}
     rows = [
         [code(m["name"]), code(public_address(m["url"])), code(m["digest"]), f"{m['temperature']:g}"]
         for m in record["models"]
+        if m["name"] in sources
     ]
     parts = ["## What was merged", table(["model", "checkpoint", "SHA-256", "temperature"], rows, right=[3])]
-    if made := record["made"]:
+    if made:
         options = ", ".join(f"{plain(name)} = {plain(value)}" for name, value in _options(made["options"]))
-        sources = ", ".join(code(_name_of(model)) for model in made["models"])
         with_options = f" with {code(options)}" if options else ""
-        parts.append(f"Method {code(made['method'])} made one of the merged models of {sources}{with_options}.")
+        parts.append(
+            f"Method {code(made['method'])} made the model of that name of "
+            f"{', '.join(code(_name_of(model)) for model in made['models'])}{with_options}."
+        )
     parts.append(_RULES[record["kind"]])
     if record["scale"] is not None:
         parts.append(
@@ -185,7 +193,7 @@ def _licence() -> str:
 
 def _images(record: Record) -> str:
     pixels = record["preprocess"]
-    numbers = {name: ", ".join(f"{value:g}" for value in pixels[name]) for name in ("mean", "std")}
+    numbers = {name: ", ".join(str(value) for value in pixels[name]) for name in ("mean", "std")}
     return (
         f"Images: {pixels['size']} × {pixels['size']} pixels, {prose(pixels['interpolation'])} interpolation, "
         f"mean {numbers['mean']}, standard deviation {numbers['std']}."
@@ -195,13 +203,16 @@ def _images(record: Record) -> str:
 def _coefficients(record: Record) -> str:
     """Return the table of coefficients: a row for each merged model, a column for each source."""
     rows: Sequence[Sequence[float]] = record["coefficients"]
-    names = [model["name"] for model in record["models"]]
-    if len(names) != len(rows[0]):  # a made model stands for its sources
-        names = [f"source {number}" for number in range(len(rows[0]))]
+    names = _merged(record)
     cells = [[f"{number}", *(f"{value:.6g}" for value in row)] for number, row in enumerate(rows[:_MOST_ROWS])]
     shown = table([_SETS[record["kind"]], *map(code, names)], cells, right=range(len(names) + 1))
     more = len(rows) - _MOST_ROWS
     return f"{shown}\n\nThe other {more} rows are in `dawin.json`." if more > 0 else shown
+
+
+def _merged(record: Record) -> list[str]:
+    """Return the names of the models that coefficients are given for; a made model stands for its sources."""
+    return [*(record.get("merged") or [model["name"] for model in record["models"]])]
 
 
 def _options(options: Mapping[str, object] | Sequence[Sequence[object]]) -> list[tuple[object, object]]:

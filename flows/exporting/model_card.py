@@ -39,15 +39,16 @@ def write_card(folder: Path, record: Mapping[str, Any], store: Store) -> None:
     """
     target = folder / CARD
     unfinished = target.with_name(f".{CARD}.unfinished")
-    unfinished.write_text(card_content(record, store), encoding="utf-8", newline="\n")
+    unfinished.write_text(card_content(folder, record, store), encoding="utf-8", newline="\n")
     unfinished.replace(target)
 
 
-def card_content(record: Mapping[str, Any], store: Store) -> str:
+def card_content(folder: Path, record: Mapping[str, Any], store: Store) -> str:
     """Return the content of a model card: the YAML block between lines of dashes, then Markdown.
 
     Args:
-        record: the content of an exported folder's `dawin.json`.
+        folder: the exported folder, with its files.
+        record: the content of its `dawin.json`.
         store: holds the results of the experiment's runs.
 
     Raises:
@@ -59,7 +60,7 @@ def card_content(record: Mapping[str, Any], store: Store) -> str:
         merged_section(record),
         results_section(record, found),
         datasets_section(record, found),
-        loading_section(record),
+        loading_section(record, folder),
         reproduction_section(record),
         limits_section(record),
         citation_section(record),

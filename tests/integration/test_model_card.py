@@ -1,6 +1,7 @@
 """The card of a real run: each number in it is a row of the store, for a fixed merge, for clusters, for own heads."""
 
 import re
+from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
@@ -69,7 +70,7 @@ def check_numbers(card, rows):
         metric = found.group(1) if (found := re.search(r"\(`(\w+)`\)$", second)) else "top1"
         row, (_, unit) = stored[dataset.split("`")[1], metric], title_and_unit(metric)
         wanted = None if row["ci_low"] is None else [shown_value(row[end], unit) for end in ("ci_low", "ci_high")]
-        assert (value, samples) == (shown_value(row["value"], unit), str(row["samples"]))
+        assert (value, samples) == (shown_value(row["value"], unit), f"{row['samples']:,}")
         assert (None if interval == "–" else interval.split(" to ")) == wanted
 
 
@@ -85,7 +86,7 @@ def check_numbers(card, rows):
 def test_every_number_of_a_card_is_in_the_store(example, hub_api, method, kind, measured):
     """All metrics of the data sets that the files were measured on are in the metadata, and all tables agree."""
     _, file, store, rows = example
-    card = ModelCard(card_content(record_of(file, Store(store), method, "one", kind), Store(store)))
+    card = ModelCard(card_content(Path(), record_of(file, Store(store), method, "one", kind), Store(store)))
     mine = rows.filter(method=method)
     check_numbers(card, mine)
     assert {one.dataset_name for one in card.data.eval_results} == measured
@@ -100,8 +101,20 @@ def test_one_merged_tower_under_other_heads_is_another_model(table, multi_task, 
     """Each task has a head, so that the accuracies on the other tasks are no metadata of these files."""
     rows, store = table
     card = ModelCard(
-        card_content(record_of(multi_task / "multi.yaml", Store(store), method, "b", "static"), Store(store))
+        card_content(Path(), record_of(multi_task / "multi.yaml", Store(store), method, "b", "static"), Store(store))
     )
     check_numbers(card, rows.filter(method=method))
     assert {one.dataset_name for one in card.data.eval_results} == {"b"}
     assert "`a`" in card.text.partition("### The same method elsewhere")[2]
+
+
+def test_a_tower_without_a_head_has_the_numbers_of_every_task_and_says_so(table, multi_task):
+    """Exported for no data set in particular; each accuracy belongs to the tower and a task's head."""
+    rows, store = table
+    record = record_of(multi_task / "multi.yaml", Store(store), "ties/0.30", "a", "static")
+    record |= {"dataset": None, "dataset_digest": None, "predictions_id": None, "run_id": rows["run_id"][0]}
+    card = ModelCard(card_content(Path(), record, Store(store)))
+    check_numbers(card, rows.filter(method="ties/0.30"))
+    assert {one.dataset_name for one in card.data.eval_results} == {"a", "b", "c"}
+    assert "with a classification head for each data set" in card.text
+    assert "### The same method elsewhere" not in card.text

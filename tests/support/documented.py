@@ -32,6 +32,7 @@ NOT_RUN = {
     r"docker compose .*|kubectl .*": "needs a container runtime or a cluster; tests/unit/infra checks the files",
     r"echo \"\w+=\$\(openssl rand -hex 24\)\" >> infra/\.env": "writes a password for containers",
     r"aws s3 sync .*": "needs Amazon's command line and a bucket",
+    r"dawin publish .*": "needs a token and the Hub; tests/integration/test_publish.py publishes to a stand-in of it",
     r"dawin ui": "serves pages until it is interrupted; tests/integration/test_ui.py opens them",
     r"dawin watch watched\.yaml": "looks again and again until it is interrupted",
 }

@@ -43,6 +43,9 @@ class HubApi:
         self.large = {}
         """Content of large files by SHA-256."""
         self.messages = []
+        """First lines of the commits."""
+        self.warnings = []
+        """Warnings about every card."""
         self._failures = []
         self._lock = threading.Lock()
 
@@ -75,6 +78,10 @@ class HubApi:
         """Return the requests whose path contains `part`."""
         return [request for request in self.requests if part in request.path]
 
+    def head(self, repository, branch="main"):
+        """Return the identifier of a branch's latest commit."""
+        return self.repositories[repository]["branches"][branch]["sha"]
+
     def answer(self, request):
         """Return the status, the JSON and the headers of an answer."""
         with self._lock:
@@ -83,7 +90,7 @@ class HubApi:
                 if failure[0] in request.path and failure[2] != 0:
                     failure[2] = failure[2] and failure[2] - 1
                     return failure[1], {"error": failure[3]}, failure[4]
-            if request.token != f"Bearer {TOKEN}" and not re.match(r"/lfs/|/api/validate-yaml", request.path):
+            if request.token != f"Bearer {TOKEN}" and not re.match(r"/large/|/api/validate-yaml", request.path):
                 return 401, {"error": "Invalid username or password."}, {}
             for pattern, method, act in _ROUTES:
                 if method == request.method and (found := re.fullmatch(pattern, request.path)):
@@ -97,7 +104,14 @@ class HubApi:
 
     def _validate(self, request):
         errors = faults_of_card(json.loads(request.body)["content"])
-        return (400 if errors else 200), {"errors": [{"message": e} for e in errors], "warnings": []}, {}
+        return (
+            (400 if errors else 200),
+            {
+                "errors": [{"message": one} for one in errors],
+                "warnings": [{"message": one} for one in self.warnings],
+            },
+            {},
+        )
 
     def _create(self, request):
         body = json.loads(request.body)
@@ -137,7 +151,7 @@ class HubApi:
     def _batch(self, request, _name):
         found = []
         for one in json.loads(request.body)["objects"]:
-            actions = {"upload": {"href": f"{self.url}/lfs/{one['oid']}", "header": {}}}
+            actions = {"upload": {"href": f"{self.url}/large/{one['oid']}", "header": {}}}
             found.append({**one, **({} if one["oid"] in self.large else {"actions": actions})})
         return 200, {"transfer": "basic", "objects": found}, {}
 
@@ -174,7 +188,7 @@ _ROUTES = (
     (rf"/api/models/{_NAME}/preupload/([^/]+)", "POST", HubApi._preupload),
     (rf"/api/models/{_NAME}/commit/([^/]+)", "POST", HubApi._commit),
     (rf"/{_NAME}\.git/info/lfs/objects/batch", "POST", HubApi._batch),
-    (r"/lfs/([0-9a-f]{64})", "PUT", HubApi._put),
+    (r"/large/([0-9a-f]{64})", "PUT", HubApi._put),
 )
 
 

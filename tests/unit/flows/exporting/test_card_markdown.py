@@ -70,6 +70,18 @@ def test_a_command_shows_no_folder_of_this_machine():
     assert public_command(command) == "dawin export 'my file.yaml' --set=x --store s3://b/s -o out --method ties/0.30"
 
 
+def test_settings_of_a_command_show_no_folder_either():
+    """Neither a value nor a list of addresses in one word."""
+    command = (
+        "dawin export my.yaml --set models.0.checkpoint=/home/me/a.pt --set 'heads={a: /home/me/h.pt, b: s3://b/h.pt?s=1}'"
+        " --set models.1.checkpoint=file:///home/me/b.pt --set=x='/home/J Doe/c.pt'"
+    )
+    assert public_command(command) == (
+        "dawin export my.yaml --set models.0.checkpoint=a.pt --set 'heads={a: h.pt, b: s3://b/h.pt}'"
+        " --set models.1.checkpoint=b.pt --set=x=c.pt"
+    )
+
+
 @pytest.mark.parametrize("command", ["dawin export 'open", "dawin 'a\nb' `rm`", ""])
 def test_a_strange_command_is_one_line(command):
     """Neither a quotation without an end nor a line break is an error."""
