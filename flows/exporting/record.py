@@ -10,6 +10,7 @@ from flows.exporting.request import ExportRequest
 from flows.planning.fitted_method import FittedMethod
 from storage.store import Store
 from tasks.exporting.written_file import WrittenFile
+from tasks.models.architecture import described
 from tasks.references.models import ModelReference
 
 RECORD = "dawin.json"
@@ -32,26 +33,23 @@ def record_of(
     Raises:
         StorageError: results of the method are damaged.
     """
-    dataset = fitted.dataset
-    source = {
-        "experiment": request.experiment.name,
-        "method": request.method,
-        "kind": parts.kind,
-        "predictions_id": fitted.predictions.id,
-    }
-    found = measured(source, store)
+    dataset, predictions = fitted.dataset, fitted.predictions.id
+    source = {"experiment": request.experiment.name, "method": request.method, "kind": parts.kind}
+    found = measured({**source, "run_id": None, "predictions_id": predictions}, store)
+    bound = parts.dataset is not None  # else the weights are those of all data sets
     return {
         "format": VERSION,
         **source,
         "run_id": found.run_id if found else None,
         "dataset": parts.dataset,
-        "dataset_digest": dataset.digest if parts.dataset else None,  # else the weights belong to no data set
+        "dataset_digest": dataset.digest if bound else None,
+        "predictions_id": predictions if bound else None,
         "models": [_model(outputs.model) for outputs in fitted.outputs],
         "made": _made(fitted),
         "merged": [outputs.model.name for outputs in parts.merged],
         "coefficients": [list(row) for row in parts.coefficients],
         "scale": parts.scale,
-        "architecture": fitted.outputs[0].model.architecture,
+        "architecture": described(fitted.outputs[0].model.architecture or ""),
         "preprocess": _preprocess(fitted),
         "classes": list(parts.classes),
         "groups": [list(group) for group in dataset.groups] if dataset.groups and parts.classes else None,
