@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,14 +27,17 @@ class Target:
     Args:
         root: the exported folder.
         below: the folder below it that names of files are relative to; empty: itself.
+        whole: the exported folder as a target, whose files are counted with these; None: this is it.
 
     Attributes:
         written: the files so far, in order.
+        on_bytes: called with the bytes of each tensor that is written.
     """
 
-    def __init__(self, root: Path, below: str = "", written: list[WrittenFile] | None = None) -> None:
+    def __init__(self, root: Path, below: str = "", whole: "Target | None" = None) -> None:
         self.root, self._below = root, below
-        self.written = list[WrittenFile]() if written is None else written
+        self.written: list[WrittenFile] = whole.written if whole else []
+        self.on_bytes: Callable[[int], object] = whole.on_bytes if whole else lambda _: None
         self.folder.mkdir(exist_ok=True)
 
     @property
@@ -44,7 +47,7 @@ class Target:
 
     def below(self, name: str) -> "Target":
         """Return a folder of the root, whose files are counted with these; empty: the root."""
-        return Target(self.root, name, self.written)
+        return Target(self.root, name, self)
 
     def add(self, name: str) -> None:
         """Count a file that somebody else has written to the folder."""
@@ -69,8 +72,13 @@ class Target:
     ) -> None:
         """Write a safetensors file, one tensor at a time in memory: see `write_safetensors`."""
         with (self.folder / name).open("wb") as file:
-            digest = write_safetensors(file, outline, tensors, metadata)
+            digest = write_safetensors(file, outline, self._counted(tensors), metadata)
             self.written.append(WrittenFile(self.path(name), file.tell(), digest))
+
+    def _counted(self, tensors: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
+        for name, tensor in tensors:
+            yield name, tensor
+            self.on_bytes(tensor.nbytes)
 
     def json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import exports
@@ -14,6 +15,7 @@ import runs
 import safetensors.torch
 import tiny
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from flows.cli import main
@@ -98,8 +100,6 @@ def test_a_static_merge_is_loaded_by_everybody_with_the_same_logits(ran, tmp_pat
 def test_the_preprocessing_beside_the_weights_is_the_runs(ran, tmp_path):
     """open_clip's transform and transformers' image processor make the tensors that the run saw."""
     transformers = pytest.importorskip("transformers")
-    from PIL import Image
-
     folder, file, store, _ = ran
     out = exports.exported(file, store, "wise-ft/0.30", tmp_path / "out")
     _, transform = open_clip.create_model_from_pretrained(f"local-dir:{out}")
@@ -199,6 +199,24 @@ def test_task_vectors_are_routed_by_the_fine_tuned_models(multi_task, table, tmp
     np.testing.assert_allclose(np.array(record["coefficients"]).sum(1), 1)
 
 
+def test_classes_of_a_label_space_are_routed_by_their_own_logits(tmp_path, prefect_api):
+    """ImageNet-A scores 200 of the head's 1,000 classes: entropies and predictions are those of the 200."""
+    synsets = (files("timm") / "data" / "_info" / "imagenet_a_synsets.txt").read_text().split()
+    for number in range(24):
+        (tmp_path / "a" / synsets[7 * number]).mkdir(parents=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "a" / synsets[7 * number] / "0.png")
+    datasets = [{"name": "a", "images": "a", "label_space": "imagenet-a"}]
+    file = exports.build(tmp_path, classes=1000, datasets=datasets, baselines=["individual"])
+    rows = runs.run(file, tmp_path / "store")
+    out = exports.exported(file, tmp_path / "store", "dawin/clusters-2", tmp_path / "out", "--format", "dawin")
+    stored = exports.predictions(rows, tmp_path / "store", "dawin/clusters-2", "a")
+    assert exports.routed(out, exports.images(tmp_path, "a")) == stored["prediction"].to_list()
+    record, rules = (json.loads((out / name).read_text()) for name in ("dawin.json", "router.json"))
+    assert record["groups"] == rules["groups"]
+    assert (len(rules["groups"]), len(ours(out / "cluster-0")["head.bias"])) == (200, 1000)
+
+
 def test_a_static_merge_of_tasks_has_the_head_of_the_data_set_that_is_named(multi_task, table, tmp_path, capsys):
     """Without a data set the tower is exported alone, and the message says so."""
     rows, store = table
@@ -282,14 +300,14 @@ def test_the_record_names_everything_and_its_digests_are_those_of_the_files(ran,
     words = ["export", file, "--method", "dawin/samples", "--dataset", "two", "--store", store, "--json", "-o"]
     assert main([*words, str(tmp_path / "out")]) == 0
     document, record = json.loads(capsys.readouterr().out), json.loads((tmp_path / "out" / "dawin.json").read_text())
-    files = {
+    found = {
         str(path.relative_to(tmp_path / "out")): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in (tmp_path / "out").rglob("*")
         if path.is_file()
     }
-    assert files.keys() - record["files"].keys() == {"dawin.json", "README.md"}
-    assert {name: files[name] for name in record["files"]} == record["files"]
-    assert {one["name"] for one in document["files"]} == files.keys()
+    assert found.keys() - record["files"].keys() == {"dawin.json", "README.md"}
+    assert {name: found[name] for name in record["files"]} == record["files"]
+    assert {one["name"] for one in document["files"]} == found.keys()
     row = rows.filter(method="dawin/samples", dataset="two", metric="top1").row(0, named=True)
     assert (record["run_id"], record["predictions_id"]) == (row["run_id"], row["samples_id"])
     assert [model["name"] for model in record["models"]] == ["base", "tuned"]

@@ -27,14 +27,14 @@ def clip(**vision):
     return open_clip.CLIP(FEATURES, {**VISION, **vision}, TEXT, quick_gelu=True).eval().requires_grad_(False)
 
 
-def states(count, made=None):
+def states(count, made=None, classes=CLASSES):
     """State dicts of a base and of models tuned from it, each with a head; the base's text tower is in all of them."""
     base, random = (made or clip()).state_dict(), torch.Generator().manual_seed(5)
     found = []
     for number in range(count):
         near = {n: t + number * _NEARNESS * torch.randn(t.shape, generator=random) for n, t in base.items()}
-        head = {"classification_head.weight": 12 * torch.randn(CLASSES, FEATURES, generator=random)}
-        head["classification_head.bias"] = torch.randn(CLASSES, generator=random)
+        head = {"classification_head.weight": 12 * torch.randn(classes, FEATURES, generator=random)}
+        head["classification_head.bias"] = torch.randn(classes, generator=random)
         found.append({**{n: t for n, t in near.items() if n.startswith("visual.")}, **_text(base), **head})
     return found
 
@@ -49,11 +49,11 @@ def describe(folder, **vision):
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": configuration}))
 
 
-def build(folder, count=2, vision=None, **settings):
+def build(folder, count=2, vision=None, classes=CLASSES, **settings):
     """Write models, two data sets and an experiment file; return the file's path."""
     folder, names = Path(folder), ["base", "tuned", "third"][:count]
     folder.mkdir(parents=True, exist_ok=True)
-    for name, state in zip(names, states(count, clip(**(vision or {}))), strict=True):
+    for name, state in zip(names, states(count, clip(**(vision or {})), classes), strict=True):
         torch.save(state, folder / f"{name}.pt")
     describe(folder, **(vision or {}))
     for seed, name in enumerate(("one", "two")):
