@@ -104,11 +104,11 @@ class MergedTensor(torch.Tensor):
         wide = torch.promote_types(self.base.dtype, torch.float32)
         lead, broadcast = (1,) * (ndim - self.base.ndim), [1] * ndim
         broadcast[axis] = -1
-        result = self.base.to(wide).reshape(lead + self.base.shape)
+        result = _in_dtype(self.base, wide).reshape(lead + self.base.shape)
         for c, part, factor in self.terms():
-            values = part.to(wide).reshape(lead + part.shape)
-            result = torch.addcmul(result, values, c.to(wide).view(broadcast), value=factor)
-        return result.to(self.base.dtype)
+            values = _in_dtype(part, wide).reshape(lead + part.shape)
+            result = torch.addcmul(result, values, _in_dtype(c, wide).view(broadcast), value=factor)
+        return _in_dtype(result, self.base.dtype)
 
     def uncovered(self, use: str) -> UncoveredLayer:
         """Return the error that no rule covers a use of this tensor."""
@@ -161,6 +161,11 @@ def _rearrange(func: Any, tensor: MergedTensor, args: Sequence[Any], kwargs: Map
         MergedTensor.make(parts[0], parts[1:], tensor.factors, tensor.origin, tensor.shared)
         for parts in zip(*results, strict=True)
     )
+
+
+def _in_dtype(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return a tensor in a dtype; one that has it leaves no trace in a recorded graph, unlike a call of `to`."""
+    return tensor if tensor.dtype == dtype else tensor.to(dtype)
 
 
 def _scaled(part: torch.Tensor, factor: float, dtype: torch.dtype) -> tuple[torch.Tensor, float]:

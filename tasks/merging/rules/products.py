@@ -49,19 +49,30 @@ def product(x: torch.Tensor, matrix: MergedTensor, bias: Any) -> torch.Tensor:
     rows = x.reshape(prod(x.shape[:-1]), inputs)
     if matrix.shared.axes.is_recording:
         return functional.linear(x, matrix.base)
-    n, each = x.shape[0], prod(x.shape[1:-1])
-    out = x.new_empty(rows.shape[0], width)
+    if torch.compiler.is_exporting():
+        return _recorded(x, rows, matrix, bias)
+    n, each = len(x), prod(x.shape[1:-1])
+    out = x.new_empty(len(rows), width)
     if bias is None:
         torch.mm(rows, matrix.base.t(), out=out)
     else:
-        own = merged(bias, matrix).per_sample(0, 2).unsqueeze(1)
-        out.view(n, each, width).copy_(own.expand(n, each, width))
+        out.view(n, each, width).copy_(merged(bias, matrix).per_sample(0, 2).unsqueeze(1))
         out.addmm_(rows, matrix.base.t())
     buffer = torch.empty_like(rows)
     for c, part, factor in matrix.terms():
         torch.mul(rows.view(n, each, inputs), c.view(-1, 1, 1), out=buffer.view(n, each, inputs))
         out.addmm_(buffer, part.t(), alpha=factor)
     return out.view(*x.shape[:-1], width)
+
+
+def _recorded(x: torch.Tensor, rows: torch.Tensor, matrix: MergedTensor, bias: Any) -> torch.Tensor:
+    """Return the same product by functions without buffers, of which `torch.export` makes a smaller graph."""
+    width, inputs = matrix.base.shape
+    out = functional.linear(rows, matrix.base)
+    for c, part, factor in matrix.terms():
+        out = torch.addmm(out, (x * _along(c, x)).reshape(-1, inputs), part.t(), alpha=factor)
+    y = out.view(*x.shape[:-1], width)
+    return y if bias is None else y + merged(bias, matrix).per_sample(0, x.ndim)
 
 
 def linear(func: Any, first: MergedTensor, input: torch.Tensor, weight: Any, bias: Any = None) -> torch.Tensor:

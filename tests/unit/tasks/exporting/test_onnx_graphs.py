@@ -56,10 +56,10 @@ def test_a_plain_graph_gives_the_logits_of_its_classifier(tmp_path, quick_gelu):
         close(run(tmp_path / "plain.onnx", images=images(count))["logits"], model(images(count)))
 
 
-@pytest.mark.parametrize(("count", "quick_gelu"), [(2, False), (3, True)])
-def test_a_samples_graph_gives_the_merged_model_of_every_sample(tmp_path, count, quick_gelu):
+@pytest.mark.parametrize(("count", "tower"), [(2, {"quick_gelu": False}), (3, {"layers": 0})])
+def test_a_samples_graph_gives_the_merged_model_of_every_sample(tmp_path, count, tower):
     """The graph agrees with `merge_per_sample` for 1, 3 and 8 images, with coefficients of one model alone too."""
-    models, states = classifiers(count, quick_gelu=quick_gelu)
+    models, states = classifiers(count, **tower)
     facts = write_samples_graph(tmp_path / "samples.onnx", models[0], states, size=SIZE)
     assert facts.inputs == {"images": ("n", 3, SIZE, SIZE), "coefficients": ("n", count)}
     merged = merge_per_sample(models[0], states)
@@ -70,11 +70,7 @@ def test_a_samples_graph_gives_the_merged_model_of_every_sample(tmp_path, count,
 
 @pytest.mark.parametrize(
     ("offset", "groups", "tower"),
-    [
-        (None, None, {"layers": 1}),
-        (OFFSET, None, {"layers": 0, "quick_gelu": False}),
-        (OFFSET, GROUPS, {"layers": 0}),
-    ],
+    [(None, None, {"layers": 1}), (OFFSET, GROUPS, {"layers": 0})],
 )
 def test_a_whole_graph_gives_the_numbers_of_the_pipeline(tmp_path, offset, groups, tower):
     """Entropies, coefficients and merged logits agree with the pipeline's, at temperatures other than 1."""
