@@ -58,7 +58,7 @@ def _routing_reason(source: FittedReference) -> str | None:
     if own.seed is not None:
         return "coefficients are drawn at random for each sample"
     if own.column == "loss":
-        return "coefficients come from the true labels, which new images have none of"
+        return "coefficients come from the true labels, which new images do not have"
     if own.expertise != ROUTED_BY:
         return f"router.py routes by {ROUTED_BY}, the experiment measures expertise by {own.expertise}"
     return None

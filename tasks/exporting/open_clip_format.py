@@ -24,7 +24,7 @@ class OpenClipFormat:
         return None
 
     def holds_text(self, clip: ClipConfiguration) -> bool:
-        """Return whether there is a text tower: open_clip built it."""
+        """Return whether the CLIP has a text tower, which open_clip built."""
         return clip.whole is not None
 
     def write(self, subject: Subject, target: Target) -> None:

@@ -1,4 +1,4 @@
-"""Exported folders: what others load of them, and what `router.py` alone makes of images."""
+"""Exported folders: other libraries load them, `router.py` alone classifies images, and wrong requests are refused."""
 
 import hashlib
 import json
@@ -143,7 +143,7 @@ def test_our_form_is_inspected_and_is_a_model_of_another_experiment(ran, tmp_pat
 @pytest.mark.parametrize("method", MERGES)
 @pytest.mark.parametrize("settings", [(), ("merge.offset=false",)], ids=["offset", "plain"])
 def test_the_router_alone_gives_the_predictions_of_the_run(ran, tmp_path, method, settings):
-    """In a process with torch alone it prints the run's classes; clusters, bins and coefficients are the run's too."""
+    """In a process with torch alone it prints the run's classes; losses and entropies are the run's to rounding."""
     folder, file, store, _ = ran
     rows = runs.run(file, store, *settings)
     words = [word for one in settings for word in ("--set", one)]
@@ -153,6 +153,7 @@ def test_the_router_alone_gives_the_predictions_of_the_run(ran, tmp_path, method
     found = Router(out)(images)
     losses = -functional.log_softmax(found.logits.double(), 1)[range(30), stored["label"].to_list()]
     np.testing.assert_allclose(losses, stored["loss"], rtol=1e-4, atol=1e-5)
+    assert len(set(found.clusters.tolist())) == {"clusters": 2, "bins": 5, "samples": 1}[Router(out).rules["kind"]]
     for number, name in enumerate(("base", "tuned")):
         entropies = exports.predictions(rows, store, f"individual/{name}", "two")["entropy"]
         np.testing.assert_allclose(found.entropies[:, number], entropies, rtol=1e-4, atol=1e-6)
@@ -174,13 +175,20 @@ def test_each_cluster_is_a_model_that_others_load(ran, tmp_path):
     assert sorted(path.name for path in (out / "model-tuned").iterdir()) == ["checkpoint.safetensors"]
 
 
+@pytest.fixture(scope="module")
+def three(tmp_path_factory, prefect_api):
+    """The same of three CLIPs."""
+    folder = tmp_path_factory.mktemp("three")
+    file, store = exports.build(folder, 3, baselines=["individual"]), str(folder / "store")
+    return folder, file, store, runs.run(file, store)
+
+
 @pytest.mark.parametrize("method", MERGES)
-def test_three_models_are_routed_by_the_simplex(tmp_path, prefect_api, method):
+def test_three_models_are_routed_by_the_simplex(three, tmp_path, method):
     """Dirichlet clusters, bins by k-means and per-sample merges of three models give the run's predictions."""
-    file, store = exports.build(tmp_path / "three", 3, baselines=["individual"]), tmp_path / "store"
-    rows = runs.run(file, store)
+    folder, file, store, rows = three
     out = exports.exported(file, store, method, tmp_path / "out", "--dataset", "one", "--format", "dawin")
-    images = exports.images(tmp_path / "three", "one")
+    images = exports.images(folder, "one")
     assert exports.routed(out, images) == exports.predictions(rows, store, method, "one")["prediction"].to_list()
 
 
@@ -323,7 +331,7 @@ def test_the_record_names_everything_and_its_digests_are_those_of_the_files(ran,
         ("output-ensemble/uniform", "the outputs of several models are combined, so that no merged model exists"),
         ("classifier-selection", "the outputs of several models are combined, so that no merged model exists"),
         ("random/uniform", "coefficients are drawn at random for each sample"),
-        ("oracle/samples", "coefficients come from the true labels, which new images have none of"),
+        ("oracle/samples", "coefficients come from the true labels, which new images do not have"),
     ],
 )
 def test_a_method_without_a_model_is_refused_with_what_could_be_exported(ran, tmp_path, capsys, method, message):

@@ -93,7 +93,7 @@ def test_a_preprocessing_is_read_back_as_it_was(mode, interpolation):
         ({"norm_kwargs": {"elementwise_affine": False}}, "norm_kwargs"),
     ],
 )
-def test_a_tower_that_hugging_faces_clip_has_not_is_refused_with_the_reason(vision, reason):
+def test_a_tower_that_hugging_faces_clip_cannot_hold_is_refused_with_the_reason(vision, reason):
     """The reason names the setting and its value; open_clip's form holds every tower."""
     assert reason in FORMAT.refusal(described(**vision), PIXELS)
     assert OPEN_CLIP.refusal(described(**vision), PIXELS) is None
