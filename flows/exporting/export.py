@@ -82,7 +82,9 @@ def _forms(
     """
     if ONNX in request.wanted and not parts.with_head:
         raise ExperimentError(f"--format {ONNX}: a graph ends in a head; {'; '.join(parts.notes)}")
-    forms, notes = [], list[str]()
+    forms, notes, precision = [], list[str](), request.experiment.precision
+    if precision != "fp32":
+        notes.append(f"the files hold float32; the run computes in {precision}, so that predictions may differ")
     for name in dict.fromkeys(request.wanted):
         reason = OTHERS[name].refusal(clip, pixels) if name in OTHERS else None
         if reason and request.formats:

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import open_clip
 import polars as pl
+import safetensors.torch
 import tiny
 import torch
 import yaml
 from PIL import Image
+from torch.nn import functional
 
 from flows.cli import main
+from tasks.merging.combination import combine
+from tasks.models.classifier import build_classifier
 from tasks.models.descriptions import CLIP_MEAN, CLIP_STD
 
 VISION = {"layers": 2, "width": 64, "head_width": 32, "mlp_ratio": 2.0, "patch_size": 8, "image_size": 16}
@@ -114,3 +118,34 @@ def routed(folder, pictures):
     ended = subprocess.run(words, capture_output=True, text=True, cwd=folder.parent, check=False)
     assert ended.returncode == 0, ended.stderr
     return [int(line) for line in ended.stdout.split()]
+
+
+def merged(row, count=2):
+    """The state of a merge by `combine`, head included, by open_clip's names."""
+    found = []
+    for state in states(count):
+        visual = {name: tensor for name, tensor in state.items() if name.startswith("visual.")}
+        head = {f"head.{kind}": state[f"classification_head.{kind}"] for kind in ("weight", "bias")}
+        found.append({**visual, **head})
+    return combine(found, row)
+
+
+def logits_of(state, images):
+    """The logits of a state, run by the pipeline's own classifier."""
+    described = {"embed_dim": FEATURES, "quick_gelu": True, "vision_cfg": VISION}
+    return build_classifier(state, "a test", json.dumps(described))(images)
+
+
+def models_at(**places):
+    """A setting that names models by their checkpoints."""
+    return f"models=[{', '.join(f'{{name: {name}, checkpoint: {place}}}' for name, place in places.items())}]"
+
+
+def scored(features, head):
+    """Logits of features with an exported head."""
+    return functional.normalize(features, dim=-1) @ head["head.weight"].T + head["head.bias"]
+
+
+def ours(folder):
+    """The tensors in our own form."""
+    return safetensors.torch.load_file(folder / "checkpoint.safetensors")
