@@ -19,6 +19,7 @@ _DOCUMENTS = (
     "store-verify",
     "store-prune",
     "calibrate",
+    "export",
     "publish",
 )
 
