@@ -3,10 +3,9 @@
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
 from prefect import task
@@ -19,11 +18,10 @@ from storage.store import Store
 from tasks.merging.views import outline
 from tasks.methods.making import Making
 from tasks.methods.registry import method_of
-from tasks.models.checkpoint import HEAD, PROJECTION, read_checkpoint
+from tasks.models.checkpoint import HEAD
 from tasks.models.classifier import empty_tower
 from tasks.models.files.safetensors_file import write_safetensors
-from tasks.models.lazy_state import open_state
-from tasks.opening.verified_files import load_file, verified
+from tasks.opening.opened_models import OpenedModels
 from tasks.references.models import MadeModel, ModelReference
 from tasks.streaming.devices import default_device
 from tasks.streaming.fill import Tally
@@ -49,7 +47,7 @@ def make_model(made: MadeModel, store: Store, *, reading: Reading) -> Tally:
         return Tally(0, 1)
     log.info("merge: %s of %d models", made.method, len(made.models))
     with ExitStack() as files:
-        models = _Models(made.models, files)
+        models = OpenedModels(made.models, files)
         base, device = models[0], default_device()
         making = Making(
             member=made.method.partition("/")[2],
@@ -66,51 +64,6 @@ def make_model(made: MadeModel, store: Store, *, reading: Reading) -> Tally:
             store.replace(keys.learnt_coefficients(made.digest), json.dumps(making.learnt).encode())
         _write(store, made, outline(base), tensors, files)
     return Tally(1, 0)
-
-
-class _Models(Sequence[Mapping[str, torch.Tensor]]):
-    """Models that are opened when they are asked for.
-
-    A file that can be read tensor by tensor stays open until the model is made. A file that must be read whole is read
-    at each request, so that a method which takes one model at a time has one in memory.
-
-    Args:
-        models: in order.
-        files: keeps files open.
-        opened: states that stay open, by the file's digest.
-    """
-
-    def __init__(
-        self,
-        models: Sequence[ModelReference],
-        files: ExitStack,
-        opened: dict[str, Mapping[str, torch.Tensor]] | None = None,
-    ) -> None:
-        self._models, self._files = models, files
-        self._opened = {} if opened is None else opened
-
-    @property
-    def tuned(self) -> "_Models":
-        """The models after the base."""
-        return _Models(self._models[1:], self._files, self._opened)
-
-    def __len__(self) -> int:
-        return len(self._models)
-
-    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401  a number; see Sequence
-        model = self._models[index]
-        if model.digest in self._opened:
-            return self._opened[model.digest]
-        if model.projection:
-            whole = load_file(model, read_checkpoint)
-            return {**whole, PROJECTION: load_file(model.projection, read_checkpoint)[PROJECTION]}
-        with ExitStack() as file:
-            content, path = file.enter_context(verified(model))
-            state = open_state(content, model.url, path)
-            if not isinstance(state, dict):  # read lazily: the file must stay open
-                self._files.enter_context(file.pop_all())
-                self._opened[model.digest] = state
-        return state
 
 
 def _write(

@@ -34,6 +34,7 @@ COMMANDS = {
     "calibrate": "fit a temperature for each model on a labelled data set",
     "inspect": "describe a checkpoint: its family, tower, head and preprocessing",
     "convert": "write a checkpoint's tower and head to a safetensors file",
+    "export": "write the merged model of a method to a folder for others",
     "publish": "publish an exported folder on the Hugging Face Hub",
     "store list": "list the experiments, runs and tables of a store",
     "store verify": "find what is damaged in a store, and move it aside",

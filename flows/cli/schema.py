@@ -20,6 +20,7 @@ _DOCUMENTS = (
     "store-verify",
     "store-prune",
     "calibrate",
+    "export",
     "publish",
 )
 

@@ -1,6 +1,7 @@
 """The documents of `--json`, filled in: the facts that commands print, for programs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.planning.plan import Plan
@@ -8,6 +9,8 @@ from flows.planning.plan_parts import Part, parts_of
 from flows.reports.json_models import (
     CalibratedModel,
     CalibrateDocument,
+    ExportDocument,
+    ExportedFile,
     ForwardPasses,
     HeadDocument,
     InspectDocument,
@@ -75,6 +78,31 @@ def inspect_document(facts: Mapping[str, Any]) -> InspectDocument:
         types=facts["types"].split(", "),
         bytes=facts["bytes"],
         digest=facts["digest"],
+    )
+
+
+def export_document(
+    folder: Path, record: Mapping[str, Any], sizes: Mapping[str, int], notes: Sequence[str]
+) -> ExportDocument:
+    """Return the facts of an exported folder.
+
+    Args:
+        folder: its path.
+        record: the content of its `dawin.json`.
+        sizes: the bytes of each file, by its path below the folder.
+        notes: sentences for the user.
+    """
+    files = [ExportedFile(name=name, bytes=size, sha256=record["files"].get(name)) for name, size in sizes.items()]
+    return ExportDocument(
+        folder=str(folder.absolute()),
+        experiment=record["experiment"],
+        method=record["method"],
+        dataset=record["dataset"],
+        kind=record["kind"],
+        run_id=record["run_id"],
+        files=files,
+        bytes=sum(sizes.values()),
+        notes=list(notes),
     )
 
 

@@ -178,6 +178,40 @@ class ReportDocument(Document):
     """Its size."""
 
 
+class ExportedFile(Document):
+    """A file of an exported folder."""
+
+    name: str
+    """Its path below the folder."""
+    bytes: int
+    """Its size."""
+    sha256: str | None
+    """Its SHA-256; null for the record and the model card, which may be edited."""
+
+
+class ExportDocument(Document):
+    """`dawin export --json`: the folder that was written."""
+
+    folder: str
+    """Path of the folder."""
+    experiment: str
+    """Name of the experiment."""
+    method: str
+    """The exported method."""
+    dataset: str | None
+    """The data set that it was fitted on, or whose head it has; null: the weights belong to none."""
+    kind: str
+    """`static`, `clusters`, `bins` or `samples`."""
+    run_id: str | None
+    """The run whose results are those of the exported model; null: the latest run has no such row."""
+    files: list[ExportedFile]
+    """The files."""
+    bytes: int
+    """Size of all files."""
+    notes: list[str]
+    """Forms that were left out, and choices that the request left open."""
+
+
 class PublishDocument(Document):
     """`dawin publish --json`: the commit on the Hub, and the files in it."""
 
@@ -213,6 +247,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "store-verify": VerifyDocument,
     "store-prune": PruneDocument,
     "calibrate": CalibrateDocument,
+    "export": ExportDocument,
     "publish": PublishDocument,
 }
 """The document of each command that takes `--json`."""

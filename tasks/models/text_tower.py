@@ -123,22 +123,41 @@ def _tower(
 
 
 def _inferred(text: Tensors, where: str, *, quick: bool) -> tuple[nn.Module, Callable[[list[str]], torch.Tensor]]:
+    settings = inferred_text_settings(text, where)
+    tower: nn.Module = _build_text_tower(text["text_projection"].shape[1], CLIPTextCfg(**settings), quick_gelu=quick)
+    return tower, SimpleTokenizer(context_length=settings["context_length"])
+
+
+def inferred_text_settings(text: Tensors, where: str) -> dict[str, Any]:
+    """Return the settings of the text tower that tensors make up, as open_clip's `text_cfg`, with heads of 64.
+
+    Args:
+        text: tensors by open_clip's names; those of a vision tower may be among them.
+        where: the checkpoint's address, for messages.
+
+    Raises:
+        CheckpointError: they are not those of a CLIP text tower with CLIP's tokens.
+    """
     try:
         positions, embedding = text["positional_embedding"], text["token_embedding.weight"]
-        projection, width = text["text_projection"], text["ln_final.weight"].shape[0]
+        _, width = text["text_projection"], text["ln_final.weight"].shape[0]
         mlp = text["transformer.resblocks.0.mlp.c_fc.weight"].shape[0]
     except KeyError as error:
         raise CheckpointError(
             f"{where}: no text tower in it ({error.args[0]} is missing), so that no head can be made of names; "
             "name a head's file, or a checkpoint with one as the head's `text`"
         ) from error
-    layers = sum(name.endswith("attn.in_proj_weight") for name in text)
+    layers = sum(name.startswith("transformer.") and name.endswith("attn.in_proj_weight") for name in text)
     if width % _HEAD_WIDTH or embedding.shape[0] < _VOCABULARY:
         raise CheckpointError(
             f"{where}: text tower of width {width} and {embedding.shape[0]} tokens, wanted a multiple of {_HEAD_WIDTH} "
             f"and CLIP's {_VOCABULARY}; name its `architecture`"
         )
-    shape: dict[str, Any] = {"context_length": positions.shape[0], "vocab_size": embedding.shape[0], "width": width}
-    configuration = CLIPTextCfg(**shape, heads=width // _HEAD_WIDTH, layers=layers, mlp_ratio=mlp / width)
-    tower: nn.Module = _build_text_tower(projection.shape[1], configuration, quick_gelu=quick)
-    return tower, SimpleTokenizer(context_length=positions.shape[0])
+    return {
+        "context_length": positions.shape[0],
+        "vocab_size": embedding.shape[0],
+        "width": width,
+        "heads": width // _HEAD_WIDTH,
+        "layers": layers,
+        "mlp_ratio": mlp / width,
+    }

@@ -69,13 +69,18 @@ def test_light_parts_load_no_heavy_library(modules, unwanted):
 
 
 def test_no_source_unpickles():
-    """No file calls Python's pickle or torch's: checkpoints are read by an interpreter that can call nothing."""
+    """No file calls Python's pickle or torch's: checkpoints are read by an interpreter that can call nothing.
+
+    The program that exports leave in a folder reads images of its user, and allows torch plain tensors alone.
+    """
     calls = {"torch.load", "pickle.load", "pickle.loads", "pickle.Unpickler", "torch.jit.load"}
     for path in sources():
         text = path.read_text()
         assert "allow_pickle=True" not in text, path
         nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)]
-        assert not {ast.unparse(node) for node in nodes} & calls, path
+        allowed = {"torch.load"} if path.name == "router.py" and text.count("torch.load(") == 1 else set()
+        assert not allowed or "torch.load(sys.argv[1], weights_only=True)" in text
+        assert not {ast.unparse(node) for node in nodes} & calls - allowed, path
         assert not {name for name in imported(path) if name.split(".")[0] in ("pickle", "dill", "joblib")}, path
 
 

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import exports
 import multi_task as tasks_example
 import pytest
 import runs
@@ -37,6 +38,15 @@ def table(multi_task, prefect_api):
     """Result rows of every method on every task, and the store's address."""
     store = str(multi_task / "store")
     return runs.run(multi_task / "multi.yaml", store), store
+
+
+@pytest.fixture(scope="session")
+def whole_clips(tmp_path_factory, prefect_api):
+    """Two whole CLIPs that were run: the experiment's folder, its file, its store and the results."""
+    folder = tmp_path_factory.mktemp("whole-clips")
+    baselines = ["individual", "wise-ft", "output-ensemble", "classifier-selection", "oracle", "random", "ties/0.30"]
+    file, store = exports.build(folder, baselines=baselines), str(folder / "store")
+    return folder, file, store, runs.run(file, store)
 
 
 @pytest.fixture(scope="session")

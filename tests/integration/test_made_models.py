@@ -14,8 +14,8 @@ from flows.experiment.file import load_experiment
 from flows.planning.check import checked_plan
 from storage.blobs import read_blob
 from storage.store import Store
-from tasks import model_merging
 from tasks.errors import DatasetError
+from tasks.opening import opened_models
 from tasks.streaming.images import Images
 from tasks.streaming.looked_at import OpenedDataset
 from tasks.streaming.reading import Reading
@@ -126,7 +126,7 @@ def test_models_that_are_read_whole_are_in_memory_one_at_a_time(tmp_path, monkey
     file = tiny.experiment(tmp_path, samples=12, models=models)
     for seed, name in ((3, "third"), (4, "fourth")):
         tiny.checkpoint(tmp_path / f"{name}.pt", seed)
-    alive, most, opened = weakref.WeakSet(), [], model_merging.open_state
+    alive, most, opened = weakref.WeakSet(), [], opened_models.open_state
 
     class Counted(dict):
         __hash__ = object.__hash__
@@ -138,7 +138,7 @@ def test_models_that_are_read_whole_are_in_memory_one_at_a_time(tmp_path, monkey
         most.append(len(alive))
         return state
 
-    monkeypatch.setattr(model_merging, "open_state", counting)
+    monkeypatch.setattr(opened_models, "open_state", counting)
     settings = ("baselines=[greedy-soup]", "methods.greedy-soup.held_out=one", "merge.granularity=[]")
     run(file, str(tmp_path / "store"), *settings)
     assert len(most) >= 4

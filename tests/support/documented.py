@@ -24,6 +24,7 @@ NOT_RUN = {
     r"python infra/create_pools\.py .*": "the same",
     r"python infra/slurm/slurm_pool\.py .*": "needs a Slurm cluster; tests/workers/test_slurm.py starts one",
     r"sbatch .*": "the same",
+    r"python routed/router\.py images\.pt": "reads images.pt, which tests/integration/test_export_page.py writes",
     r"CUDA_VISIBLE_DEVICES=0 prefect worker start .*": "the same, and a GPU",
     r"python infra/heartbeats\.py": "the same",
     r"curl -X POST \$PREFECT_API_URL/events .*": "the same; tests/workers sends this event",

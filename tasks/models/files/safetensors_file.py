@@ -135,7 +135,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def write_safetensors(
-    file: BinaryIO, outline: Mapping[str, torch.Tensor], tensors: Iterable[tuple[str, torch.Tensor]]
+    file: BinaryIO,
+    outline: Mapping[str, torch.Tensor],
+    tensors: Iterable[tuple[str, torch.Tensor]],
+    metadata: Mapping[str, str] | None = None,
 ) -> str:
     """Write tensors as an iterable yields them, so that one of them is in memory at a time.
 
@@ -143,6 +146,7 @@ def write_safetensors(
         file: opened for writing.
         outline: tensors of the same names, shapes and types; they may be without numbers.
         tensors: names and tensors, in the outline's order.
+        metadata: texts by name for the header; None: it holds none.
 
     Returns:
         The SHA-256 of the bytes written, 64 hex digits.
@@ -151,7 +155,8 @@ def write_safetensors(
         ValueError: a tensor differs from the outline.
     """
     names = {dtype: name for name, dtype in _DTYPES.items()}
-    header, place = {}, 0
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    place = 0
     for name, tensor in outline.items():
         size = tensor.numel() * tensor.element_size()
         header[name] = {

@@ -9,9 +9,10 @@ from pages import blocks, with_blocks
 
 from flows.experiment.file import load_experiment
 
-RUN_ELSEWHERE = {"results.md", "reference/python.md", "serving.md"}
+RUN_ELSEWHERE = {"results.md", "reference/python.md", "serving.md", "export.md"}
 """Pages whose examples read a store or an exported folder: `tests/integration/test_documented_queries.py` runs the
-former, `test_documented_commands.py` those of README, and `test_serving_page.py` those that serve a graph."""
+former, `test_documented_commands.py` those of README, `test_serving_page.py` those that serve a
+graph, and `test_export_page.py` those that load an exported folder."""
 
 WHOLE = {
     "name": "whole",
