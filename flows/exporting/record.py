@@ -8,6 +8,7 @@ from flows.exporting.card_results import measured
 from flows.exporting.exported_parts import ExportedParts
 from flows.exporting.request import ExportRequest
 from flows.planning.fitted_method import FittedMethod
+from storage.published_addresses import published
 from storage.store import Store
 from tasks.exporting.written_file import WrittenFile
 from tasks.models.architecture import described
@@ -44,7 +45,7 @@ def record_of(
         "dataset": parts.dataset,
         "dataset_digest": dataset.digest if bound else None,
         "predictions_id": predictions if bound else None,
-        "models": [_model(outputs.model) for outputs in fitted.outputs],
+        "models": [_model(outputs.model, store) for outputs in fitted.outputs],
         "made": _made(fitted),
         "merged": [outputs.model.name for outputs in parts.merged],
         "coefficients": [list(row) for row in parts.coefficients],
@@ -61,8 +62,9 @@ def record_of(
     }
 
 
-def _model(model: ModelReference) -> dict[str, Any]:
-    return {"name": model.name, "url": model.url, "digest": model.digest, "temperature": model.temperature}
+def _model(model: ModelReference, store: Store) -> dict[str, Any]:
+    address = published(model.url, store)  # a local file keeps its name and that of its folder
+    return {"name": model.name, "url": address, "digest": model.digest, "temperature": model.temperature}
 
 
 def _made(fitted: FittedMethod) -> dict[str, Any] | None:
