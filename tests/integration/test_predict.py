@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 import torch
+from pages import blocks
 from pool_here import run_here, use_pool_here
 from runs import run, written
 
@@ -236,6 +237,16 @@ def test_the_file_says_what_it_was_computed_from(place):
     assert kept["dawin.method"] == OWN
     assert [name for name, _ in json.loads(kept["dawin.models"])] == ["base", "tuned"]
     assert kept["dawin.fitted_on"] != kept["dawin.images"]
+
+
+def test_the_program_of_the_page_reads_the_file(place, monkeypatch):
+    """It selects the images of low confidence, the least sure first."""
+    rows = predict(place, CLUSTERED, name="held-out")
+    monkeypatch.chdir(place[0])
+    names = {}
+    for block in blocks("predict.md", "python"):
+        exec(compile(block, "predict.md", "exec"), names)
+    assert names["unsure"].equals(rows.filter(pl.col("confidence") < 0.5).sort("confidence"))
 
 
 def test_python_predicts_too(place):
