@@ -10,8 +10,8 @@ from pages import blocks, with_blocks
 from flows.experiment.file import load_experiment
 
 RUN_ELSEWHERE = {"results.md", "reference/python.md", "serving.md", "export.md", "predict.md"}
-"""Pages whose examples read a store or an exported folder: `tests/integration/test_documented_queries.py` runs the
-former, `test_documented_commands.py` those of README, `test_serving_page.py` those that serve a graph, `test_export_page.py`
+"""Pages whose examples read a store or a file that a command wrote: `test_documented_queries.py` runs the former,
+`test_documented_commands.py` those of README, `test_serving_page.py` those that serve a graph, `test_export_page.py`
 those that load an exported folder, and `test_predict.py` those that read a file of predictions."""
 
 WHOLE = {
