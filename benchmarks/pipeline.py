@@ -36,9 +36,11 @@ class Size(NamedTuple):
 
     title: str
     arch: str | None
-    """An open_clip model; None: a tower of four layers for pictures of 32 pixels."""
+    """An open_clip model; None: a small tower for pictures of 32 pixels."""
     images: int
     batch: int
+    layers: int = 4
+    """Of the small tower."""
 
 
 SIZES = (Size("small tower × 5,000 pictures", None, 5000, 250), Size("ViT-B/32 × 500 photographs", "ViT-B-32", 500, 50))
@@ -67,7 +69,9 @@ def make_example(folder: Path, size: Size) -> None:
     from tasks.models.classifier import ImageClassifier, features_of
     from tasks.models.tower import TowerShape, build_named_tower, build_tower
 
-    shape = TowerShape(image_size=32, patch_size=4, width=192, layers=4, heads=3, mlp_ratio=4.0, output_dim=128)
+    shape = TowerShape(
+        image_size=32, patch_size=4, width=192, layers=size.layers, heads=3, mlp_ratio=4.0, output_dim=128
+    )
     torch.manual_seed(0)
     tower = build_named_tower(size.arch) if size.arch else build_tower(shape)
     features = features_of(build_named_tower(size.arch).to("meta")) if size.arch else shape.output_dim

@@ -1,5 +1,6 @@
 """Prediction: the predictions of one method on images, from the tables of a store into one file for its user."""
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from storage.schemas import BINS, COEFFICIENTS, MIXTURES, OUTPUTS, PREDICTIONS, 
 from storage.spans import Span
 from storage.store import Store
 from storage.tables import read_table, vectors
+from tasks.errors import InputError
 from tasks.progress import work
 from tasks.references.coefficients import BinsReference, FittedReference, MixtureReference
 from tasks.references.names import NamesReference
@@ -40,30 +42,40 @@ def write_predictions(
         outputs: of the models whose entropies become columns, `entropy_<model>`.
         classes: names of the classes; empty if none are known.
         store: holds the tables.
-        file: path of the file; a file that exists is replaced.
+        file: path of the file; a file that exists stays as it is.
         provenance: texts by name, which the file's schema holds as metadata.
 
     Raises:
         ObjectMissing: a table is missing.
         StorageError: a table cannot be read.
+        InputError: another process has written the file meanwhile.
     """
-    path, dataset = Path(file), predictions.dataset
-    unfinished, rows = path.with_name(f".{path.name}.unfinished"), 0
-    try:
-        with unfinished.open("wb") as opened, work(f"write {path.name}", dataset.samples, stage="write") as progress:
-            writer: pq.ParquetWriter | None = None
-            for rows_of_span in _tables(predictions, outputs, classes, store):
-                table = rows_of_span.replace_schema_metadata(dict(provenance))
-                writer = writer or pq.ParquetWriter(opened, table.schema, compression="zstd")
-                writer.write_table(table)
-                rows += len(table)
-                progress.advance(len(table))
-            if writer is not None:
-                writer.close()
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    path, dataset, rows = Path(file), predictions.dataset, 0
+    with (
+        tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as opened,
+        work(f"write {path.name}", dataset.samples, stage="write") as progress,
+    ):
+        writer: pq.ParquetWriter | None = None
+        for rows_of_span in _tables(predictions, outputs, classes, store):
+            table = rows_of_span.replace_schema_metadata(dict(provenance))
+            writer = writer or pq.ParquetWriter(opened, table.schema, compression="zstd")
+            writer.write_table(table)
+            rows += len(table)
+            progress.advance(len(table))
+        if writer is not None:
+            writer.close()
+        opened.flush()
+        _name(Path(opened.name), path)
     return rows
+
+
+def _name(unfinished: Path, path: Path) -> None:
+    """Give a complete file its name, unless another file has it."""
+    unfinished.chmod(0o644)
+    try:
+        path.hardlink_to(unfinished)
+    except FileExistsError as error:
+        raise InputError(f"-o {path}: another process has written it meanwhile") from error
 
 
 def _tables(

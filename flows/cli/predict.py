@@ -76,7 +76,7 @@ def _print(options: argparse.Namespace, found: "OtherImages") -> None:
     """Print the contents of the file: in words, or as one JSON document."""
     from flows.reports.prediction_summary import prediction_document, summary_lines
 
-    document = prediction_document(options.output, found, is_adapted=options.adapt)
+    document = prediction_document(options.output, found)
     if options.json:
         print(document.model_dump_json(indent=2))
         return

@@ -151,17 +151,18 @@ def _runs(record: Mapping[str, Any], store: Store) -> Iterator[str]:
     yield from (run for run in runs.sort("created_at", "run_id", descending=True)["run_id"] if run not in seen)
 
 
-def _heads(record: Mapping[str, Any], run_id: str, store: Store) -> dict[str, str | None]:
-    """Return the digest of the head that the method used on each data set; empty if the run's plan is gone."""
+def _heads(record: Mapping[str, Any], run_id: str, store: Store) -> dict[str, tuple[object, ...]]:
+    """Return the head that the method used on each data set, with its groups of classes; empty without a plan."""
     try:
         plan = read_manifest(store, keys.results(record["experiment"], run_id)).measured.get("plan")
         cells: tuple[Cell, ...] = from_json(store.read(plan))["cells"] if plan else ()
     except (StorageError, ValueError, KeyError):
         return {}
-    found = {}
+    found = dict[str, tuple[object, ...]]()
     for cell in cells:
         if cell.method == record["method"]:
             predictions = cell.predictions
             first = predictions if isinstance(predictions, OutputsReference) else predictions.outputs[0]
-            found[predictions.dataset.name] = first.scored.head.digest if first.scored.head else None
+            head = first.scored.head.digest if first.scored.head else None
+            found[predictions.dataset.name] = (head, predictions.dataset.groups)
     return found

@@ -194,8 +194,10 @@ def _licence() -> str:
 def _images(record: Record) -> str:
     pixels = record["preprocess"]
     numbers = {name: ", ".join(str(value) for value in pixels[name]) for name in ("mean", "std")}
+    resized = {"shortest": "the shorter side resized and the middle cut out", "squash": "both sides resized"}
+    how = resized.get(pixels["resize_mode"], f"the longer side resized and the rest filled with {pixels['fill']}")
     return (
-        f"Images: {pixels['size']} × {pixels['size']} pixels, {prose(pixels['interpolation'])} interpolation, "
+        f"Images: {pixels['size']} × {pixels['size']} pixels, {how}, {prose(pixels['interpolation'])} interpolation, "
         f"mean {numbers['mean']}, standard deviation {numbers['std']}."
     )
 

@@ -59,7 +59,7 @@ def export(request: ExportRequest, store: Store) -> Exported:
     try:
         with whole_folder(request.folder) as folder:
             target = Target(folder)
-            notes += write_models(parts, forms, Described(clip, pixels, target, source), fitted, store)
+            notes += write_models(parts, forms, Described(clip, pixels, target, source), store)
             record = record_of(request, fitted, parts, target.written, store)
             target.json(RECORD, record)
             write_card(folder, record, store)

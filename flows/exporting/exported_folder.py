@@ -4,7 +4,6 @@ from contextlib import ExitStack
 
 from flows.exporting.exported_parts import ExportedParts
 from flows.exporting.request import ONNX
-from flows.planning.fitted_method import FittedMethod
 from storage.store import Store
 from tasks.exporting.router_files import write_router
 from tasks.exporting.weight_files import OTHERS, OURS, Described, drop_checkpoint, write_weights
@@ -12,16 +11,13 @@ from tasks.exporting.weight_sets import MergedWeights
 from tasks.progress import Work, work
 
 
-def write_models(
-    parts: ExportedParts, forms: tuple[str, ...], description: Described, fitted: FittedMethod, store: Store
-) -> list[str]:
+def write_models(parts: ExportedParts, forms: tuple[str, ...], description: Described, store: Store) -> list[str]:
     """Write the weights of an export, the router and the graphs; return notes for the user.
 
     Args:
         parts: of the export.
         forms: in which weights are written.
         description: of the weights, and the folder.
-        fitted: the method.
         store: holds made models, and heads made of class names.
 
     Raises:
@@ -41,12 +37,12 @@ def write_models(
                 write_weights(weights, own, merged, description)
         files.close()  # refuses checkpoints that have changed while they were read
     if ONNX in forms:
-        _write_graphs(parts, description, fitted)
+        _write_graphs(parts, description)
     if parts.rules is None:
         if OURS not in forms:
             drop_checkpoint(description.target, parts.weights[0])
         return []
-    runs = write_router(parts.rules, parts.classes, fitted.dataset.groups, description)
+    runs = write_router(parts.rules, parts.classes, parts.groups, description)
     return [] if runs else ["router.py cannot run this tower: Router().route(logits) routes by given logits"]
 
 
@@ -61,10 +57,10 @@ class _Mebibytes:
         self._progress.advance((self._bytes >> 20) - (before >> 20))
 
 
-def _write_graphs(parts: ExportedParts, description: Described, fitted: FittedMethod) -> None:
+def _write_graphs(parts: ExportedParts, description: Described) -> None:
     from tasks.exporting.graph_files import write_of_samples, write_plain  # noqa: PLC0415  imports onnx's writers
 
-    groups, rules = fitted.dataset.groups, parts.rules
+    groups, rules = parts.groups, parts.rules
     with work("export graphs", len(parts.weights), unit="models") as progress:
         if rules is not None and parts.kind == "samples":
             temperatures, offset, scale = rules["temperatures"], parts.offset, parts.scale
@@ -72,5 +68,5 @@ def _write_graphs(parts: ExportedParts, description: Described, fitted: FittedMe
             progress.advance(len(parts.weights))
             return
         for weights in parts.weights:
-            write_plain(weights, description, groups if parts.dataset else None)
+            write_plain(weights, description, groups)
             progress.advance(1)

@@ -45,7 +45,9 @@ class ExportedParts:
     """s of task vectors."""
     with_head: bool
     classes: tuple[str, ...]
-    """Names of the head's classes; empty if it has none, or none are known."""
+    """Names of the classes that are predicted; empty if none are known, or data sets have different ones."""
+    groups: tuple[tuple[int, ...], ...] | None = None
+    """For each class the head's classes that it stands for; None: they are the head's."""
     notes: tuple[str, ...] = field(default=())
     """Sentences for the user about choices that the request left open."""
 
@@ -84,9 +86,11 @@ def _static(
     experiment, names = request.experiment, [dataset.name for dataset in request.experiment.datasets]
     dataset = request.dataset or (names[0] if len(names) == 1 else None)
     with_head = dataset is not None or len({experiment.head_of(name) for name in names}) == 1
-    note = (
-        f"no head was written, since the data sets have heads of their own: --dataset names one of {', '.join(names)}"
-    )
+    asked = f"--dataset names one of {', '.join(names)}"
+    note = f"no head was written, since the data sets have heads of their own: {asked}"
+    spaces = {one.scored_space for one in experiment.datasets}
+    is_clear = dataset is not None or (with_head and len(spaces) == 1)  # whose classes are predicted
+    unclear = f"the classes are the head's, without names, since the data sets have classes of their own: {asked}"
     return ExportedParts(
         kind="static",
         dataset=dataset,
@@ -94,8 +98,9 @@ def _static(
         coefficients=(coefficients,),
         weights=(WeightSet(folder="", outputs=outputs, coefficients=coefficients),),
         with_head=with_head,
-        classes=fitted.classes if with_head else (),
-        notes=() if with_head else (note,),
+        classes=fitted.classes if is_clear else (),
+        groups=fitted.dataset.groups if is_clear else None,
+        notes=(note,) if not with_head else () if is_clear else (unclear,),
     )
 
 
@@ -128,6 +133,7 @@ def _routed(request: ExportRequest, fitted: FittedMethod, merge: MergeReference,
         scale=merge.scale,
         with_head=True,
         classes=fitted.classes,
+        groups=fitted.dataset.groups,
         notes=(note,) if is_first else (),
     )
 

@@ -19,7 +19,7 @@ RECORD = "dawin.json"
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _LICENCES = ("LICENSE", "LICENCE", "NOTICE", "COPYING")
-_LOCAL = re.compile(r"file:/{2,}[^\s\"'<>`|]+|(?<![\w:/])/(?:home|Users|root)/[^\s\"'<>`|,]+")
+_LOCAL = re.compile(r"file:/{2,}[^\s\"'<>`|]+|(?<![\w:/.])/(?:[^\s\"'<>`|,/]+/)+[^\s\"'<>`|,]+")
 
 
 class Folder(NamedTuple):

@@ -4,6 +4,7 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
+from flows.exporting.card_markdown import public_command
 from flows.exporting.card_results import measured
 from flows.exporting.exported_parts import ExportedParts
 from flows.exporting.request import ExportRequest
@@ -53,9 +54,9 @@ def record_of(
         "architecture": described(fitted.outputs[0].model.architecture or ""),
         "preprocess": _preprocess(fitted),
         "classes": list(parts.classes),
-        "groups": [list(group) for group in dataset.groups] if dataset.groups and parts.classes else None,
+        "groups": [list(group) for group in parts.groups] if parts.groups else None,
         "precision": request.experiment.precision,
-        "command": request.command,
+        "command": public_command(request.command),
         "software": _software(),
         "files": {file.name: file.sha256 for file in written},
         "bytes": sum(file.bytes for file in written),

@@ -64,8 +64,18 @@ class Datasets:
         Raises:
             DatasetError: nothing exists at the address, or it holds no images in a format that is known.
         """
+        pixels = replace(like.preprocessing, border=0)  # which is of ObjectNet's own pictures
         reference = replace(
-            like, name=name, url=url, limit=limit, classes=None, label_space=None, unlabelled=True, expected=(), shard=0
+            like,
+            name=name,
+            url=url,
+            limit=limit,
+            preprocessing=pixels,
+            unlabelled=True,
+            classes=None,
+            label_space=None,
+            expected=(),
+            shard=0,
         )
         try:
             listed = list_again(reference)

@@ -13,6 +13,7 @@ from storage.filesystem import absolute
 from storage.identity import digest_of
 from storage.soundness import is_committed, missing_spans
 from storage.store import Store
+from tasks.errors import FitError, too_few_for_clusters
 from tasks.references.coefficients import BinsReference, CoefficientsReference, FittedReference, MixtureReference
 from tasks.references.datasets import DatasetReference, ScoredDataset
 from tasks.references.outputs import OutputsReference
@@ -30,8 +31,8 @@ class OtherImages(NamedTuple):
     """Of the method's predictions on them, its only cell."""
     fitted_on: DatasetReference
     """The data set that the method was fitted on."""
-    is_same: bool
-    """Whether the images are those of this data set."""
+    is_refitted: bool
+    """Whether offset, clusters or bins are fitted to these images instead."""
 
     @property
     def predictions(self) -> PredictionsReference:
@@ -57,14 +58,18 @@ def plan_on_images(
     Raises:
         ExperimentError: the method needs labels, or the store does not hold what was fitted.
         DatasetError: the images are missing, or in no format that is known.
+        FitError: they are too few to be fitted to.
     """
     own = _own_coefficients(fitted.predictions)
     if own and own.column == "loss":
         raise ExperimentError(f"--method {fitted.cell.method}: needs the labels of the images that it predicts")
     found = _dataset(fitted, images, limit, store)
-    is_same = found.digest == fitted.dataset.digest
-    if not adapt or is_same:
+    is_same, refits = found.digest == fitted.dataset.digest, adapt and _fits(fitted.predictions)
+    _check_made(fitted, store)
+    if not refits or is_same:
         _check_fitted(fitted, store)
+    if refits:
+        _check_samples(fitted.predictions, found)
     scored = fitted.outputs[0].scored
     logits = experiment.logits if experiment.logits == "fp16" or _reads_logits(fitted.predictions) else "none"
     moved = _Moved(replace(scored, dataset=found, logits=logits), adapt=adapt or is_same)
@@ -76,7 +81,7 @@ def plan_on_images(
         settings={
             **{key: fitted.plan.record.settings[key] for key in ("architecture", "assumed", "preprocess")},
             "classes": list(fitted.classes),
-            "fitted_on": (found if adapt else fitted.dataset).digest,
+            "fitted_on": (found if refits else fitted.dataset).digest,
         },
     )
     plan = replace(
@@ -88,7 +93,7 @@ def plan_on_images(
         needs_outputs=bool(outputs),
         ends_in="file",
     )
-    return OtherImages(plan, fitted.dataset, is_same)
+    return OtherImages(plan, fitted.dataset, refits)
 
 
 def _dataset(fitted: FittedMethod, images: str, limit: int | None, store: Store) -> DatasetReference:
@@ -163,8 +168,41 @@ def _reads_logits(predictions: PredictionsReference) -> bool:
     return isinstance(predictions, EnsembleReference) or (own is not None and own.needs_logits)
 
 
+def _fits(predictions: PredictionsReference) -> bool:
+    """Return whether anything is fitted to the samples of a data set: an offset, a mixture or bins."""
+    source, own = getattr(predictions, "source", None), _own_coefficients(predictions)
+    return isinstance(source, MixtureReference | BinsReference) or (own is not None and own.with_offset)
+
+
+def _check_samples(predictions: PredictionsReference, images: DatasetReference) -> None:
+    """Refuse images that are too few for a fit.
+
+    Raises:
+        FitError: fewer images than clusters, or a single one for an offset.
+    """
+    source, own = getattr(predictions, "source", None), _own_coefficients(predictions)
+    if isinstance(source, MixtureReference) and source.components != "auto" and images.samples < source.components:
+        raise too_few_for_clusters(images.name, images.samples, source.components)
+    if own and own.with_offset and images.samples < 2:
+        raise FitError("--adapt: 1 image, wanted at least 2 for the offset; without it, the fitted one is used")
+
+
+def _check_made(fitted: FittedMethod, store: Store) -> None:
+    """Refuse a model that was made by looking at images, and is not in the store.
+
+    Raises:
+        ExperimentError: the store does not hold it.
+    """
+    for made in fitted.made_models:
+        if made.looks_at and not is_committed(store, made.key):
+            raise ExperimentError(
+                f"--method {fitted.cell.method}: the store {store.url} holds no model of it for the checkpoints and "
+                "images as they are now; `dawin run EXPERIMENT` makes it"
+            )
+
+
 def _check_fitted(fitted: FittedMethod, store: Store) -> None:
-    """Refuse a method of which the store does not hold what was fitted, or a model that was made by looking at images.
+    """Refuse a method of which the store does not hold what was fitted.
 
     Raises:
         ExperimentError: something is missing.
@@ -179,10 +217,7 @@ def _check_fitted(fitted: FittedMethod, store: Store) -> None:
 
 
 def _not_fitted(fitted: FittedMethod, store: Store) -> Iterator[str]:
-    """Yield, in words, what was fitted or learnt and is not in the store."""
-    for made in fitted.made_models:
-        if made.looks_at and not is_committed(store, made.key):
-            yield "made model"
+    """Yield, in words, what was fitted and is not in the store."""
     predictions = fitted.predictions
     source = predictions.source if isinstance(predictions, MergeReference) else None
     if isinstance(source, MixtureReference) and not is_committed(store, source.components_key):

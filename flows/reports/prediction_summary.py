@@ -12,13 +12,12 @@ from tasks.references.outputs import OutputsReference
 _MOST = 5  # classes that are shown in words
 
 
-def prediction_document(file: Path, found: OtherImages, *, is_adapted: bool) -> PredictDocument:
+def prediction_document(file: Path, found: OtherImages) -> PredictDocument:
     """Return the contents of a file of predictions; it is read in pieces.
 
     Args:
         file: the file.
         found: the method and the images.
-        is_adapted: whether everything was fitted to these images.
     """
     rows = pl.scan_parquet(file)
     predictions = found.predictions
@@ -34,13 +33,23 @@ def prediction_document(file: Path, found: OtherImages, *, is_adapted: bool) -> 
         images=rows.select(pl.len()).collect().item(),
         method=found.plan.cells[0].method,
         fitted_on=found.fitted_on.name,
-        adapted=is_adapted,
+        adapted=found.is_refitted,
         coefficients=dict(zip(names, mean, strict=True)) if mean else None,
         clusters={f"{number}": count for number, count in clusters.iter_rows()} or None,
-        classes={f"{name or number}": count for number, name, count in counted.iter_rows()},
+        classes=_by_name(counted),
         store=found.plan.store.url,
         predictions=found.predictions.prefix,
     )
+
+
+def _by_name(counted: pl.DataFrame) -> dict[str, int]:
+    """Return counts by the names of classes; classes that share a name have their numbers too, as two of ImageNet's."""
+    names = counted["class"].to_list()
+    found = dict[str, int]()
+    for number, name, count in counted.iter_rows():
+        key = str(number) if name is None else name if names.count(name) == 1 else f"{name} ({number})"
+        found[key] = count
+    return found
 
 
 def summary_lines(document: PredictDocument) -> Iterator[str]:

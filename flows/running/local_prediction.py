@@ -1,5 +1,6 @@
 """One prediction from this process: method and images found, missing predictions computed, the file written."""
 
+import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,8 @@ def check_file(file: Path) -> None:
         raise ExperimentError(f"-o {file}: exists already; name another file")
     if not file.absolute().parent.is_dir():
         raise ExperimentError(f"-o {file}: no such folder {file.absolute().parent}")
+    try:
+        with tempfile.TemporaryFile(dir=file.absolute().parent):
+            pass
+    except OSError as error:
+        raise ExperimentError(f"-o {file}: cannot be written ({error.strerror or error})") from error

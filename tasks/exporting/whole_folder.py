@@ -26,6 +26,8 @@ def refuse_taken(target: Path) -> None:
     if len(target.parts) > 1 and target.parts[0].endswith(":"):  # a path keeps one slash of an address's two
         raise TargetTaken(f"-o {target}: an address; wanted a folder of this machine")
     if target.is_dir():
+        if os.path.ismount(target):
+            raise TargetTaken(f"-o {target}: a place where a file system is mounted; wanted a folder inside it")
         held = sorted(entry.name for entry in target.iterdir())
         if held:
             raise TargetTaken(f"-o {target}: wanted an empty or a new folder, it holds {', '.join(held[:3])}")
@@ -48,6 +50,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         TargetTaken: the target is taken, or another process is writing it.
     """
     refuse_taken(target)
+    target = target.resolve()  # a link to an empty folder stands for that folder
     place = target.absolute().with_name(f".{target.absolute().name}.unfinished")
     lock = _locked(place)
     try:

@@ -67,7 +67,7 @@ def list_dataset(
         ObjectMissing: nothing exists at the address.
     """
     folder = open_folder(url)
-    samples = read_samples(folder)
+    samples = read_samples(folder, labelled=scored_as is None)
     if scored_as:
         samples = replace(samples, labels=np.full(len(samples), -1, np.int32), classes=(), named=True)
     projected = label_space(space, _mappings(folder)) if space else None

@@ -1,5 +1,6 @@
 """Exported folders: other libraries load them, and the record says what they are."""
 
+import contextlib
 import hashlib
 import json
 
@@ -61,6 +62,23 @@ def test_the_preprocessing_beside_the_weights_is_the_runs(whole_clips, tmp_path)
     processor = transformers.CLIPImageProcessor.from_pretrained(out)
     got = processor(images=square, return_tensors="pt")["pixel_values"][0]
     torch.testing.assert_close(got, transform(square), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("width", "shift"), [(20, 0), (18, 0), (19, 1)])
+def test_transformers_cuts_the_middle_out_a_pixel_further_left_where_the_page_says_so(
+    whole_clips, tmp_path, width, shift
+):
+    """Of 3 pixels too many, open_clip leaves 2 on the left and transformers 1."""
+    transformers = pytest.importorskip("transformers")
+    _, file, store, _ = whole_clips
+    out = exports.exported(file, store, "wise-ft/0.30", tmp_path / "out")
+    _, transform = open_clip.create_model_from_pretrained(f"local-dir:{out}")
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, width, 3), dtype=np.uint8))
+    left = round((width - 16) / 2) - shift
+    processor = transformers.CLIPImageProcessor.from_pretrained(out)
+    got = processor(images=picture, return_tensors="pt")["pixel_values"][0]
+    torch.testing.assert_close(got, transform(picture.crop((left, 0, left + 16, 16))), rtol=1e-5, atol=1e-5)
+    assert torch.allclose(got, transform(picture), atol=1e-5) == (shift == 0)
 
 
 def test_the_predictions_of_an_exported_model_are_the_runs(whole_clips, tmp_path):
@@ -138,7 +156,7 @@ def test_a_tower_without_a_text_tower_is_loaded_as_the_page_says(tmp_path, prefe
 
 def test_the_record_names_everything_and_its_digests_are_those_of_the_files(whole_clips, tmp_path, capsys):
     """`dawin.json` holds models, coefficients, the run and the command, which writes the same bytes again."""
-    _, file, store, rows = whole_clips
+    folder, file, store, rows = whole_clips
     words = ["export", file, "--method", "dawin/samples", "--dataset", "two", "--store", store, "--json", "-o"]
     assert main([*words, str(tmp_path / "out")]) == 0
     document, record = json.loads(capsys.readouterr().out), json.loads((tmp_path / "out" / "dawin.json").read_text())
@@ -154,8 +172,9 @@ def test_the_record_names_everything_and_its_digests_are_those_of_the_files(whol
     assert (record["run_id"], record["predictions_id"]) == (row["run_id"], row["samples_id"])
     assert [model["name"] for model in record["models"]] == ["base", "tuned"]
     assert (record["kind"], record["classes"]) == ("samples", ["class0", "class1", "class2"])
-    command = record["command"].split()[1:]
-    assert main([*command[:-1], str(tmp_path / "again")]) == 0
+    assert str(folder) not in record["command"]  # which is published: it names files alone
+    with contextlib.chdir(folder):
+        assert main([*record["command"].split()[1:-1], str(tmp_path / "again")]) == 0
     assert json.loads((tmp_path / "again" / "dawin.json").read_text())["files"] == record["files"]
 
 

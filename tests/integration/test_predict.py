@@ -21,7 +21,9 @@ from flows.experiment.file import load_experiment
 from flows.planning import other_images
 from flows.planning.datasets import Datasets
 from flows.planning.fitted_method import fitted_method
+from flows.reports.prediction_summary import _by_name
 from storage.store import Store
+from tasks import prediction
 from tasks.datasets.transform import normalized
 from tasks.merging.combination import combine
 from tasks.models.classifier import build_classifier
@@ -206,14 +208,19 @@ def test_the_workers_of_a_pool_predict_the_same(place, monkeypatch):
 
 @pytest.mark.parametrize("method", ["output-ensemble/dynamic", "output-ensemble/uniform", "classifier-selection"])
 def test_methods_that_average_outputs_predict_too(place, method):
-    """They read the models' logits, which are stored then; the classes are those of the averaged probabilities."""
-    rows = predict(place, method, name="averaged")
-    assert rows.height == 40
-    assert set(rows["class"]) <= {"class0", "class1", "class2"}
-    sums = (
-        np.stack(rows["coefficients"].to_list()).sum(axis=1) if rows["coefficients"].null_count() == 0 else np.ones(1)
-    )
-    np.testing.assert_allclose(sums, 1)
+    """The classes are those of the averaged probabilities, or of the surer model's."""
+    rows, store = predict(place, method, name="averaged"), Store(place[2])
+    fitted = fitted_method(load_experiment(place[1]), store, method, "one")
+    states, images = load_states(fitted.outputs, store, "cpu"), images_of(fitted, place[0] / "new")
+    p = torch.stack([build_classifier(states[o], "", None)(images).double().softmax(1) for o in fitted.outputs], 1)
+    weights = torch.eye(2, dtype=torch.float64)[(-(p * p.log()).sum(2)).argmin(1)]
+    if rows["coefficients"].null_count() == 0:
+        weights = torch.tensor(rows["coefficients"].to_list(), dtype=torch.float64)
+    averaged = (weights[:, :, None] * p).sum(1)
+    assert rows["prediction"].to_list() == averaged.argmax(1).tolist()
+    np.testing.assert_allclose(rows["confidence"].to_numpy(), averaged.max(1).values.numpy(), atol=1e-5)
+    assert (rows["coefficients"].null_count() == 0) == (method != "classifier-selection")
+    assert (rows["coefficients"].to_list() == [[0.5, 0.5]] * 40) == (method == "output-ensemble/uniform")
 
 
 def test_the_document_names_counts_coefficients_and_clusters(place, capsys):
@@ -237,6 +244,46 @@ def test_the_file_says_what_it_was_computed_from(place):
     assert kept["dawin.method"] == OWN
     assert [name for name, _ in json.loads(kept["dawin.models"])] == ["base", "tuned"]
     assert kept["dawin.fitted_on"] != kept["dawin.images"]
+
+
+def test_adapt_claims_no_fit_where_nothing_is_fitted(place, capsys):
+    """A fixed merge is the same for all images, and the file says on which data set the method stood."""
+    assert predict(place, "wise-ft/0.50", "--adapt").equals(predict(place, "wise-ft/0.50"))
+    assert "wise-ft/0.50 as fitted on one" in capsys.readouterr().out
+    assert predict(place, "greedy-soup", "--adapt").height == 40
+
+
+def test_images_may_lie_anywhere(place):
+    """Pictures in the folder itself and below it are predicted in the order of their paths."""
+    folder = place[0] / "mixed"
+    tiny.image_folder(folder / "deep", 4, 7)
+    (folder / "top.png").write_bytes(next((folder / "deep").rglob("*.png")).read_bytes())
+    assert predict(place, OWN, images="mixed")["name"].to_list() == sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*.png")
+    )
+
+
+def test_a_file_that_another_process_wrote_meanwhile_stays(place, monkeypatch, capsys):
+    """The rows of this process are complete in the store; its file is dropped, and one line says why."""
+    out = place[0] / "raced.parquet"
+    name = prediction._name
+
+    def raced(unfinished, path):
+        out.write_text("theirs")
+        name(unfinished, path)
+
+    monkeypatch.setattr(prediction, "_name", raced)
+    words = ["predict", place[1], "--method", OWN, "--dataset", "one", "--images", str(place[0] / "new")]
+    assert main([*words, "-o", str(out), "--store", place[2], "-q"]) == 2
+    assert "raced.parquet: another process has written it meanwhile" in capsys.readouterr().err
+    assert out.read_text() == "theirs"
+    assert not list(place[0].glob(".raced*"))
+
+
+def test_classes_of_one_name_are_counted_apart():
+    """ImageNet has two classes called missile; a name that stands once has no number."""
+    counted = pl.DataFrame({"prediction": [657, 744, 3], "class": ["missile", "missile", "shark"], "len": [7, 3, 2]})
+    assert _by_name(counted) == {"missile (657)": 7, "missile (744)": 3, "shark": 2}
 
 
 def test_the_program_of_the_page_reads_the_file(place, monkeypatch):

@@ -67,7 +67,6 @@ def test_a_wrong_request_is_refused_in_one_line(place, capsys, words, message):
         (CLUSTERED, "fitted mixture"),
         (BINNED, "bins"),
         (OWN, "outputs, from which the offset is computed,"),
-        ("greedy-soup", "made model"),
     ],
 )
 def test_a_data_set_without_a_fit_is_refused(place, tmp_path, capsys, method, missing):
@@ -86,3 +85,27 @@ def test_an_existing_file_is_not_overwritten(place, capsys):
     assert main([*words, "-o", str(place[0] / "kept.parquet"), "--store", place[2]]) == 2
     assert "kept.parquet: exists already; name another file" in capsys.readouterr().err
     assert (place[0] / "kept.parquet").read_text() == "mine"
+
+
+@pytest.mark.parametrize("adapt", [[], ["--adapt"]])
+def test_a_model_that_was_never_made_is_refused(place, tmp_path, capsys, adapt):
+    """Its method looks at labelled images, which no fit to other images replaces."""
+    words = ["predict", place[1], "--method", "greedy-soup", "--dataset", "one", "--images", str(place[0] / "new")]
+    words += ["-o", str(tmp_path / "out.parquet"), "--store", str(tmp_path / "store"), "-q", *adapt]
+    assert main(words) == 2
+    assert "--method greedy-soup: the store" in (shown := capsys.readouterr().err)
+    assert "`dawin run EXPERIMENT` makes it" in shown
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [(CLUSTERED, "1 samples, wanted at least 2 for merge.clusters"), (OWN, "--adapt: 1 image, wanted at least 2")],
+)
+def test_too_few_images_to_be_fitted_to_are_refused(place, tmp_path, capsys, method, message):
+    """One image has no spread; without --adapt it is predicted by the fitted rule."""
+    tiny.image_folder(tmp_path / "single", 1, 5)
+    words = ["predict", place[1], "--method", method, "--dataset", "one", "--images", str(tmp_path / "single")]
+    words += ["-o", str(tmp_path / "out.parquet"), "--store", place[2], "-q"]
+    assert main([*words, "--adapt"]) == 2
+    assert message in capsys.readouterr().err
+    assert main(words) == 0

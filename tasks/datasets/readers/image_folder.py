@@ -30,7 +30,7 @@ def _read(folder: Folder, paths: Sequence[str]) -> Samples:
             f"the first is {shown(files[int(loose[0])].path)}"
         )
     if len(loose):
-        return named_samples(ImageFiles(folder, files), np.full(len(files), -1, np.int32), ())
+        return _read_unlabelled(folder, paths)
     names, counts = files.first_folders()  # in the order of the paths, in which `a-b/x` comes before `a/x`
     classes = sorted(names)
     check_class_names(classes, folder.url)
@@ -40,10 +40,17 @@ def _read(folder: Folder, paths: Sequence[str]) -> Samples:
     )
 
 
+def _read_unlabelled(folder: Folder, paths: Sequence[str]) -> Samples:
+    """Return one sample for each image, wherever it lies, in the sorted order of the paths."""
+    files = paths.files if isinstance(paths, Paths) else images_in(folder)
+    return named_samples(ImageFiles(folder, files), np.full(len(files), -1, np.int32), ())
+
+
 READER = Reader(
     name="images",
     marks=f"one directory per class with {', '.join(sorted(IMAGE_SUFFIXES))}",
     recognises=_recognises,
     read=_read,
+    read_unlabelled=_read_unlabelled,
     is_exclusive=True,
 )

@@ -22,6 +22,7 @@ class Reader:
             files are damaged or missing, or form several data sets.
         is_exclusive: whether a folder that also holds another exclusive format is refused as ambiguous. True for
             formats that are recognised by a suffix, false for those that are recognised by a file of a fixed name.
+        read_unlabelled: as `read`, where labels do not matter; None: `read` does it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Reader:
     recognises: Callable[[Folder], Sequence[str]]
     read: Callable[[Folder, Sequence[str]], Samples]
     is_exclusive: bool = False
+    read_unlabelled: Callable[[Folder, Sequence[str]], Samples] | None = None
 
 
 def reader_of_file(name: str, file: str, read: Callable[[Folder, str], Samples]) -> Reader:

@@ -24,8 +24,12 @@ READERS: tuple[Reader, ...] = tuple(import_module(f"{__package__}.{file}").READE
 """The readers in the order of precedence: the first that recognises a folder reads it."""
 
 
-def read_samples(folder: Folder) -> Samples:
+def read_samples(folder: Folder, *, labelled: bool = True) -> Samples:
     """Return the samples of a data set in any of the registered formats.
+
+    Args:
+        folder: the files.
+        labelled: whether labels matter; without, images may lie anywhere in folders of images.
 
     Raises:
         DatasetError: the folder has no known format or several, or its files are damaged or missing.
@@ -39,7 +43,8 @@ def read_samples(folder: Folder) -> Samples:
     if not found:
         raise _unrecognised(folder)
     reader, paths = found[0]
-    return reader.read(folder, paths)
+    read = reader.read if labelled else reader.read_unlabelled or reader.read
+    return read(folder, paths)
 
 
 def _unrecognised(folder: Folder) -> DatasetError:

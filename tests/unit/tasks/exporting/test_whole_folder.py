@@ -100,3 +100,20 @@ def test_a_target_that_is_taken_is_refused(tmp_path, monkeypatch, name, message)
         (tmp_path / one).touch()
     with pytest.raises(TargetTaken, match=re.escape(message)):
         refuse_taken(Path(name))
+
+
+def test_a_link_to_an_empty_folder_stands_for_that_folder(tmp_path):
+    """The files lie in the folder that the link names, and the link stays."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with whole_folder(tmp_path / "link") as place:
+        (place / "file").write_text("written")
+    assert (tmp_path / "real" / "file").read_text() == "written"
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
+def test_a_mount_is_refused():
+    """A folder cannot take the place of a file system's root; the message names it."""
+    with pytest.raises(TargetTaken, match=r"-o /proc: a place where a file system is mounted"):
+        refuse_taken(Path("/proc"))
