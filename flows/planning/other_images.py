@@ -70,21 +70,25 @@ def plan_on_images(
         _check_fitted(fitted, store)
     if refits:
         _check_samples(fitted.predictions, found)
-    scored = fitted.outputs[0].scored
     logits = experiment.logits if experiment.logits == "fp16" or _reads_logits(fitted.predictions) else "none"
-    moved = _Moved(replace(scored, dataset=found, logits=logits), adapt=adapt or is_same)
+    scored = replace(fitted.outputs[0].scored, dataset=found, logits=logits)
+    moved = _Moved(scored, adapt=adapt or is_same)
+    return OtherImages(_plan(fitted, moved, found if refits else fitted.dataset), fitted.dataset, refits)
+
+
+def _plan(fitted: FittedMethod, moved: "_Moved", fitted_on: DatasetReference) -> Plan:
     predictions = moved.predictions(fitted.predictions)
-    outputs = _looked_at(predictions)
+    outputs, settings = _looked_at(predictions), fitted.plan.record.settings
     record = RunRecord(
-        experiment=experiment.name,
+        experiment=fitted.plan.record.experiment,
         run_id=f"p{digest_of({'predictions': predictions.id})[:12]}",
         settings={
-            **{key: fitted.plan.record.settings[key] for key in ("architecture", "assumed", "preprocess")},
+            **{key: settings[key] for key in ("architecture", "assumed", "preprocess")},
             "classes": list(fitted.classes),
-            "fitted_on": (found if refits else fitted.dataset).digest,
+            "fitted_on": fitted_on.digest,
         },
     )
-    plan = replace(
+    return replace(
         fitted.plan,
         record=record,
         outputs=(outputs or moved.outputs(fitted.outputs),),
@@ -93,7 +97,6 @@ def plan_on_images(
         needs_outputs=bool(outputs),
         ends_in="file",
     )
-    return OtherImages(plan, fitted.dataset, refits)
 
 
 def _dataset(fitted: FittedMethod, images: str, limit: int | None, store: Store) -> DatasetReference:

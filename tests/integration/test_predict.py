@@ -1,29 +1,23 @@
 """`dawin predict`: a method, as it was fitted on one data set, applied to other images."""
 
-import json
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 import pytest
 import tiny
 import torch
-from pages import blocks
 from pool_here import run_here, use_pool_here
+from predicted import BINNED, CLUSTERED, OWN, make_place, predict
 from runs import run, written
 
-import dawin
 from flows.cli import main
-from flows.errors import ExperimentError
 from flows.experiment.file import load_experiment
 from flows.planning import other_images
 from flows.planning.datasets import Datasets
 from flows.planning.fitted_method import fitted_method
-from flows.reports.prediction_summary import _by_name
 from storage.store import Store
-from tasks import prediction
 from tasks.datasets.transform import normalized
 from tasks.merging.combination import combine
 from tasks.models.classifier import build_classifier
@@ -36,38 +30,11 @@ from tasks.streaming.reading import Reading
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
-CLUSTERED, BINNED, OWN = "dawin/clusters-2", "dawin/bins-4", "dawin/samples"
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, prefect_api):
-    """A run of two models on two data sets, and other images in folders whose names are no classes."""
-    folder = tmp_path_factory.mktemp("predict")
-    merge = {"granularity": ["clusters", "bins", "samples"], "clusters": 2, "bins": 4}
-    baselines = [
-        "individual",
-        "wise-ft/0.50",
-        "ties/1.00",
-        "greedy-soup",
-        "output-ensemble/dynamic",
-        "classifier-selection",
-        "oracle",
-    ]
-    methods = {"greedy-soup": {"held_out": "two"}}
-    file = tiny.experiment(folder, samples=24, merge=merge, baselines=baselines, methods=methods)
-    tiny.image_folder(folder / "new", 40, 7, classes=5)
-    run(file, folder / "store")
-    return folder, file, str(folder / "store")
-
-
-def predict(place, method, *more, images="new", name="out"):
-    """Run the command; return the rows of its file."""
-    folder, file, store = place
-    out = folder / f"{name}.parquet"
-    out.unlink(missing_ok=True)
-    words = ["predict", file, "--method", method, "--dataset", "one", "--images", str(folder / images)]
-    assert main([*words, "-o", str(out), "--store", store, "-q", *more]) == 0
-    return pl.read_parquet(out)
+    """A run of two models on two data sets, and other images."""
+    return make_place(tmp_path_factory.mktemp("predict"))
 
 
 def stored(place, method, dataset="one"):
@@ -223,36 +190,6 @@ def test_methods_that_average_outputs_predict_too(place, method):
     assert (rows["coefficients"].to_list() == [[0.5, 0.5]] * 40) == (method == "output-ensemble/uniform")
 
 
-def test_the_document_names_counts_coefficients_and_clusters(place, capsys):
-    """`--json` prints one document, whose numbers are those of the file."""
-    rows = predict(place, CLUSTERED, "--json")
-    document = json.loads(capsys.readouterr().out)
-    assert document["images"] == 40
-    assert document["fitted_on"] == "one"
-    assert document["clusters"] == {str(k): n for k, n in rows.group_by("cluster").len().sort("cluster").iter_rows()}
-    assert document["classes"] == dict(
-        rows["class"].value_counts().sort("count", "class", descending=[True, False]).iter_rows()
-    )
-    means = np.stack(rows["coefficients"].to_list()).mean(axis=0)
-    assert document["coefficients"] == pytest.approx(dict(zip(("base", "tuned"), means, strict=True)))
-
-
-def test_the_file_says_what_it_was_computed_from(place):
-    """Its schema holds the method, the digests of both data sets, and the models in the order of the coefficients."""
-    predict(place, OWN)
-    kept = {k.decode(): v.decode() for k, v in pq.read_schema(place[0] / "out.parquet").metadata.items()}
-    assert kept["dawin.method"] == OWN
-    assert [name for name, _ in json.loads(kept["dawin.models"])] == ["base", "tuned"]
-    assert kept["dawin.fitted_on"] != kept["dawin.images"]
-
-
-def test_adapt_claims_no_fit_where_nothing_is_fitted(place, capsys):
-    """A fixed merge is the same for all images, and the file says on which data set the method stood."""
-    assert predict(place, "wise-ft/0.50", "--adapt").equals(predict(place, "wise-ft/0.50"))
-    assert "wise-ft/0.50 as fitted on one" in capsys.readouterr().out
-    assert predict(place, "greedy-soup", "--adapt").height == 40
-
-
 def test_images_may_lie_anywhere(place):
     """Pictures in the folder itself and below it are predicted in the order of their paths."""
     folder = place[0] / "mixed"
@@ -261,57 +198,3 @@ def test_images_may_lie_anywhere(place):
     assert predict(place, OWN, images="mixed")["name"].to_list() == sorted(
         str(path.relative_to(folder)) for path in folder.rglob("*.png")
     )
-
-
-def test_a_file_that_another_process_wrote_meanwhile_stays(place, monkeypatch, capsys):
-    """The rows of this process are complete in the store; its file is dropped, and one line says why."""
-    out = place[0] / "raced.parquet"
-    name = prediction._name
-
-    def raced(unfinished, path):
-        out.write_text("theirs")
-        name(unfinished, path)
-
-    monkeypatch.setattr(prediction, "_name", raced)
-    words = ["predict", place[1], "--method", OWN, "--dataset", "one", "--images", str(place[0] / "new")]
-    assert main([*words, "-o", str(out), "--store", place[2], "-q"]) == 2
-    assert "raced.parquet: another process has written it meanwhile" in capsys.readouterr().err
-    assert out.read_text() == "theirs"
-    assert not list(place[0].glob(".raced*"))
-
-
-def test_classes_of_one_name_are_counted_apart():
-    """ImageNet has two classes called missile; a name that stands once has no number."""
-    counted = pl.DataFrame({"prediction": [657, 744, 3], "class": ["missile", "missile", "shark"], "len": [7, 3, 2]})
-    assert _by_name(counted) == {"missile (657)": 7, "missile (744)": 3, "shark": 2}
-
-
-def test_the_program_of_the_page_reads_the_file(place, monkeypatch):
-    """It selects the images of low confidence, the least sure first."""
-    rows = predict(place, CLUSTERED, name="held-out")
-    monkeypatch.chdir(place[0])
-    names = {}
-    for block in blocks("predict.md", "python"):
-        exec(compile(block, "predict.md", "exec"), names)
-    assert names["unsure"].equals(rows.filter(pl.col("confidence") < 0.5).sort("confidence"))
-
-
-def test_python_predicts_too(place):
-    """`dawin.predict` returns the rows of the file that the command writes."""
-    folder, file, store = place
-    out = folder / "python.parquet"
-    asked = {"method": CLUSTERED, "dataset": "one", "images": folder / "new", "store": store, "progress": False}
-    rows = dawin.predict(file, out, **asked).collect()
-    assert rows.equals(predict(place, CLUSTERED))
-    with pytest.raises(ExperimentError, match=r"python.parquet: exists already"):
-        dawin.predict(file, out, **asked)
-
-
-def test_a_store_with_predictions_is_sound_and_kept(place, capsys):
-    """`store verify` finds no fault, and `store prune` keeps the tables while the plan of the predictions counts."""
-    predict(place, CLUSTERED)
-    assert main(["store", "verify", "--store", place[2]]) == 0
-    capsys.readouterr()
-    before = written(place[2])
-    assert main(["store", "prune", "--keep-last", "1", "--store", place[2]]) == 0
-    assert written(place[2]) == before
