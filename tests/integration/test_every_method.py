@@ -156,7 +156,7 @@ def test_one_cluster_is_a_static_merge_with_the_mean_coefficients(multi_task, tm
 def test_constant_coefficients_give_one_model_sample_by_sample(multi_task, tmp_path, monkeypatch):
     """Every sample's own merge, all with the same coefficients, is one static merge."""
     monkeypatch.setattr(
-        "tasks.streaming.merge_sinks.model_coefficients",
+        "tasks.streaming.local_coefficients.model_coefficients",
         lambda columns, offset: np.tile([0.2, 0.3, 0.5], (len(columns), 1)),
     )
     store = str(tmp_path / "store")

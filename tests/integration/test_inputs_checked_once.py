@@ -40,7 +40,7 @@ def counted(monkeypatch):
         monkeypatch.setattr(module, name, counting)
 
     count(datasets, "list_dataset", "parent lists")
-    count(images, "list_dataset", "child lists")
+    count(images, "list_again", "child lists")
     count(checkpoint_records, "digest_of_file", "parent hashes")
     count(verified_files, "digest_of_file", "child hashes")
     return counts
