@@ -38,7 +38,8 @@ def record_of(file, store, method, dataset, kind):
         "coefficients": [[1.0 / len(sources)] * len(sources)],
         "scale": None,
         "architecture": "tiny",
-        "preprocess": {"size": 16, "mean": [0.5] * 3, "std": [0.2] * 3, "interpolation": "bicubic"},
+        "preprocess": {"size": 16, "mean": [0.5] * 3, "std": [0.2] * 3, "interpolation": "bicubic"}
+        | {"resize_mode": "shortest", "fill": 0},
         "classes": list(found.classes),
         "precision": "fp32",
         "predictions_id": found.predictions.id,
