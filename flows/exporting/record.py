@@ -11,6 +11,7 @@ from flows.exporting.request import ExportRequest
 from flows.planning.fitted_method import FittedMethod
 from storage.published_addresses import published
 from storage.store import Store
+from tasks.exporting.router_files import preprocessing_document
 from tasks.exporting.written_file import WrittenFile
 from tasks.models.architecture import described
 from tasks.references.models import ModelReference
@@ -52,7 +53,7 @@ def record_of(
         "coefficients": [list(row) for row in parts.coefficients],
         "scale": parts.scale,
         "architecture": described(fitted.outputs[0].model.architecture or ""),
-        "preprocess": _preprocess(fitted),
+        "preprocess": preprocessing_document(fitted.dataset.preprocessing),
         "classes": list(parts.classes),
         "groups": [list(group) for group in parts.groups] if parts.groups else None,
         "precision": request.experiment.precision,
@@ -73,18 +74,6 @@ def _made(fitted: FittedMethod) -> dict[str, Any] | None:
         return None
     (made,) = fitted.made_models
     return {"method": made.method, "options": dict(made.options), "models": [model.name for model in made.models]}
-
-
-def _preprocess(fitted: FittedMethod) -> dict[str, Any]:
-    pixels = fitted.dataset.preprocessing
-    return {
-        "size": pixels.size,
-        "mean": list(pixels.mean),
-        "std": list(pixels.std),
-        "interpolation": pixels.interpolation,
-        "resize_mode": pixels.resize_mode,
-        "fill": pixels.fill,
-    }
 
 
 def _software() -> dict[str, str]:

@@ -5,30 +5,16 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
+from tasks.models.families.hugging_face import BLOCK, PACKED, PROJECTIONS, TEXT, VISION
+
 _OUTSIDE = {
-    "visual.class_embedding": "vision_model.embeddings.class_embedding",
-    "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
-    "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
-    "visual.ln_pre.weight": "vision_model.pre_layrnorm.weight",  # their spelling
-    "visual.ln_pre.bias": "vision_model.pre_layrnorm.bias",
-    "visual.ln_post.weight": "vision_model.post_layernorm.weight",
-    "visual.ln_post.bias": "vision_model.post_layernorm.bias",
-    "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
-    "positional_embedding": "text_model.embeddings.position_embedding.weight",
-    "ln_final.weight": "text_model.final_layer_norm.weight",
-    "ln_final.bias": "text_model.final_layer_norm.bias",
+    **{f"visual.{ours}": f"vision_model.{theirs}" for theirs, ours in VISION.items()},
+    **{ours: f"text_model.{theirs}" for theirs, ours in TEXT.items()},
     "logit_scale": "logit_scale",
 }
-_TRANSPOSED = {"visual.proj": "visual_projection.weight", "text_projection": "text_projection.weight"}
+_TRANSPOSED = {ours: theirs for theirs, ours in PROJECTIONS.items()}
 _LAYER = re.compile(r"(visual\.)?transformer\.resblocks\.(\d+)\.(.+?)[._](weight|bias)")
-_WITHIN = {
-    "ln_1": ("layer_norm1",),
-    "ln_2": ("layer_norm2",),
-    "mlp.c_fc": ("mlp.fc1",),
-    "mlp.c_proj": ("mlp.fc2",),
-    "attn.out_proj": ("self_attn.out_proj",),
-    "attn.in_proj": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-}
+_WITHIN = {**{ours: (theirs,) for theirs, ours in BLOCK.items()}, "attn.in_proj": PACKED}
 """Within a layer, the parts that a tensor is cut into along its first axis."""
 
 

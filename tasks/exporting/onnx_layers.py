@@ -63,7 +63,7 @@ class Layers:
 
     @property
     def running(self) -> str:
-        """The name of the innermost layer that is running; `the model` where that is none."""
+        """The name of the innermost layer that is running; `the model` if no layer runs."""
         return next((name for name in reversed(self.entered) if name), _WHOLE)
 
     def failure(

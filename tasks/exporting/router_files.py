@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tasks.datasets.preprocessing import Preprocessing
 from tasks.exporting import router
 from tasks.exporting.router_tower import router_tower
 from tasks.exporting.weight_files import Described
@@ -31,15 +32,20 @@ def write_router(
         "groups": [list(group) for group in groups] if groups else None,
         "classes": list(classes),
         "tower": tower,
-        "preprocess": {
-            "size": pixels.size,
-            "mean": list(pixels.mean),
-            "std": list(pixels.std),
-            "interpolation": pixels.interpolation,
-            "resize_mode": pixels.resize_mode,
-            "fill": pixels.fill,
-        },
+        "preprocess": preprocessing_document(pixels),
     }
     description.target.json(RULES, content)
     description.target.content(PROGRAM, Path(router.__file__).read_bytes())
     return tower is not None
+
+
+def preprocessing_document(pixels: Preprocessing) -> dict[str, Any]:
+    """Return the preparation of images as JSON values, as `router.json` and the record of an export hold it."""
+    return {
+        "size": pixels.size,
+        "mean": list(pixels.mean),
+        "std": list(pixels.std),
+        "interpolation": pixels.interpolation,
+        "resize_mode": pixels.resize_mode,
+        "fill": pixels.fill,
+    }

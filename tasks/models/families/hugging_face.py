@@ -11,7 +11,7 @@ from tasks.models.families.tensor_names import has_prefix, heads_of, unwrapped
 
 _TOWER_ALONE = "embeddings.patch_embedding.weight"  # newer versions of transformers write a tower without its prefix
 # the names outside of the layers, Hugging Face's to open_clip's
-_VISION = {
+VISION = {
     "embeddings.class_embedding": "class_embedding",
     "embeddings.patch_embedding.weight": "conv1.weight",
     "embeddings.position_embedding.weight": "positional_embedding",
@@ -20,23 +20,23 @@ _VISION = {
     "post_layernorm.weight": "ln_post.weight",
     "post_layernorm.bias": "ln_post.bias",
 }
-_TEXT = {
+TEXT = {
     "embeddings.token_embedding.weight": "token_embedding.weight",
     "embeddings.position_embedding.weight": "positional_embedding",
     "final_layer_norm.weight": "ln_final.weight",
     "final_layer_norm.bias": "ln_final.bias",
 }
-_PROJECTIONS = {"visual_projection.weight": "visual.proj", "text_projection.weight": "text_projection"}
+PROJECTIONS = {"visual_projection.weight": "visual.proj", "text_projection.weight": "text_projection"}
 _LAYER = re.compile(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)$")
 # the names within a layer
-_BLOCK = {
+BLOCK = {
     "layer_norm1": "ln_1",
     "layer_norm2": "ln_2",
     "mlp.fc1": "mlp.c_fc",
     "mlp.fc2": "mlp.c_proj",
     "self_attn.out_proj": "attn.out_proj",
 }
-_PACKED = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")  # which open_clip packs into one tensor
+PACKED = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")  # which open_clip packs into one tensor
 
 
 def _recognises(tensors: Tensors) -> bool:
@@ -48,10 +48,10 @@ def _read(tensors: Tensors) -> dict[str, torch.Tensor]:
     bare = unwrapped(tensors)
     if _TOWER_ALONE in bare:
         bare = {f"vision_model.{name}": tensor for name, tensor in bare.items()}
-    found = {ours: _transposed(bare, theirs) for theirs, ours in _PROJECTIONS.items() if theirs in bare}
+    found = {ours: _transposed(bare, theirs) for theirs, ours in PROJECTIONS.items() if theirs in bare}
     found |= {name: tensor for name, tensor in bare.items() if name == "logit_scale"}
-    found |= _renamed(bare, "vision_model.", "visual.", _VISION)
-    return found | _renamed(bare, "text_model.", "", _TEXT) | heads_of(bare)
+    found |= _renamed(bare, "vision_model.", "visual.", VISION)
+    return found | _renamed(bare, "text_model.", "", TEXT) | heads_of(bare)
 
 
 def _renamed(tensors: Tensors, theirs: str, ours: str, outside: Mapping[str, str]) -> dict[str, torch.Tensor]:
@@ -63,9 +63,9 @@ def _renamed(tensors: Tensors, theirs: str, ours: str, outside: Mapping[str, str
         layer = _LAYER.match(name)
         if full == name:
             continue
-        if layer and layer[2] in _BLOCK:
-            found[f"{ours}transformer.resblocks.{layer[1]}.{_BLOCK[layer[2]]}.{layer[3]}"] = tensor
-        elif layer and layer[2] in _PACKED:
+        if layer and layer[2] in BLOCK:
+            found[f"{ours}transformer.resblocks.{layer[1]}.{BLOCK[layer[2]]}.{layer[3]}"] = tensor
+        elif layer and layer[2] in PACKED:
             projections.setdefault((layer[1], layer[3]), {})[layer[2]] = tensor
         elif name in outside:
             found[f"{ours}{outside[name]}"] = tensor
@@ -80,10 +80,10 @@ def _renamed(tensors: Tensors, theirs: str, ours: str, outside: Mapping[str, str
 def _packed(parts: Tensors, name: str, kind: str) -> torch.Tensor:
     """Return the query, key and value projections of a layer as one tensor."""
     shapes = {tuple(part.shape[1:]) if part.ndim else None for part in parts.values()}
-    if len(parts) < len(_PACKED) or len(shapes) > 1 or None in shapes:
+    if len(parts) < len(PACKED) or len(shapes) > 1 or None in shapes:
         got = ", ".join(f"{part} {tuple(tensor.shape)}" for part, tensor in parts.items())
         raise CheckpointError(f"{name}: wanted the {kind} of q_proj, k_proj and v_proj, of one width, got {got}")
-    return torch.cat([parts[part] for part in _PACKED])
+    return torch.cat([parts[part] for part in PACKED])
 
 
 def _transposed(tensors: Tensors, name: str) -> torch.Tensor:
