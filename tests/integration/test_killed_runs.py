@@ -73,3 +73,21 @@ def test_runs_killed_at_random_moments_complete_and_compute_nothing_twice(tmp_pa
     finished = list(trials(folder, file, 2, {}, random.Random(seed)))
     assert [fault for trial in finished for fault in trial.faults] == []
     assert sum(trial.counts["killed"] for trial in finished) == 2
+
+
+def test_predictions_killed_at_two_stages_are_completed_and_every_object_is_committed_once(tmp_path):
+    """SIGKILL before the first outputs and before the first predictions are committed; the last command writes all."""
+    file, store, log = tiny.experiment(tmp_path / "example"), tmp_path / "store", tmp_path / "log"
+    tiny.image_folder(tmp_path / "new", 20, 9)
+    assert run(file, store, tmp_path / "fitted").returncode == 0
+    out = tmp_path / "out.parquet"
+    words = ["predict", file, "--method", "dawin/clusters-2", "--dataset", "one", "--images", str(tmp_path / "new")]
+    words += ["-o", str(out), "--store", str(store), "-q"]
+    for stage in (("outputs", "object", 1), ("predictions", "object", 1), ("nothing", "object", 1)):
+        command = [sys.executable, str(KILL_AT), str(log), *map(str, stage), "--", *words]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+        assert ended.returncode == (0 if stage[0] == "nothing" else -9), ended.stderr
+        assert out.exists() == (stage[0] == "nothing")
+    commits = [key for key in log.read_text().splitlines() if key.endswith(".manifest.json")]
+    assert len(commits) == len(set(commits)) == 6  # names, two models' outputs, coefficients, clusters, predictions
+    assert pl.read_parquet(out).height == 20
